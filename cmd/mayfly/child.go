@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mayfly-profiler/mayfly/profiler"
+)
+
+// A command that is started and then looked for has already run its init functions. So the child
+// begins as this executable itself, held at a pipe: the events are attached to it and start by
+// themselves when it executes the command. The child's process stays the same from the first
+// instruction on.
+
+// recordChild starts the command, records it, and passes its exit code on.
+func recordChild(ctx context.Context, e *env, f *recordFlags) error {
+	path, err := exec.LookPath(f.command[0])
+	if err != nil {
+		return fmt.Errorf("start %s: %w", f.command[0], errors.Unwrap(err))
+	}
+	c, err := hold(path, f.command)
+	if err != nil {
+		return err
+	}
+	rec, err := recordProcess(ctx, e, f, c.cmd.Process.Pid, &profiler.Pending{Exe: path, Release: c.release})
+	c.drop()
+	if rec == nil {
+		c.cmd.Wait()
+		return err
+	}
+	if err := finishRecord(e, f, rec, err); err != nil {
+		return err
+	}
+	if ctx.Err() != nil { // Ctrl-C on a terminal has reached the command too; SIGTERM has not
+		c.cmd.Process.Signal(syscall.SIGTERM)
+	}
+	return childExit(c.cmd.Wait())
+}
+
+// childExit is the child's exit code as ours; killed by signal n is 128+n, as in a shell.
+func childExit(err error) error {
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return err
+	}
+	if ws, ok := exit.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		return &exitError{code: 128 + int(ws.Signal())}
+	}
+	return &exitError{code: exit.ExitCode()}
+}
+
+// held is a child that waits before it executes its command.
+type held struct {
+	cmd    *exec.Cmd
+	let    *os.File // a byte here lets it go, closing it ends it
+	answer *os.File // end of file when it has executed the command, else why not
+}
+
+func hold(path string, command []string) (*held, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", command[0], err)
+	}
+	gateR, gateW, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", command[0], err)
+	}
+	answerR, answerW, err := os.Pipe()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start %s: %w", command[0], err), gateR.Close(), gateW.Close())
+	}
+	cmd := exec.Command(self, append([]string{heldName, "--", path}, command...)...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.ExtraFiles = []*os.File{gateR, answerW}
+	err = cmd.Start()
+	gateR.Close()
+	answerW.Close()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start %s: %w", command[0], err), gateW.Close(), answerR.Close())
+	}
+	return &held{cmd, gateW, answerR}, nil
+}
+
+// release lets the child execute its command and returns when it has.
+func (h *held) release() error {
+	if _, err := h.let.Write([]byte{1}); err != nil {
+		return fmt.Errorf("start %s: %w", h.cmd.Args[3], err)
+	}
+	why, err := io.ReadAll(io.LimitReader(h.answer, 1024))
+	if err == nil && len(why) > 0 {
+		err = errors.New(strings.TrimSpace(string(why)))
+	}
+	if err != nil {
+		return fmt.Errorf("start %s: %w", h.cmd.Args[3], err)
+	}
+	return nil
+}
+
+// drop closes the pipes. A child that still waits ends.
+func (h *held) drop() {
+	h.let.Close()
+	h.answer.Close()
+}
+
+const heldName = "held-command"
+
+// heldCommand is the child's side: held-command -- PATH ARG0 ARG...
+func heldCommand(*env) *cobra.Command {
+	return &cobra.Command{
+		Use:    heldName,
+		Hidden: true,
+		Args:   cobra.MinimumNArgs(2),
+		RunE: func(_ *cobra.Command, args []string) error {
+			gate, answer := os.NewFile(3, "gate"), os.NewFile(4, "answer")
+			if gate == nil || answer == nil {
+				return usagef("%s is for mayfly's own use", heldName)
+			}
+			syscall.CloseOnExec(3)
+			syscall.CloseOnExec(4)
+			if n, err := gate.Read(make([]byte, 1)); n != 1 || err != nil {
+				return &exitError{code: codeFailed} // not let go: whoever held us says why
+			}
+			err := syscall.Exec(args[0], args[1:], os.Environ())
+			fmt.Fprintln(answer, err)
+			return &exitError{code: codeFailed}
+		},
+	}
+}

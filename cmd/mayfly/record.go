@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mayfly-profiler/mayfly/export"
+	"github.com/mayfly-profiler/mayfly/profiler"
+	"github.com/mayfly-profiler/mayfly/profiler/bpf"
+)
+
+// defaultDuration is how long a running process is recorded when nobody says. A command is recorded
+// until it ends.
+const defaultDuration = 10 * time.Second
+
+// tolerance is how far the CPU time of the samples may be from the process's own clock before the
+// difference is pointed out.
+const tolerance = 0.05
+
+// recordFlags is the command line of record.
+type recordFlags struct {
+	pid        int
+	rate       int
+	duration   duration
+	output     string
+	format     string
+	goroutines bool
+	json       bool
+	command    []string
+}
+
+func recordCommand(e *env) *cobra.Command {
+	var f recordFlags
+	cmd := &cobra.Command{
+		Use:     "record (-p PID | -- COMMAND ARG...)",
+		GroupID: groupRecord,
+		Short:   "Record a Go process into a pprof file",
+		Long: `Record samples a running Go process, or a command that it starts, while its threads are on a
+CPU, and writes one pprof file: stacks with inlined frames, kernel frames, pprof labels.
+
+The recording ends after the duration, when the process ends, or with Ctrl-C; each leaves
+a complete file. A command that mayfly starts is recorded from its first instruction, and
+its exit code becomes mayfly's.`,
+		Example: `  mayfly record -p 4242 -d 30s -o before.pb.gz
+  mayfly record -F 4999 -- ./server -listen :8080
+  go tool pprof -http=: mayfly.pb.gz`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.command = args
+			if err := f.check(cmd.ArgsLenAtDash()); err != nil {
+				return err
+			}
+			return record(cmd.Context(), e, &f)
+		},
+	}
+	fl := cmd.Flags()
+	fl.IntVarP(&f.pid, "pid", "p", 0, "the process to record")
+	fl.IntVarP(&f.rate, "rate", "F", bpf.DefaultRate, "samples per second of CPU time")
+	fl.VarP(&f.duration, "duration", "d", "how long to record (default 10s; a command: until it ends)")
+	fl.StringVarP(&f.output, "output", "o", "mayfly.pb.gz", "file to write, - for stdout; the extension picks the format")
+	fl.StringVar(&f.format, "format", "", "format of the file whatever its name: "+formatNames())
+	fl.BoolVar(&f.goroutines, "goroutines", false, "keep the goroutine id, as numeric label go.id (large profiles)")
+	fl.BoolVar(&f.json, "json", false, "print what was recorded as one JSON object on stdout")
+	cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(strings.Split(formatNames(), ", "), cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+func formatNames() string {
+	var names []string
+	for _, f := range export.Formats() {
+		names = append(names, f.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// check finds what is wrong with the command line itself; dash is the position of "--", or -1.
+func (f *recordFlags) check(dash int) error {
+	switch {
+	case dash < 0 && len(f.command) > 0:
+		return usagef("record: unexpected %q: a command to start stands behind --", f.command[0])
+	case len(f.command) > 0 && f.pid != 0:
+		return usagef("record: either -p PID or -- COMMAND, not both")
+	case len(f.command) == 0 && f.pid == 0:
+		return usagef("record: what? name a process (-p PID) or a command (-- COMMAND ARG...); mayfly list shows the Go processes")
+	case f.pid < 0:
+		return usagef("record: %d is no pid", f.pid)
+	case f.rate < 1 || f.rate > bpf.MaxRate:
+		return usagef("record: rate %d Hz: not between 1 and %d", f.rate, bpf.MaxRate)
+	case f.json && f.output == "-":
+		return usagef("record: --json and -o - both want stdout")
+	}
+	_, err := f.writer()
+	return err
+}
+
+func (f *recordFlags) writer() (export.Format, error) {
+	if f.format == "" {
+		return export.ForFile(f.output), nil
+	}
+	format, err := export.ByName(f.format)
+	if err != nil {
+		return format, usagef("record: %w", err)
+	}
+	return format, nil
+}
+
+func record(ctx context.Context, e *env, f *recordFlags) error {
+	if err := checkOutput(f.output); err != nil {
+		return err
+	}
+	if len(f.command) > 0 {
+		return recordChild(ctx, e, f)
+	}
+	if f.duration == 0 {
+		f.duration = duration(defaultDuration)
+	}
+	rec, err := recordProcess(ctx, e, f, f.pid, nil)
+	return finishRecord(e, f, rec, err)
+}
+
+// recordProcess records pid with a progress line.
+func recordProcess(ctx context.Context, e *env, f *recordFlags, pid int, pending *profiler.Pending) (*profiler.Recording, error) {
+	line := progressLine(e)
+	defer line.clear()
+	o := profiler.Options{
+		Rate: f.rate, Keep: profiler.Keep{Goroutines: f.goroutines}, Pending: pending, Version: readBuild().Version,
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var start time.Time
+	o.Started = func() { // attaching is not part of the duration
+		start = time.Now()
+		if f.duration > 0 {
+			time.AfterFunc(time.Duration(f.duration), func() { cancel(context.DeadlineExceeded) })
+		}
+	}
+	o.Progress = func(n int64, cpu time.Duration) {
+		line.show("recording %d: %s, %d samples, %s CPU", pid, elapsed(start, f.duration), n, cpu.Round(10*time.Millisecond))
+	}
+	return profiler.Record(ctx, pid, o)
+}
+
+func elapsed(start time.Time, of duration) string {
+	s := time.Since(start).Round(time.Second).String()
+	if of > 0 {
+		s += " of " + of.String()
+	}
+	return s
+}
+
+// finishRecord writes what was recorded, even if the recording ended with an error, and says so.
+func finishRecord(e *env, f *recordFlags, rec *profiler.Recording, err error) error {
+	if rec == nil {
+		return err
+	}
+	format, _ := f.writer()
+	werr := writeOutput(e, f.output, func(w io.Writer) error { return format.Write(w, rec.Profile) })
+	if werr != nil {
+		return werr
+	}
+	if f.json {
+		if jerr := e.json(recordReport{rec.Summary, f.output, rec.Profile.DurationNanos}); jerr != nil {
+			return jerr
+		}
+	}
+	tell(e, f, rec)
+	return err
+}
+
+// recordReport is what --json prints.
+type recordReport struct {
+	profiler.Summary
+	Output   string `json:"output"`
+	Duration int64  `json:"duration_ns"`
+}
+
+// tell prints on stderr what the recording is worth.
+func tell(e *env, f *recordFlags, rec *profiler.Recording) {
+	s := rec.Summary
+	e.say("%s: %d samples in %s, %s CPU (rusage %s), %.0f Hz of %d, %d lost, %d goroutines, %.1f %% labelled",
+		f.output, s.Samples, seconds(rec.Profile.DurationNanos), seconds(s.CPUProfiled), seconds(s.CPURusage),
+		s.RateReached, s.RateAsked, s.Lost, s.GoroutinesSeen, 100*(1-s.UnlabeledShare))
+	if s.End != "duration reached" && s.End != "interrupted" {
+		e.say("%s: %s", f.output, s.End)
+	}
+	for _, d := range s.Denied {
+		e.warn("missing: %s", d)
+	}
+	if s.LabelsTruncated > 0 {
+		e.warn("%d samples carry a part of their labels only: the set did not fit, and its goroutine had ended", s.LabelsTruncated)
+	}
+	if s.Samples == 0 {
+		e.warn("no samples: the process used %s of CPU", time.Duration(s.CPURusage))
+	} else if off := float64(s.CPUProfiled)/float64(s.CPURusage) - 1; s.CPURusage > int64(300*time.Millisecond) && (off > tolerance || off < -tolerance) {
+		e.warn("the samples stand for %.1f %% of the CPU time that the process used: do not trust this profile's totals", 100*(1+off))
+	}
+	if f.output != "-" {
+		e.say("go tool pprof -http=: %s", f.output)
+	}
+}
+
+func seconds(ns int64) string { return fmt.Sprintf("%.2fs", float64(ns)/1e9) }

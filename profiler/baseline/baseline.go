@@ -1,0 +1,115 @@
+// Package baseline takes the profiles that Go programs have without mayfly, over the same seconds,
+// so that the two can be compared: the default CPU profile (runtime/pprof, 100 Hz) of this process
+// or of one that serves net/http/pprof, and fgprof's wall-clock profile of this process.
+//
+// Both come as pprof profiles and join mayfly's own to the right of its builder.
+package baseline
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"runtime/pprof"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/felixge/fgprof"
+	"github.com/google/pprof/profile"
+)
+
+// maxProfile bounds what a server may send.
+const maxProfile = 256 << 20
+
+// CPU runs the runtime's own CPU profiler at its default rate for d, or until ctx ends. It fails
+// when the profiler is in use.
+func CPU(ctx context.Context, d time.Duration) (*profile.Profile, error) {
+	var b bytes.Buffer
+	if err := pprof.StartCPUProfile(&b); err != nil {
+		return nil, fmt.Errorf("default profile: %w", err)
+	}
+	wait(ctx, d)
+	pprof.StopCPUProfile()
+	return parse("default profile", &b)
+}
+
+// Wall runs fgprof on this process for d, or until ctx ends: the stacks of all goroutines at 99 Hz,
+// with two stops of the world each. Its pprof output is read, because its folded one is leaf
+// first.
+func Wall(ctx context.Context, d time.Duration) (*profile.Profile, error) {
+	var b bytes.Buffer
+	stop := fgprof.Start(&b, fgprof.FormatPprof)
+	wait(ctx, d)
+	if err := stop(); err != nil {
+		return nil, fmt.Errorf("fgprof: %w", err)
+	}
+	return parse("fgprof", &b)
+}
+
+// Fetch asks the process behind base for its default CPU profile of the next d. base is the
+// address of its net/http/pprof handlers, with or without the path /debug/pprof/profile. It
+// returns when the profile has arrived, so after d; ctx ends it early with an error.
+func Fetch(ctx context.Context, base string, d time.Duration) (*profile.Profile, error) {
+	u, err := profileURL(base, d)
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u, nil)
+	if err != nil {
+		return nil, fmt.Errorf("default profile: %w", err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("default profile: %w", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		why, _ := io.ReadAll(io.LimitReader(resp.Body, 200))
+		return nil, fmt.Errorf("default profile: %s: %s: %s", u, resp.Status, strings.TrimSpace(string(why)))
+	}
+	return parse(u, resp.Body)
+}
+
+// profileURL completes base. The handler counts in whole seconds.
+func profileURL(base string, d time.Duration) (string, error) {
+	u, err := url.Parse(base)
+	if err != nil || u.Host == "" {
+		return "", fmt.Errorf("default profile: %q is no URL: want http://HOST:PORT[/debug/pprof/profile]", base)
+	}
+	if u.Path == "" || u.Path == "/" {
+		u.Path = "/debug/pprof/profile"
+	}
+	seconds := max(1, int((d+time.Second-1)/time.Second))
+	q := u.Query()
+	q.Set("seconds", strconv.Itoa(seconds))
+	u.RawQuery = q.Encode()
+	return u.String(), nil
+}
+
+func parse(place string, r io.Reader) (*profile.Profile, error) {
+	b, err := io.ReadAll(io.LimitReader(r, maxProfile+1))
+	if err == nil && len(b) > maxProfile {
+		err = errors.New("larger than 256 MiB")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", place, err)
+	}
+	p, err := profile.ParseData(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", place, err)
+	}
+	return p, nil
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,89 @@
+package baseline
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	httppprof "net/http/pprof"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/pprof/profile"
+)
+
+// burn keeps one goroutine on a CPU until the test ends.
+func burn(t *testing.T) {
+	stop := make(chan struct{})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for n := 0; ; n++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+		}
+	}()
+	t.Cleanup(func() { close(stop); <-done })
+}
+
+func has(p *profile.Profile, name string) bool {
+	for _, f := range p.Function {
+		if strings.Contains(f.Name, name) {
+			return true
+		}
+	}
+	return false
+}
+
+func TestCPUAndWallSeeTheBurner(t *testing.T) {
+	burn(t)
+	for name, take := range map[string]func(context.Context, time.Duration) (*profile.Profile, error){"cpu": CPU, "wall": Wall} {
+		p, err := take(t.Context(), 300*time.Millisecond)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if !has(p, "baseline.burn") {
+			t.Errorf("%s: the burning function is not in the profile", name)
+		}
+	}
+}
+
+func TestFetch(t *testing.T) {
+	burn(t)
+	mux := http.NewServeMux()
+	mux.HandleFunc("/debug/pprof/profile", httppprof.Profile)
+	srv := httptest.NewServer(mux)
+	defer srv.Close()
+	p, err := Fetch(t.Context(), srv.URL, 100*time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !has(p, "baseline.burn") {
+		t.Error("the burning function is not in the profile")
+	}
+}
+
+func TestFetchSaysWhatIsWrong(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/busy") {
+			http.Error(w, "Could not enable CPU profiling: cpu profiling already in use", http.StatusInternalServerError)
+			return
+		}
+		w.Write([]byte("<html>"))
+	}))
+	defer srv.Close()
+	for base, want := range map[string]string{
+		"nonsense":            "is no URL",
+		srv.URL + "/busy":     "already in use",
+		srv.URL + "/html":     "profile",
+		"http://127.0.0.1:1/": "connection refused",
+	} {
+		_, err := Fetch(t.Context(), base, time.Second)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", base, err, want)
+		}
+	}
+}

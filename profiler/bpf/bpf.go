@@ -1,0 +1,60 @@
+// Package bpf samples what a Go process does on its CPUs, with eBPF, from outside.
+//
+// A perf event of type cpu-clock on each of the target's threads fires once in a period of the
+// thread's own CPU time, by a high resolution timer and not by the scheduler's tick. So an idle
+// target costs nothing, other processes pay nothing, and a thread that runs in short bursts is
+// charged for all of them: what is left of a period is carried over to the next time on a CPU
+// (kernel/events/core.c, perf_swevent_start_hrtimer). The program behind the event
+// (oncpu.bpf.c) sends one record, this package turns records into samples.
+//
+// A sample's weight is measured: the events count the CPU time of their threads in ns, and the
+// time that was counted since the last reading is divided among the samples taken meanwhile, those
+// that got lost included.
+package bpf
+
+import (
+	"errors"
+	"time"
+
+	"github.com/mayfly-profiler/mayfly/internal/goruntime"
+)
+
+// DefaultRate is the sampling rate in Hz of CPU time: not a round number, against lock-step with
+// work that timers start.
+const DefaultRate = 999
+
+// MaxRate is the highest rate in Hz that is accepted. The kernel refuses more than
+// kernel.perf_event_max_sample_rate where it samples by interrupts; see doctor.
+const MaxRate = 20000
+
+// Options say how to sample. The zero value samples at DefaultRate without goroutines and labels.
+type Options struct {
+	// Rate is the number of samples per second of CPU time. 0 is DefaultRate.
+	Rate int
+	// Layout is the layout of the target's runtime. Without it samples carry neither goroutine id
+	// nor labels.
+	Layout *goruntime.Layout
+	// InGo says whether a run-time address lies in the target's Go code. It lets the source check
+	// Layout against what the first samples say; nil leaves the check out. It is called from Run.
+	InGo func(pc uint64) bool
+	// OnExec starts the events when the target calls execve, for a command that mayfly starts.
+	OnExec bool
+}
+
+// ErrExec says that the target has executed another program: what was sampled before is sound,
+// sampling has ended.
+var ErrExec = errors.New("the target executed another program")
+
+// Stats say how the sampling went.
+type Stats struct {
+	Samples   int64         // delivered
+	Lost      int64         // taken, but there was no room in the ring buffer
+	CPU       time.Duration // CPU time of the target's threads that the events counted
+	Rusage    time.Duration // CPU time that the process's own clock counted over the same window
+	Threads   int           // threads that had an event of their own; threads born later inherit
+	Completed int64         // label sets that were completed from the target's memory
+	Truncated int64         // samples whose label set is not whole
+	NoG       int64         // samples of threads without a g: C threads, signal handlers in C
+	// Distrust says why Layout was not believed and samples carry no goroutine and no labels.
+	Distrust string
+}

@@ -1,0 +1,565 @@
+//go:build ignore
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+//
+// oncpu.bpf.c: one on-CPU sample of a Go thread, taken in the timer interrupt.
+//
+// A perf event of type cpu-clock calls sample() on the CPU that runs the target's thread. The
+// program finds out which goroutine that is, copies its pprof labels, walks its frame pointers and
+// sends one record to the ring buffer. User space does all the rest (symbols, the caller of the
+// leaf, where to cut a stack), because only user space knows which function an address is in.
+//
+// Two rules of the verifier shape the code:
+//  - A loop whose state lives on the BPF stack is verified once per iteration and path, and never
+//    finishes for 64 labels or 512 frames. bpf_loop() verifies its callback once; the cursor lives
+//    in map memory, which the verifier forgets at each read, so that iterations converge.
+//  - An index read from map memory must be bounded right before its use, in the same register.
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+typedef __u64 u64;
+typedef __u32 u32;
+typedef __u16 u16;
+typedef __u8 u8;
+typedef __s64 s64;
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+// The two kernel structs that are needed, relocated by BTF (CO-RE): no vmlinux.h.
+#if defined(__TARGET_ARCH_x86)
+struct thread_struct {
+	unsigned long fsbase;
+} __attribute__((preserve_access_index));
+// struct pt_regs as perf hands it to a program (arch/x86/include/uapi/asm/ptrace.h).
+struct regs {
+	u64 r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, cs, flags, sp, ss;
+};
+#define USER_MODE(r) ((r)->cs & 3)
+#define PC(r) ((r)->ip)
+#define SP(r) ((r)->sp)
+#define FP(r) ((r)->bp)
+#define LR(r) 0
+#define GREG(r) ((r)->r14) // ABIInternal keeps g in R14 (cmd/compile/abi-internal.md)
+#define TLS_BASE(t) ((t)->thread.fsbase)
+#elif defined(__TARGET_ARCH_arm64)
+struct uw {
+	unsigned long tp_value;
+} __attribute__((preserve_access_index));
+struct thread_struct {
+	struct uw uw;
+} __attribute__((preserve_access_index));
+// struct user_pt_regs (arch/arm64/include/uapi/asm/ptrace.h).
+struct regs {
+	u64 x[31], sp, pc, pstate;
+};
+#define USER_MODE(r) (((r)->pstate & 0xf) == 0)
+#define PC(r) ((r)->pc)
+#define SP(r) ((r)->sp)
+#define FP(r) ((r)->x[29])
+#define LR(r) ((r)->x[30])
+#define GREG(r) ((r)->x[28]) // g is R28 on arm64
+#define TLS_BASE(t) ((t)->thread.uw.tp_value)
+#else
+#error "no registers for this architecture"
+#endif
+
+struct task_struct {
+	struct thread_struct thread;
+} __attribute__((preserve_access_index));
+
+// struct bpf_perf_event_data (include/uapi/linux/bpf_perf_event.h).
+struct perf_ctx {
+	struct regs regs;
+	u64 sample_period;
+	u64 addr;
+};
+
+#define MAX_USER 512   // frames of the user stack
+#define MAX_CURG 256   // frames of m.curg's saved stack
+#define MAX_KERNEL 127 // kernel.perf_event_max_stack's default
+#define MAX_WORDS (MAX_USER + MAX_CURG + MAX_KERNEL + 1)
+#define MAX_LABELS 64
+#define MAX_STRING 4096     // bytes of one label key or value
+#define MAX_LABEL_BYTES 8192 // of all labels of a sample
+#define MAX_TURNS 16        // stack switches in one frame-pointer chain
+#define MIN_ADDR 4096
+
+enum { G_NONE, G_TLS, G_REG };
+enum { LABELS_NONE, LABELS_SLICE, LABELS_MAP };
+
+// layout is what user space knows of the target's runtime (internal/goruntime), all offsets in bytes.
+struct layout {
+	s64 tls; // g is at TLS base + tls
+	u32 g_from, label_kind;
+	u32 g_m, g_sched_pc, g_sched_sp, g_sched_bp, g_goid, g_labels;
+	u32 m_curg, m_g0;
+};
+
+const volatile struct layout target = {};
+// The PID namespace that user space reads /proc in.
+const volatile u64 ns_dev = 0, ns_ino = 0;
+
+enum record_flags {
+	FROM_KERNEL = 1,    // interrupted in kernel mode
+	ON_G0 = 2,          // on the thread's system stack
+	HAS_CURG = 4,       // the thread runs a goroutine, or works for one
+	USER_TRUNCATED = 8, // the user stack is deeper than MAX_USER
+	CURG_TRUNCATED = 16,
+	LABELS_PARTIAL = 32, // the label set did not fit or could not be read whole
+	LEAF_VALID = 64,
+	CURG_LEAF_VALID = 128,
+	LABELS_EMPTY = 256, // g.labels is nil
+};
+
+// record is followed by u64 user[nuser], curg[ncurg], kernel[nkernel] (leaf first) and
+// label_bytes bytes of labels: struct label, key, value, each padded to 8 bytes.
+struct record {
+	u64 time; // CLOCK_MONOTONIC, ns
+	u64 goid, g, curg, labels;
+	u64 greg; // the register that holds g in Go code
+	u64 sp, fp, lr, words[2];
+	u64 curg_sp, curg_fp, curg_words[2];
+	u32 pid, tid;
+	u32 flags;
+	u16 nuser, ncurg, nkernel, nlabels;
+	u32 label_bytes;
+};
+
+struct label {
+	u32 key_len, value_len;
+};
+
+enum counters {
+	FIRED,      // events that reached the program
+	LOST,       // records that the ring buffer had no room for
+	NO_G,       // no g could be read
+	COUNTERS,
+};
+
+struct scratch {
+	struct record r;
+	u64 words[MAX_WORDS];
+	u8 tail[MAX_LABEL_BYTES + MAX_STRING + 64]; // words and tail are one buffer; labels may start inside words
+	// cursors of the loops
+	u64 nwords, limit, fp, turns;
+	u64 off; // bytes used in words+tail
+	u64 header[MAX_LABELS * 4];
+	u64 bucket_addr, bucket_left, slot, table;
+	u64 bucket[34]; // 8 tophash bytes, 8 keys, 8 values, overflow pointer: 272 bytes
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct scratch);
+} scratches SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, COUNTERS);
+	__type(key, u32);
+	__type(value, u64);
+} counts SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 8 << 20);
+} records SEC(".maps");
+
+// For bpf2go -type: a value of the type must be reachable in BTF.
+const struct record *unused_record __attribute__((unused));
+const enum record_flags *unused_flags __attribute__((unused));
+const enum counters *unused_counters __attribute__((unused));
+
+static __always_inline void count(u32 k)
+{
+	u64 *v = bpf_map_lookup_elem(&counts, &k);
+	if (v)
+		(*v)++;
+}
+
+#define READ(dst, src) bpf_probe_read_user(&(dst), sizeof(dst), (const void *)(src))
+
+// bpf_loop takes a context on the stack only; the cursors are behind the pointer, in map memory.
+struct loop {
+	struct scratch *s;
+};
+
+// ---- stacks ----
+
+// one_frame appends the return address of the frame at s->fp: [fp] is the caller's frame pointer,
+// [fp+8] the return address, on amd64 and arm64 alike.
+static int one_frame(u32 i, struct loop *l)
+{
+	struct scratch *s = l->s;
+	u64 fp = s->fp, n = s->nwords, f[2];
+
+	if (fp < MIN_ADDR || (fp & 7) || n >= s->limit)
+		return 1;
+	if (bpf_probe_read_user(f, sizeof(f), (void *)fp) || f[1] < MIN_ADDR)
+		return 1;
+	if (n >= MAX_WORDS)
+		return 1;
+	s->words[n] = f[1];
+	s->nwords = n + 1;
+	// Callers lie higher on the same stack. systemstack and cgo calls cross from one stack to
+	// another, which may lie lower; a cycle looks the same, so only a few are allowed.
+	if (f[0] <= fp && ++s->turns > MAX_TURNS) {
+		s->fp = 0;
+		return 1;
+	}
+	s->fp = f[0];
+	return 0;
+}
+
+// walk appends at most max words: pc, then the return addresses of the chain at fp. It returns how
+// many, and says with s->fp whether the chain went on.
+static __noinline u32 walk(struct scratch *s, u64 pc, u64 fp, u32 max)
+{
+	struct loop l = { s };
+	u64 n, from;
+
+	if (!s)
+		return 0;
+	n = from = s->nwords;
+	if (n >= MAX_WORDS)
+		return 0;
+	s->words[n] = pc;
+	s->nwords = n + 1;
+	s->limit = from + max;
+	s->fp = fp;
+	s->turns = 0;
+	bpf_loop(max, one_frame, &l, 0);
+	return s->nwords - from;
+}
+
+static __always_inline int cut(struct scratch *s)
+{
+	return s->nwords >= s->limit && s->fp >= MIN_ADDR;
+}
+
+// ---- labels ----
+
+// put_string copies len bytes at p behind s->off. It returns 0 when all of them were copied.
+static __noinline int put_string(struct scratch *s, u64 p, u64 len)
+{
+	u64 off, l = len;
+
+	if (!s)
+		return -1;
+	off = s->off;
+	if (l > MAX_STRING || off > MAX_WORDS * 8 + MAX_LABEL_BYTES)
+		return -1;
+	if (!l)
+		return 0;
+	if (bpf_probe_read_user((u8 *)s->words + off, l, (void *)p))
+		return -1;
+	s->off = off + ((l + 7) & ~7ull);
+	return 0;
+}
+
+// put_label appends one label. It leaves the cursor where it was when the label does not fit.
+static __noinline int put_label(struct scratch *s, u64 *h)
+{
+	u64 start;
+	struct label l;
+
+	if (!s || !h)
+		return -1;
+	start = s->off;
+	if (start > MAX_WORDS * 8 + MAX_LABEL_BYTES - sizeof(l) || s->r.nlabels >= MAX_LABELS)
+		return -1;
+	l.key_len = h[1];
+	l.value_len = h[3];
+	s->off = start + sizeof(l);
+	if (put_string(s, h[0], h[1]) || put_string(s, h[2], h[3]) ||
+	    s->off - s->nwords * 8 > MAX_LABEL_BYTES) {
+		s->off = start;
+		return -1;
+	}
+	*(struct label *)((u8 *)s->words + start) = l;
+	s->r.nlabels++;
+	return 0;
+}
+
+static int slice_label(u32 i, struct loop *l)
+{
+	struct scratch *s = l->s;
+	u64 ix = i;
+
+	asm volatile("%0 &= 63" : "+r"(ix)); // else the verifier loses the bound of the 64-bit half
+	if (put_label(s, &s->header[ix * 4])) {
+		s->r.flags |= LABELS_PARTIAL;
+		return 1;
+	}
+	return 0;
+}
+
+// Go >= 1.24: g.labels -> struct{ list []struct{ key, value string } } (runtime/pprof/label.go).
+static __noinline int slice_labels(struct scratch *s, u64 set)
+{
+	struct loop l = { s };
+	u64 list[2], n;
+
+	if (!s)
+		return -1;
+	if (bpf_probe_read_user(list, sizeof(list), (void *)set))
+		return -1;
+	n = list[1];
+	if (n > MAX_LABELS) {
+		s->r.flags |= LABELS_PARTIAL;
+		n = MAX_LABELS;
+	}
+	if (!n)
+		return 0;
+	if (bpf_probe_read_user(s->header, n * 32, (void *)list[0]))
+		return -1;
+	bpf_loop(n, slice_label, &l, 0);
+	return 0;
+}
+
+// map_label looks at one slot of one bucket of a map[string]string and moves on, along the overflow
+// chain and then to the next bucket (runtime/map.go, struct bmap, up to Go 1.23).
+static int map_label(u32 i, struct loop *l)
+{
+	struct scratch *s = l->s;
+	u64 j = s->slot, h[4], *b = s->bucket;
+
+	asm volatile("%0 &= 7" : "+r"(j));
+	if (!j && bpf_probe_read_user(b, 272, (void *)s->bucket_addr)) {
+		s->r.flags |= LABELS_PARTIAL;
+		return 1;
+	}
+	if (((u8 *)b)[j] >= 5) { // minTopHash: a used slot that was not evacuated
+		h[0] = b[1 + j * 2];
+		h[1] = b[2 + j * 2];
+		h[2] = b[17 + j * 2];
+		h[3] = b[18 + j * 2];
+		if (put_label(s, h)) {
+			s->r.flags |= LABELS_PARTIAL;
+			return 1;
+		}
+	}
+	s->slot = j + 1;
+	if (j < 7)
+		return 0;
+	s->slot = 0;
+	if (b[33]) { // overflow
+		s->bucket_addr = b[33];
+		return 0;
+	}
+	s->table += 272;
+	s->bucket_addr = s->table;
+	return --s->bucket_left == 0;
+}
+
+static __always_inline void scan_buckets(struct scratch *s, u64 table, u64 n)
+{
+	struct loop l = { s };
+
+	s->table = s->bucket_addr = table;
+	s->bucket_left = n;
+	s->slot = 0;
+	bpf_loop(8 * 4 * MAX_LABELS, map_label, &l, 0);
+}
+
+// Go <= 1.23: g.labels -> labelMap, a map[string]string, so a pointer to a struct hmap.
+static __noinline int map_labels(struct scratch *s, u64 set)
+{
+	u64 hmap, h[4]; // count | flags, B, noverflow, hash0 | buckets | oldbuckets
+	u64 logn, n;
+
+	if (!s)
+		return -1;
+	if (READ(hmap, set) || !hmap || bpf_probe_read_user(h, sizeof(h), (void *)hmap))
+		return -1;
+	logn = (h[1] >> 8) & 0xff;
+	if (!h[0])
+		return 0;
+	if (logn > 5 || !h[2]) {
+		s->r.flags |= LABELS_PARTIAL;
+		return 0;
+	}
+	n = 1ull << logn;
+	scan_buckets(s, h[2], n);
+	if (h[3]) // still growing: buckets that were not evacuated yet; sameSizeGrow is flag 8
+		scan_buckets(s, h[3], (h[1] & 8) || !logn ? n : n / 2);
+	if (s->r.nlabels != h[0])
+		s->r.flags |= LABELS_PARTIAL;
+	return 0;
+}
+
+static __noinline void read_labels(struct scratch *s)
+{
+	u64 set = 0;
+	int err;
+
+	if (!s)
+		return;
+	if (target.label_kind == LABELS_NONE)
+		return;
+	if (READ(set, s->r.curg + target.g_labels)) {
+		s->r.flags |= LABELS_PARTIAL;
+		return;
+	}
+	s->r.labels = set;
+	if (!set) {
+		s->r.flags |= LABELS_EMPTY;
+		return;
+	}
+	err = target.label_kind == LABELS_SLICE ? slice_labels(s, set) : map_labels(s, set);
+	if (err)
+		s->r.flags |= LABELS_PARTIAL;
+}
+
+// ---- goroutine ----
+
+// find_goroutine follows g -> m -> curg. g itself is the system stack's pseudo goroutine while the
+// thread schedules, collects garbage or runs C code; the goroutine it works for is m.curg.
+static __always_inline void find_goroutine(struct scratch *s, u64 greg)
+{
+	struct task_struct *t = (void *)bpf_get_current_task_btf();
+	u64 g = 0, m = 0, g0 = 0, curg = 0;
+
+	s->r.greg = greg;
+	if (target.g_from == G_TLS) {
+		u64 base = TLS_BASE(t);
+		if (base)
+			READ(g, base + target.tls);
+	} else if (target.g_from == G_REG) {
+		g = greg;
+	}
+	s->r.g = g;
+	if (!g || READ(m, g + target.g_m) || !m) {
+		if (target.g_from)
+			count(NO_G);
+		return;
+	}
+	READ(curg, m + target.m_curg);
+	READ(g0, m + target.m_g0);
+	if (g == g0)
+		s->r.flags |= ON_G0;
+	if (!curg)
+		return;
+	s->r.curg = curg;
+	s->r.flags |= HAS_CURG;
+	READ(s->r.goid, curg + target.g_goid);
+}
+
+static __always_inline void walk_user(struct scratch *s)
+{
+	u64 pc = 0, fp = 0;
+
+	if (!bpf_probe_read_user(s->r.words, sizeof(s->r.words), (void *)s->r.sp))
+		s->r.flags |= LEAF_VALID;
+	s->r.nuser = walk(s, s->words[0], s->r.fp, MAX_USER);
+	if (cut(s))
+		s->r.flags |= USER_TRUNCATED;
+	if (!(s->r.flags & ON_G0) || !s->r.curg)
+		return;
+	// On the system stack for a goroutine: whether the chain above went through to the goroutine
+	// or ended at a stack switch, only user space can tell. Send g.sched's stack as well.
+	READ(pc, s->r.curg + target.g_sched_pc);
+	READ(fp, s->r.curg + target.g_sched_bp);
+	READ(s->r.curg_sp, s->r.curg + target.g_sched_sp);
+	s->r.curg_fp = fp;
+	if (pc < MIN_ADDR)
+		return;
+	if (!bpf_probe_read_user(s->r.curg_words, sizeof(s->r.curg_words), (void *)s->r.curg_sp))
+		s->r.flags |= CURG_LEAF_VALID;
+	s->r.ncurg = walk(s, pc, fp, MAX_CURG);
+	if (cut(s))
+		s->r.flags |= CURG_TRUNCATED;
+}
+
+static __always_inline void walk_kernel(struct scratch *s, void *ctx)
+{
+	u64 n = s->nwords;
+	long bytes;
+
+	if (n > MAX_USER + MAX_CURG)
+		return;
+	bytes = bpf_get_stack(ctx, &s->words[n], MAX_KERNEL * 8, 0);
+	if (bytes <= 0)
+		return;
+	s->r.nkernel = (u64)bytes / 8;
+	s->nwords = n + s->r.nkernel;
+}
+
+static __always_inline void identify(struct scratch *s)
+{
+	struct bpf_pidns_info ns = {};
+	u64 id = bpf_get_current_pid_tgid();
+
+	s->r.pid = id >> 32;
+	s->r.tid = id;
+	if (ns_ino && !bpf_get_ns_current_pid_tgid(ns_dev, ns_ino, &ns, sizeof(ns))) {
+		s->r.pid = ns.tgid;
+		s->r.tid = ns.pid;
+	}
+}
+
+static __always_inline void send(struct scratch *s)
+{
+	u64 size = s->off, wake;
+
+	if (size > sizeof(s->words) + sizeof(s->tail))
+		size = sizeof(s->words) + sizeof(s->tail);
+	s->r.label_bytes = size - s->nwords * 8;
+	// A label set that user space has to complete is read before its goroutine ends: wake the reader.
+	wake = s->r.flags & LABELS_PARTIAL ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+	if (bpf_ringbuf_output(&records, s, sizeof(s->r) + size, wake))
+		count(LOST);
+}
+
+SEC("perf_event")
+int sample(struct perf_ctx *ctx)
+{
+	u32 zero = 0;
+	u64 greg;
+	struct scratch *s = bpf_map_lookup_elem(&scratches, &zero);
+
+	if (!s)
+		return 0;
+	count(FIRED);
+	__builtin_memset(&s->r, 0, sizeof(s->r));
+	s->r.time = bpf_ktime_get_ns();
+	if (USER_MODE(&ctx->regs)) {
+		s->words[0] = PC(&ctx->regs);
+		s->r.sp = SP(&ctx->regs);
+		s->r.fp = FP(&ctx->regs);
+		s->r.lr = LR(&ctx->regs);
+		greg = GREG(&ctx->regs);
+	} else {
+		struct regs user;
+		void *at = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+
+		if (bpf_probe_read_kernel(&user, sizeof(user), at))
+			return 0;
+		s->words[0] = PC(&user);
+		s->r.sp = SP(&user);
+		s->r.fp = FP(&user);
+		s->r.lr = LR(&user);
+		greg = GREG(&user);
+		s->r.flags |= FROM_KERNEL;
+	}
+	s->nwords = 0;
+	identify(s);
+	find_goroutine(s, greg);
+	walk_user(s);
+	if (s->r.flags & FROM_KERNEL)
+		walk_kernel(s, ctx);
+	s->off = s->nwords * 8;
+	if (s->r.curg)
+		read_labels(s);
+	send(s);
+	return 0;
+}
+
+// only_count is the floor that benchmarks hold sample() against: the timer interrupt and nothing else.
+SEC("perf_event")
+int only_count(struct perf_ctx *ctx)
+{
+	count(FIRED);
+	return 0;
+}

@@ -1,0 +1,35 @@
+//go:build !linux || !(amd64 || arm64)
+
+package bpf
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/mayfly-profiler/mayfly/internal/proc"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
+)
+
+var errPlatform = fmt.Errorf("load eBPF: %w: needs Linux on amd64 or arm64", errors.ErrUnsupported)
+
+// OnCPU cannot work on this platform.
+type OnCPU struct{}
+
+// Open returns an error that wraps errors.ErrUnsupported.
+func Open(*proc.Process, Options) (*OnCPU, error) { return nil, errPlatform }
+
+// Probe returns an error that wraps errors.ErrUnsupported.
+func Probe() error { return errPlatform }
+
+// Close does nothing.
+func (*OnCPU) Close() error { return nil }
+
+// Stats are empty.
+func (*OnCPU) Stats() Stats { return Stats{} }
+
+// Begin is 0.
+func (*OnCPU) Begin() int64 { return 0 }
+
+// Run returns an error that wraps errors.ErrUnsupported.
+func (*OnCPU) Run(context.Context, func(*sample.Sample)) error { return errPlatform }

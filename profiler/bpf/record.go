@@ -1,0 +1,141 @@
+//go:build amd64 || arm64
+
+package bpf
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"unsafe"
+
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
+)
+
+// errRecord is what decode says of bytes that are no record. It never happens with the program of
+// this package; the bytes come from a shared ring all the same.
+var errRecord = errors.New("malformed record")
+
+const (
+	headerSize = int(unsafe.Sizeof(oncpuRecord{}))
+	maxInterns = 1 << 14 // distinct label sets kept before the table starts anew
+)
+
+// decoder turns records into samples. The samples share its buffers: each decode overwrites the
+// last sample.
+type decoder struct {
+	words  []uint64
+	labels map[string][]sample.Label // label sets seen, by their bytes in the record
+}
+
+// header is the fixed part of a record.
+type header = oncpuRecord
+
+func u64(b []byte, off uintptr) uint64 { return binary.LittleEndian.Uint64(b[off:]) }
+func u32(b []byte, off uintptr) uint32 { return binary.LittleEndian.Uint32(b[off:]) }
+func u16(b []byte, off uintptr) uint16 { return binary.LittleEndian.Uint16(b[off:]) }
+
+// readHeader reads the fixed part; the offsets are those of the type that bpf2go made from the C
+// struct.
+func readHeader(raw []byte) (h header, err error) {
+	if len(raw) < headerSize {
+		return h, fmt.Errorf("%w: %d bytes", errRecord, len(raw))
+	}
+	h.Time, h.Goid = u64(raw, unsafe.Offsetof(h.Time)), u64(raw, unsafe.Offsetof(h.Goid))
+	h.G, h.Greg = u64(raw, unsafe.Offsetof(h.G)), u64(raw, unsafe.Offsetof(h.Greg))
+	h.Curg, h.Labels = u64(raw, unsafe.Offsetof(h.Curg)), u64(raw, unsafe.Offsetof(h.Labels))
+	h.Sp, h.Fp, h.Lr = u64(raw, unsafe.Offsetof(h.Sp)), u64(raw, unsafe.Offsetof(h.Fp)), u64(raw, unsafe.Offsetof(h.Lr))
+	h.CurgSp, h.CurgFp = u64(raw, unsafe.Offsetof(h.CurgSp)), u64(raw, unsafe.Offsetof(h.CurgFp))
+	for i := range h.Words {
+		h.Words[i] = u64(raw, unsafe.Offsetof(h.Words)+8*uintptr(i))
+		h.CurgWords[i] = u64(raw, unsafe.Offsetof(h.CurgWords)+8*uintptr(i))
+	}
+	h.Pid, h.Tid = u32(raw, unsafe.Offsetof(h.Pid)), u32(raw, unsafe.Offsetof(h.Tid))
+	h.Flags, h.LabelBytes = u32(raw, unsafe.Offsetof(h.Flags)), u32(raw, unsafe.Offsetof(h.LabelBytes))
+	h.Nuser, h.Ncurg = u16(raw, unsafe.Offsetof(h.Nuser)), u16(raw, unsafe.Offsetof(h.Ncurg))
+	h.Nkernel, h.Nlabels = u16(raw, unsafe.Offsetof(h.Nkernel)), u16(raw, unsafe.Offsetof(h.Nlabels))
+	if want := headerSize + 8*h.frames() + int(h.LabelBytes); len(raw) < want {
+		return h, fmt.Errorf("%w: %d bytes of %d", errRecord, len(raw), want)
+	}
+	return h, nil
+}
+
+func (h *header) frames() int { return int(h.Nuser) + int(h.Ncurg) + int(h.Nkernel) }
+
+func (h *header) has(f oncpuRecordFlags) bool { return h.Flags&uint32(f) != 0 }
+
+// decode fills s from a record. Weight and Count are left to the caller.
+func (d *decoder) decode(raw []byte, s *sample.Sample) error {
+	h, err := readHeader(raw)
+	if err != nil {
+		return err
+	}
+	*s = sample.Sample{
+		Time: int64(h.Time), PID: h.Pid, TID: h.Tid, Goid: h.Goid, State: sample.Running,
+		Leaf:            sample.Leaf{SP: h.Sp, BP: h.Fp, LR: h.Lr, Words: h.Words, Valid: h.has(oncpuRecordFlagsLEAF_VALID)},
+		CurgLeaf:        sample.Leaf{SP: h.CurgSp, BP: h.CurgFp, Words: h.CurgWords, Valid: h.has(oncpuRecordFlagsCURG_LEAF_VALID)},
+		LabelsTruncated: h.has(oncpuRecordFlagsLABELS_PARTIAL),
+	}
+	if h.has(oncpuRecordFlagsUSER_TRUNCATED) || h.has(oncpuRecordFlagsCURG_TRUNCATED) {
+		s.Loss = sample.Truncated
+	}
+	d.stacks(raw[headerSize:], &h, s)
+	s.Labels, err = d.labelSet(raw[headerSize+8*h.frames():][:h.LabelBytes], int(h.Nlabels))
+	return err
+}
+
+func (d *decoder) stacks(b []byte, h *header, s *sample.Sample) {
+	n := h.frames()
+	d.words = d.words[:0]
+	for i := range n {
+		d.words = append(d.words, binary.LittleEndian.Uint64(b[8*i:]))
+	}
+	u, c := int(h.Nuser), int(h.Nuser)+int(h.Ncurg)
+	s.User, s.Curg, s.Kernel = d.words[:u:u], d.words[u:c:c], d.words[c:n:n]
+	if u == 0 || s.User[0] == 0 {
+		s.Loss = sample.Unwalked
+	}
+}
+
+// labelSet returns the labels in b. Sets are kept by their bytes: a program has few of them, and
+// equal bytes are equal labels, which equal pointers in the target are not.
+func (d *decoder) labelSet(b []byte, n int) ([]sample.Label, error) {
+	if n == 0 {
+		return nil, nil
+	}
+	if set, ok := d.labels[string(b)]; ok {
+		return set, nil
+	}
+	set, err := parseLabels(b, n)
+	if err != nil {
+		return nil, err
+	}
+	if d.labels == nil || len(d.labels) >= maxInterns {
+		d.labels = make(map[string][]sample.Label)
+	}
+	d.labels[string(b)] = set
+	return set, nil
+}
+
+// parseLabels reads n labels: lengths of key and value, key, value, each padded to 8 bytes.
+func parseLabels(b []byte, n int) ([]sample.Label, error) {
+	if n*8 > len(b) {
+		return nil, fmt.Errorf("%w: %d labels in %d bytes", errRecord, n, len(b))
+	}
+	set := make([]sample.Label, 0, n)
+	for range n {
+		if len(b) < 8 {
+			return nil, fmt.Errorf("%w: label header", errRecord)
+		}
+		key, value := uint64(u32(b, 0)), uint64(u32(b, 4))
+		b = b[8:]
+		end := pad8(key) + pad8(value)
+		if end > uint64(len(b)) {
+			return nil, fmt.Errorf("%w: label of %d and %d bytes", errRecord, key, value)
+		}
+		set = append(set, sample.Label{Key: string(b[:key]), Value: string(b[pad8(key):][:value])})
+		b = b[end:]
+	}
+	return set, nil
+}
+
+func pad8(n uint64) uint64 { return (n + 7) &^ 7 }

@@ -1,0 +1,159 @@
+//go:build amd64 || arm64
+
+package bpf
+
+import (
+	"encoding/binary"
+	"errors"
+	"strings"
+	"testing"
+	"unsafe"
+
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
+)
+
+// encode is the inverse of decode, in the layout of struct record: the tests' only maker of
+// records that no kernel made.
+func encode(h header, user, curg, kernel []uint64, labels []sample.Label) []byte {
+	h.Nuser, h.Ncurg, h.Nkernel, h.Nlabels = uint16(len(user)), uint16(len(curg)), uint16(len(kernel)), uint16(len(labels))
+	var tail []byte
+	for _, part := range [][]uint64{user, curg, kernel} {
+		for _, w := range part {
+			tail = binary.LittleEndian.AppendUint64(tail, w)
+		}
+	}
+	words := len(tail)
+	for _, l := range labels {
+		tail = binary.LittleEndian.AppendUint32(tail, uint32(len(l.Key)))
+		tail = binary.LittleEndian.AppendUint32(tail, uint32(len(l.Value)))
+		for _, s := range []string{l.Key, l.Value} {
+			tail = append(tail, s...)
+			tail = append(tail, make([]byte, int(pad8(uint64(len(s))))-len(s))...)
+		}
+	}
+	h.LabelBytes = uint32(len(tail) - words)
+	return append(append([]byte{}, unsafe.Slice((*byte)(unsafe.Pointer(&h)), headerSize)...), tail...)
+}
+
+var someLabels = []sample.Label{{Key: "endpoint", Value: "/fulfil"}, {Key: "", Value: strings.Repeat("x", 4096)}, {Key: "k", Value: ""}}
+
+func someRecord() []byte {
+	h := header{Time: 5, Goid: 42, G: 1, Curg: 2, Labels: 3, Greg: 1, Sp: 0x7000, Fp: 0x7100, Lr: 9, Words: [2]uint64{11, 12},
+		CurgSp: 0x8000, CurgFp: 0x8100, CurgWords: [2]uint64{13, 14}, Pid: 100, Tid: 101,
+		Flags: uint32(oncpuRecordFlagsLEAF_VALID | oncpuRecordFlagsHAS_CURG)}
+	return encode(h, []uint64{0x401000, 0x402000}, []uint64{0x403000}, []uint64{1 << 63}, someLabels)
+}
+
+func TestDecode(t *testing.T) {
+	var d decoder
+	var s sample.Sample
+	for range 2 { // the second time from the table of label sets
+		if err := d.decode(someRecord(), &s); err != nil {
+			t.Fatal(err)
+		}
+		if s.Goid != 42 || s.PID != 100 || s.TID != 101 || s.Time != 5 || s.State != sample.Running || s.Loss != sample.Whole {
+			t.Errorf("sample %+v", s)
+		}
+		if len(s.User) != 2 || s.User[1] != 0x402000 || len(s.Curg) != 1 || s.Curg[0] != 0x403000 || len(s.Kernel) != 1 {
+			t.Errorf("stacks %x %x %x", s.User, s.Curg, s.Kernel)
+		}
+		if !s.Leaf.Valid || s.Leaf.Words != [2]uint64{11, 12} || s.Leaf.SP != 0x7000 || s.Leaf.LR != 9 || s.CurgLeaf.Valid || s.CurgLeaf.Words[1] != 14 {
+			t.Errorf("leaf %+v %+v", s.Leaf, s.CurgLeaf)
+		}
+		if len(s.Labels) != 3 || s.Labels[0] != someLabels[0] || s.Labels[1] != someLabels[1] || s.Labels[2] != someLabels[2] {
+			t.Errorf("labels %v", s.Labels)
+		}
+	}
+}
+
+func TestDecodeRefusesEveryPrefix(t *testing.T) {
+	raw := someRecord()
+	var d decoder
+	var s sample.Sample
+	for n := range raw {
+		if err := d.decode(raw[:n], &s); !errors.Is(err, errRecord) {
+			t.Fatalf("%d of %d bytes: %v", n, len(raw), err)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add(someRecord())
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		var d decoder
+		var s sample.Sample
+		if err := d.decode(raw, &s); err != nil {
+			if !errors.Is(err, errRecord) {
+				t.Fatalf("untyped error %v", err)
+			}
+			return
+		}
+		if 8*(len(s.User)+len(s.Curg)+len(s.Kernel)) > len(raw) {
+			t.Fatalf("%d frames from %d bytes", len(s.User)+len(s.Curg)+len(s.Kernel), len(raw))
+		}
+		n := 0
+		for _, l := range s.Labels {
+			n += len(l.Key) + len(l.Value)
+		}
+		if n > len(raw) {
+			t.Fatalf("%d bytes of labels from %d", n, len(raw))
+		}
+	})
+}
+
+func BenchmarkDecode(b *testing.B) {
+	raw := encode(header{Goid: 1}, make([]uint64, 25), nil, make([]uint64, 8), someLabels[:1])
+	var d decoder
+	var s sample.Sample
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := d.decode(raw, &s); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func TestShareAddsUp(t *testing.T) {
+	var b batch
+	for range 7 {
+		b.add([]byte{1})
+	}
+	each, first := b.share(1000, 3)
+	if first+each*9 != 1000 || each != 100 {
+		t.Errorf("10 parts of 1000: first %d, others %d", first, each)
+	}
+	b.reset()
+	if each, first = b.share(500, 0); each != 0 || first != 0 {
+		t.Errorf("no sample stands for %d, %d", first, each)
+	}
+	b.add([]byte{1})
+	if _, first = b.share(100, 0); first != 600 {
+		t.Errorf("carried over: %d, want 600", first)
+	}
+}
+
+func TestSelfCheck(t *testing.T) {
+	inGo := func(pc uint64) bool { return pc == 1 }
+	for _, tt := range []struct {
+		name      string
+		h         header
+		n         int
+		wantDoubt bool
+	}{
+		{"right", header{G: 5, Greg: 5, Goid: 9, Flags: uint32(oncpuRecordFlagsHAS_CURG)}, 50, false},
+		{"wrong g", header{G: 5, Greg: 6, Goid: 9, Flags: uint32(oncpuRecordFlagsHAS_CURG)}, 50, true},
+		{"wrong g, too few", header{G: 5, Greg: 6, Goid: 9, Flags: uint32(oncpuRecordFlagsHAS_CURG)}, 19, false},
+		{"impossible goid", header{G: 5, Greg: 5, Goid: 1 << 50, Flags: uint32(oncpuRecordFlagsHAS_CURG)}, 50, true},
+		{"from the kernel", header{G: 5, Greg: 6, Flags: uint32(oncpuRecordFlagsFROM_KERNEL)}, 50, false},
+	} {
+		c := selfCheck{inGo: inGo}
+		for range tt.n {
+			c.look(&tt.h, 1)
+		}
+		c.look(&tt.h, 2) // in C code
+		if got := c.verdict(); (got != "") != tt.wantDoubt {
+			t.Errorf("%s: verdict %q", tt.name, got)
+		}
+	}
+}

@@ -1,0 +1,242 @@
+package profiler
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
+	"github.com/mayfly-profiler/mayfly/symbolize"
+)
+
+// text is a made-up program: function i occupies [0x1000*(i+1), 0x1000*(i+2)), the C functions lie
+// behind the Go ones. The stack pointer delta of an address is its low byte.
+type text struct {
+	funcs []string
+	c     []string
+}
+
+func (x text) index(pc uint64) int { return int(pc>>12) - 1 }
+
+func (x text) at(name string, off uint64) uint64 {
+	for i, f := range append(append([]string{}, x.funcs...), x.c...) {
+		if f == name {
+			return uint64(i+1)<<12 + off
+		}
+	}
+	panic(name)
+}
+
+func (x text) Resolve(dst []symbolize.Frame, pc uint64) ([]symbolize.Frame, int) {
+	i := x.index(pc)
+	switch {
+	case i >= 0 && i < len(x.funcs):
+		return append(dst, symbolize.Frame{Func: x.funcs[i], File: "x.go", Line: int(pc & 0xfff), Kind: symbolize.Go}), 0
+	case i >= 0 && i-len(x.funcs) < len(x.c):
+		return append(dst, symbolize.Frame{Func: x.c[i-len(x.funcs)], Kind: symbolize.C}), 0
+	}
+	return append(dst, symbolize.Frame{Func: "[unknown]"}), -1
+}
+
+func (x text) ResolveKernel(dst []symbolize.Frame, pc uint64) ([]symbolize.Frame, int) {
+	return append(dst, symbolize.Frame{Func: "entry_SYSCALL_64", Kind: symbolize.Kernel}), -1
+}
+
+func (x text) SPDelta(pc uint64) (int32, bool) { return int32(pc & 0xff), x.InGo(pc) }
+
+func (x text) InGo(pc uint64) bool { i := x.index(pc); return i >= 0 && i < len(x.funcs) }
+
+func (x text) Mappings() []symbolize.Mapping {
+	return []symbolize.Mapping{{Start: 0x1000, Limit: 0x100000, File: "/bin/x", BuildID: "abcd"}}
+}
+
+// script is a source that emits what it was told to.
+type script []sample.Sample
+
+func (s script) Run(_ context.Context, emit func(*sample.Sample)) error {
+	for i := range s {
+		emit(&s[i])
+	}
+	return nil
+}
+
+var _ sample.Source = script(nil)
+
+var program = text{
+	funcs: []string{
+		"main.main", "main.work", "runtime.memmove", "runtime.goexit.abi0", "runtime.mcall", "runtime.schedule",
+		"runtime.mstart.abi0", "runtime.duffzero", "runtime.asmcgocall.abi0", "runtime.systemstack_switch", "runtime.cgocall",
+		"runtime.gopark", "runtime.sigpanic", "runtime.morestack.abi0", "runtime.newstack",
+	},
+	c: []string{"c_inner", "c_outer"},
+}
+
+func build(t *testing.T, k Keep, samples ...sample.Sample) *profile.Profile {
+	t.Helper()
+	b := NewBuilder(program, k)
+	b.arch = "amd64"
+	if err := script(samples).Run(t.Context(), b.Add); err != nil {
+		t.Fatal(err)
+	}
+	p := b.Profile()
+	if err := p.CheckValid(); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// stack is a sample's functions, leaf first.
+func stack(s *profile.Sample) string {
+	var names []string
+	for _, l := range s.Location {
+		for _, ln := range l.Line {
+			names = append(names, ln.Function.Name)
+		}
+	}
+	return strings.Join(names, " < ")
+}
+
+func TestStacks(t *testing.T) {
+	at := program.at
+	root := at("runtime.goexit.abi0", 1)
+	leaf := func(w0, w1, sp, bp uint64) sample.Leaf {
+		return sample.Leaf{SP: sp, BP: bp, Words: [2]uint64{w0, w1}, Valid: true}
+	}
+	for _, tt := range []struct {
+		name string
+		s    sample.Sample
+		want string
+	}{
+		{"frame set up", sample.Sample{Goid: 1, User: []uint64{at("main.work", 0x20), at("main.main", 0x30), root}}, "main.work < main.main"},
+		{"frameless leaf", sample.Sample{Goid: 1, User: []uint64{at("runtime.memmove", 0), at("main.main", 0x30), root},
+			Leaf: leaf(at("main.work", 0x25), 0, 0x7000, 0x7100)}, "runtime.memmove < main.work < main.main"},
+		{"rbp pushed", sample.Sample{Goid: 1, User: []uint64{at("runtime.memmove", 8), at("main.main", 0x30), root},
+			Leaf: leaf(0, at("main.work", 0x25), 0x7000, 0x7100)}, "runtime.memmove < main.work < main.main"},
+		{"rbp set", sample.Sample{Goid: 1, User: []uint64{at("runtime.memmove", 8), at("main.work", 0x30), root},
+			Leaf: leaf(0, at("main.work", 0x25), 0x7000, 0x7000)}, "runtime.memmove < main.work"},
+		{"word is no code", sample.Sample{Goid: 1, User: []uint64{at("runtime.memmove", 0), at("main.work", 0x30), root},
+			Leaf: leaf(0x123, 0, 0x7000, 0x7100)}, "runtime.memmove < main.work"},
+		{"duffzero", sample.Sample{Goid: 1, User: []uint64{at("runtime.duffzero", 0), at("main.work", 0x30), root},
+			Leaf: leaf(at("main.main", 0x25), 0, 0x7000, 0x7100)}, "runtime.duffzero < main.work"},
+		{"direct recursion", sample.Sample{Goid: 1, User: []uint64{at("main.work", 0), at("main.main", 0x30), root},
+			Leaf: leaf(at("main.work", 0x25), 0, 0x7000, 0x7100)}, "main.work < main.work < main.main"},
+		{"first instruction of a goroutine", sample.Sample{Goid: 1, User: []uint64{at("main.work", 0)},
+			Leaf: leaf(root, 0, 0x7000, 0)}, "main.work"},
+		{"mcall without goroutine", sample.Sample{User: []uint64{at("runtime.schedule", 0x20), at("runtime.mcall", 0x30), at("main.work", 0x10), root}},
+			"runtime.schedule < runtime.mcall < [scheduler]"},
+		{"mcall with goroutine", sample.Sample{Goid: 1, User: []uint64{at("runtime.schedule", 0x20), at("runtime.mcall", 0x30), at("main.main", 0x10), root},
+			Curg: []uint64{at("runtime.gopark", 0x40), at("main.work", 0x10), root}},
+			"runtime.schedule < runtime.mcall < runtime.gopark < main.work"},
+		{"morestack at a function's entry", sample.Sample{Goid: 1, User: []uint64{at("runtime.newstack", 0x20), at("runtime.morestack.abi0", 0x30)},
+			Curg: []uint64{at("main.work", 0x100), root}, CurgLeaf: leaf(at("main.main", 0x25), 0, 0x7000, 0x7100)},
+			"runtime.newstack < runtime.morestack.abi0 < main.work < main.main"},
+		{"mstart", sample.Sample{User: []uint64{at("runtime.schedule", 0x20), at("runtime.mstart.abi0", 0x30), 0x99000}}, "runtime.schedule < runtime.mstart.abi0"},
+		{"C code", sample.Sample{Goid: 1, User: []uint64{at("c_inner", 0x20), at("c_outer", 0x20), at("runtime.asmcgocall.abi0", 0x20)},
+			Curg: []uint64{at("runtime.systemstack_switch", 8), at("main.work", 0x30), root}, CurgLeaf: leaf(at("runtime.cgocall", 0x25), 0, 1, 2)},
+			"c_inner < c_outer < runtime.cgocall < main.work"},
+		{"C code without frame pointers", sample.Sample{Goid: 1, User: []uint64{at("c_inner", 0x20), 0x9999999},
+			Curg: []uint64{at("runtime.systemstack_switch", 8), at("main.work", 0x30), root}, CurgLeaf: leaf(at("runtime.cgocall", 0x25), 0, 1, 2)},
+			"c_inner < runtime.cgocall < main.work"},
+		{"kernel", sample.Sample{Goid: 1, Kernel: []uint64{1 << 63}, User: []uint64{at("main.work", 0x20), root}}, "entry_SYSCALL_64 < main.work"},
+		{"too deep", sample.Sample{Goid: 1, Loss: sample.Truncated, User: []uint64{at("main.work", 0x20), at("main.work", 0x30)}}, "main.work < main.work < [truncated]"},
+		{"no stack", sample.Sample{Loss: sample.Unwalked}, "[unwalked]"},
+		{"lost", sample.Sample{Loss: sample.Lost, Count: 3}, "[lost]"},
+	} {
+		tt.s.Weight = 1000
+		p := build(t, Keep{}, tt.s)
+		if got := stack(p.Sample[0]); got != tt.want {
+			t.Errorf("%s:\n got %s\nwant %s", tt.name, got, tt.want)
+		}
+	}
+}
+
+// A frame below a signal was interrupted, so its address is looked up as it is.
+func TestAddressBelowSignalIsExact(t *testing.T) {
+	at := program.at
+	p := build(t, Keep{}, sample.Sample{Goid: 1, Weight: 1, User: []uint64{at("runtime.sigpanic", 0x20), at("main.work", 0x30), at("main.main", 0x40)}})
+	var got []int64
+	for _, l := range p.Sample[0].Location {
+		got = append(got, l.Line[0].Line)
+	}
+	if got[0] != 0x20 || got[1] != 0x30 || got[2] != 0x3f {
+		t.Errorf("offsets %#x, want 0x20 0x30 0x3f", got)
+	}
+}
+
+func TestFoldsEqualSamples(t *testing.T) {
+	at := program.at
+	a := sample.Sample{Goid: 7, Count: 1, Weight: 10, User: []uint64{at("main.work", 0x20)}, Labels: []sample.Label{{Key: "k", Value: "v"}}}
+	b := a
+	b.Weight, b.Goid = 30, 8
+	c := a
+	c.Labels = []sample.Label{{Key: "k", Value: "w"}}
+	p := build(t, Keep{}, a, b, c)
+	if len(p.Sample) != 2 {
+		t.Fatalf("%d samples, want 2", len(p.Sample))
+	}
+	if v := p.Sample[0].Value; v[0] != 2 || v[1] != 40 {
+		t.Errorf("value %v, want 2 samples of 40 ns", v)
+	}
+	if got := p.Sample[0].Label["k"]; len(got) != 1 || got[0] != "v" {
+		t.Errorf("label %v", got)
+	}
+	p = build(t, Keep{Goroutines: true}, a, b, c)
+	if len(p.Sample) != 3 || p.Sample[0].NumLabel["go.id"][0] != 8 {
+		t.Errorf("with goroutines: %d samples, first %v", len(p.Sample), p.Sample[0].NumLabel)
+	}
+}
+
+// Label keys and values must not run into each other in the key that samples are merged by.
+func TestLabelsAreNotConfused(t *testing.T) {
+	at := program.at
+	mk := func(k, v string) sample.Sample {
+		return sample.Sample{Count: 1, Weight: 1, User: []uint64{at("main.work", 0x20)}, Labels: []sample.Label{{Key: k, Value: v}}}
+	}
+	if p := build(t, Keep{}, mk("ab", "c"), mk("a", "bc")); len(p.Sample) != 2 {
+		t.Errorf("%d samples, want 2", len(p.Sample))
+	}
+}
+
+func TestProfileShape(t *testing.T) {
+	p := build(t, Keep{}, sample.Sample{Count: 1, Weight: 5, User: []uint64{program.at("main.work", 0x20)}})
+	if len(p.SampleType) != 2 || p.SampleType[0].Type != "samples" || p.SampleType[1].Type != "cpu" || p.DefaultSampleType != "cpu" {
+		t.Errorf("sample types %v, default %q", p.SampleType, p.DefaultSampleType)
+	}
+	m := p.Mapping[0]
+	if !m.HasFunctions || !m.HasFilenames || !m.HasLineNumbers || !m.HasInlineFrames || m.BuildID != "abcd" {
+		t.Errorf("mapping %+v", m)
+	}
+}
+
+func TestTally(t *testing.T) {
+	at := program.at
+	b := NewBuilder(program, Keep{})
+	b.arch = "amd64"
+	samples := script{
+		{Goid: 1, Count: 1, Weight: 10, User: []uint64{at("main.work", 0x20), at("runtime.goexit.abi0", 1)}, Labels: []sample.Label{{Key: "k", Value: "v"}}},
+		{Goid: 1, Count: 1, Weight: 10, User: []uint64{at("main.work", 0x20), at("main.main", 0x20)}},
+		{Loss: sample.Lost, Count: 5, Weight: 50},
+	}
+	samples.Run(t.Context(), b.Add)
+	got := b.Tally()
+	want := Tally{Samples: 2, Lost: 5, CPU: 70, Unlabeled: 10, Goroutines: 1, Rooted: 1, Unrooted: 1}
+	if got.Samples != want.Samples || got.Lost != want.Lost || got.CPU != want.CPU || got.Unlabeled != want.Unlabeled ||
+		got.Goroutines != want.Goroutines || got.Rooted != want.Rooted || got.Unrooted != want.Unrooted {
+		t.Errorf("tally %+v, want %+v", got, want)
+	}
+}
+
+func BenchmarkAdd(b *testing.B) {
+	bl := NewBuilder(program, Keep{})
+	s := sample.Sample{Goid: 1, Count: 1, Weight: 10, Labels: []sample.Label{{Key: "endpoint", Value: "/fulfil"}, {Key: "tenant", Value: "acme"}}}
+	for range 24 {
+		s.User = append(s.User, program.at("main.work", 0x40))
+	}
+	s.User = append(s.User, program.at("runtime.goexit.abi0", 1))
+	b.ReportAllocs()
+	for b.Loop() {
+		bl.Add(&s)
+	}
+}

@@ -1,0 +1,87 @@
+// Package sample is the vocabulary of mayfly: what a source says about a goroutine at one
+// moment. It imports nothing of the project, so that every source and every consumer can share
+// it without knowing each other.
+package sample
+
+import "context"
+
+// State is what a goroutine was doing at a sample, spelled the way the runtime spells it: one of
+// the constants below, or the wait reason that the target's own runtime prints in goroutine
+// dumps ("IO wait", "chan receive", "sync.Mutex.Lock", ...; runtime/runtime2.go,
+// waitReasonStrings).
+type State string
+
+const (
+	Running   State = "running"   // on a CPU, in user or kernel mode
+	Preempted State = "preempted" // its thread wants a CPU and the OS gives it none
+	Throttled State = "throttled" // the same, because the cgroup's CPU quota is used up
+	Runnable  State = "runnable"  // waits for a P: the Go run queue
+	Syscall   State = "syscall"   // blocked in a system call
+	Unknown   State = "unknown"   // could not be read; printed, never hidden
+)
+
+// Label is one pprof label (runtime/pprof.Labels) of a goroutine.
+type Label struct{ Key, Value string }
+
+// Loss says why a sample's weight stands for something that was not seen.
+type Loss uint8
+
+const (
+	Whole     Loss = iota
+	Lost           // samples that were taken but never delivered: only Weight and Count are valid
+	Truncated      // the user stack is deeper than the source could read: its root is missing
+	Unwalked       // no user stack could be walked at all
+)
+
+// Sample is one observation of one goroutine, or of a thread that runs none (Goid 0).
+//
+// The slices belong to the source and are valid only until the emit call returns.
+type Sample struct {
+	// Time is the end of the interval that the sample stands for, CLOCK_MONOTONIC in ns.
+	Time int64
+	// Weight is the length of that interval in ns, measured and not count times period.
+	Weight int64
+	// Count is the number of profiler events behind the sample: 1 for an on-CPU event, 0 for an
+	// observation of a goroutine that is not on a CPU, n for n Lost events.
+	Count int64
+
+	PID, TID uint32 // in the PID namespace that the source reads /proc in; 0 when unknown
+	Goid     uint64 // 0 when the thread ran no goroutine or the runtime's layout is unknown
+	State    State
+	Loss     Loss
+
+	// User is the user stack, leaf first. User[0] is the program counter at the interruption,
+	// the rest are return addresses.
+	User []uint64
+	// Curg is the saved stack (g.sched) of the goroutine on whose behalf the thread runs on its
+	// system stack or in C code, leaf first, return addresses only. Which part of User to keep in
+	// front of it depends on the functions in User: the builder decides (see profiler.Builder).
+	Curg []uint64
+	// Kernel is the kernel stack, leaf first, return addresses except for the first.
+	Kernel []uint64
+
+	// Leaf is what repairs the caller of User[0], which a frame-pointer walk misses while the
+	// leaf has not set up its own frame.
+	Leaf Leaf
+	// CurgLeaf does the same for Curg[0].
+	CurgLeaf Leaf
+
+	// Labels are the pprof labels of the goroutine, in the order of the target's label set.
+	Labels []Label
+	// LabelsTruncated says that Labels is only a part of the set.
+	LabelsTruncated bool
+}
+
+// Leaf holds the registers and stack words at the innermost frame of a stack.
+type Leaf struct {
+	SP, BP uint64
+	LR     uint64 // the link register on arm64, else 0
+	Words  [2]uint64
+	Valid  bool // Words could be read
+}
+
+// Source observes a target and emits samples until ctx ends or the target is gone. It returns nil
+// in both cases. emit is called from one goroutine at a time and must not keep the sample.
+type Source interface {
+	Run(ctx context.Context, emit func(*Sample)) error
+}

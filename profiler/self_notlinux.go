@@ -1,0 +1,5 @@
+//go:build unix && !linux
+
+package profiler
+
+const maxrssUnit = 1 // bytes on darwin; others are not measured

@@ -1,0 +1,8 @@
+//go:build !unix
+
+package profiler
+
+import "time"
+
+func selfCPU() time.Duration { return 0 }
+func selfRSS() int64         { return 0 }

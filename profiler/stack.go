@@ -1,0 +1,301 @@
+package profiler
+
+// A source reports the words it saw; this file decides what they mean. It needs to know functions,
+// which an interrupt handler does not.
+//
+// The caller of the leaf. A frame-pointer walk starts at the frame that the frame pointer points
+// to. Before the leaf has pushed its own (and in the frameless functions, which are the hot ones:
+// memmove, memclr, aeshash, the system call stubs) that frame is the caller's, and the walk yields
+// the caller's caller first: about 40 % of a server's samples lose the leaf's caller. pclntab
+// knows how far the stack pointer is from the return address at each instruction (pcsp), and the
+// source sends the words at the stack pointer, so the return address can be put back exactly:
+//
+//	pcsp delta 0               return address at [sp]
+//	delta 8, bp != sp (amd64)  "push rbp" is done, "mov rbp, rsp" is not: return address at [sp+8]
+//	delta 8, bp == sp; others  the leaf has its own frame: nothing is missing
+//	duffzero, duffcopy         called with a frame that their caller made by hand: nothing is missing
+//
+// On arm64 the link register holds the return address while delta is 0; while delta is not 0 and
+// the frame pointer is not yet sp-8 the link register was already stored at [sp]. (Derived from
+// cmd/internal/obj/arm64; not run on hardware.)
+//
+// The end of a stack. Goroutines end at runtime.goexit, which is left out as runtime/pprof does.
+// A system stack ends at mstart, mcall or morestack; what a frame-pointer walk finds behind them
+// up to Go 1.24 is the goroutine that was parked there last, a wrong one. If the thread works for a
+// goroutine (m.curg), that goroutine's saved stack goes on there; if not, the thread schedules, and
+// the stack is rooted at [scheduler].
+
+import (
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
+	"github.com/mayfly-profiler/mayfly/symbolize"
+)
+
+// site is a resolved address.
+type site struct {
+	id      uint32
+	addr    uint64 // inside the instruction, so return address - 1 for calls
+	mapping int
+	frames  []symbolize.Frame
+	role    role
+	kind    symbolize.Kind
+	delta   int32 // pcsp at the address itself; valid for exact sites if inGo
+	inGo    bool
+}
+
+// role is what a function means for the stack around it.
+type role uint8
+
+const (
+	plain      role = iota
+	goexit          // root of a goroutine
+	mstart          // root of a thread's system stack
+	switchAway      // mcall, morestack: the system stack begins here
+	asmcgocall      // Go calls C from here, on the system stack
+	switchStub      // systemstack_switch: a marker pc in g.sched, not a frame
+	signal          // what lies below was interrupted, not calling
+	duff
+)
+
+var roles = map[string]role{
+	"runtime.goexit": goexit, "runtime.goexit.abi0": goexit,
+	"runtime.mstart": mstart, "runtime.mstart.abi0": mstart, "runtime.rt0_go": mstart, "runtime.rt0_go.abi0": mstart,
+	"runtime.mcall": switchAway, "runtime.mcall.abi0": switchAway,
+	"runtime.morestack": switchAway, "runtime.morestack.abi0": switchAway,
+	"runtime.morestack_noctxt": switchAway, "runtime.morestack_noctxt.abi0": switchAway,
+	"runtime.asmcgocall": asmcgocall, "runtime.asmcgocall.abi0": asmcgocall,
+	"runtime.systemstack_switch": switchStub, "runtime.systemstack_switch.abi0": switchStub,
+	"runtime.sigpanic": signal, "runtime.sigpanic0": signal, "runtime.asyncPreempt": signal, "runtime.asyncPreempt.abi0": signal,
+	"runtime.duffzero": duff, "runtime.duffcopy": duff, "runtime.duffzero.abi0": duff, "runtime.duffcopy.abi0": duff,
+}
+
+// Synthetic frames: where time went that no function can be charged with.
+const (
+	frameScheduler = "[scheduler]" // a thread that works for no goroutine
+	frameLost      = "[lost]"      // samples that were taken but not delivered
+	frameTruncated = "[truncated]" // the stack is deeper than what was read
+	frameUnwalked  = "[unwalked]"  // no stack could be read
+)
+
+// walk appends the sites of a sample, leaf first: kernel, user, synthetic root.
+func (b *Builder) walk(dst []*site, s *sample.Sample) []*site {
+	if s.Loss == sample.Lost {
+		return append(dst, b.special(frameLost))
+	}
+	for i, pc := range s.Kernel {
+		dst = append(dst, b.kernelSite(pc, i > 0))
+	}
+	if s.Loss == sample.Unwalked || len(s.User) == 0 {
+		return append(dst, b.special(frameUnwalked))
+	}
+	dst, end := b.user(dst, s)
+	switch {
+	case end == rootless && s.Loss == sample.Truncated:
+		dst = append(dst, b.special(frameTruncated))
+	case end == unscheduled:
+		dst = append(dst, b.special(frameScheduler))
+	}
+	if s.Goid != 0 && end == rootless && s.Loss != sample.Truncated {
+		b.tally.Unrooted++
+	} else if s.Goid != 0 {
+		b.tally.Rooted++
+	}
+	return dst
+}
+
+// end says how a stack ended.
+type end uint8
+
+const (
+	rootless    end = iota // the chain broke off
+	rooted                 // at goexit or mstart
+	unscheduled            // at a stack switch, with no goroutine behind it
+)
+
+// user appends the user stack and says how it ended.
+func (b *Builder) user(dst []*site, s *sample.Sample) ([]*site, end) {
+	leaf := b.exactSite(s.User[0])
+	if leaf.kind == symbolize.C && len(s.Curg) > 0 {
+		return b.cgo(dst, leaf, s)
+	}
+	dst, e := b.segment(dst, leaf, s.User[1:], &s.Leaf)
+	if e != unscheduled || len(s.Curg) == 0 {
+		return dst, e
+	}
+	return b.saved(dst, s)
+}
+
+// saved appends the stack that a goroutine has in g.sched.
+func (b *Builder) saved(dst []*site, s *sample.Sample) ([]*site, end) {
+	first := b.callSite(s.Curg[0])
+	if first.role == switchStub {
+		// gosave_systemstack_switch stores this pc, with sp at the return address of the function
+		// that called C (runtime/asm_amd64.s).
+		if ra := s.CurgLeaf.Words[0]; s.CurgLeaf.Valid && b.symbols.InGo(ra-1) {
+			return b.segment(dst, b.callSite(ra), s.Curg[1:], nil)
+		}
+		if len(s.Curg) == 1 {
+			return dst, rootless
+		}
+		return b.segment(dst, b.callSite(s.Curg[1]), s.Curg[2:], nil)
+	}
+	return b.segment(dst, first, s.Curg[1:], &s.CurgLeaf)
+}
+
+// cgo appends the stack of a thread that is in C code on behalf of a goroutine. C code need not
+// keep frame pointers, so its frames are believed only as long as they lie in C code.
+func (b *Builder) cgo(dst []*site, leaf *site, s *sample.Sample) ([]*site, end) {
+	dst = append(dst, leaf)
+	for _, pc := range s.User[1:] {
+		st := b.callSite(pc)
+		if st.kind != symbolize.C {
+			break
+		}
+		dst = append(dst, st)
+	}
+	return b.saved(dst, s)
+}
+
+// segment appends leaf, its caller if that was lost, and the return addresses, up to the root of
+// the stack.
+func (b *Builder) segment(dst []*site, leaf *site, returns []uint64, l *sample.Leaf) ([]*site, end) {
+	dst = append(dst, leaf)
+	if e, stop := ends(leaf); stop {
+		return drop(dst, leaf), e
+	}
+	if l != nil {
+		if ra, ok := b.lostCaller(leaf, l); ok {
+			b.tally.Repaired++
+			st := b.callSite(ra)
+			dst = append(dst, st)
+			if e, stop := ends(st); stop {
+				return drop(dst, st), e
+			}
+		}
+	}
+	for _, pc := range returns {
+		st := b.callSite(pc)
+		if dst[len(dst)-1].role == signal {
+			st = b.exactSite(pc)
+		}
+		dst = append(dst, st)
+		if e, stop := ends(st); stop {
+			return drop(dst, st), e
+		}
+	}
+	return dst, rootless
+}
+
+// ends says whether a stack ends at st.
+func ends(st *site) (end, bool) {
+	switch st.role {
+	case goexit, mstart:
+		return rooted, true
+	case switchAway:
+		return unscheduled, true
+	}
+	return rootless, false
+}
+
+// drop takes goexit away again: it is below every goroutine and says nothing.
+func drop(dst []*site, st *site) []*site {
+	if st.role == goexit && len(dst) > 1 {
+		return dst[:len(dst)-1]
+	}
+	return dst
+}
+
+// lostCaller returns the return address that the frame-pointer walk skipped, if it did.
+func (b *Builder) lostCaller(leaf *site, l *sample.Leaf) (uint64, bool) {
+	if !leaf.inGo || leaf.role == duff {
+		return 0, false
+	}
+	var ra uint64
+	switch b.arch {
+	case "amd64":
+		ra = lostAMD64(leaf.delta, l)
+	case "arm64":
+		ra = lostARM64(leaf.delta, l)
+	}
+	return ra, ra > 0 && b.symbols.InGo(ra-1)
+}
+
+func lostAMD64(delta int32, l *sample.Leaf) uint64 {
+	switch {
+	case !l.Valid:
+		return 0
+	case delta == 0:
+		return l.Words[0]
+	case delta == 8 && l.BP != l.SP:
+		return l.Words[1]
+	}
+	return 0
+}
+
+func lostARM64(delta int32, l *sample.Leaf) uint64 {
+	switch {
+	case delta == 0:
+		return l.LR
+	case l.Valid && delta > 0 && l.BP != l.SP-8:
+		return l.Words[0]
+	}
+	return 0
+}
+
+// exactSite resolves an address at which execution was interrupted.
+func (b *Builder) exactSite(pc uint64) *site {
+	st := b.exact[pc]
+	if st == nil {
+		st = b.resolve(pc)
+		st.delta, st.inGo = b.symbols.SPDelta(pc)
+		b.exact[pc] = st
+	}
+	return st
+}
+
+// callSite resolves a return address: the call is the instruction before it.
+func (b *Builder) callSite(ra uint64) *site {
+	st := b.calls[ra]
+	if st == nil {
+		st = b.resolve(ra - 1)
+		st.delta, st.inGo = b.symbols.SPDelta(ra)
+		b.calls[ra] = st
+	}
+	return st
+}
+
+func (b *Builder) kernelSite(pc uint64, call bool) *site {
+	if call {
+		pc--
+	}
+	st := b.kernel[pc]
+	if st == nil {
+		frames, m := b.symbols.ResolveKernel(nil, pc)
+		st = b.newSite(pc, frames, m)
+		b.kernel[pc] = st
+	}
+	return st
+}
+
+func (b *Builder) resolve(pc uint64) *site {
+	frames, m := b.symbols.Resolve(nil, pc)
+	return b.newSite(pc, frames, m)
+}
+
+func (b *Builder) special(name string) *site {
+	st := b.synthetic[name]
+	if st == nil {
+		st = b.newSite(0, []symbolize.Frame{{Func: name}}, -1)
+		b.synthetic[name] = st
+	}
+	return st
+}
+
+func (b *Builder) newSite(addr uint64, frames []symbolize.Frame, mapping int) *site {
+	st := &site{id: uint32(len(b.sites)), addr: addr, mapping: mapping, frames: frames}
+	if n := len(frames); n > 0 {
+		st.kind = frames[n-1].Kind
+		st.role = roles[frames[n-1].Func]
+	}
+	b.sites = append(b.sites, st)
+	return st
+}

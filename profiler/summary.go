@@ -1,0 +1,64 @@
+package profiler
+
+import (
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+)
+
+// Summary is what proves a recording: what was asked, what was reached, what was lost, what the
+// host did not allow. Its JSON keys are the keys of the profile's comments without "mayfly.".
+type Summary struct {
+	Version     string  `json:"version"`
+	EngineCPU   string  `json:"engine.cpu"`
+	RateAsked   int     `json:"rate_asked_hz"`
+	RateReached float64 `json:"rate_reached_hz"` // samples per second of the target's CPU time
+	Samples     int64   `json:"samples"`
+	Lost        int64   `json:"lost"`
+	// CPUProfiled is the weight of all samples, as the perf events counted it; CPURusage is the
+	// process's CPU clock over the same window. They are independent of each other.
+	CPUProfiled int64 `json:"cpu_profiled_ns"`
+	CPURusage   int64 `json:"cpu_rusage_ns"`
+
+	GoroutinesSeen  int     `json:"goroutines_seen"` // distinct, in at least one sample
+	UnlabeledShare  float64 `json:"unlabeled_share"` // of CPUProfiled
+	LabelsCompleted int64   `json:"labels_completed"`
+	LabelsTruncated int64   `json:"labels_truncated"`
+	StacksRooted    float64 `json:"stacks_rooted"` // share of goroutine samples whose stack is whole
+	CallersRepaired int64   `json:"callers_repaired"`
+
+	SelfCPU    int64    `json:"self_cpu_ns"`
+	SelfRSS    int64    `json:"self_rss_bytes"`
+	AttachTime int64    `json:"attach_ns"`
+	Denied     []string `json:"denied"` // what the host did not allow, or the target does not offer
+	End        string   `json:"end"`    // why the recording ended
+
+	Kernel    string `json:"kernel"`
+	GoVersion string `json:"go_version"`
+	BuildID   string `json:"build_id"`
+	Layout    string `json:"layout"` // where the offsets of the runtime's structs come from
+}
+
+// Comments returns the summary as the profile's comments: key=value, one a line.
+func (s *Summary) Comments() []string {
+	v := reflect.ValueOf(*s)
+	var lines []string
+	for i := range v.NumField() {
+		key := v.Type().Field(i).Tag.Get("json")
+		if val := format(v.Field(i).Interface()); val != "" {
+			lines = append(lines, "mayfly."+key+"="+val)
+		}
+	}
+	return lines
+}
+
+func format(v any) string {
+	switch v := v.(type) {
+	case float64:
+		return strconv.FormatFloat(v, 'f', 4, 64)
+	case []string:
+		return strings.Join(v, "; ")
+	}
+	return fmt.Sprint(v)
+}
