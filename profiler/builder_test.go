@@ -32,6 +32,8 @@ func (x text) at(name string, off uint64) uint64 {
 func (x text) Resolve(dst []symbolize.Frame, pc uint64) ([]symbolize.Frame, int) {
 	i := x.index(pc)
 	switch {
+	case i >= 0 && i < len(x.funcs) && x.funcs[i] == "main.(*T).Wrapper":
+		return dst, 0
 	case i >= 0 && i < len(x.funcs):
 		return append(dst, symbolize.Frame{Func: x.funcs[i], File: "x.go", Line: int(pc & 0xfff), Kind: symbolize.Go}), 0
 	case i >= 0 && i-len(x.funcs) < len(x.c):
@@ -68,7 +70,7 @@ var program = text{
 	funcs: []string{
 		"main.main", "main.work", "runtime.memmove", "runtime.goexit.abi0", "runtime.mcall", "runtime.schedule",
 		"runtime.mstart.abi0", "runtime.duffzero", "runtime.asmcgocall.abi0", "runtime.systemstack_switch", "runtime.cgocall",
-		"runtime.gopark", "runtime.sigpanic", "runtime.morestack.abi0", "runtime.newstack",
+		"runtime.gopark", "runtime.sigpanic", "runtime.morestack.abi0", "runtime.newstack", "main.(*T).Wrapper",
 	},
 	c: []string{"c_inner", "c_outer"},
 }
@@ -140,6 +142,7 @@ func TestStacks(t *testing.T) {
 			Curg: []uint64{at("runtime.systemstack_switch", 8), at("main.work", 0x30), root}, CurgLeaf: leaf(at("runtime.cgocall", 0x25), 0, 1, 2)},
 			"c_inner < runtime.cgocall < main.work"},
 		{"kernel", sample.Sample{Goid: 1, Kernel: []uint64{1 << 63}, User: []uint64{at("main.work", 0x20), root}}, "entry_SYSCALL_64 < main.work"},
+		{"wrapper", sample.Sample{Goid: 1, User: []uint64{at("main.work", 0x20), at("main.(*T).Wrapper", 0x30), at("main.main", 0x30), root}}, "main.work < main.main"},
 		{"too deep", sample.Sample{Goid: 1, Loss: sample.Truncated, User: []uint64{at("main.work", 0x20), at("main.work", 0x30)}}, "main.work < main.work < [truncated]"},
 		{"no stack", sample.Sample{Loss: sample.Unwalked}, "[unwalked]"},
 		{"lost", sample.Sample{Loss: sample.Lost, Count: 3}, "[lost]"},

@@ -88,6 +88,7 @@ func (b *Builder) walk(dst []*site, s *sample.Sample) []*site {
 		return append(dst, b.special(frameUnwalked))
 	}
 	dst, end := b.user(dst, s)
+	dst = visible(dst)
 	switch {
 	case end == rootless && s.Loss == sample.Truncated:
 		dst = append(dst, b.special(frameTruncated))
@@ -100,6 +101,18 @@ func (b *Builder) walk(dst []*site, s *sample.Sample) []*site {
 		b.tally.Rooted++
 	}
 	return dst
+}
+
+// visible leaves out addresses without a frame: wrappers that the compiler made, which nobody wrote
+// and runtime/pprof does not show either.
+func visible(stack []*site) []*site {
+	kept := stack[:0]
+	for _, st := range stack {
+		if len(st.frames) > 0 {
+			kept = append(kept, st)
+		}
+	}
+	return kept
 }
 
 // end says how a stack ended.

@@ -4,10 +4,7 @@ package bpf
 
 import (
 	"context"
-	"errors"
-	"io/fs"
 	"maps"
-	"os"
 	"testing"
 	"time"
 
@@ -16,18 +13,6 @@ import (
 	"github.com/mayfly-profiler/mayfly/internal/target"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
-
-// live skips a test of the real thing when this host does not allow it, and only then.
-func live(t testing.TB, err error) {
-	t.Helper()
-	if err == nil {
-		return
-	}
-	if (errors.Is(err, fs.ErrPermission) || errors.Is(err, errors.ErrUnsupported)) && os.Getenv("MAYFLY_REQUIRE_BPF") != "1" {
-		t.Skip(err)
-	}
-	t.Fatal(err)
-}
 
 // watch samples a running target for d.
 func watch(t testing.TB, pid int, o Options, d time.Duration, emit func(*sample.Sample)) Stats {
@@ -47,7 +32,7 @@ func watch(t testing.TB, pid int, o Options, d time.Duration, emit func(*sample.
 		t.Fatal(err)
 	}
 	s, err := Open(p, o)
-	live(t, err)
+	target.Need(t, err)
 	defer s.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	defer cancel()
@@ -59,7 +44,7 @@ func watch(t testing.TB, pid int, o Options, d time.Duration, emit func(*sample.
 
 // Every sample of a goroutine carries its goroutine's id and its whole label set.
 func TestGoroutinesAndLabels(t *testing.T) {
-	live(t, Probe())
+	target.Need(t, Probe())
 	for _, b := range target.Matrix(t) {
 		t.Run(b.String(), func(t *testing.T) { checkLabels(t, b) })
 	}

@@ -1,0 +1,279 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"github.com/google/pprof/profile"
+	"github.com/spf13/cobra"
+
+	"github.com/mayfly-profiler/mayfly/export"
+	"github.com/mayfly-profiler/mayfly/internal/demo"
+	"github.com/mayfly-profiler/mayfly/profiler"
+	"github.com/mayfly-profiler/mayfly/profiler/baseline"
+	"github.com/mayfly-profiler/mayfly/profiler/bpf"
+)
+
+// demoWarmUp lets connections and the store settle before the recording.
+const demoWarmUp = 500 * time.Millisecond
+
+const (
+	demoFile    = "mayfly-demo.pb.gz"
+	defaultFile = "mayfly-demo-default.pb.gz"
+)
+
+func demoCommand(e *env) *cobra.Command {
+	length, dir := duration(defaultDuration), "."
+	cmd := &cobra.Command{
+		Use:     "demo",
+		GroupID: groupRecord,
+		Short:   "Record a service of mayfly's own and compare with the default profile",
+		Long: `Demo starts a small order-fulfilment service (HTTP on loopback, an embedded store, one short
+goroutine for each order line) with load, records it at 999 Hz, takes the default 100 Hz
+profile of the same seconds, and shows what each of them saw. Both profiles are kept.`,
+		Example: "  mayfly demo\n  mayfly demo -d 30s -o /tmp",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runDemo(cmd.Context(), e, time.Duration(length), dir)
+		},
+	}
+	cmd.Flags().VarP(&length, "duration", "d", "how long to record")
+	cmd.Flags().StringVarP(&dir, "output", "o", ".", "folder to write the two profiles to")
+	return cmd
+}
+
+// demoRun is one run of the demo.
+type demoRun struct {
+	env      *env
+	url      string
+	pid      int
+	length   time.Duration
+	rec      *profiler.Recording // nil without rights
+	standard *profile.Profile    // the default profile
+	before   demo.Truth
+	after    demo.Truth
+}
+
+func runDemo(ctx context.Context, e *env, length time.Duration, dir string) error {
+	if length < time.Second {
+		return usagef("demo: %s is too short: the default profile takes a second at least", length)
+	}
+	for _, name := range []string{demoFile, defaultFile} {
+		if err := checkOutput(filepath.Join(dir, name)); err != nil {
+			return err
+		}
+	}
+	service, ready, err := startRole("service")
+	if err != nil {
+		return err
+	}
+	defer service.end()
+	load, _, err := startRole("load", ready.URL)
+	if err != nil {
+		return err
+	}
+	defer load.end()
+	d := &demoRun{env: e, url: ready.URL, pid: ready.PID, length: length}
+	e.say("order service at %s, pid %d; recording it for %s", d.url, d.pid, length)
+	if !sleepContext(ctx, demoWarmUp) {
+		return ctx.Err()
+	}
+	if err := d.record(ctx); err != nil {
+		return err
+	}
+	return d.report(dir)
+}
+
+// record takes both profiles of the same seconds. Without the rights for eBPF the default one is
+// taken all the same.
+func (d *demoRun) record(ctx context.Context) error {
+	var err error
+	if d.before, err = fetchTruth(ctx, d.url); err != nil {
+		return err
+	}
+	type fetched struct {
+		p   *profile.Profile
+		err error
+	}
+	done := make(chan fetched, 1)
+	fetchCtx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		p, err := baseline.Fetch(fetchCtx, d.url, d.length)
+		done <- fetched{p, err}
+	}()
+	f := recordFlags{rate: bpf.DefaultRate, duration: duration(d.length), goroutines: true}
+	d.rec, err = recordProcess(ctx, d.env, &f, d.pid, nil)
+	if d.rec == nil {
+		d.env.warn("without eBPF there is the default profile only: %s", oneLine(err.Error()))
+	} else if err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		d.env.warn("interrupted: no default profile")
+		return nil
+	}
+	got := <-done
+	if got.err != nil {
+		return got.err
+	}
+	d.standard = got.p
+	d.after, err = fetchTruth(ctx, d.url)
+	return err
+}
+
+// report writes the files and prints the table.
+func (d *demoRun) report(dir string) error {
+	var files []string
+	if d.standard != nil {
+		path := filepath.Join(dir, defaultFile)
+		if err := writeProfile(d.env, path, d.standard); err != nil {
+			return err
+		}
+		files = append(files, path)
+	}
+	if d.rec != nil {
+		lines := seenLines(d.rec.Profile)
+		p, err := withoutGoroutines(d.rec.Profile)
+		if err != nil {
+			return err
+		}
+		path := filepath.Join(dir, demoFile)
+		if err := writeProfile(d.env, path, p); err != nil {
+			return err
+		}
+		files = append(files, path)
+		d.rec.Profile = p
+		if d.standard != nil {
+			d.table(lines)
+		}
+	}
+	if len(files) == 0 {
+		return errors.New("nothing was recorded")
+	}
+	for _, path := range files {
+		fmt.Fprintf(d.env.stdout, "go tool pprof -http=: %s\n", path)
+	}
+	return nil
+}
+
+func writeProfile(e *env, path string, p *profile.Profile) error {
+	return writeOutput(e, path, func(w io.Writer) error { return export.ForFile(path).Write(w, p) })
+}
+
+// withoutGoroutines drops the goroutine ids and merges what they told apart.
+func withoutGoroutines(p *profile.Profile) (*profile.Profile, error) {
+	for _, s := range p.Sample {
+		delete(s.NumLabel, "go.id")
+	}
+	m, err := profile.Merge([]*profile.Profile{p})
+	if err != nil {
+		return nil, fmt.Errorf("demo: %w", err)
+	}
+	m.DefaultSampleType, m.TimeNanos, m.DurationNanos = p.DefaultSampleType, p.TimeNanos, p.DurationNanos
+	return m, nil
+}
+
+func fetchTruth(ctx context.Context, url string) (t demo.Truth, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/truth", nil)
+	if err != nil {
+		return t, fmt.Errorf("demo: %w", err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return t, fmt.Errorf("demo: the service's truth: %w", err)
+	}
+	defer resp.Body.Close()
+	if err := json.NewDecoder(resp.Body).Decode(&t); err != nil {
+		return t, fmt.Errorf("demo: the service's truth: %w", err)
+	}
+	return t, nil
+}
+
+func sleepContext(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// actor is a child process that plays a role in the demo. It ends when its standard input does, so
+// it never outlives this process.
+type actor struct {
+	cmd   *exec.Cmd
+	stdin io.Closer
+}
+
+const roleName = "demo-role"
+
+// startRole starts this executable in a role; the service says when it is ready.
+func startRole(role string, args ...string) (*actor, demo.Ready, error) {
+	var ready demo.Ready
+	self, err := os.Executable()
+	if err != nil {
+		return nil, ready, fmt.Errorf("demo: %w", err)
+	}
+	cmd := exec.Command(self, append([]string{roleName, role}, args...)...)
+	cmd.Stderr = os.Stderr
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, ready, fmt.Errorf("demo: %w", err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, ready, fmt.Errorf("demo: %w", err)
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, ready, fmt.Errorf("demo: start %s: %w", role, err)
+	}
+	a := &actor{cmd, stdin}
+	out := bufio.NewReader(stdout)
+	if role == "service" {
+		line, err := out.ReadBytes('\n')
+		if err == nil {
+			err = json.Unmarshal(line, &ready)
+		}
+		if err != nil {
+			a.end()
+			return nil, ready, fmt.Errorf("demo: the service did not start: %w", err)
+		}
+	}
+	go io.Copy(io.Discard, out)
+	return a, ready, nil
+}
+
+func (a *actor) end() {
+	a.stdin.Close()
+	a.cmd.Wait()
+}
+
+// roleCommand is the child's side.
+func roleCommand(e *env) *cobra.Command {
+	return &cobra.Command{
+		Use: roleName, Hidden: true, Args: cobra.RangeArgs(1, 2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			// Ctrl-C reaches all of the terminal's processes; the parent decides when the roles end.
+			ctx := context.WithoutCancel(cmd.Context())
+			switch {
+			case args[0] == "service" && len(args) == 1:
+				return demo.Serve(ctx, demo.Options{Parent: e.stdin, Out: e.stdout})
+			case args[0] == "load" && len(args) == 2:
+				return demo.Drive(ctx, demo.Load{URL: args[1], Parent: e.stdin, Out: e.stdout})
+			}
+			return usagef("%s is for mayfly's own use", roleName)
+		},
+	}
+}

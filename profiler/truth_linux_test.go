@@ -1,0 +1,252 @@
+package profiler_test
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/mayfly-profiler/mayfly/internal/target"
+	"github.com/mayfly-profiler/mayfly/profiler"
+)
+
+// sigmas is how many standard errors a measured share may be from the truth. At four, one share
+// in 16,000 is out by chance.
+const sigmas = 4
+
+// record records a running target, or skips where the host does not allow it.
+func record(t testing.TB, pid int, d time.Duration, o profiler.Options) *profiler.Recording {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	o.Started = func() { time.AfterFunc(d, cancel) }
+	rec, err := profiler.Record(ctx, pid, o)
+	target.Need(t, err)
+	if err := rec.Profile.CheckValid(); err != nil {
+		t.Fatal(err)
+	}
+	return rec
+}
+
+// frames is a sample's user functions, leaf first, inlined ones expanded.
+func frames(s *profile.Sample) []string {
+	var names []string
+	for _, l := range s.Location {
+		if l.Mapping != nil && strings.HasPrefix(l.Mapping.File, "[kernel") {
+			continue
+		}
+		for _, ln := range l.Line {
+			names = append(names, ln.Function.Name)
+		}
+	}
+	return names
+}
+
+func index(names []string, want string) int {
+	for i, n := range names {
+		if n == want {
+			return i
+		}
+	}
+	return -1
+}
+
+// binomial is the standard error of a share p among n samples.
+func binomial(p float64, n int64) float64 {
+	return math.Sqrt(max(p*(1-p), 1/float64(n)) / float64(n))
+}
+
+type leafTruth struct {
+	CPU   int64 `json:"cpu_ns"`
+	Pairs []struct {
+		Caller, Leaf, Above string
+		Levels              int
+		CPU                 int64 `json:"cpu_ns"`
+	}
+}
+
+// No sample has lost the caller of its leaf, stacks are whole down to 300 frames, and the pairs'
+// shares are those that the program measured.
+func TestLeafCallers(t *testing.T) {
+	for _, b := range target.Matrix(t) {
+		t.Run(b.String(), func(t *testing.T) {
+			x := target.Start(t, target.Compile(t, "leaf", b))
+			rec := record(t, x.PID, 2*time.Second, profiler.Options{Rate: 1999})
+			var truth leafTruth
+			x.Truth(&truth)
+			checkLeaves(t, rec, &truth)
+		})
+	}
+}
+
+func checkLeaves(t *testing.T, rec *profiler.Recording, truth *leafTruth) {
+	counts := make(map[string]int64)
+	var all, orphans int64
+	for _, s := range rec.Profile.Sample {
+		names := frames(s)
+		if index(names, "main.(*pair).measure") < 0 {
+			continue
+		}
+		all += s.Value[0]
+		for _, p := range truth.Pairs {
+			at := index(names, p.Caller)
+			if at < 0 {
+				continue
+			}
+			counts[p.Caller] += s.Value[0]
+			if isLeaf(names[0], p.Leaf) && !below(names, p.Above, p.Levels) {
+				t.Errorf("%s: %d times %s, want %d: %q", p.Caller, levels(names, p.Above), p.Above, p.Levels, names[:min(6, len(names))])
+			}
+		}
+		if names[0] == "main.mix" && (len(names) < 2 || names[1] == "main.(*pair).measure") {
+			orphans += s.Value[0]
+		}
+	}
+	if orphans > 0 {
+		t.Errorf("%d samples of main.mix without its caller", orphans)
+	}
+	if rec.Summary.StacksRooted < 0.995 {
+		t.Errorf("%.2f %% of goroutine stacks end at their root", 100*rec.Summary.StacksRooted)
+	}
+	var cpu int64
+	for _, p := range truth.Pairs {
+		cpu += p.CPU
+	}
+	for _, p := range truth.Pairs {
+		got, want := float64(counts[p.Caller])/float64(all), float64(p.CPU)/float64(cpu)
+		if limit := sigmas*binomial(want, all) + 0.01; math.Abs(got-want) > limit { // 1 %: the window cuts a round
+			t.Errorf("%s: %.2f %% of samples, %.2f %% of CPU time, limit %.2f %%", p.Caller, 100*got, 100*want, 100*limit)
+		}
+	}
+}
+
+// isLeaf says whether name is the leaf of a pair: the function, or the end of its name.
+func isLeaf(name, leaf string) bool { return name == leaf || strings.HasSuffix(name, "."+leaf) }
+
+func levels(names []string, name string) (n int) {
+	for _, f := range names {
+		if f == name {
+			n++
+		}
+	}
+	return n
+}
+
+// below says whether the frames directly above the leaf are n times name; a leaf in the middle of
+// the recursion has fewer.
+func below(names []string, name string, n int) bool {
+	if got := levels(names, name); got != n && !(n > 1 && got <= n) {
+		return false
+	}
+	i := 1
+	for i < len(names) && names[i] == names[0] { // inlined or split leaf
+		i++
+	}
+	return i < len(names) && names[i] == name
+}
+
+// pair is what a profile says directly: who was on the CPU, called by whom.
+type pair struct{ leaf, caller string }
+
+func pairs(p *profile.Profile, column int) (map[pair]float64, int64) {
+	shares := make(map[pair]float64)
+	var total float64
+	var n int64
+	for _, s := range p.Sample {
+		names := frames(s)
+		if len(names) < 2 {
+			continue
+		}
+		shares[pair{names[0], names[1]}] += float64(s.Value[column])
+		total += float64(s.Value[column])
+		n += s.Value[0]
+	}
+	for k := range shares {
+		shares[k] /= total
+	}
+	return shares, n
+}
+
+// The shares of (leaf, caller) agree with those of runtime/pprof over the same run: it walks with
+// the runtime's own unwinder, which never loses the caller.
+func TestPairsAgreeWithRuntimePprof(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "cpu.pprof")
+	x := target.Start(t, target.Compile(t, "leaf", target.Build{}), "-pprof", file)
+	rec := record(t, x.PID, 5*time.Second, profiler.Options{Rate: 999})
+	x.Stop()
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	base, err := profile.Parse(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours, n := pairs(rec.Profile, 1)
+	theirs, m := pairs(base, 1)
+	for k := range theirs {
+		if _, ok := ours[k]; !ok {
+			ours[k] = 0
+		}
+	}
+	for k, p := range ours {
+		q := theirs[k]
+		pooled := (p*float64(n) + q*float64(m)) / float64(n+m)
+		limit := sigmas*math.Hypot(binomial(pooled, n), binomial(pooled, m)) + 0.01
+		if math.Abs(p-q) > limit {
+			t.Errorf("%s < %s: %.2f %% here, %.2f %% in runtime/pprof, limit %.2f %% (%d and %d samples)", k.leaf, k.caller, 100*p, 100*q, 100*limit, n, m)
+		}
+	}
+}
+
+// The samples stand for the CPU time that the process's own clock counted.
+func TestCPUTotals(t *testing.T) {
+	for _, w := range []struct {
+		name string
+		args []string
+	}{
+		{"server", nil}, {"idle", nil}, {"threads", nil}, {"tickphase", nil},
+	} {
+		t.Run(w.name, func(t *testing.T) {
+			x := target.Start(t, target.Compile(t, w.name, target.Build{}), w.args...)
+			d := 2 * time.Second
+			if w.name == "idle" {
+				d = 5 * time.Second // for 300 ms of CPU
+			}
+			s := record(t, x.PID, d, profiler.Options{}).Summary
+			off := float64(s.CPUProfiled)/float64(s.CPURusage) - 1
+			t.Logf("%s: %d samples, %.1f Hz, %.3fs of CPU, rusage %.3fs: %+.2f %%", w.name, s.Samples, s.RateReached,
+				float64(s.CPUProfiled)/1e9, float64(s.CPURusage)/1e9, 100*off)
+			if math.Abs(off) > 0.05 {
+				t.Errorf("%s: samples stand for %+.1f %% of the CPU time", w.name, 100*off)
+			}
+			if s.Lost > 0 {
+				t.Errorf("%s: %d samples lost", w.name, s.Lost)
+			}
+		})
+	}
+}
+
+// rates are within 2.5 % of what was asked, and nothing is lost.
+func TestRateReached(t *testing.T) {
+	x := target.Start(t, target.Compile(t, "spin", target.Build{}))
+	for _, hz := range []int{99, 999, 4999} {
+		t.Run(fmt.Sprint(hz), func(t *testing.T) {
+			s := record(t, x.PID, 2*time.Second, profiler.Options{Rate: hz}).Summary
+			t.Logf("%d Hz: %.1f reached, %d lost", hz, s.RateReached, s.Lost)
+			if off := s.RateReached/float64(hz) - 1; math.Abs(off) > 0.025 {
+				t.Errorf("%d Hz: %.1f reached", hz, s.RateReached)
+			}
+			if s.Lost > 0 {
+				t.Errorf("%d Hz: %d lost", hz, s.Lost)
+			}
+		})
+	}
+}
