@@ -148,10 +148,18 @@ func (r *recording) layout() (*goruntime.Layout, error) {
 		r.summary.GoVersion = unknown.Version
 		return nil, nil
 	case err != nil:
-		return nil, fmt.Errorf("process %d (%s): %w", r.target.PID(), r.target.Comm(), err)
+		return nil, fmt.Errorf("record %s: %w", r.name(), err)
 	}
 	r.summary.GoVersion, r.summary.Layout = l.Version, l.From
 	return l, nil
+}
+
+// name is what error messages call the target.
+func (r *recording) name() string {
+	if p := r.options.Pending; p != nil {
+		return p.Exe
+	}
+	return fmt.Sprintf("%d (%s)", r.target.PID(), r.target.Comm())
 }
 
 func (r *recording) executable() (*os.File, error) {

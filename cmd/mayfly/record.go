@@ -135,6 +135,7 @@ func recordProcess(ctx context.Context, e *env, f *recordFlags, pid int, pending
 	var start time.Time
 	o.Started = func() { // attaching is not part of the duration
 		start = time.Now()
+		e.detail("recording %d at %d Hz", pid, f.rate)
 		if f.duration > 0 {
 			time.AfterFunc(time.Duration(f.duration), func() { cancel(context.DeadlineExceeded) })
 		}
