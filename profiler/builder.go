@@ -109,7 +109,7 @@ func (b *Builder) Add(s *sample.Sample) {
 
 func (b *Builder) count(s *sample.Sample) {
 	b.tally.CPU += s.Weight
-	if s.Loss == sample.Lost {
+	if s.Loss == sample.Lost || s.Loss == sample.Unsampled {
 		b.tally.Lost += s.Count
 		return
 	}

@@ -145,6 +145,7 @@ func TestStacks(t *testing.T) {
 		{"wrapper", sample.Sample{Goid: 1, User: []uint64{at("main.work", 0x20), at("main.(*T).Wrapper", 0x30), at("main.main", 0x30), root}}, "main.work < main.main"},
 		{"too deep", sample.Sample{Goid: 1, Loss: sample.Truncated, User: []uint64{at("main.work", 0x20), at("main.work", 0x30)}}, "main.work < main.work < [truncated]"},
 		{"no stack", sample.Sample{Loss: sample.Unwalked}, "[unwalked]"},
+		{"unsampled", sample.Sample{Loss: sample.Unsampled}, "[unsampled]"},
 		{"lost", sample.Sample{Loss: sample.Lost, Count: 3}, "[lost]"},
 	} {
 		tt.s.Weight = 1000

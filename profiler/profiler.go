@@ -210,9 +210,9 @@ func (r *recording) finish(ctx context.Context, err error) {
 	s.Version, s.EngineCPU = r.options.Version, "ebpf"
 	s.RateAsked = r.options.Rate
 	s.Samples, s.Lost = t.Samples, t.Lost
-	s.CPUProfiled, s.CPURusage = t.CPU, st.Rusage.Nanoseconds()
-	if st.CPU > 0 {
-		s.RateReached = float64(t.Samples+t.Lost) / st.CPU.Seconds()
+	s.CPUProfiled, s.CPURusage, s.CPUCounted = t.CPU, st.Rusage.Nanoseconds(), st.Counted.Nanoseconds()
+	if t.CPU > 0 {
+		s.RateReached = float64(t.Samples+t.Lost) / (float64(t.CPU) / 1e9)
 	}
 	s.GoroutinesSeen = t.Goroutines
 	if t.CPU > 0 {

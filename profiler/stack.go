@@ -72,14 +72,18 @@ var roles = map[string]role{
 const (
 	frameScheduler = "[scheduler]" // a thread that works for no goroutine
 	frameLost      = "[lost]"      // samples that were taken but not delivered
+	frameUnsampled = "[unsampled]" // CPU time of threads that no event watched
 	frameTruncated = "[truncated]" // the stack is deeper than what was read
 	frameUnwalked  = "[unwalked]"  // no stack could be read
 )
 
 // walk appends the sites of a sample, leaf first: kernel, user, synthetic root.
 func (b *Builder) walk(dst []*site, s *sample.Sample) []*site {
-	if s.Loss == sample.Lost {
+	switch s.Loss {
+	case sample.Lost:
 		return append(dst, b.special(frameLost))
+	case sample.Unsampled:
+		return append(dst, b.special(frameUnsampled))
 	}
 	for i, pc := range s.Kernel {
 		dst = append(dst, b.kernelSite(pc, i > 0))

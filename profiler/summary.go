@@ -16,10 +16,12 @@ type Summary struct {
 	RateReached float64 `json:"rate_reached_hz"` // samples per second of the target's CPU time
 	Samples     int64   `json:"samples"`
 	Lost        int64   `json:"lost"`
-	// CPUProfiled is the weight of all samples, as the perf events counted it; CPURusage is the
-	// process's CPU clock over the same window. They are independent of each other.
+	// CPUProfiled is the weight of all samples. CPURusage is the process's CPU clock over the same
+	// window, which the weights are measured by; CPUCounted is the perf events' own count, which is
+	// independent of it. The three agree within a few percent, or something was missed.
 	CPUProfiled int64 `json:"cpu_profiled_ns"`
 	CPURusage   int64 `json:"cpu_rusage_ns"`
+	CPUCounted  int64 `json:"cpu_counted_ns"`
 
 	GoroutinesSeen  int     `json:"goroutines_seen"` // distinct, in at least one sample
 	UnlabeledShare  float64 `json:"unlabeled_share"` // of CPUProfiled

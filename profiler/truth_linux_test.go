@@ -221,11 +221,17 @@ func TestCPUTotals(t *testing.T) {
 				d = 5 * time.Second // for 300 ms of CPU
 			}
 			s := record(t, x.PID, d, profiler.Options{}).Summary
-			off := float64(s.CPUProfiled)/float64(s.CPURusage) - 1
-			t.Logf("%s: %d samples, %.1f Hz, %.3fs of CPU, rusage %.3fs: %+.2f %%", w.name, s.Samples, s.RateReached,
-				float64(s.CPUProfiled)/1e9, float64(s.CPURusage)/1e9, 100*off)
+			off, second := float64(s.CPUProfiled)/float64(s.CPURusage)-1, float64(s.CPUCounted)/float64(s.CPURusage)-1
+			t.Logf("%s: %d samples, %.1f Hz, %.3fs of CPU, rusage %.3fs: %+.2f %%, counted %+.2f %%", w.name, s.Samples, s.RateReached,
+				float64(s.CPUProfiled)/1e9, float64(s.CPURusage)/1e9, 100*off, 100*second)
 			if math.Abs(off) > 0.05 {
 				t.Errorf("%s: samples stand for %+.1f %% of the CPU time", w.name, 100*off)
+			}
+			// The weights are measured by the process's clock, so the line above cannot show threads
+			// that were not sampled. The events' own count does, and so does the number of samples:
+			// 200 threads have each half a period left over.
+			if second < -0.1 || s.RateReached < 0.8*999 || s.RateReached > 1.1*999 {
+				t.Errorf("%s: events counted %+.1f %%, %.0f Hz", w.name, 100*second, s.RateReached)
 			}
 			if s.Lost > 0 {
 				t.Errorf("%s: %d samples lost", w.name, s.Lost)

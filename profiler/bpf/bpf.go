@@ -7,9 +7,10 @@
 // (kernel/events/core.c, perf_swevent_start_hrtimer). The program behind the event
 // (oncpu.bpf.c) sends one record, this package turns records into samples.
 //
-// A sample's weight is measured: the events count the CPU time of their threads in ns, and the
-// time that was counted since the last reading is divided among the samples taken meanwhile, those
-// that got lost included.
+// A sample's weight is measured: the CPU time that the process has used since the last reading of
+// its clock is divided among the samples taken meanwhile, those that got lost included. The perf
+// events count CPU time too, independently; if they saw clearly less than the process used, threads
+// were missed, and what they used is reported as such and not charged to others.
 package bpf
 
 import (
@@ -49,8 +50,8 @@ var ErrExec = errors.New("the target executed another program")
 type Stats struct {
 	Samples   int64         // delivered
 	Lost      int64         // taken, but there was no room in the ring buffer
-	CPU       time.Duration // CPU time of the target's threads that the events counted
-	Rusage    time.Duration // CPU time that the process's own clock counted over the same window
+	Counted   time.Duration // CPU time of the target's threads by the events' count
+	Rusage    time.Duration // CPU time of the process by its own clock, over the same window
 	Threads   int           // threads that had an event of their own; threads born later inherit
 	Completed int64         // label sets that were completed from the target's memory
 	Truncated int64         // samples whose label set is not whole

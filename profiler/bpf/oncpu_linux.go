@@ -38,17 +38,18 @@ type OnCPU struct {
 	rec     ringbuf.Record
 	events  *events
 
-	mem     proc.Memory
-	decoder decoder
-	batch   batch
-	check   selfCheck
-	stats   Stats
-	counted uint64 // CPU ns of the target that were shared out
-	lost    uint64 // LOST counter at the last look
-	begin   int64
-	clock   time.Duration // the target's CPU clock at the start
-	idle    time.Duration // Rusage when the events counted last
-	exe     fileID
+	mem       proc.Memory
+	decoder   decoder
+	batch     batch
+	check     selfCheck
+	stats     Stats
+	lost      uint64 // LOST counter at the last look
+	begin     int64
+	clock     time.Duration // the target's CPU clock at the start
+	shared    time.Duration // CPU time that was divided among samples
+	clockRead bool          // the last reading of the clock went well
+	idle      time.Duration // Rusage when the events counted last
+	exe       fileID
 }
 
 // Open loads the program and attaches it to all threads of the target; nothing is sampled before
@@ -72,6 +73,7 @@ func Open(p *proc.Process, o Options) (*OnCPU, error) {
 	}
 	s.stats.Threads = len(s.events.fds)
 	s.exe = executable(p.PID())
+	s.clock, _ = p.CPU() // what a process uses before it executes its program is not the program's
 	return s, nil
 }
 
@@ -154,8 +156,8 @@ func (s *OnCPU) Begin() int64 { return s.begin }
 // another program.
 func (s *OnCPU) Run(ctx context.Context, emit func(*sample.Sample)) error {
 	s.begin = monotonic()
-	s.clock, _ = s.target.CPU()
 	if !s.options.OnExec {
+		s.clock, _ = s.target.CPU()
 		if err := s.events.start(); err != nil {
 			return err
 		}
@@ -169,6 +171,7 @@ func (s *OnCPU) Run(ctx context.Context, emit func(*sample.Sample)) error {
 	if er := s.weigh(emit); er != nil && err == nil {
 		err = er
 	}
+	s.emitMissed(emit)
 	s.stats.NoG = int64(s.counter(oncpuCountersNO_G))
 	return err
 }
@@ -241,29 +244,47 @@ func (s *OnCPU) take(raw []byte) error {
 	return nil
 }
 
-// weigh reads how much CPU time the events have counted, divides it among the samples held and
+// weigh divides the CPU time that the target used since the last call among the samples held, and
 // emits them.
 func (s *OnCPU) weigh(emit func(*sample.Sample)) error {
-	cpu, err := s.events.cpu()
+	counted, err := s.events.cpu()
 	if err != nil {
 		return err
 	}
-	delta := int64(0)
-	if cpu > s.counted { // an event that was closed takes its count with it
-		delta = int64(cpu - s.counted)
-	}
-	s.counted = cpu
-	s.stats.CPU += time.Duration(delta)
-	if delta > 0 {
-		s.idle = s.stats.Rusage
-	}
 	lost := s.counter(oncpuCountersLOST)
-	each, first := s.batch.share(delta, int64(lost-s.lost))
+	each, first := s.batch.share(s.used(time.Duration(counted)), int64(lost-s.lost))
 	err = s.emitBatch(emit, each, first)
 	s.emitLost(emit, int64(lost-s.lost), each)
 	s.lost = lost
 	s.batch.reset()
 	return err
+}
+
+// used returns the CPU time in ns since the last call: by the process's own clock, which is what
+// top and rusage show. The events' count is a second opinion that includes stolen time and leaves
+// out the switches between threads; it decides when the clock can no longer be read, and when the
+// events missed a part of the target (see missed).
+func (s *OnCPU) used(counted time.Duration) int64 {
+	delta := counted - s.stats.Counted
+	if delta > 0 {
+		s.idle = s.stats.Rusage
+	}
+	s.stats.Counted = max(counted, s.stats.Counted) // an event that was closed takes its count with it
+	if s.clockRead && s.missed() == 0 {
+		delta = s.stats.Rusage - s.shared
+	}
+	delta = max(delta, 0)
+	s.shared += delta
+	return int64(delta)
+}
+
+// missed is the CPU time of threads that no event watched, 0 while the two counts agree as well as
+// they can.
+func (s *OnCPU) missed() time.Duration {
+	if s.stats.Counted*10 < s.stats.Rusage*9 {
+		return s.stats.Rusage - s.stats.Counted
+	}
+	return 0
 }
 
 func (s *OnCPU) emitBatch(emit func(*sample.Sample), each, first int64) error {
@@ -302,9 +323,17 @@ func (s *OnCPU) emitLost(emit func(*sample.Sample), n, each int64) {
 	emit(&sample.Sample{Time: monotonic(), State: sample.Running, Loss: sample.Lost, Count: n, Weight: n * each})
 }
 
+// emitMissed gives a weight to what the samples cannot stand for.
+func (s *OnCPU) emitMissed(emit func(*sample.Sample)) {
+	if rest := s.stats.Rusage - s.shared; s.missed() > 0 && rest > deaf {
+		emit(&sample.Sample{Time: monotonic(), State: sample.Running, Loss: sample.Unsampled, Weight: int64(rest)})
+	}
+}
+
 // readClock keeps the last reading: a process that is gone has no clock.
 func (s *OnCPU) readClock() {
-	if now, err := s.target.CPU(); err == nil {
+	now, err := s.target.CPU()
+	if s.clockRead = err == nil; s.clockRead {
 		s.stats.Rusage = now - s.clock
 	}
 }

@@ -29,6 +29,7 @@ type Loss uint8
 const (
 	Whole     Loss = iota
 	Lost           // samples that were taken but never delivered: only Weight and Count are valid
+	Unsampled      // CPU time that no event watched: only Weight is valid
 	Truncated      // the user stack is deeper than the source could read: its root is missing
 	Unwalked       // no user stack could be walked at all
 )

@@ -1,0 +1,31 @@
+//go:build linux && amd64
+
+package bpf
+
+import (
+	"time"
+
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
+)
+
+// Capture samples for d and returns the records as the kernel wrote them.
+func (s *OnCPU) Capture(d time.Duration) ([][]byte, error) {
+	if err := s.events.start(); err != nil {
+		return nil, err
+	}
+	time.Sleep(d)
+	if err := s.events.stop(); err != nil {
+		return nil, err
+	}
+	if err := s.drain(time.Unix(1, 0)); err != nil {
+		return nil, err
+	}
+	var records [][]byte
+	for i := range s.batch.len() {
+		records = append(records, append([]byte{}, s.batch.record(i)...))
+	}
+	return records, nil
+}
+
+// Decode is decode with a decoder of its own.
+func Decode(raw []byte, s *sample.Sample) error { return new(decoder).decode(raw, s) }
