@@ -1,0 +1,40 @@
+# Everything that go build and go test do not already do by themselves. Run `make` for the list.
+
+FUZZTIME ?= 5m
+
+.PHONY: help build test lint bpf bench matrix fuzz
+
+help:
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+build: ## the command, ./mayfly
+	go build -o mayfly ./cmd/mayfly
+
+test: ## all tests; as root also those that load eBPF programs
+	go test ./...
+
+lint: ## gofmt, go vet on every platform, staticcheck, tidy go.mod
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }
+	GOOS=linux GOARCH=amd64 go vet ./...
+	GOOS=linux GOARCH=arm64 go vet ./...
+	GOOS=darwin GOARCH=arm64 go vet ./...
+	GOOS=windows GOARCH=amd64 go vet ./...
+	go tool staticcheck ./...
+	go mod tidy -diff
+
+bpf: ## the eBPF objects again from C (clang-19, llvm-19, libbpf-dev)
+	go generate ./profiler/bpf
+
+bench: ## overhead and truth on this machine; wants a quiet one
+	go run ./internal/bench
+
+matrix: ## all tests against programs of every Go release and build mode we support
+	MAYFLY_MATRIX=all go test -timeout 60m ./...
+
+fuzz: ## each fuzz target for FUZZTIME
+	@go list ./... | while read -r pkg; do \
+		go test -list '^Fuzz' $$pkg | grep '^Fuzz' | while read -r target; do \
+			echo "== $$pkg $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg < /dev/null || exit 1; \
+		done || exit 1; \
+	done

@@ -1,0 +1,161 @@
+package house
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// The way of the data is source -> sample -> builder -> profile -> export, diff, report. The
+// rules keep that way one-directional: who observes a process does not know how addresses become
+// names or files, and who reads profiles does not know that there was a process.
+
+const module = "github.com/mayfly-profiler/mayfly"
+
+// A pkg is one package of the project, as `go list` sees it without its tests.
+type pkg struct {
+	Path    string // relative to the module: "profiler/sample"
+	Name    string
+	Imports []string // ours relative to the module, with a leading "./"; others in full
+}
+
+// program says whether p is a command: those may print, exit and read flags.
+func (p pkg) program() bool { return p.Name == "main" }
+
+// testing says whether p exists for tests only.
+func (p pkg) testing() bool { return slices.Contains(p.Imports, "testing") }
+
+// A rule speaks about what the packages in who may reach, directly or through others of ours.
+type rule struct {
+	who  []string // a package or a folder: "export" is export and all below it
+	may  []string // if not nil, nothing else of ours may be reached
+	must []string // of ours, never reached
+	why  string
+}
+
+var rules = []rule{
+	{who: []string{"profiler/sample"}, may: []string{},
+		why: "the vocabulary imports nothing of ours"},
+	{who: []string{"profiler/bpf"}, may: []string{"profiler/sample", "internal/proc", "internal/goruntime", "profiler/bpf"},
+		why: "a source knows samples, the process and the runtime's layout, and no more"},
+	{who: []string{"profiler/goroutine"}, may: []string{"profiler/sample", "internal/proc", "internal/goruntime", "profiler/goroutine"},
+		why: "a source knows samples, the process and the runtime's layout, and no more"},
+	{who: []string{"profiler/baseline"}, may: []string{"profiler/sample", "internal/proc", "internal/goruntime", "profiler/baseline"},
+		why: "a source knows samples, the process and the runtime's layout, and no more"},
+	{who: []string{"internal/proc"}, may: []string{"internal/proc"},
+		why: "a process is the bottom"},
+	{who: []string{"internal/goruntime"}, may: []string{"internal/goruntime", "internal/proc", "profiler/sample"},
+		why: "the runtime's layout is read from bytes"},
+	{who: []string{"symbolize"}, may: []string{"symbolize", "internal/proc"},
+		why: "symbols know nothing of samples"},
+	{who: []string{"export", "internal/diff", "internal/report"},
+		must: []string{"internal/proc", "internal/goruntime", "profiler/bpf", "profiler/goroutine", "profiler/baseline", "symbolize"},
+		why:  "what follows the profile sees profiles only"},
+	{who: []string{"internal/demo"}, may: []string{"internal/demo"},
+		why: "the demo is a service like any other: it knows no profiler"},
+	{who: []string{"profiler", "symbolize", "export", "internal"}, must: []string{"cmd"},
+		why: "nothing imports a command"},
+}
+
+// only says which folders may import a foreign package (or those below it) directly.
+var only = []struct {
+	path string
+	who  []string
+	why  string
+}{
+	{"github.com/cilium/ebpf", []string{"profiler/bpf"}, "one package talks to the kernel's eBPF"},
+	{"github.com/felixge/fgprof", []string{"profiler/baseline"}, "other profilers are the baseline's business"},
+	{"go.etcd.io/bbolt", []string{"internal/demo"}, "the store belongs to the demo"},
+	{"github.com/spf13/cobra", []string{"cmd"}, "only commands read flags"},
+	{"github.com/spf13/pflag", []string{"cmd"}, "only commands read flags"},
+	{"golang.org/x/term", []string{"cmd"}, "only commands know of terminals"},
+}
+
+// programsOnly are packages that libraries leave to programs.
+var programsOnly = []string{"flag", "log", "log/slog"}
+
+// violations returns one line for each broken rule, in the order of the packages.
+func violations(pkgs []pkg) []string {
+	byPath := make(map[string]pkg, len(pkgs))
+	for _, p := range pkgs {
+		byPath[p.Path] = p
+	}
+	var bad []string
+	for _, p := range pkgs {
+		reached := reach(byPath, p.Path)
+		for _, r := range rules {
+			if within(p.Path, r.who) {
+				bad = append(bad, r.broken(p.Path, reached)...)
+			}
+		}
+		bad = append(bad, foreign(p)...)
+		bad = append(bad, testOnly(byPath, p)...)
+	}
+	return bad
+}
+
+func (r rule) broken(path string, reached []string) []string {
+	var bad []string
+	for _, to := range reached {
+		if r.may != nil && !within(to, r.may) || within(to, r.must) {
+			bad = append(bad, fmt.Sprintf("%s reaches %s: %s", path, to, r.why))
+		}
+	}
+	return bad
+}
+
+// foreign checks the direct imports of p that are not ours.
+func foreign(p pkg) []string {
+	var bad []string
+	for _, imp := range p.Imports {
+		for _, o := range only {
+			if within(imp, []string{o.path}) && !within(p.Path, o.who) {
+				bad = append(bad, fmt.Sprintf("%s imports %s: %s", p.Path, imp, o.why))
+			}
+		}
+		if slices.Contains(programsOnly, imp) && !p.program() {
+			bad = append(bad, fmt.Sprintf("%s imports %s: libraries read no flags and never log", p.Path, imp))
+		}
+	}
+	return bad
+}
+
+// testOnly checks that what exists for tests is imported by tests only, which are not listed.
+func testOnly(byPath map[string]pkg, p pkg) []string {
+	var bad []string
+	for _, imp := range p.Imports {
+		if ours, ok := strings.CutPrefix(imp, "./"); ok && byPath[ours].testing() && !p.testing() {
+			bad = append(bad, fmt.Sprintf("%s imports %s: that package is for tests", p.Path, ours))
+		}
+	}
+	return bad
+}
+
+// reach returns the packages of ours that path imports, directly or not, sorted.
+func reach(byPath map[string]pkg, path string) []string {
+	seen := map[string]bool{}
+	todo := []string{path}
+	for len(todo) > 0 {
+		p := byPath[todo[0]]
+		todo = todo[1:]
+		for _, imp := range p.Imports {
+			if ours, ok := strings.CutPrefix(imp, "./"); ok && !seen[ours] {
+				seen[ours] = true
+				todo = append(todo, ours)
+			}
+		}
+	}
+	reached := make([]string, 0, len(seen))
+	for p := range seen {
+		reached = append(reached, p)
+	}
+	slices.Sort(reached)
+	return reached
+}
+
+// within says whether path is one of the folders or lies below one.
+func within(path string, folders []string) bool {
+	return slices.ContainsFunc(folders, func(f string) bool {
+		return path == f || strings.HasPrefix(path, f+"/")
+	})
+}
