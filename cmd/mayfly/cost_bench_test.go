@@ -1,0 +1,230 @@
+//go:build linux && (amd64 || arm64)
+
+package main
+
+import (
+	"debug/elf"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"text/template"
+	"time"
+
+	"github.com/mayfly-profiler/mayfly/internal/target"
+	"github.com/mayfly-profiler/mayfly/profiler"
+	"github.com/mayfly-profiler/mayfly/profiler/bpf"
+)
+
+// BenchmarkRecord runs the real command and reports what it needs itself: its CPU time as a share
+// of one CPU, its largest resident size, and how long it takes from its start to the first sample.
+// "server" keeps all CPUs busy for 10 s; "large" is a program of some 80 MB.
+func BenchmarkRecord(b *testing.B) {
+	target.Need(b, bpf.Probe())
+	mayfly := filepath.Join(b.TempDir(), "mayfly")
+	goBuild(b, ".", mayfly)
+	for _, hz := range []int{999, 4999} {
+		b.Run(fmt.Sprintf("server/%d", hz), func(b *testing.B) {
+			x := target.Start(b, target.Compile(b, "server", target.Build{}))
+			cost(b, x, mayfly, "-d", "10s", "-F", strconv.Itoa(hz))
+		})
+	}
+	b.Run("large/999", func(b *testing.B) {
+		x := target.Start(b, largeProgram(b))
+		cost(b, x, mayfly, "-d", "10s")
+		reportSize(b, x.Exe)
+	})
+}
+
+// cost records x and reports the means.
+func cost(b *testing.B, x *target.Target, mayfly string, args ...string) {
+	time.Sleep(time.Second) // the target grows warm
+	var busy, rss, attach, samples, n float64
+	for b.Loop() {
+		out := filepath.Join(b.TempDir(), "mayfly.pb.gz")
+		cmd := exec.Command(mayfly, append([]string{"record", "-q", "--json", "-o", out, "-p", strconv.Itoa(x.PID)}, args...)...)
+		cmd.Stderr = os.Stderr
+		text, err := cmd.Output()
+		if err != nil {
+			b.Fatal(err)
+		}
+		var r struct {
+			profiler.Summary
+			Duration int64 `json:"duration_ns"`
+		}
+		if err := json.Unmarshal(text, &r); err != nil {
+			b.Fatal(err)
+		}
+		n++
+		busy += 100 * float64(r.SelfCPU) / float64(r.Duration)
+		rss += float64(r.SelfRSS) / 1e6
+		attach += float64(r.AttachTime) / 1e6
+		samples += float64(r.Samples+r.Lost) / (float64(r.Duration) / 1e9)
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(busy/n, "%CPU")
+	b.ReportMetric(rss/n, "MB-resident")
+	b.ReportMetric(attach/n, "ms-attach")
+	b.ReportMetric(samples/n, "samples/s")
+}
+
+// reportSize says how large a program is, and its table of functions and lines within.
+func reportSize(b *testing.B, exe string) {
+	f, err := elf.Open(exe)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	st, err := os.Stat(exe)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(st.Size())/1e6, "MB-target")
+	if table := f.Section(".gopclntab"); table != nil {
+		b.ReportMetric(float64(table.Size)/1e6, "MB-pclntab")
+	}
+}
+
+func goBuild(b *testing.B, dir, exe string) {
+	b.Helper()
+	cmd := exec.Command("go", "build", "-trimpath", "-o", exe, ".")
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		b.Fatalf("go build: %v\n%s", err, out)
+	}
+}
+
+// The large program: packages full of functions that differ, as generated API clients are.
+const (
+	largePackages  = 48
+	largeFunctions = 500 // in each package
+)
+
+var largePackage = template.Must(template.New("").Parse(`package {{.Name}}
+
+import (
+	"errors"
+	"fmt"
+	"sort"
+	"strings"
+)
+
+type item struct {
+	name  string
+	count int
+	tags  map[string]int
+}
+
+func (it *item) add(k string, n int) { it.tags[strings.ToLower(k)] += n; it.count++ }
+func (it *item) keys() (ks []string) {
+	for k := range it.tags {
+		ks = append(ks, k)
+	}
+	sort.Strings(ks)
+	return ks
+}
+
+func check(n, limit int) error {
+	if n > limit {
+		return errors.New("above the limit")
+	}
+	return nil
+}
+{{range .Functions}}
+// F{{.}} is one of many.
+func F{{.}}(n int) (int, error) {
+	it := &item{name: "f{{.}}", tags: make(map[string]int)}
+	for i := 0; i < n%7; i++ {
+		it.add(fmt.Sprintf("key-{{.}}-%d", i), i*{{.}})
+		if i%3 == 2 {
+			it.add(it.name, {{.}})
+		}
+	}
+	if err := check(it.count, {{.}}+1000); err != nil {
+		return 0, fmt.Errorf("f{{.}}: %d of %q: %w", n, it.name, err)
+	}
+	switch ks := it.keys(); {
+	case len(ks) > 4:
+		sort.Slice(ks, func(a, b int) bool { return it.tags[ks[a]] < it.tags[ks[b]]+{{.}} })
+		return len(strings.Join(ks, ",{{.}}")), nil
+	case len(ks) > 2:
+		return strings.Count(ks[0], "{{.}}") + it.count, nil
+	}
+	return it.count + {{.}}, nil
+}
+{{end}}
+// All are the functions of the package.
+var All = []func(int) (int, error){ {{range .Functions}}F{{.}}, {{end}} }
+`))
+
+var largeMain = template.Must(template.New("").Parse(`package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+{{range .}}	"large/{{.}}"
+{{end}})
+
+func main() {
+	var all []func(int) (int, error)
+{{range .}}	all = append(all, {{.}}.All...)
+{{end}}	for w := 0; w < 2; w++ {
+		go func() {
+			for i := w; ; i += 7 {
+				if _, err := all[i%len(all)](i); err != nil {
+					panic(err)
+				}
+			}
+		}()
+	}
+	fmt.Println("ready")
+	io.Copy(io.Discard, os.Stdin)
+}
+`))
+
+// largeProgram generates and builds it; the go command's cache keeps the packages.
+func largeProgram(b *testing.B) string {
+	dir := b.TempDir()
+	var names []string
+	var functions []int
+	for i := range largeFunctions {
+		functions = append(functions, i)
+	}
+	for i := range largePackages {
+		name := fmt.Sprintf("p%02d", i)
+		names = append(names, name)
+		generate(b, filepath.Join(dir, name, "p.go"), largePackage, map[string]any{"Name": name, "Functions": functions})
+	}
+	generate(b, filepath.Join(dir, "main.go"), largeMain, names)
+	mod := "module large\n\ngo " + strings.TrimPrefix(runtime.Version(), "go") + "\n"
+	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte(mod), 0o666); err != nil {
+		b.Fatal(err)
+	}
+	exe := filepath.Join(dir, "large")
+	goBuild(b, dir, exe)
+	return exe
+}
+
+func generate(b *testing.B, file string, t *template.Template, data any) {
+	b.Helper()
+	if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
+		b.Fatal(err)
+	}
+	f, err := os.Create(file)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := t.Execute(f, data); err != nil {
+		b.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		b.Fatal(err)
+	}
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/mayfly-profiler/mayfly/internal/goruntime"
+	"github.com/mayfly-profiler/mayfly/internal/proc"
+	"github.com/mayfly-profiler/mayfly/symbolize"
+)
+
+// targetChecks returns what is to be said of one process: what a recording of it can know.
+func targetChecks(p *proc.Process) []check {
+	checks := []check{{Name: "process", Status: ok, Found: printable(commandLine(p)) + ", user " + userOf(p)}}
+	exe, err := p.Exe()
+	if err != nil {
+		return append(checks, denied("executable", missing, "nothing is known about the program", err))
+	}
+	defer exe.Close()
+	g, err := identify(p, exe)
+	if err != nil {
+		return append(checks, check{"Go", missing, "no Go program", "recording: mayfly reads the tables of the Go runtime",
+			"choose one of mayfly list"})
+	}
+	found := g.GoVersion + ", " + g.Main
+	return append(append(checks, check{Name: "Go", Status: ok, Found: found}, symbols(exe), memory(p)), layout(exe)...)
+}
+
+func commandLine(p *proc.Process) string {
+	args := p.Cmdline()
+	if len(args) == 0 {
+		return p.Comm()
+	}
+	line := []rune(strings.Join(args, " "))
+	if len(line) > 60 {
+		line = append(line[:59], '…')
+	}
+	return string(line)
+}
+
+// denied is the check of something that we were not let to. Errors of package proc end in their
+// remedy.
+func denied(name string, s status, without string, err error) check {
+	return check{Name: name, Status: s, Found: printable(err.Error()), Without: without}
+}
+
+func symbols(exe *os.File) check {
+	b, err := symbolize.OpenGo(exe)
+	if err != nil {
+		return check{"symbols", missing, printable(err.Error()), "stacks without function names",
+			"rebuild the program with a Go release from 1.18 on"}
+	}
+	functions := 0
+	for range b.Funcs() {
+		functions++
+	}
+	return check{Name: "symbols", Status: ok, Found: fmt.Sprintf("%d functions in pclntab, build ID %s", functions, printable(b.BuildID()))}
+}
+
+func memory(p *proc.Process) check {
+	if err := readMemory(p); err != nil {
+		return denied("memory", limited, "no goroutine states, no labels longer than an eBPF record", err)
+	}
+	return check{Name: "memory", Status: ok, Found: "readable"}
+}
+
+// layout checks what is known of the Go runtime in the executable.
+func layout(exe *os.File) []check {
+	l, err := goruntime.Read(exe)
+	if err != nil {
+		return []check{unknownLayout(err)}
+	}
+	found := check{Name: "runtime layout", Status: ok, Found: printable(l.Version) + ", from " + l.From}
+	if l.Doubt != "" {
+		found.Found += ": " + printable(l.Doubt)
+	}
+	return []check{found, labels(l), current(l)}
+}
+
+func unknownLayout(err error) check {
+	c := check{"runtime layout", limited, printable(err.Error()), "no goroutine ids, states and labels",
+		"build the program with a Go release that mayfly knows"}
+	var unknown *goruntime.UnknownVersionError
+	if errors.As(err, &unknown) {
+		c.Found = printable(fmt.Sprintf("%s on %s is not known: %v", unknown.Version, unknown.Arch, unknown.Err))
+		c.Remedy = "build the program with DWARF (without -ldflags=-w), or use a newer mayfly"
+	}
+	return c
+}
+
+// current checks how the goroutine that a thread runs is found. Where it is not in thread-local
+// storage, it is taken from the register that Go code keeps it in, which on arm64 without C code
+// is the rule (runtime/tls_arm64.s, save_g) and on amd64 a makeshift: C code uses R14 too.
+func current(l *goruntime.Layout) check {
+	c := check{Name: "current goroutine", Status: ok}
+	switch l.TLSFrom {
+	case goruntime.TLSOnly:
+		c.Found = fmt.Sprintf("at thread pointer %+d, the only word there", l.TLS)
+	case goruntime.TLSUnknown:
+		c.Found = "from the register of Go code"
+		if l.Arch == "amd64" {
+			c.Status, c.Without = limited, "samples in C code carry no goroutine id and no labels"
+			c.Remedy = "keep the symbols of the program (no -ldflags=-s)"
+		}
+	default:
+		c.Found = fmt.Sprintf("at thread pointer %+d, found by %s", l.TLS, l.TLSFrom)
+	}
+	return c
+}
+
+func labels(l *goruntime.Layout) check {
+	c := check{Name: "labels", Status: ok}
+	switch l.Labels {
+	case goruntime.LabelsSlice:
+		c.Found = "a sorted list (Go 1.24 and later)"
+	case goruntime.LabelsMap:
+		c.Found = "a map (Go 1.23 and earlier)"
+	default:
+		c.Status, c.Found, c.Without = limited, "not known for this release", "samples carry no labels"
+		c.Remedy = "build the program with Go 1.21 or later"
+	}
+	return c
+}

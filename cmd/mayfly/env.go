@@ -1,0 +1,74 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/term"
+)
+
+// env is all that a command may know of the process around it, so that tests can hand it
+// something else. Data goes to stdout, words to stderr.
+type env struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	getenv         func(string) string
+	quiet, verbose bool // -q, -v
+	line           *progress
+}
+
+// processEnv is the env of this process.
+func processEnv() *env {
+	return &env{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv}
+}
+
+// warn prints one line that matters even with -q.
+func (e *env) warn(format string, args ...any) {
+	e.clear()
+	fmt.Fprintf(e.stderr, "mayfly: "+format+"\n", args...)
+}
+
+// say prints one line on stderr unless -q.
+func (e *env) say(format string, args ...any) {
+	if !e.quiet {
+		e.warn(format, args...)
+	}
+}
+
+// detail prints one line on stderr with -v.
+func (e *env) detail(format string, args ...any) {
+	if e.verbose {
+		e.warn(format, args...)
+	}
+}
+
+// clear takes the progress line off the terminal before something else is printed.
+func (e *env) clear() {
+	if e.line != nil {
+		e.line.clear()
+	}
+}
+
+// json prints v as the one JSON object of a command with --json.
+func (e *env) json(v any) error {
+	enc := json.NewEncoder(e.stdout)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+// colour says whether w takes colours: a terminal that is not dumb, and nobody set NO_COLOR
+// (https://no-color.org: any value but the empty one).
+func (e *env) colour(w io.Writer) bool {
+	return terminal(w) >= 0 && e.getenv("NO_COLOR") == "" && e.getenv("TERM") != "dumb"
+}
+
+// terminal returns the file descriptor behind w if it is a terminal, else -1.
+func terminal(w io.Writer) int {
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return int(f.Fd())
+	}
+	return -1
+}

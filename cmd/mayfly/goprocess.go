@@ -1,0 +1,135 @@
+package main
+
+import (
+	"debug/buildinfo"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/mayfly-profiler/mayfly/internal/goruntime"
+	"github.com/mayfly-profiler/mayfly/internal/proc"
+	"github.com/mayfly-profiler/mayfly/symbolize"
+)
+
+// goProcess is a Go process of this host, as `mayfly list` shows it. What stands in the
+// executable was written by somebody else: it is made printable here, once.
+type goProcess struct {
+	PID       int    `json:"pid"`
+	User      string `json:"user"`
+	GoVersion string `json:"go_version"`
+	Main      string `json:"main"`     // import path of the main package, or the file's name
+	Module    string `json:"module"`   // "" when built without one
+	BuildID   string `json:"build_id"` // of the executable
+	Labels    bool   `json:"labels"`   // the pprof labels can be read
+	LabelsWhy string `json:"labels_why"`
+}
+
+// errNotGo says that a process exists and is no Go program.
+var errNotGo = errors.New("not a Go program")
+
+// lookInto describes the process if it is a Go program. The error is errNotGo if it is none and
+// wraps fs.ErrPermission if we may not know.
+func lookInto(p *proc.Process) (goProcess, error) {
+	exe, err := p.Exe()
+	if err != nil {
+		if errors.Is(err, fs.ErrPermission) && p.Cmdline() == nil {
+			return goProcess{}, errNotGo // a kernel thread, which has no executable
+		}
+		return goProcess{}, err
+	}
+	defer exe.Close()
+	g, err := identify(p, exe)
+	if err != nil {
+		return goProcess{}, err
+	}
+	g.PID, g.User = p.PID(), userOf(p)
+	if b, err := symbolize.OpenGo(exe); err == nil {
+		g.BuildID = printable(b.BuildID())
+	}
+	g.Labels, g.LabelsWhy = readableLabels(p, exe)
+	return g, nil
+}
+
+// identify reads what the Go linker wrote about the program.
+func identify(p *proc.Process, exe io.ReaderAt) (goProcess, error) {
+	stamp, err := buildinfo.Read(exe)
+	if err != nil {
+		return goProcess{}, errNotGo
+	}
+	g := goProcess{GoVersion: printable(stamp.GoVersion), Main: printable(stamp.Path), Module: printable(stamp.Main.Path)}
+	if g.Main == "" || g.Main == "command-line-arguments" {
+		g.Main = printable(programName(p)) // built from files, or by a tool that does not say
+	}
+	return g, nil
+}
+
+// programName is what the process was started as.
+func programName(p *proc.Process) string {
+	if args := p.Cmdline(); len(args) > 0 {
+		return filepath.Base(args[0])
+	}
+	return p.Comm()
+}
+
+// readableLabels says whether a recording of p would carry its labels, and why or why not.
+func readableLabels(p *proc.Process, exe io.ReaderAt) (bool, string) {
+	layout, err := goruntime.Read(exe)
+	if err != nil {
+		var unknown *goruntime.UnknownVersionError
+		if errors.As(err, &unknown) {
+			return false, fmt.Sprintf("layout of %s on %s is not known", printable(unknown.Version), printable(unknown.Arch))
+		}
+		return false, printable(err.Error())
+	}
+	if layout.Labels == goruntime.LabelsNone {
+		return false, printable(layout.Version) + " has no labels that can be read"
+	}
+	if err := readMemory(p); err != nil {
+		return false, printable(err.Error())
+	}
+	return true, "layout of " + printable(layout.Version) + " from " + layout.From
+}
+
+// readMemory reads a few bytes of the process.
+func readMemory(p *proc.Process) error {
+	maps, err := p.Maps()
+	if err != nil {
+		return err
+	}
+	for _, m := range maps {
+		if m.Exec && m.Path != "" && m.Inode != 0 {
+			_, err := p.Mem().ReadAt(make([]byte, 8), int64(m.Start))
+			return err
+		}
+	}
+	return fmt.Errorf("process %d has no executable mapping", p.PID())
+}
+
+// userOf names the user of the process, by number when the system has no name for it.
+func userOf(p *proc.Process) string {
+	uid, err := p.UID()
+	if err != nil {
+		return "?"
+	}
+	id := strconv.Itoa(uid)
+	if u, err := user.LookupId(id); err == nil {
+		return printable(u.Username)
+	}
+	return id
+}
+
+// printable replaces what could do harm to a terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, s)
+}

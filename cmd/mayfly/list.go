@@ -1,0 +1,157 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strconv"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mayfly-profiler/mayfly/internal/proc"
+)
+
+func listCommand(e *env) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the Go processes of this host",
+		Long: `List shows every process of this host that runs a Go program, by process id, and whether
+a recording of it would carry its pprof labels.`,
+		Example: "  mayfly list\n  sudo mayfly list --json | jq '.processes[].pid'",
+		GroupID: groupHost,
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			l, err := listProcesses()
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return e.json(l)
+			}
+			if err := l.print(e.stdout); err != nil {
+				return err
+			}
+			l.remark(e)
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	return cmd
+}
+
+// listing is the answer of list.
+type listing struct {
+	Processes []goProcess `json:"processes"` // ascending by pid
+	Denied    int         `json:"denied"`    // processes that could not be looked into
+}
+
+// listProcesses looks into every process but this one.
+func listProcesses() (listing, error) {
+	l := listing{Processes: []goProcess{}}
+	pids, err := proc.List()
+	if err != nil {
+		return l, err
+	}
+	for _, pid := range pids {
+		if pid == os.Getpid() {
+			continue
+		}
+		g, err := lookIntoPID(pid)
+		switch {
+		case err == nil:
+			l.Processes = append(l.Processes, g)
+		case errors.Is(err, fs.ErrPermission):
+			l.Denied++
+		}
+		// Others are no Go programs, or ended meanwhile.
+	}
+	return l, nil
+}
+
+func lookIntoPID(pid int) (goProcess, error) {
+	p, err := proc.Open(pid)
+	if err != nil {
+		return goProcess{}, err
+	}
+	defer p.Close()
+	return lookInto(p)
+}
+
+// shortID is how much of a build ID the table shows.
+const shortID = 12
+
+func (l listing) print(w io.Writer) error {
+	if len(l.Processes) == 0 {
+		return nil
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "PID\tUSER\tGO\tMAIN\tBUILD ID\tLABELS")
+	for _, p := range l.Processes {
+		labels := "yes"
+		if !p.Labels {
+			labels = "no: " + p.LabelsWhy
+		}
+		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%.*s\t%s\n", p.PID, p.User, p.GoVersion, p.Main, shortID, p.BuildID, labels)
+	}
+	return t.Flush()
+}
+
+// remark says on stderr what the table cannot.
+func (l listing) remark(e *env) {
+	if l.Denied > 0 {
+		e.say("could not look into %d other %s: %s", l.Denied, plural(l.Denied, "process", "processes"), deniedRemedy())
+	}
+	if len(l.Processes) == 0 {
+		e.say("no Go process found")
+	}
+}
+
+func plural(n int, one, more string) string {
+	if n == 1 {
+		return one
+	}
+	return more
+}
+
+// deniedRemedy says what would let us look into the processes of others.
+func deniedRemedy() string {
+	if r, err := proc.HostRights(); err == nil && r.CapSysPtrace {
+		return "a security module of this host keeps it from us"
+	}
+	return "sudo mayfly list, or sudo setcap cap_sys_ptrace+ep mayfly"
+}
+
+// completePID offers the Go processes for an argument or flag that takes a process id.
+func completePID(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	pids, err := proc.List()
+	if err != nil || len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var offers []string
+	for _, pid := range pids {
+		if name, ok := goProgram(pid); ok && pid != os.Getpid() {
+			offers = append(offers, cobra.CompletionWithDesc(strconv.Itoa(pid), name))
+		}
+	}
+	return offers, cobra.ShellCompDirectiveNoFileComp
+}
+
+// goProgram names the program of a Go process.
+func goProgram(pid int) (name string, ok bool) {
+	p, err := proc.Open(pid)
+	if err != nil {
+		return "", false
+	}
+	defer p.Close()
+	exe, err := p.Exe()
+	if err != nil {
+		return "", false
+	}
+	defer exe.Close()
+	g, err := identify(p, exe)
+	return g.Main, err == nil
+}

@@ -1,0 +1,28 @@
+// Mayfly is a profiler for Go services that miss their latency target: it samples goroutines on
+// and off the CPU at 1 kHz, from outside, and writes what it saw as one pprof file.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// main maps the error of run to an exit code and one line on stderr; everything else happens
+// where tests can drive it.
+func main() {
+	// The first signal ends what runs in good order. After it the default action is back, so the
+	// second one kills.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+
+	e := processEnv()
+	err := run(ctx, e, os.Args[1:])
+	if text := message(err); text != "" {
+		e.clear()
+		fmt.Fprintln(e.stderr, "mayfly: "+text)
+	}
+	os.Exit(exitCode(err))
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// The groups of the help text, in its order.
+const (
+	groupRecord = "record"
+	groupRead   = "read"
+	groupHost   = "host"
+)
+
+// commands makes the commands of mayfly, one file each.
+var commands = []func(*env) *cobra.Command{
+	recordCommand,
+	heldCommand,
+	demoCommand,
+	roleCommand,
+	listCommand,
+	doctorCommand,
+	versionCommand,
+}
+
+// run executes one command line. It prints everything but the error that it returns, which
+// exitCode and message turn into the end of the process.
+func run(ctx context.Context, e *env, args []string) error {
+	ran := false
+	root := rootCommand(e)
+	wrap(root, func() { ran = true })
+	root.SetArgs(args)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil || ran {
+		return err
+	}
+	// No command has begun, so the words on the command line are to blame.
+	return usagef("%s%s (see %s --help)", oneLine(err.Error()), suggestion(root, cmd, args), cmd.CommandPath())
+}
+
+func rootCommand(e *env) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "mayfly",
+		Short: "A profiler for Go services that miss their latency target",
+		Long: `Mayfly samples the goroutines of a Go process on and off the CPU at 1 kHz, from outside:
+no signal, no stop, no change to the program. Each sample carries the goroutine's
+state and its pprof labels; all of them end up in one file for go tool pprof.
+
+Exit codes: 0 fine, no regression, SLO met; 1 the tool failed; 2 wrong usage;
+3 regression found or SLO broken; 4 undecided; 5 inputs not comparable.`,
+		Version:                    readBuild().Version,
+		SilenceErrors:              true,
+		SilenceUsage:               true,
+		DisableSuggestions:         true, // as a second line of the error; see suggestion
+		SuggestionsMinimumDistance: 2,
+	}
+	root.SetIn(e.stdin)
+	root.SetOut(e.stdout)
+	root.SetErr(e.stderr)
+	root.SetVersionTemplate("mayfly {{.Version}}\n")
+	root.PersistentFlags().BoolVarP(&e.quiet, "quiet", "q", false, "print no progress and no remarks, only errors")
+	root.PersistentFlags().BoolVarP(&e.verbose, "verbose", "v", false, "print more of what is done, on stderr")
+	root.MarkFlagsMutuallyExclusive("quiet", "verbose")
+	root.SetHelpCommandGroupID(groupHost)
+	root.SetCompletionCommandGroupID(groupHost)
+	for _, command := range commands {
+		root.AddCommand(command(e))
+	}
+	addGroups(root)
+	shells(root)
+	return root
+}
+
+// addGroups adds the groups that have a command.
+func addGroups(root *cobra.Command) {
+	for _, g := range []cobra.Group{
+		{ID: groupRecord, Title: "Observe a process:"},
+		{ID: groupRead, Title: "Read profiles:"},
+		{ID: groupHost, Title: "This host and this tool:"},
+	} {
+		if slices.ContainsFunc(root.Commands(), func(c *cobra.Command) bool { return c.GroupID == g.ID }) {
+			root.AddGroup(&g)
+		}
+	}
+}
+
+// shells makes "mayfly completion SHELL" refuse a shell that it does not know, which cobra's
+// command answers with its help and exit code 0.
+func shells(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "completion" {
+			c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+		}
+	}
+}
+
+// wrap has began called when a command starts to run, after its flags and arguments were found
+// to be right.
+func wrap(cmd *cobra.Command, began func()) {
+	if inner := cmd.RunE; inner != nil {
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			began()
+			return inner(cmd, args)
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		wrap(sub, began)
+	}
+}
+
+// suggestion names the commands that a mistyped one was perhaps meant to be.
+func suggestion(root, cmd *cobra.Command, args []string) string {
+	if cmd != root {
+		return ""
+	}
+	for _, arg := range args {
+		if strings.HasPrefix(arg, "-") {
+			continue
+		}
+		if near := root.SuggestionsFor(arg); len(near) > 0 {
+			return fmt.Sprintf(", did you mean %s?", strings.Join(near, " or "))
+		}
+		break
+	}
+	return ""
+}
