@@ -33,3 +33,15 @@ func (*OnCPU) Begin() int64 { return 0 }
 
 // Run returns an error that wraps errors.ErrUnsupported.
 func (*OnCPU) Run(context.Context, func(*sample.Sample)) error { return errPlatform }
+
+// Sched cannot work on this platform.
+type Sched struct{}
+
+// OpenSched returns an error that wraps errors.ErrUnsupported.
+func OpenSched(*proc.Process) (*Sched, error) { return nil, errPlatform }
+
+// Times knows no thread.
+func (*Sched) Times(uint32) (sample.ThreadTimes, bool) { return sample.ThreadTimes{}, false }
+
+// Close does nothing.
+func (*Sched) Close() error { return nil }

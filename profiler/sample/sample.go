@@ -81,6 +81,21 @@ type Leaf struct {
 	Valid  bool // Words could be read
 }
 
+// ThreadTimes is how long a thread has been in each of the OS scheduler's states, in ns. Only
+// differences of two readings mean something.
+type ThreadTimes struct {
+	Running   int64 // on a CPU
+	Preempted int64 // wanted a CPU
+	Throttled int64 // wanted a CPU while the cgroup's quota was used up
+	Sleeping  int64 // in the kernel: a blocking system call, a futex, a page fault
+}
+
+// Threads tells the times of a process's threads by their ids, false for a thread that is not
+// known. It is cheap enough to be asked for every thread at every tick.
+type Threads interface {
+	Times(tid uint32) (ThreadTimes, bool)
+}
+
 // Source observes a target and emits samples until ctx ends or the target is gone. It returns nil
 // in both cases. emit is called from one goroutine at a time and must not keep the sample.
 type Source interface {
