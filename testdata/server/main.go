@@ -1,0 +1,154 @@
+// Command server is a JSON service over HTTP on loopback, with its clients in the same process:
+// short handlers, encoding/json, system calls, network waits, garbage collection.
+//
+// Handlers run under pprof.Do with the labels "endpoint" (orders, search, user) and "tenant"
+// (t0 .. t3). The endpoints do different amounts of work per request: user 1, orders 4, search 16
+// items of JSON, decoded and encoded.
+//
+// Truth: requests answered, in all and per endpoint and tenant ("orders/t2"), counted by the
+// handlers. With -ctl FILE word 0 of the page counts them while the program runs. With -pprof ADDR
+// net/http/pprof is served there and the ready line tells the address chosen: "ready http=ADDR".
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	_ "net/http/pprof"
+	"runtime"
+	"runtime/pprof"
+	"sync"
+	"sync/atomic"
+
+	"github.com/mayfly-profiler/mayfly/testdata/run"
+)
+
+type item struct {
+	ID    int               `json:"id"`
+	Name  string            `json:"name"`
+	Price float64           `json:"price"`
+	Tags  []string          `json:"tags"`
+	Attrs map[string]string `json:"attrs"`
+}
+
+var (
+	endpoints = []string{"orders", "search", "user"}
+	sizes     = map[string]int{"orders": 4, "search": 16, "user": 1}
+	tenants   = []string{"t0", "t1", "t2", "t3"}
+)
+
+// service answers requests and counts them.
+type service struct {
+	all    *uint64
+	counts [3][4]uint64 // by endpoint and tenant
+}
+
+func (s *service) handle(endpoint int) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		tenant := int(r.Header.Get("Tenant")[1] - '0')
+		labels := pprof.Labels("endpoint", endpoints[endpoint], "tenant", tenants[tenant])
+		pprof.Do(r.Context(), labels, func(context.Context) { answer(w, r) })
+		atomic.AddUint64(&s.counts[endpoint][tenant], 1)
+		atomic.AddUint64(s.all, 1)
+	}
+}
+
+// answer decodes the items of the request, raises the prices and sends them back.
+func answer(w http.ResponseWriter, r *http.Request) {
+	var items []item
+	if err := json.NewDecoder(r.Body).Decode(&items); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	for i := range items {
+		items[i].Price *= 1.2
+		items[i].Tags = append(items[i].Tags, "seen")
+	}
+	json.NewEncoder(w).Encode(items)
+}
+
+func body(n int) []byte {
+	var items []item
+	for i := 0; i < n; i++ {
+		items = append(items, item{ID: i, Name: fmt.Sprintf("item %d", i), Price: 9.99 * float64(i+1),
+			Tags: []string{"a", "b", "c"}, Attrs: map[string]string{"colour": "green", "size": "xl"}})
+	}
+	b, err := json.Marshal(items)
+	run.Check(err)
+	return b
+}
+
+// client sends requests to all endpoints for all tenants, in turn, until the program ends.
+func client(addr string, n int) {
+	c := http.Client{Transport: &http.Transport{}}
+	bodies := map[string][]byte{}
+	for e, size := range sizes {
+		bodies[e] = body(size)
+	}
+	for i := n; !run.Stopped(); i++ {
+		e := endpoints[i%3]
+		req, err := http.NewRequest("POST", "http://"+addr+"/"+e, bytes.NewReader(bodies[e]))
+		run.Check(err)
+		req.Header.Set("Tenant", tenants[i/3%4])
+		resp, err := c.Do(req)
+		run.Check(err)
+		io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+	}
+}
+
+func listen(addr string) net.Listener {
+	l, err := net.Listen("tcp", addr)
+	run.Check(err)
+	return l
+}
+
+func main() {
+	clients := flag.Int("clients", 8, "client goroutines")
+	procs := flag.Int("procs", 0, "GOMAXPROCS; 0: the runtime's choice")
+	debug := flag.String("pprof", "", "serve net/http/pprof on this address, such as 127.0.0.1:0")
+	ctl := flag.String("ctl", "", "publish the count of requests in this file")
+	flag.Parse()
+	if *procs > 0 {
+		runtime.GOMAXPROCS(*procs)
+	}
+	s := &service{all: &run.Page(*ctl)[0]}
+	mux := http.NewServeMux()
+	for i, e := range endpoints {
+		mux.Handle("/"+e, s.handle(i))
+	}
+	l := listen("127.0.0.1:0")
+	go http.Serve(l, mux)
+	var done sync.WaitGroup
+	for i := 0; i < *clients; i++ {
+		done.Add(1)
+		go func(n int) { client(l.Addr().String(), n); done.Done() }(i)
+	}
+	if *debug != "" {
+		d := listen(*debug)
+		go http.Serve(d, nil)
+		run.Ready("http=" + d.Addr().String())
+	} else {
+		run.Ready()
+	}
+	run.Wait()
+	done.Wait()
+	run.Truth(s.truth())
+}
+
+func (s *service) truth() map[string]interface{} {
+	by := map[string]uint64{}
+	for e := range s.counts {
+		for t, n := range s.counts[e] {
+			by[endpoints[e]+"/"+tenants[t]] = n
+		}
+	}
+	truth := run.Measure()
+	truth["requests"], truth["by"] = *s.all, by
+	return truth
+}
