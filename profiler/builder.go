@@ -1,6 +1,7 @@
 package profiler
 
 import (
+	"cmp"
 	"encoding/binary"
 	"runtime"
 	"slices"
@@ -31,6 +32,9 @@ type Symbols interface {
 // keeps nothing more.
 type Keep struct {
 	Goroutines bool // the goroutine id, as numeric label go.id
+	Wall       bool // all states: five columns and the label go.state, instead of CPU time only
+	TableOnly  bool // with Wall: no on-CPU source; the goroutine table tells CPU time, without frames
+	Idle       bool // with Wall: goroutines without labels that did nothing while recording, too
 }
 
 // Builder folds samples into one pprof profile. It repairs what a frame-pointer walk loses (see
@@ -50,7 +54,15 @@ type Builder struct {
 	folds map[string]*fold
 	key   []byte
 	stack []*site
+	last  map[uint64][]*site // goroutine's latest stack on a CPU
+	idle  map[uint64]*idler
 	tally Tally
+}
+
+// idler is a goroutine that has done nothing so far. Its time is folded in when it does something.
+type idler struct {
+	key  string
+	fold *fold
 }
 
 // Tally counts what went through a Builder.
@@ -63,16 +75,42 @@ type Tally struct {
 	Rooted     int64 // goroutine samples whose stack ends at its true root
 	Unrooted   int64 // goroutine samples whose stack does not
 	Repaired   int64 // samples whose leaf got its caller back
+	Idle       int   // goroutines left out because they did nothing
+	IdleTime   int64 // ns of theirs
+	TableCPU   int64 // ns that the goroutine table saw goroutines on a CPU: a second opinion of CPU
+	Wall       int64 // ns of all states, idle ones left out
 
 	seen map[uint64]struct{}
 }
 
 // fold is all samples that have one stack and one set of labels.
 type fold struct {
-	sites        []uint32
-	labels       []sample.Label
-	goid         uint64
-	count, value int64
+	sites  []uint32
+	labels []sample.Label
+	state  sample.State // only in wall profiles
+	goid   uint64
+	count  int64
+	ns     [classes]int64
+}
+
+// class is what a state means for where the time went: a column of a wall profile.
+type class uint8
+
+const (
+	onCPU    class = iota
+	runnable       // wants to run: for a P, or for a CPU
+	blocked        // waits for something
+	classes
+)
+
+func classOf(s sample.State) class {
+	switch s {
+	case sample.Running:
+		return onCPU
+	case sample.Runnable, sample.Preempted, sample.Throttled:
+		return runnable
+	}
+	return blocked
 }
 
 // NewBuilder returns an empty builder.
@@ -81,7 +119,7 @@ func NewBuilder(s Symbols, k Keep) *Builder {
 		symbols: s, keep: k, arch: runtime.GOARCH,
 		exact: make(map[uint64]*site), calls: make(map[uint64]*site), kernel: make(map[uint64]*site),
 		synthetic: make(map[string]*site), funcs: make(map[function]*profile.Function),
-		folds: make(map[string]*fold),
+		folds: make(map[string]*fold), last: make(map[uint64][]*site), idle: make(map[uint64]*idler),
 		tally: Tally{seen: make(map[uint64]struct{})},
 	}
 }
@@ -90,36 +128,89 @@ func NewBuilder(s Symbols, k Keep) *Builder {
 func (b *Builder) Tally() Tally {
 	t := b.tally
 	t.Goroutines, t.seen = len(b.tally.seen), nil
+	t.Idle = len(b.idle)
+	for _, x := range b.idle {
+		for _, ns := range x.fold.ns {
+			t.IdleTime += ns
+		}
+	}
+	t.Wall -= t.IdleTime
 	return t
 }
 
 // Add folds one sample in. It does not keep the sample or its slices.
 func (b *Builder) Add(s *sample.Sample) {
-	b.count(s)
+	if b.count(s) {
+		return
+	}
 	b.stack = b.walk(b.stack[:0], s)
 	b.key = b.appendKey(b.key[:0], s)
+	f := b.find(s)
+	f.count += s.Count
+	f.ns[classOf(s.State)] += s.Weight
+}
+
+// find returns the fold of the sample whose key is in b.key. A goroutine that has done nothing has
+// one of its own, until it does something.
+func (b *Builder) find(s *sample.Sample) *fold {
+	x := b.idle[s.Goid]
+	hold := b.keep.Wall && !b.keep.Idle && s.Idle && len(s.Labels) == 0 && s.Goid != 0
+	switch {
+	case hold && x != nil:
+		return x.fold
+	case hold:
+		x = &idler{string(b.key), b.newFold(s)}
+		b.idle[s.Goid] = x
+		return x.fold
+	case x != nil:
+		b.wake(s.Goid, x)
+	}
 	f := b.folds[string(b.key)]
 	if f == nil {
 		f = b.newFold(s)
 		b.folds[string(b.key)] = f
 	}
-	f.count += s.Count
-	f.value += s.Weight
+	return f
 }
 
-func (b *Builder) count(s *sample.Sample) {
-	b.tally.CPU += s.Weight
-	if s.Loss == sample.Lost || s.Loss == sample.Unsampled {
-		b.tally.Lost += s.Count
+// wake folds in the time of a goroutine that is idle no longer.
+func (b *Builder) wake(goid uint64, x *idler) {
+	delete(b.idle, goid)
+	f := b.folds[x.key]
+	if f == nil {
+		b.folds[x.key] = x.fold
 		return
 	}
-	b.tally.Samples += s.Count
-	if len(s.Labels) == 0 {
-		b.tally.Unlabeled += s.Weight
+	for i, ns := range x.fold.ns {
+		f.ns[i] += ns
+	}
+}
+
+// count keeps the tally. It says whether that is all there is to do: time on a CPU is the on-CPU
+// source's to tell, what the goroutine table saw of it is a second opinion.
+func (b *Builder) count(s *sample.Sample) (done bool) {
+	if s.Loss == sample.Lost || s.Loss == sample.Unsampled {
+		b.tally.CPU += s.Weight
+		b.tally.Lost += s.Count
+		return false
 	}
 	if s.Goid != 0 {
 		b.tally.seen[s.Goid] = struct{}{}
 	}
+	if s.State == sample.Running && s.Count == 0 {
+		b.tally.TableCPU += s.Weight
+		return !b.keep.TableOnly
+	}
+	b.tally.Wall += s.Weight
+	if s.State != sample.Running {
+		return false
+	}
+	b.tally.CPU += s.Weight
+	b.tally.Samples += s.Count
+	if len(s.Labels) == 0 {
+		b.tally.Unlabeled += s.Weight
+	}
+	return false
 }
 
 // appendKey writes what makes samples equal: the sites of the stack, the labels, the goroutine.
@@ -137,6 +228,9 @@ func (b *Builder) appendKey(key []byte, s *sample.Sample) []byte {
 	if b.keep.Goroutines {
 		key = binary.LittleEndian.AppendUint64(key, s.Goid)
 	}
+	if b.keep.Wall {
+		key = append(key, s.State...)
+	}
 	return key
 }
 
@@ -148,15 +242,18 @@ func (b *Builder) newFold(s *sample.Sample) *fold {
 	if b.keep.Goroutines {
 		f.goid = s.Goid
 	}
+	if b.keep.Wall {
+		f.state = s.State
+	}
 	return f
 }
 
-// Profile returns what was added as a CPU profile: the two columns of runtime/pprof, samples in a
-// stable order, heaviest first. The caller fills in TimeNanos, DurationNanos, Period and Comments.
+// Profile returns what was added: a CPU profile has the two columns of runtime/pprof, a wall profile
+// five. Samples are in a stable order, heaviest first. The caller fills in TimeNanos, DurationNanos, Period and Comments.
 // The builder must not be used afterwards.
 func (b *Builder) Profile() *profile.Profile {
 	p := &profile.Profile{
-		SampleType: []*profile.ValueType{{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"}},
+		SampleType: b.columns(),
 		PeriodType: &profile.ValueType{Type: "cpu", Unit: "nanoseconds"},
 
 		DefaultSampleType: "cpu",
@@ -164,20 +261,41 @@ func (b *Builder) Profile() *profile.Profile {
 	maps := b.mappings(p)
 	locs := b.locations(p, maps)
 	for key, f := range b.folds {
-		p.Sample = append(p.Sample, f.sample(locs))
+		p.Sample = append(p.Sample, f.sample(locs, len(p.SampleType)))
 		delete(b.folds, key) // its memory goes while the profile's grows
 	}
 	slices.SortStableFunc(p.Sample, compareSamples)
 	return p
 }
 
-func (f *fold) sample(locs []*profile.Location) *profile.Sample {
-	s := &profile.Sample{Value: []int64{f.count, f.value}, Location: make([]*profile.Location, len(f.sites))}
+func (b *Builder) columns() []*profile.ValueType {
+	names := []string{"cpu"}
+	if b.keep.Wall {
+		names = []string{"cpu", "runnable", "blocked", "wall"}
+	}
+	types := []*profile.ValueType{{Type: "samples", Unit: "count"}}
+	for _, n := range names {
+		types = append(types, &profile.ValueType{Type: n, Unit: "nanoseconds"})
+	}
+	return types
+}
+
+// values are the fold's in the first n columns.
+func (f *fold) values(n int) []int64 {
+	cpu, run, block := f.ns[onCPU], f.ns[runnable], f.ns[blocked]
+	return []int64{f.count, cpu, run, block, cpu + run + block}[:n:n]
+}
+
+func (f *fold) sample(locs []*profile.Location, columns int) *profile.Sample {
+	s := &profile.Sample{Value: f.values(columns), Location: make([]*profile.Location, len(f.sites))}
 	for i, id := range f.sites {
 		s.Location[i] = locs[id]
 	}
-	if len(f.labels) > 0 {
-		s.Label = make(map[string][]string, len(f.labels))
+	if len(f.labels) > 0 || f.state != "" {
+		s.Label = make(map[string][]string, len(f.labels)+1)
+	}
+	if f.state != "" {
+		s.Label["go.state"] = []string{string(f.state)}
 	}
 	for _, l := range f.labels {
 		s.Label[l.Key] = []string{l.Value} // a set has each key once
@@ -189,12 +307,12 @@ func (f *fold) sample(locs []*profile.Location) *profile.Sample {
 }
 
 func compareSamples(a, b *profile.Sample) int {
-	if a.Value[1] != b.Value[1] {
-		return int(min(max(b.Value[1]-a.Value[1], -1), 1))
+	if last := len(a.Value) - 1; a.Value[last] != b.Value[last] {
+		return cmp.Compare(b.Value[last], a.Value[last])
 	}
 	for i := range min(len(a.Location), len(b.Location)) {
-		if x, y := a.Location[i].ID, b.Location[i].ID; x != y {
-			return int(int64(x) - int64(y))
+		if c := cmp.Compare(a.Location[i].ID, b.Location[i].ID); c != 0 {
+			return c
 		}
 	}
 	return len(a.Location) - len(b.Location)

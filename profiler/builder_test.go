@@ -2,6 +2,7 @@ package profiler
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 
@@ -171,7 +172,7 @@ func TestAddressBelowSignalIsExact(t *testing.T) {
 
 func TestFoldsEqualSamples(t *testing.T) {
 	at := program.at
-	a := sample.Sample{Goid: 7, Count: 1, Weight: 10, User: []uint64{at("main.work", 0x20)}, Labels: []sample.Label{{Key: "k", Value: "v"}}}
+	a := sample.Sample{Goid: 7, Count: 1, Weight: 10, State: sample.Running, User: []uint64{at("main.work", 0x20)}, Labels: []sample.Label{{Key: "k", Value: "v"}}}
 	b := a
 	b.Weight, b.Goid = 30, 8
 	c := a
@@ -214,13 +215,68 @@ func TestProfileShape(t *testing.T) {
 	}
 }
 
+// A wall profile has a column for each class of states and the label go.state; what the goroutine
+// table saw on a CPU is not counted beside the on-CPU samples, and goroutines that did nothing are
+// counted and not drawn.
+func TestWallProfile(t *testing.T) {
+	at := program.at
+	parked := []uint64{at("runtime.gopark", 0x40), at("main.work", 0x30), at("runtime.goexit.abi0", 1)}
+	run := []uint64{at("main.work", 0x20), at("runtime.goexit.abi0", 1)}
+	samples := script{
+		{Goid: 1, Count: 1, Weight: 10, State: sample.Running, User: run},
+		{Goid: 1, Weight: 100, State: sample.Running},
+		{Goid: 1, Weight: 20, State: sample.Preempted},
+		{Goid: 1, Weight: 30, State: "chan receive", Curg: parked},
+		{Goid: 2, Weight: 40, State: sample.Runnable, Curg: parked},
+		{Goid: 3, Weight: 1000, State: "select", Curg: parked, Idle: true},
+		{Goid: 4, Weight: 500, State: "select", Curg: parked, Idle: true},
+		{Goid: 4, Weight: 5, State: sample.Runnable, Curg: parked},
+		{Goid: 5, Weight: 7, State: "select", Curg: parked, Idle: true, Labels: []sample.Label{{Key: "k", Value: "v"}}},
+	}
+	b := NewBuilder(program, Keep{Wall: true})
+	samples.Run(t.Context(), b.Add)
+	y := b.Tally()
+	if y.Idle != 1 || y.IdleTime != 1000 || y.TableCPU != 100 || y.CPU != 10 || y.Wall != 10+20+30+40+500+5+7 {
+		t.Errorf("tally %+v", y)
+	}
+	p := b.Profile()
+	if err := p.CheckValid(); err != nil {
+		t.Fatal(err)
+	}
+	got := make(map[string][]int64)
+	for _, s := range p.Sample {
+		key := s.Label["go.state"][0] + ": " + stack(s)
+		if got[key] == nil {
+			got[key] = make([]int64, 5)
+		}
+		for i, v := range s.Value {
+			got[key][i] += v
+		}
+	}
+	for key, want := range map[string][]int64{
+		"running: main.work":                       {1, 10, 0, 0, 10},
+		"preempted: main.work":                     {0, 0, 20, 0, 20},
+		"chan receive: runtime.gopark < main.work": {0, 0, 0, 30, 30},
+		"runnable: runtime.gopark < main.work":     {0, 0, 45, 0, 45},
+		"select: runtime.gopark < main.work":       {0, 0, 0, 507, 507},
+	} {
+		if !slices.Equal(got[key], want) {
+			t.Errorf("%s: %v, want %v", key, got[key], want)
+		}
+		delete(got, key)
+	}
+	if len(got) > 0 {
+		t.Errorf("more: %v", got)
+	}
+}
+
 func TestTally(t *testing.T) {
 	at := program.at
 	b := NewBuilder(program, Keep{})
 	b.arch = "amd64"
 	samples := script{
-		{Goid: 1, Count: 1, Weight: 10, User: []uint64{at("main.work", 0x20), at("runtime.goexit.abi0", 1)}, Labels: []sample.Label{{Key: "k", Value: "v"}}},
-		{Goid: 1, Count: 1, Weight: 10, User: []uint64{at("main.work", 0x20), at("main.main", 0x20)}},
+		{Goid: 1, Count: 1, Weight: 10, State: sample.Running, User: []uint64{at("main.work", 0x20), at("runtime.goexit.abi0", 1)}, Labels: []sample.Label{{Key: "k", Value: "v"}}},
+		{Goid: 1, Count: 1, Weight: 10, State: sample.Running, User: []uint64{at("main.work", 0x20), at("main.main", 0x20)}},
 		{Loss: sample.Lost, Count: 5, Weight: 50},
 	}
 	samples.Run(t.Context(), b.Add)

@@ -74,6 +74,7 @@ const (
 	frameLost      = "[lost]"      // samples that were taken but not delivered
 	frameUnsampled = "[unsampled]" // CPU time of threads that no event watched
 	frameTruncated = "[truncated]" // the stack is deeper than what was read
+	frameRunning   = "[running]"   // on a CPU, seen by the goroutine table, which cannot see where
 	frameUnwalked  = "[unwalked]"  // no stack could be read
 )
 
@@ -88,11 +89,13 @@ func (b *Builder) walk(dst []*site, s *sample.Sample) []*site {
 	for i, pc := range s.Kernel {
 		dst = append(dst, b.kernelSite(pc, i > 0))
 	}
-	if s.Loss == sample.Unwalked || len(s.User) == 0 {
-		return append(dst, b.special(frameUnwalked))
+	kernel := len(dst)
+	if s.Loss == sample.Unwalked || len(s.User)+len(s.Curg) == 0 {
+		return b.remembered(dst, s)
 	}
 	dst, end := b.user(dst, s)
 	dst = visible(dst)
+	b.remember(dst[kernel:], s)
 	switch {
 	case end == rootless && s.Loss == sample.Truncated:
 		dst = append(dst, b.special(frameTruncated))
@@ -105,6 +108,32 @@ func (b *Builder) walk(dst []*site, s *sample.Sample) []*site {
 		b.tally.Rooted++
 	}
 	return dst
+}
+
+// maxRemembered bounds the goroutines whose latest stack is kept.
+const maxRemembered = 1 << 16
+
+// remember keeps the stack of a goroutine that is on a CPU: while its thread waits for one, nobody
+// can tell where it is but by where it was.
+func (b *Builder) remember(stack []*site, s *sample.Sample) {
+	if !b.keep.Wall || s.Goid == 0 || s.State != sample.Running {
+		return
+	}
+	if len(b.last) >= maxRemembered {
+		clear(b.last)
+	}
+	b.last[s.Goid] = append(b.last[s.Goid][:0], stack...)
+}
+
+// remembered is the stack of a sample that came without one.
+func (b *Builder) remembered(dst []*site, s *sample.Sample) []*site {
+	if s.State == sample.Running && s.Count == 0 {
+		return append(dst, b.special(frameRunning))
+	}
+	if last := b.last[s.Goid]; s.Goid != 0 && len(last) > 0 {
+		return append(dst, last...)
+	}
+	return append(dst, b.special(frameUnwalked))
 }
 
 // visible leaves out addresses without a frame: wrappers that the compiler made, which nobody wrote
@@ -130,6 +159,9 @@ const (
 
 // user appends the user stack and says how it ended.
 func (b *Builder) user(dst []*site, s *sample.Sample) ([]*site, end) {
+	if len(s.User) == 0 {
+		return b.saved(dst, s)
+	}
 	leaf := b.exactSite(s.User[0])
 	if leaf.kind == symbolize.C && len(s.Curg) > 0 {
 		return b.cgo(dst, leaf, s)

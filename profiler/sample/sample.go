@@ -69,6 +69,8 @@ type Sample struct {
 
 	// Labels are the pprof labels of the goroutine, in the order of the target's label set.
 	Labels []Label
+	// Idle says that the goroutine has neither run nor changed since the recording began.
+	Idle bool
 	// LabelsTruncated says that Labels is only a part of the set.
 	LabelsTruncated bool
 }
