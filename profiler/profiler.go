@@ -96,8 +96,10 @@ func open(pid int, o Options) (*recording, error) {
 		r.options.Rate = bpf.DefaultRate
 	}
 	var err error
-	if r.target, err = proc.Open(pid); err != nil {
-		return nil, err
+	if r.target, err = proc.Open(pid); errors.Is(err, ErrNoProcess) {
+		return nil, fmt.Errorf("record %d: %w (mayfly list shows the Go processes)", pid, ErrNoProcess)
+	} else if err != nil {
+		return nil, fmt.Errorf("record %d: %w", pid, err)
 	}
 	if err := r.attach(); err != nil {
 		r.close()

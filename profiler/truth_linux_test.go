@@ -256,3 +256,40 @@ func TestRateReached(t *testing.T) {
 		})
 	}
 }
+
+// Bursts that timers start keep their phase against the kernel's tick. The runtime's own profiler,
+// whose timers are checked at the tick, sees too much of them or too little, the same program
+// differently in each run; mayfly's timers run on the threads' own CPU time.
+func TestTickPhase(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "cpu.pprof")
+	x := target.Start(t, target.Compile(t, "tickphase", target.Build{}), "-pprof", file)
+	rec := record(t, x.PID, 4*time.Second, profiler.Options{})
+	var truth struct {
+		CPU int64 `json:"cpu_ns"`
+	}
+	x.Truth(&truth)
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	base, err := profile.Parse(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var theirs int64
+	for _, s := range base.Sample {
+		theirs += s.Value[1]
+	}
+	s := rec.Summary
+	ours := float64(s.CPUProfiled) / float64(s.CPURusage)
+	t.Logf("CPU accounted for: runtime/pprof %.1f %% of %.2fs, mayfly %.1f %% of %.2fs at %.0f Hz; the events' own count %.1f %%",
+		100*float64(theirs)/float64(truth.CPU), float64(truth.CPU)/1e9, 100*ours, float64(s.CPURusage)/1e9,
+		s.RateReached, 100*float64(s.CPUCounted)/float64(s.CPURusage))
+	if math.Abs(ours-1) > 0.05 {
+		t.Errorf("mayfly accounts for %.1f %% of the CPU time", 100*ours)
+	}
+	if s.RateReached < 0.9*999 || s.RateReached > 1.05*999 {
+		t.Errorf("%.0f samples per CPU-second: the bursts are not sampled in proportion", s.RateReached)
+	}
+}

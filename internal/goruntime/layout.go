@@ -247,7 +247,7 @@ func open(r io.ReaderAt) (*elf.File, *Layout, error) {
 	}
 	bi, err := buildinfo.Read(r)
 	if err != nil {
-		return nil, nil, fmt.Errorf("goruntime: %w: %w", ErrNotGo, err)
+		return nil, nil, fmt.Errorf("goruntime: %w", ErrNotGo) // buildinfo says the same in its own words
 	}
 	l := &Layout{Version: bi.GoVersion, Minor: minor(bi.GoVersion)}
 	l.Fields.each(func(x field) { *x.offset = None })
