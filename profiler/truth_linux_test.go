@@ -14,6 +14,7 @@ import (
 
 	"github.com/mayfly-profiler/mayfly/internal/target"
 	"github.com/mayfly-profiler/mayfly/profiler"
+	"github.com/mayfly-profiler/mayfly/profiler/baseline"
 )
 
 // sigmas is how many standard errors a measured share may be from the truth. At four, one share
@@ -34,14 +35,25 @@ func record(t testing.TB, pid int, d time.Duration, o profiler.Options) *profile
 	return rec
 }
 
-// frames is a sample's user functions, leaf first, inlined ones expanded.
+// frames is a sample's functions in the program itself, leaf first, inlined ones expanded. The
+// kernel, which runtime/pprof does not show, is left out; so are the vdso and the assembly function
+// that called it, because runtime/pprof starts at m.vdsoPC, which is in that one's caller.
 func frames(s *profile.Sample) []string {
 	var names []string
+	vdso := false
 	for _, l := range s.Location {
-		if l.Mapping != nil && strings.HasPrefix(l.Mapping.File, "[kernel") {
+		switch {
+		case l.Mapping != nil && strings.HasPrefix(l.Mapping.File, "[kernel"):
+			continue
+		case l.Mapping != nil && l.Mapping.File == "[vdso]":
+			vdso = true
 			continue
 		}
-		for _, ln := range l.Line {
+		lines := l.Line
+		if vdso {
+			lines, vdso = lines[1:], false
+		}
+		for _, ln := range lines {
 			names = append(names, ln.Function.Name)
 		}
 	}
@@ -189,8 +201,14 @@ func TestPairsAgreeWithRuntimePprof(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ours, n := pairs(rec.Profile, 1)
-	theirs, m := pairs(base, 1)
+	agree(t, rec.Profile, base)
+}
+
+// agree holds the shares of (leaf, caller) in two CPU profiles of one run against each other.
+func agree(t *testing.T, here, there *profile.Profile) {
+	t.Helper()
+	ours, n := pairs(here, 1)
+	theirs, m := pairs(there, 1)
 	for k := range theirs {
 		if _, ok := ours[k]; !ok {
 			ours[k] = 0
@@ -203,6 +221,36 @@ func TestPairsAgreeWithRuntimePprof(t *testing.T) {
 		if math.Abs(p-q) > limit {
 			t.Errorf("%s < %s: %.2f %% here, %.2f %% in runtime/pprof, limit %.2f %% (%d and %d samples)", k.leaf, k.caller, 100*p, 100*q, 100*limit, n, m)
 		}
+	}
+	t.Logf("%d pairs, %d and %d samples", len(ours), n, m)
+}
+
+// A server's profile agrees with the one that runtime/pprof takes of the same seconds, function by
+// function and caller by caller, and its stacks are whole.
+func TestServerAgreesWithRuntimePprof(t *testing.T) {
+	for _, b := range target.Matrix(t) {
+		t.Run(b.String(), func(t *testing.T) {
+			x := target.Start(t, target.Compile(t, "server", b), "-pprof", "127.0.0.1:0")
+			const d = 4 * time.Second
+			type fetched struct {
+				p   *profile.Profile
+				err error
+			}
+			done := make(chan fetched, 1)
+			go func() {
+				p, err := baseline.Fetch(t.Context(), "http://"+x.Field("http"), d)
+				done <- fetched{p, err}
+			}()
+			rec := record(t, x.PID, d, profiler.Options{})
+			base := <-done
+			if base.err != nil {
+				t.Fatal(base.err)
+			}
+			if rec.Summary.StacksRooted < 0.995 {
+				t.Errorf("%.2f %% of goroutine stacks end at their root", 100*rec.Summary.StacksRooted)
+			}
+			agree(t, rec.Profile, base.p)
+		})
 	}
 }
 
