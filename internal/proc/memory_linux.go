@@ -1,0 +1,144 @@
+package proc
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxVec is UIO_MAXIOV, the most pieces that one process_vm_readv takes.
+const maxVec = 1024
+
+// memory reads by process_vm_readv(2), one system call for up to 1024 pieces. Where a sandbox
+// forbids that call (ENOSYS, or EPERM from seccomp), /proc/PID/mem is tried; the kernel checks
+// the same rights for both.
+type memory struct {
+	p      *Process
+	local  []unix.Iovec
+	remote []unix.RemoteIovec
+
+	once sync.Once
+	file *os.File // /proc/PID/mem, nil unless needed
+}
+
+func newMemory(p *Process) Memory { return &memory{p: p} }
+
+// ReadAt implements io.ReaderAt. It is safe for concurrent use.
+func (m *memory) ReadAt(b []byte, off int64) (int, error) {
+	if len(b) == 0 {
+		return 0, nil
+	}
+	if off < 0 {
+		return 0, m.fault(uint64(off))
+	}
+	n := 0
+	for n < len(b) {
+		k, err := m.read(b[n:], uint64(off)+uint64(n))
+		if err != nil {
+			return n, err
+		}
+		if k == 0 {
+			return n, m.fault(uint64(off) + uint64(n))
+		}
+		n += k
+	}
+	return n, nil
+}
+
+func (m *memory) fault(addr uint64) error {
+	return fmt.Errorf("proc: %s: %#x: %w", m.p.path("mem"), addr, ErrFault)
+}
+
+func (m *memory) read(b []byte, addr uint64) (int, error) {
+	local := [1]unix.Iovec{{Base: &b[0]}}
+	local[0].SetLen(len(b))
+	remote := [1]unix.RemoteIovec{{Base: uintptr(addr), Len: len(b)}}
+	n, err := unix.ProcessVMReadv(m.p.pid, local[:], remote[:], 0)
+	if err == nil {
+		return n, nil
+	}
+	if err == unix.EFAULT {
+		return 0, m.fault(addr)
+	}
+	if f := m.fallback(err); f != nil {
+		if n, ferr := f.ReadAt(b, int64(addr)); n > 0 {
+			return n, nil
+		} else if errors.Is(ferr, unix.EIO) {
+			return 0, m.fault(addr)
+		}
+	}
+	return 0, m.p.deny("mem", err)
+}
+
+// fallback opens /proc/PID/mem when process_vm_readv itself is forbidden.
+func (m *memory) fallback(err error) *os.File {
+	if err != unix.ENOSYS && err != unix.EPERM {
+		return nil
+	}
+	m.once.Do(func() { m.file, _ = os.Open(m.p.path("mem")) })
+	return m.file
+}
+
+// Gather implements Gatherer.
+func (m *memory) Gather(ps []Piece) error {
+	for i := range ps {
+		ps[i].OK = len(ps[i].Buf) == 0
+	}
+	for len(ps) > 0 {
+		done, err := m.gather(ps[:min(len(ps), maxVec)])
+		if err != nil {
+			return err
+		}
+		ps = ps[done:]
+	}
+	return nil
+}
+
+// gather reads one batch and returns how many pieces it settled: all up to and including the
+// first that faulted, because the kernel stops there.
+func (m *memory) gather(ps []Piece) (int, error) {
+	m.local, m.remote = m.local[:0], m.remote[:0]
+	for _, p := range ps {
+		var v unix.Iovec
+		if len(p.Buf) > 0 {
+			v.Base = &p.Buf[0]
+		}
+		v.SetLen(len(p.Buf))
+		m.local = append(m.local, v)
+		m.remote = append(m.remote, unix.RemoteIovec{Base: uintptr(p.Addr), Len: len(p.Buf)})
+	}
+	n, err := unix.ProcessVMReadv(m.p.pid, m.local, m.remote, 0)
+	clear(m.local) // keep no pointer to the caller's buffers
+	if err == unix.EFAULT {
+		n, err = 0, nil
+	}
+	if err != nil {
+		return m.gatherSlow(ps, err)
+	}
+	for i := range ps {
+		if n < len(ps[i].Buf) {
+			return i + 1, nil
+		}
+		n -= len(ps[i].Buf)
+		ps[i].OK = true
+	}
+	return len(ps), nil
+}
+
+// gatherSlow reads the pieces one by one from /proc/PID/mem, when cause allows that.
+func (m *memory) gatherSlow(ps []Piece, cause error) (int, error) {
+	if m.fallback(cause) == nil {
+		return 0, m.p.deny("mem", cause)
+	}
+	for i := range ps {
+		_, err := m.ReadAt(ps[i].Buf, int64(ps[i].Addr))
+		if err != nil && !errors.Is(err, ErrFault) {
+			return i, err
+		}
+		ps[i].OK = err == nil
+	}
+	return len(ps), nil
+}

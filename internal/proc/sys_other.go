@@ -1,0 +1,36 @@
+//go:build !linux
+
+package proc
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+)
+
+var errNotLinux = fmt.Errorf("processes are observed on linux only: %w", errors.ErrUnsupported)
+
+type pidfd struct{ _ uint8 }
+
+var noPidfd pidfd
+
+func openPidfd(int) (pidfd, error) { return noPidfd, errNotLinux }
+func (pidfd) close()               {}
+func (pidfd) ended() bool          { return false }
+func (pidfd) wait() bool           { return false }
+
+func cpuTime(int) (time.Duration, error) { return 0, errNotLinux }
+
+type noMemory struct{}
+
+func newMemory(*Process) Memory { return noMemory{} }
+
+func (noMemory) ReadAt([]byte, int64) (int, error) { return 0, fmt.Errorf("proc: %w", errNotLinux) }
+
+func openInRoot(root, path string) (*os.File, error) { return nil, errNotLinux }
+
+func fileID(*os.File) (dev, inode uint64, err error) { return 0, 0, errNotLinux }
+
+// Peer returns an error that wraps errors.ErrUnsupported.
+func (p *Process) Peer(int) (string, error) { return "", fmt.Errorf("proc: %w", errNotLinux) }

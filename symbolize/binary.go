@@ -1,0 +1,103 @@
+package symbolize
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+
+	"github.com/mayfly-profiler/mayfly/symbolize/internal/elfx"
+	"github.com/mayfly-profiler/mayfly/symbolize/internal/pclntab"
+)
+
+var (
+	// ErrNotGo is wrapped by OpenGo for a file without Go code.
+	ErrNotGo = pclntab.ErrNotGo
+	// ErrFormat is wrapped by OpenGo for Go binaries that this version cannot read, and for files
+	// that are no 64-bit little-endian ELF.
+	ErrFormat = errors.New("unsupported format")
+)
+
+// Binary is a Go executable, shared library or plugin, resolved by link-time addresses. It works
+// on stripped, position-independent and externally linked binaries of Go 1.18 and later, for
+// linux/amd64 and linux/arm64. A Binary is for one goroutine at a time: lookups go through a
+// cache.
+type Binary struct {
+	elf *elfx.File
+	tab *pclntab.Table
+	buf []pclntab.Frame
+}
+
+// OpenGo reads the tables of the Go binary in r, which must stay readable as long as the Binary
+// is used. Errors wrap ErrNotGo or ErrFormat.
+func OpenGo(r io.ReaderAt) (*Binary, error) {
+	f, err := elfx.New(r)
+	if err != nil {
+		return nil, fmt.Errorf("symbolize: %w: %w", ErrFormat, err)
+	}
+	return openGo(f)
+}
+
+func openGo(f *elfx.File) (*Binary, error) {
+	t, err := pclntab.Open(f)
+	switch {
+	case errors.Is(err, pclntab.ErrNotGo):
+		return nil, fmt.Errorf("symbolize: %w", err)
+	case err != nil:
+		return nil, fmt.Errorf("symbolize: %w: %w", ErrFormat, err)
+	}
+	return &Binary{elf: f, tab: t}, nil
+}
+
+// Lookup appends the frames at a link-time address to dst, innermost first: the inlined
+// functions, then the physical one. It appends nothing for an address outside of Go code. A
+// return address has to be decremented by the caller, so that it means the call. Wrappers are
+// kept and marked.
+func (b *Binary) Lookup(dst []Frame, linkPC uint64) []Frame {
+	b.buf = b.tab.Lookup(b.buf[:0], linkPC)
+	for _, f := range b.buf {
+		dst = append(dst, Frame{Func: f.Func, File: f.File, Line: f.Line, StartLine: f.StartLine,
+			Inlined: f.Inlined, Wrapper: f.Wrapper, Kind: Go})
+	}
+	return dst
+}
+
+// SPDelta returns how many bytes the stack pointer lies below its value at the function's entry,
+// at a link-time address, as pclntab's pcsp table says: at 0 the return address is at [SP] on
+// amd64. ok is false outside of Go code.
+func (b *Binary) SPDelta(linkPC uint64) (delta int32, ok bool) { return b.tab.SPDelta(linkPC) }
+
+// Contains reports whether a link-time address lies in a Go function.
+func (b *Binary) Contains(linkPC uint64) bool { return b.tab.Find(linkPC) >= 0 }
+
+// Text returns the range of Go's code, from runtime.text to runtime.etext. In a binary with C in
+// it this is only a part of .text.
+func (b *Binary) Text() (lo, hi uint64) { return b.tab.Text() }
+
+// Func returns the range of the function of that name, padding after its code included. Several
+// functions can have one name (package init functions do); the first is returned. It searches
+// the whole table: for many names use Funcs.
+func (b *Binary) Func(name string) (lo, hi uint64, ok bool) {
+	for n, r := range b.Funcs() {
+		if n == name {
+			return r[0], r[1], true
+		}
+	}
+	return 0, 0, false
+}
+
+// Funcs iterates over all functions in the order of their addresses, with their link-time
+// ranges. The Binary may be used meanwhile.
+func (b *Binary) Funcs() iter.Seq2[string, [2]uint64] {
+	return func(yield func(string, [2]uint64) bool) {
+		for i := range b.tab.Len() {
+			lo, hi := b.tab.Range(i)
+			if !yield(b.tab.Name(i), [2]uint64{lo, hi}) {
+				return
+			}
+		}
+	}
+}
+
+// BuildID returns the identity of the content; see Mapping.BuildID.
+func (b *Binary) BuildID() string { return b.elf.BuildID() }

@@ -1,0 +1,74 @@
+package pclntab
+
+import (
+	"bytes"
+	"math/rand"
+	"strings"
+	"testing"
+)
+
+// TestPages reads more than the cache holds, at random.
+func TestPages(t *testing.T) {
+	data := make([]byte, (maxPages+100)*pageSize+123)
+	r := rand.New(rand.NewSource(1))
+	r.Read(data)
+	p := newPages(bytes.NewReader(data))
+	for range 20000 {
+		off, n := r.Intn(len(data)), r.Intn(3*pageSize)
+		got := p.bytes(uint64(off), n)
+		if off+n > len(data) {
+			if got != nil {
+				t.Fatalf("%d bytes at %d: past the end", n, off)
+			}
+			continue
+		}
+		if !bytes.Equal(got, data[off:off+n]) {
+			t.Fatalf("%d bytes at %d differ", n, off)
+		}
+	}
+	if len(p.ring) > maxPages || len(p.m) != len(p.ring) {
+		t.Errorf("%d pages in the ring, %d in the map", len(p.ring), len(p.m))
+	}
+	for _, off := range []uint64{uint64(len(data)), 1 << 62, 1<<64 - 1} {
+		if b := p.tail(off); len(b) != 0 {
+			t.Errorf("%d bytes at %#x", len(b), off)
+		}
+	}
+}
+
+func TestCString(t *testing.T) {
+	long := strings.Repeat("x", 3*pageSize)
+	p := newPages(strings.NewReader("abc\x00" + long + "\x00bad\xff\x00end"))
+	for _, tc := range []struct {
+		off, limit uint64
+		want       string
+	}{{0, 100, "abc"}, {1, 1, "b"}, {3, 9, ""}, {4, maxString, long}, {4, pageSize, long[:pageSize]},
+		{uint64(len(long)) + 5, 99, "bad\uFFFD"}, {uint64(len(long)) + 10, 99, "end"}, {1 << 40, 9, ""}} {
+		if got := p.cstring(tc.off, tc.limit); got != tc.want {
+			t.Errorf("%d: got %.20q of %d bytes, want %.20q", tc.off, got, len(got), tc.want)
+		}
+	}
+}
+
+// TestPCValue covers the ends of tables.
+func TestPCValue(t *testing.T) {
+	table := []byte{0, // no table at 0
+		2, 4, 3, 4, 0, // 0 for 4 bytes, -2 for 4 bytes
+		0, 4, 2, 1, 0, // -1 at the entry, then 0: a zero delta is no end there
+		0x80, 0x80, 0x80, 0x80, 0x80, 0x80, // a number without end
+	}
+	tab := &Table{p: newPages(bytes.NewReader(table)), quantum: 1, pcs: span{0, uint64(len(table))}}
+	for _, tc := range []struct {
+		off, pc uint32
+		want    int32
+	}{{0, 0, -1}, {1, 0, 0}, {1, 3, 0}, {1, 4, -2}, {1, 7, -2}, {1, 8, -1}, {6, 0, -1}, {6, 4, 0}, {6, 5, -1}, {11, 0, -1}, {99, 0, -1}} {
+		w := work(maxWork)
+		if got := tab.pcvalue(tc.off, tc.pc, &w); got != tc.want {
+			t.Errorf("table %d at %d: got %d, want %d", tc.off, tc.pc, got, tc.want)
+		}
+	}
+	w := work(2)
+	if got := tab.pcvalue(1, 4, &w); got != -1 || w > 0 {
+		t.Errorf("without work left: got %d", got)
+	}
+}

@@ -1,0 +1,216 @@
+// Package pclntab reads the table that every Go binary carries for its own tracebacks: from a
+// program counter to functions, files and lines, inlined calls included. Linkers cannot strip
+// it, so it is there when DWARF and symbols are gone.
+//
+// The layout follows from the magic number at its start, never from a Go version: 0xfffffff0 is
+// that of Go 1.18 and 1.19, 0xfffffff1 that of 1.20 to 1.26. (runtime/symtab.go,
+// cmd/link/internal/ld/pcln.go and internal/abi/symtab.go are the source.) What the table refers
+// to but does not contain, the start of the text and the inline trees, is found through the
+// moduledata, which is found by its content.
+package pclntab
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/mayfly-profiler/mayfly/symbolize/internal/elfx"
+)
+
+var (
+	// ErrNotGo says that a file holds no Go code.
+	ErrNotGo = errors.New("not a Go binary")
+	// ErrFormat is wrapped when a file is a Go binary whose tables we cannot read: too old, too
+	// new, or damaged.
+	ErrFormat = errors.New("unreadable pclntab")
+)
+
+var le = binary.LittleEndian
+
+// Table is an open pclntab. It keeps a cache and is for one goroutine at a time.
+type Table struct {
+	p           *pages
+	quantum     uint32
+	lay         layout
+	text, etext uint64
+
+	names, cus, files, pcs, funcs, gofunc span
+
+	functab []byte // nfunc+1 pairs of entry and place in funcs, both relative
+	nfunc   int
+
+	strings map[uint64]string // interned, by place in the file
+	wrapper uint8             // the funcID of wrappers, 0 when unknown
+	learned bool
+}
+
+// layout is what differs between the two formats.
+type layout struct {
+	gofuncWord int    // moduledata word that holds go:func.*
+	hdr        uint64 // size of the fixed part of _func
+	startLine  bool   // _func and inlinedCall have one
+	inlSize    uint64 // size of an inlinedCall
+	inlFuncID  int    // offsets within it
+	inlName    int
+	inlParent  int
+	inlStart   int
+}
+
+var (
+	layout118 = layout{gofuncWord: 38, hdr: 40, inlSize: 20, inlFuncID: 2, inlName: 12, inlParent: 16}
+	layout120 = layout{gofuncWord: 40, hdr: 44, startLine: true, inlSize: 16, inlFuncID: 0, inlName: 4, inlParent: 8, inlStart: 12}
+)
+
+// Open finds the table in a file. Errors wrap ErrNotGo or ErrFormat.
+func Open(f *elfx.File) (*Table, error) {
+	d := finder{f: f}
+	h, md, err := d.find()
+	if err != nil {
+		return nil, err
+	}
+	t := &Table{p: newPages(f.Reader()), quantum: h.quantum, lay: layout120, text: md[22], etext: md[23], nfunc: int(h.nfunc),
+		strings: map[uint64]string{}}
+	if h.magic == magic118 {
+		t.lay = layout118
+	}
+	for _, s := range []struct {
+		span *span
+		word int
+		size uint64
+	}{{&t.names, 1, 1}, {&t.cus, 4, 4}, {&t.files, 7, 1}, {&t.pcs, 10, 1}, {&t.funcs, 13, 1}} {
+		off, avail, ok := f.Offset(md[s.word])
+		if n := md[s.word+1]; !ok || n > avail/s.size {
+			return nil, fmt.Errorf("%w: a table is outside of the file", ErrFormat)
+		}
+		*s.span = span{off, md[s.word+1] * s.size}
+	}
+	off, avail, ok := f.Offset(md[t.lay.gofuncWord])
+	if !ok {
+		return nil, fmt.Errorf("%w: go:func.* is outside of the file", ErrFormat)
+	}
+	t.gofunc = span{off, avail}
+	return t, t.readFunctab(f)
+}
+
+func (t *Table) readFunctab(f *elfx.File) error {
+	size := uint64(t.nfunc)*8 + 4 // the last entry has no function, only the end
+	off, ok := t.funcs.at(0, size)
+	if !ok {
+		return fmt.Errorf("%w: %d functions do not fit", ErrFormat, t.nfunc)
+	}
+	t.functab = f.Bytes(off, size)
+	if uint64(len(t.functab)) < size {
+		return fmt.Errorf("%w: truncated", ErrFormat)
+	}
+	return nil
+}
+
+// Text returns the range of Go code at link time.
+func (t *Table) Text() (lo, hi uint64) { return t.text, t.etext }
+
+// Len returns the number of functions.
+func (t *Table) Len() int { return t.nfunc }
+
+// Range returns where function i lies at link time. It includes the padding after its code.
+func (t *Table) Range(i int) (lo, hi uint64) {
+	return t.text + uint64(t.entry(i)), t.text + uint64(t.entry(i+1))
+}
+
+// Name returns the name of function i. It is not remembered: callers ask for all of them.
+func (t *Table) Name(i int) string {
+	off, ok := t.word(uint64(le.Uint32(t.functab[8*i+4:])) + 4)
+	at, ok2 := t.names.at(uint64(off), 1)
+	if !ok || !ok2 {
+		return ""
+	}
+	return t.p.cstring(at, min(maxString, t.names.size-uint64(off)))
+}
+
+func (t *Table) entry(i int) uint32 { return le.Uint32(t.functab[8*i:]) }
+
+// Find returns the index of the function that covers a link-time address, or -1.
+func (t *Table) Find(pc uint64) int {
+	d := pc - t.text
+	if pc < t.text || d > 1<<32-1 {
+		return -1
+	}
+	off := uint32(d)
+	if off < t.entry(0) || off >= t.entry(t.nfunc) {
+		return -1
+	}
+	lo, hi := 0, t.nfunc
+	for hi-lo > 1 {
+		m := int(uint(lo+hi) >> 1)
+		if t.entry(m) <= off {
+			lo = m
+		} else {
+			hi = m
+		}
+	}
+	if t.entry(lo) > off { // only in a table that is not sorted
+		return -1
+	}
+	return lo
+}
+
+// fn is a decoded _func.
+type fn struct {
+	entry                                 uint32
+	name, pcsp, pcfile, pcln, npcdata, cu uint32
+	startLine                             int32
+	funcID, nfuncdata                     uint8
+	inlpc                                 uint32 // pcdata table of inline-tree indexes, 0 when there is none
+	tree                                  span   // inline tree; its length is not stored, so it ends with the segment
+}
+
+// fn decodes function i.
+func (t *Table) fn(i int, fn *fn) bool {
+	place := uint64(le.Uint32(t.functab[8*i+4:]))
+	off, ok := t.funcs.at(place, t.lay.hdr)
+	if !ok {
+		return false
+	}
+	b := t.p.bytes(off, int(t.lay.hdr))
+	if b == nil {
+		return false
+	}
+	fn.entry = t.entry(i)
+	fn.name, fn.pcsp = le.Uint32(b[4:]), le.Uint32(b[16:])
+	fn.pcfile, fn.pcln, fn.npcdata, fn.cu = le.Uint32(b[20:]), le.Uint32(b[24:]), le.Uint32(b[28:]), le.Uint32(b[32:])
+	if t.lay.startLine {
+		fn.startLine = int32(le.Uint32(b[36:]))
+	}
+	fn.funcID, fn.nfuncdata = b[t.lay.hdr-4], b[t.lay.hdr-1]
+	t.inlining(place, fn)
+	return true
+}
+
+// inlining finds the inline tree of a function. Both indexes are the same in all versions
+// (internal/abi: PCDATA_InlTreeIndex, FUNCDATA_InlTree).
+func (t *Table) inlining(place uint64, fn *fn) {
+	const pcdata, funcdata = 2, 3
+	fn.inlpc, fn.tree = 0, span{}
+	if fn.npcdata <= pcdata || fn.nfuncdata <= funcdata {
+		return
+	}
+	at := place + t.lay.hdr
+	inlpc, ok1 := t.word(at + 4*pcdata)
+	tree, ok2 := t.word(at + 4*(uint64(fn.npcdata)+funcdata))
+	if !ok1 || !ok2 || tree == 1<<32-1 || uint64(tree) >= t.gofunc.size {
+		return
+	}
+	fn.inlpc, fn.tree = inlpc, span{t.gofunc.off + uint64(tree), t.gofunc.size - uint64(tree)}
+}
+
+// word reads a word of the table of functions.
+func (t *Table) word(place uint64) (uint32, bool) {
+	off, ok := t.funcs.at(place, 4)
+	if !ok {
+		return 0, false
+	}
+	b := t.p.bytes(off, 4)
+	if b == nil {
+		return 0, false
+	}
+	return le.Uint32(b), true
+}

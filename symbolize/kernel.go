@@ -1,0 +1,109 @@
+package symbolize
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/mayfly-profiler/mayfly/internal/proc"
+	"github.com/mayfly-profiler/mayfly/symbolize/internal/kallsyms"
+)
+
+const (
+	kernelFile = "[kernel.kallsyms]" // the name that perf gives the mapping
+	kernelHalf = 1 << 63             // kernel addresses have the top bit, on amd64 and arm64
+
+	// rereadKernel is how often kallsyms may be read again for an address that it did not have:
+	// BPF programs and modules come and go, but one reading costs 0.1 s of CPU time.
+	rereadKernel = 10 * time.Second
+)
+
+// kernel resolves kernel addresses.
+type kernel struct {
+	root  string          // of proc
+	tab   *kallsyms.Table // nil before the first use, and when there are no symbols
+	tried time.Time       // when kallsyms was last read; zero before the first use
+	index int             // in the list of mappings
+}
+
+// ResolveKernel appends the function at a kernel address and returns the index of the kernel's
+// mapping in Mappings. The first call reads /proc/kallsyms. Where symbols are hidden or unknown
+// the frame is "[kernel]", and Warnings says why.
+func (s *Symbolizer) ResolveKernel(dst []Frame, pc uint64) ([]Frame, int) {
+	if s.kernel.tried.IsZero() {
+		s.loadKernel()
+		s.kernel.index = s.addMapping(s.kernel.mapping())
+	}
+	name, kind, ok := s.kernel.lookup(pc)
+	if !ok && s.kernel.tab != nil && s.now().Sub(s.kernel.tried) >= rereadKernel {
+		s.loadKernel()
+		name, kind, ok = s.kernel.lookup(pc)
+	}
+	f := Frame{Func: "[kernel]", Kind: Kernel}
+	if ok {
+		f.Func = name
+	}
+	if kind == kallsyms.BPF {
+		f.Kind = BPF
+	}
+	return append(dst, f), s.kernel.index
+}
+
+func (k *kernel) lookup(pc uint64) (string, kallsyms.Kind, bool) {
+	if k.tab == nil {
+		return "", 0, false
+	}
+	return k.tab.Lookup(pc)
+}
+
+// mapping is the whole half of the address space from the kernel's lowest function on.
+func (k *kernel) mapping() Mapping {
+	start := uint64(kernelHalf)
+	if k.tab != nil {
+		start = k.tab.Start()
+	}
+	return Mapping{Start: start, Limit: 1<<64 - 1, Offset: start, File: kernelFile, Kind: Kernel}
+}
+
+func (s *Symbolizer) loadKernel() {
+	s.kernel.tried = s.now()
+	if s.o.NoKernel {
+		return
+	}
+	tab, err := readKernel(s.kernel.root)
+	switch {
+	case err != nil:
+		s.warn("kernel symbols: %v", err)
+	case tab.Hidden():
+		s.warn("kernel symbols are hidden from this process%s: needs CAP_SYSLOG, or kernel.kptr_restrict=0 and kernel.perf_event_paranoid<=1", restriction())
+	default:
+		s.kernel.tab = tab
+	}
+}
+
+func restriction() string {
+	r, err := proc.HostRights()
+	if err != nil || r.KptrRestrict < 0 {
+		return ""
+	}
+	if r.KptrRestrict >= 2 {
+		return " (kernel.kptr_restrict=2 hides them from everyone)"
+	}
+	return fmt.Sprintf(" (kernel.kptr_restrict=%d, kernel.perf_event_paranoid=%d)", r.KptrRestrict, r.PerfEventParanoid)
+}
+
+func readKernel(root string) (*kallsyms.Table, error) {
+	f, err := os.Open(filepath.Join(root, "kallsyms"))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var modules io.Reader
+	if m, err := os.Open(filepath.Join(root, "modules")); err == nil { // absent without CONFIG_MODULES
+		defer m.Close()
+		modules = m
+	}
+	return kallsyms.Read(f, modules)
+}

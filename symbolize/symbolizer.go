@@ -1,0 +1,293 @@
+package symbolize
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"sort"
+	"time"
+
+	"github.com/mayfly-profiler/mayfly/internal/proc"
+)
+
+const (
+	// refreshEvery bounds how often the mappings are read again for addresses that are in none.
+	refreshEvery = 200 * time.Millisecond
+	// maxObjects bounds the files that are kept open for one process.
+	maxObjects = 512
+	// maxMappings bounds what is remembered of a process that maps code without end.
+	maxMappings = 1 << 16
+	// maxWarnings bounds what a process can make us say.
+	maxWarnings = 64
+)
+
+// Symbolizer resolves the addresses of one process. It is for one goroutine at a time, and it
+// remembers files, not answers: callers that meet an address again keep the frames.
+type Symbolizer struct {
+	p   *proc.Process
+	o   Options
+	now func() time.Time
+
+	regions  []region // executable mappings, ascending
+	former   []region // those that the process has had, newest last
+	mappings []Mapping
+	objects  map[identity]*object
+	kernel   kernel
+	warnings []string
+
+	refreshed time.Time
+}
+
+// region is an executable mapping of a file.
+type region struct {
+	proc.Mapping
+	obj   *object
+	bias  uint64 // address minus link-time address
+	index int    // in mappings
+}
+
+// identity tells files apart, also those that have had the same path.
+type identity struct {
+	dev, inode uint64
+	path       string
+}
+
+// New opens the files of all executable mappings of p. p stays the caller's and is used until
+// Close. Files that cannot be opened or understood are no error: their addresses resolve to
+// synthetic names, and Warnings tells. The error is one of reading the mappings.
+func New(p *proc.Process, o Options) (*Symbolizer, error) {
+	s := &Symbolizer{p: p, o: o, now: time.Now, objects: map[identity]*object{}, kernel: kernel{root: "/proc"}}
+	maps, err := p.Maps()
+	if err != nil {
+		return nil, fmt.Errorf("symbolize: %w", err)
+	}
+	s.refreshed = s.now()
+	s.adopt(mainFirst(p, executable(maps)))
+	if len(s.mappings) > 0 && s.mappings[0].Kind == C {
+		s.warn("%s: not a Go binary: frames have no lines and no inlined calls", s.mappings[0].File)
+	}
+	return s, nil
+}
+
+// executable keeps the mappings with code that have a name.
+func executable(maps []proc.Mapping) []proc.Mapping {
+	return slices.DeleteFunc(maps, func(m proc.Mapping) bool { return !m.Exec || m.Path == "" })
+}
+
+// mainFirst moves the mappings of the main binary to the front: the first mapping of a pprof
+// profile names the program.
+func mainFirst(p *proc.Process, maps []proc.Mapping) []proc.Mapping {
+	exe := slices.IndexFunc(maps, p.IsExe)
+	if exe < 0 {
+		return maps
+	}
+	id := identify(maps[exe])
+	slices.SortStableFunc(maps, func(a, b proc.Mapping) int {
+		return cmp.Compare(boolRank(identify(a) != id), boolRank(identify(b) != id))
+	})
+	return maps
+}
+
+func boolRank(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func identify(m proc.Mapping) identity { return identity{m.Dev, m.Inode, m.Path} }
+
+// adopt makes maps the regions of now. Regions that are gone still resolve, behind the new ones:
+// samples arrive late.
+func (s *Symbolizer) adopt(maps []proc.Mapping) {
+	old := make(map[proc.Mapping]region, len(s.regions))
+	for _, r := range s.regions {
+		old[r.Mapping] = r
+	}
+	last := s.regions
+	s.regions = make([]region, 0, len(maps))
+	for _, m := range maps {
+		if r, ok := old[m]; ok {
+			s.regions = append(s.regions, r)
+			delete(old, m)
+		} else if len(s.mappings) < maxMappings {
+			s.regions = append(s.regions, s.newRegion(m))
+		}
+	}
+	for _, r := range last {
+		if _, gone := old[r.Mapping]; gone {
+			s.former = append(s.former, r)
+		}
+	}
+	slices.SortFunc(s.regions, func(a, b region) int { return cmp.Compare(a.Start, b.Start) })
+}
+
+func (s *Symbolizer) newRegion(m proc.Mapping) region {
+	obj := s.object(m)
+	return region{Mapping: m, obj: obj, bias: obj.bias(m.Start, m.Offset), index: s.addMapping(Mapping{
+		Start: m.Start, Limit: m.End, Offset: m.Offset, File: m.Path, BuildID: obj.buildID, Kind: obj.kind,
+	})}
+}
+
+func (s *Symbolizer) addMapping(m Mapping) int {
+	s.mappings = append(s.mappings, m)
+	return len(s.mappings) - 1
+}
+
+// object opens the file of a mapping, once.
+func (s *Symbolizer) object(m proc.Mapping) *object {
+	id := identify(m)
+	if o := s.objects[id]; o != nil {
+		return o
+	}
+	o, err := s.open(m)
+	if err != nil {
+		s.warn("%v", err)
+	}
+	s.objects[id] = o
+	return o
+}
+
+func (s *Symbolizer) open(m proc.Mapping) (*object, error) {
+	unread := unreadObject(m.Path)
+	if m.Path == "[vdso]" {
+		return openVDSO(s.p, m)
+	}
+	if m.Path[0] != '/' { // [vsyscall], [uprobes]
+		return unread, nil
+	}
+	if len(s.objects) >= maxObjects {
+		return unread, fmt.Errorf("symbolize: %s: more than %d files are mapped: not opened", m.Path, maxObjects)
+	}
+	f, err := s.p.OpenMapping(m)
+	if err != nil {
+		return unread, err
+	}
+	o, err := newObject(m.Path, f)
+	o.file = f
+	return o, err
+}
+
+// region returns the region of a user address, or nil.
+func (s *Symbolizer) region(pc uint64) *region {
+	i := sort.Search(len(s.regions), func(i int) bool { return s.regions[i].End > pc })
+	if i < len(s.regions) && s.regions[i].Start <= pc {
+		return &s.regions[i]
+	}
+	for i := len(s.former) - 1; i >= 0; i-- {
+		if r := &s.former[i]; r.Start <= pc && pc < r.End {
+			return r
+		}
+	}
+	return nil
+}
+
+// refresh reads the mappings again, not too often, and reports whether it did.
+func (s *Symbolizer) refresh() bool {
+	now := s.now()
+	if now.Sub(s.refreshed) < refreshEvery {
+		return false
+	}
+	s.refreshed = now
+	maps, err := s.p.Maps()
+	if err != nil || len(maps) == 0 {
+		return false // it has ended: what we know is all there will be
+	}
+	s.adopt(executable(maps))
+	return true
+}
+
+// Resolve appends the frames at a user address to dst, innermost first, and returns the index of
+// the address's mapping in Mappings, -1 when it is in none. The address is that of an
+// instruction: a return address has to be decremented by the caller.
+//
+// An address without a symbol gives one synthetic frame, "[file]+0xlink-address" or "[unknown]".
+// An address that is only a compiler-made wrapper gives no frame at all, as in runtime/pprof,
+// unless Options.KeepWrappers: leave it out of the stack.
+//
+// An address in no known mapping makes the mappings be read again, at most 5 times a second.
+func (s *Symbolizer) Resolve(dst []Frame, pc uint64) ([]Frame, int) {
+	r := s.region(pc)
+	if r == nil && pc >= kernelHalf {
+		return s.ResolveKernel(dst, pc)
+	}
+	if r == nil && s.refresh() {
+		r = s.region(pc)
+	}
+	if r == nil {
+		return append(dst, Frame{Func: "[unknown]"}), -1
+	}
+	n := len(dst)
+	dst = r.obj.resolve(dst, pc-r.bias)
+	if !s.o.KeepWrappers {
+		dst = elide(dst, n)
+	}
+	return dst, r.index
+}
+
+// elide removes wrappers from dst[n:], by the rule of the runtime (runtime.elideWrapperCalling):
+// one that called into a panic stays, because it is where the panic happened.
+func elide(dst []Frame, n int) []Frame {
+	callee := ""
+	out := dst[:n]
+	for _, f := range dst[n:] {
+		panics := callee == "runtime.gopanic" || callee == "runtime.sigpanic" || callee == "runtime.panicwrap"
+		callee = f.Func
+		if !f.Wrapper || panics {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// SPDelta returns the pcsp value at a user address: how many bytes the stack pointer lies below
+// its value at the entry of the function. ok is false outside of Go code.
+func (s *Symbolizer) SPDelta(pc uint64) (delta int32, ok bool) {
+	r := s.region(pc)
+	if r == nil || r.obj.golang == nil {
+		return 0, false
+	}
+	return r.obj.golang.SPDelta(pc - r.bias)
+}
+
+// InGo reports whether a user address lies in a Go function. It never reads the mappings again,
+// so that it may be asked about words which are likely no addresses.
+func (s *Symbolizer) InGo(pc uint64) bool {
+	r := s.region(pc)
+	return r != nil && r.obj.golang != nil && r.obj.golang.Contains(pc-r.bias)
+}
+
+// Mappings returns the mappings seen so far. The main binary's come first. The list only grows,
+// so that indexes stay valid; the kernel's mapping is added by its first use.
+func (s *Symbolizer) Mappings() []Mapping { return slices.Clone(s.mappings) }
+
+// Warnings returns what kept symbols from being read, one line each, in the order of discovery.
+func (s *Symbolizer) Warnings() []string { return slices.Clone(s.warnings) }
+
+func (s *Symbolizer) warn(format string, args ...any) {
+	if w := fmt.Sprintf(format, args...); len(s.warnings) < maxWarnings && !slices.Contains(s.warnings, w) {
+		s.warnings = append(s.warnings, w)
+	}
+}
+
+// Close closes all files. It does not close the process.
+func (s *Symbolizer) Close() error {
+	var first error
+	for _, o := range s.objects {
+		if err := o.close(); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// Main returns the main binary and its load bias, run-time minus link-time address; nil when it is
+// no Go binary that could be read. The Binary is valid until Close.
+func (s *Symbolizer) Main() (*Binary, uint64) {
+	for _, r := range s.regions {
+		if r.index == 0 && r.obj != nil && r.obj.bin != nil {
+			return r.obj.bin, r.bias
+		}
+	}
+	return nil, 0
+}
