@@ -285,8 +285,8 @@ func (s *Symbolizer) Close() error {
 // no Go binary that could be read. The Binary is valid until Close.
 func (s *Symbolizer) Main() (*Binary, uint64) {
 	for _, r := range s.regions {
-		if r.index == 0 && r.obj != nil && r.obj.bin != nil {
-			return r.obj.bin, r.bias
+		if r.index == 0 && r.obj != nil && r.obj.golang != nil {
+			return r.obj.golang, r.bias
 		}
 	}
 	return nil, 0
