@@ -34,6 +34,7 @@ type Keep struct {
 	Goroutines bool // the goroutine id, as numeric label go.id
 	Wall       bool // all states: five columns and the label go.state, instead of CPU time only
 	TableOnly  bool // with Wall: no on-CPU source; the goroutine table tells CPU time, without frames
+	Timeline   bool // with Wall: each sample by itself, with the numeric labels go.id and end_timestamp_ns
 	Idle       bool // with Wall: goroutines without labels that did nothing while recording, too
 }
 
@@ -57,6 +58,8 @@ type Builder struct {
 	last  map[uint64][]*site // goroutine's latest stack on a CPU
 	idle  map[uint64]*idler
 	tally Tally
+
+	epoch int64 // Unix time of the monotonic clock's zero, ns; timelines add it
 }
 
 // idler is a goroutine that has done nothing so far. Its time is folded in when it does something.
@@ -89,6 +92,7 @@ type fold struct {
 	labels []sample.Label
 	state  sample.State // only in wall profiles
 	goid   uint64
+	end    int64 // CLOCK_MONOTONIC, ns; only in timelines
 	count  int64
 	ns     [classes]int64
 }
@@ -116,7 +120,7 @@ func classOf(s sample.State) class {
 // NewBuilder returns an empty builder.
 func NewBuilder(s Symbols, k Keep) *Builder {
 	return &Builder{
-		symbols: s, keep: k, arch: runtime.GOARCH,
+		symbols: s, keep: k, arch: runtime.GOARCH, epoch: epoch(),
 		exact: make(map[uint64]*site), calls: make(map[uint64]*site), kernel: make(map[uint64]*site),
 		synthetic: make(map[string]*site), funcs: make(map[function]*profile.Function),
 		folds: make(map[string]*fold), last: make(map[uint64][]*site), idle: make(map[uint64]*idler),
@@ -189,7 +193,7 @@ func (b *Builder) wake(goid uint64, x *idler) {
 // count keeps the tally. It says whether that is all there is to do: time on a CPU is the on-CPU
 // source's to tell, what the goroutine table saw of it is a second opinion.
 func (b *Builder) count(s *sample.Sample) (done bool) {
-	if s.Loss == sample.Lost || s.Loss == sample.Unsampled {
+	if s.Loss == sample.Lost {
 		b.tally.CPU += s.Weight
 		b.tally.Lost += s.Count
 		return false
@@ -225,8 +229,11 @@ func (b *Builder) appendKey(key []byte, s *sample.Sample) []byte {
 		key = binary.AppendUvarint(key, uint64(len(l.Value)))
 		key = append(key, l.Value...)
 	}
-	if b.keep.Goroutines {
+	if b.keep.Goroutines || b.keep.Timeline {
 		key = binary.LittleEndian.AppendUint64(key, s.Goid)
+	}
+	if b.keep.Timeline {
+		key = binary.LittleEndian.AppendUint64(key, uint64(s.Time))
 	}
 	if b.keep.Wall {
 		key = append(key, s.State...)
@@ -239,8 +246,11 @@ func (b *Builder) newFold(s *sample.Sample) *fold {
 	for i, st := range b.stack {
 		f.sites[i] = st.id
 	}
-	if b.keep.Goroutines {
+	if b.keep.Goroutines || b.keep.Timeline {
 		f.goid = s.Goid
+	}
+	if b.keep.Timeline {
+		f.end = s.Time
 	}
 	if b.keep.Wall {
 		f.state = s.State
@@ -261,7 +271,7 @@ func (b *Builder) Profile() *profile.Profile {
 	maps := b.mappings(p)
 	locs := b.locations(p, maps)
 	for key, f := range b.folds {
-		p.Sample = append(p.Sample, f.sample(locs, len(p.SampleType)))
+		p.Sample = append(p.Sample, f.sample(locs, len(p.SampleType), b.epoch))
 		delete(b.folds, key) // its memory goes while the profile's grows
 	}
 	slices.SortStableFunc(p.Sample, compareSamples)
@@ -286,7 +296,7 @@ func (f *fold) values(n int) []int64 {
 	return []int64{f.count, cpu, run, block, cpu + run + block}[:n:n]
 }
 
-func (f *fold) sample(locs []*profile.Location, columns int) *profile.Sample {
+func (f *fold) sample(locs []*profile.Location, columns int, epoch int64) *profile.Sample {
 	s := &profile.Sample{Value: f.values(columns), Location: make([]*profile.Location, len(f.sites))}
 	for i, id := range f.sites {
 		s.Location[i] = locs[id]
@@ -302,6 +312,13 @@ func (f *fold) sample(locs []*profile.Location, columns int) *profile.Sample {
 	}
 	if f.goid != 0 {
 		s.NumLabel = map[string][]int64{"go.id": {int64(f.goid)}}
+	}
+	if f.end != 0 {
+		if s.NumLabel == nil {
+			s.NumLabel = make(map[string][]int64)
+		}
+		s.NumLabel["end_timestamp_ns"] = []int64{f.end + epoch}
+		s.NumUnit = map[string][]string{"end_timestamp_ns": {"nanoseconds"}}
 	}
 	return s
 }

@@ -146,7 +146,6 @@ func TestStacks(t *testing.T) {
 		{"wrapper", sample.Sample{Goid: 1, User: []uint64{at("main.work", 0x20), at("main.(*T).Wrapper", 0x30), at("main.main", 0x30), root}}, "main.work < main.main"},
 		{"too deep", sample.Sample{Goid: 1, Loss: sample.Truncated, User: []uint64{at("main.work", 0x20), at("main.work", 0x30)}}, "main.work < main.work < [truncated]"},
 		{"no stack", sample.Sample{Loss: sample.Unwalked}, "[unwalked]"},
-		{"unsampled", sample.Sample{Loss: sample.Unsampled}, "[unsampled]"},
 		{"lost", sample.Sample{Loss: sample.Lost, Count: 3}, "[lost]"},
 	} {
 		tt.s.Weight = 1000
@@ -267,6 +266,25 @@ func TestWallProfile(t *testing.T) {
 	}
 	if len(got) > 0 {
 		t.Errorf("more: %v", got)
+	}
+}
+
+// In a timeline each interval is a sample of its own, with its end in Unix time.
+func TestTimeline(t *testing.T) {
+	parked := []uint64{program.at("runtime.gopark", 0x40), program.at("runtime.goexit.abi0", 1)}
+	b := NewBuilder(program, Keep{Wall: true, Timeline: true})
+	b.epoch = 1000
+	script{
+		{Goid: 3, Time: 50, Weight: 20, State: "select", Curg: parked},
+		{Goid: 3, Time: 90, Weight: 30, State: "select", Curg: parked},
+	}.Run(t.Context(), b.Add)
+	p := b.Profile()
+	if len(p.Sample) != 2 {
+		t.Fatalf("%d samples, want 2", len(p.Sample))
+	}
+	s := p.Sample[0]
+	if s.Value[4] != 30 || s.NumLabel["go.id"][0] != 3 || s.NumLabel["end_timestamp_ns"][0] != 1090 || s.NumUnit["end_timestamp_ns"][0] != "nanoseconds" {
+		t.Errorf("sample %v %v %v", s.Value, s.NumLabel, s.NumUnit)
 	}
 }
 

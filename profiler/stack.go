@@ -72,7 +72,6 @@ var roles = map[string]role{
 const (
 	frameScheduler = "[scheduler]" // a thread that works for no goroutine
 	frameLost      = "[lost]"      // samples that were taken but not delivered
-	frameUnsampled = "[unsampled]" // CPU time of threads that no event watched
 	frameTruncated = "[truncated]" // the stack is deeper than what was read
 	frameRunning   = "[running]"   // on a CPU, seen by the goroutine table, which cannot see where
 	frameUnwalked  = "[unwalked]"  // no stack could be read
@@ -80,11 +79,8 @@ const (
 
 // walk appends the sites of a sample, leaf first: kernel, user, synthetic root.
 func (b *Builder) walk(dst []*site, s *sample.Sample) []*site {
-	switch s.Loss {
-	case sample.Lost:
+	if s.Loss == sample.Lost {
 		return append(dst, b.special(frameLost))
-	case sample.Unsampled:
-		return append(dst, b.special(frameUnsampled))
 	}
 	for i, pc := range s.Kernel {
 		dst = append(dst, b.kernelSite(pc, i > 0))

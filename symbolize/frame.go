@@ -32,22 +32,22 @@ func (k Kind) String() string {
 type Frame struct {
 	// Func is the full name, as runtime/pprof writes it, type arguments included. Names from ELF
 	// symbols are demangled.
-	Func string
+	Func string `json:"func"`
 	// SystemName is the name in the symbol table where it differs from Func, else "".
-	SystemName string
+	SystemName string `json:"system_name,omitempty"`
 	// File and Line are "?" and 0 for Go code that has none (C and assembly that Go's linker took
 	// in), and "" and 0 for all that is not Go.
-	File string
-	Line int
+	File string `json:"file"`
+	Line int    `json:"line"`
 	// StartLine is the line of the func keyword, 0 when not known (always before Go 1.20).
-	StartLine int
+	StartLine int `json:"start_line,omitempty"`
 	// Inlined says that the function was inlined into the next frame.
-	Inlined bool
+	Inlined bool `json:"inlined,omitempty"`
 	// Wrapper says that the compiler made the function, such as the method of a pointer type for
 	// one of its value type, or the closure around a go statement's call. runtime/pprof leaves
 	// these out, and so does Resolve.
-	Wrapper bool
-	Kind    Kind
+	Wrapper bool `json:"-"`
+	Kind    Kind `json:"-"`
 }
 
 // Mapping is a range of addresses in the form that pprof wants it (profile.proto, Mapping).

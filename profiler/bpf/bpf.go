@@ -1,16 +1,12 @@
 // Package bpf samples what a Go process does on its CPUs, with eBPF, from outside.
 //
-// A perf event of type cpu-clock on each of the target's threads fires once in a period of the
-// thread's own CPU time, by a high resolution timer and not by the scheduler's tick. So an idle
-// target costs nothing, other processes pay nothing, and a thread that runs in short bursts is
-// charged for all of them: what is left of a period is carried over to the next time on a CPU
-// (kernel/events/core.c, perf_swevent_start_hrtimer). The program behind the event
-// (oncpu.bpf.c) sends one record, this package turns records into samples.
+// A perf event of type cpu-clock on each CPU fires once in a period, by a high resolution timer and
+// not by the scheduler's tick. The program behind it (oncpu.bpf.c) does nothing unless a thread of the
+// target runs there, else it sends one record; this package turns records into samples.
 //
 // A sample's weight is measured: the CPU time that the process has used since the last reading of
-// its clock is divided among the samples taken meanwhile, those that got lost included. The perf
-// events count CPU time too, independently; if they saw clearly less than the process used, threads
-// were missed, and what they used is reported as such and not charged to others.
+// its clock is divided among the samples taken meanwhile, those that got lost included. How many
+// samples there are for it is the independent check of that.
 package bpf
 
 import (
@@ -38,7 +34,7 @@ type Options struct {
 	// InGo says whether a run-time address lies in the target's Go code. It lets the source check
 	// Layout against what the first samples say; nil leaves the check out. It is called from Run.
 	InGo func(pc uint64) bool
-	// OnExec starts the events when the target calls execve, for a command that mayfly starts.
+	// OnExec starts sampling when the target calls execve, for a command that mayfly starts.
 	OnExec bool
 }
 
@@ -50,9 +46,9 @@ var ErrExec = errors.New("the target executed another program")
 type Stats struct {
 	Samples   int64         // delivered
 	Lost      int64         // taken, but there was no room in the ring buffer
-	Counted   time.Duration // CPU time of the target's threads by the events' count
+	Counted   time.Duration // CPU time by the number of samples: times the period, lost ones included
 	Rusage    time.Duration // CPU time of the process by its own clock, over the same window
-	Threads   int           // threads that had an event of their own; threads born later inherit
+	CPUs      int           // that have an event
 	Completed int64         // label sets that were completed from the target's memory
 	Truncated int64         // samples whose label set is not whole
 	NoG       int64         // samples of threads without a g: C threads, signal handlers in C

@@ -5,11 +5,8 @@ package bpf
 import (
 	"context"
 	"maps"
-	"os"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/mayfly-profiler/mayfly/internal/goruntime"
 	"github.com/mayfly-profiler/mayfly/internal/proc"
@@ -88,43 +85,4 @@ func checkLabels(t *testing.T, b target.Build) {
 		}
 	}
 	t.Logf("%d samples, %d lost, %d completed, %d truncated", st.Samples, st.Lost, st.Completed, st.Truncated)
-}
-
-// A thread that appeared while events were being opened may be sampled twice. Two samples within
-// half a period give it away; a thread that is sampled once is left alone.
-func TestTwinsEventIsClosed(t *testing.T) {
-	const period = 1000
-	for _, tt := range []struct {
-		name  string
-		times []uint64
-		left  int
-	}{
-		{"twice", []uint64{1000, 1100, 2000, 2100}, 1},
-		{"once", []uint64{1000, 2000, 2990, 4000, 9000}, 2},
-		{"once, a late timer", []uint64{1000, 2700, 3010, 4000}, 2},
-	} {
-		r, w, err := os.Pipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		other, err := unix.Dup(int(r.Fd()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		mine, err := unix.Dup(int(w.Fd()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		e := &events{fds: []int{other, mine}, twins: map[uint32]*twin{7: {fd: mine}}}
-		for _, at := range tt.times {
-			e.look(7, at, period)
-			e.look(8, at, period)
-		}
-		if len(e.fds) != tt.left || e.fds[0] != other {
-			t.Errorf("%s: %d events left, want %d", tt.name, len(e.fds), tt.left)
-		}
-		e.close()
-		r.Close()
-		w.Close()
-	}
 }

@@ -3,8 +3,8 @@
 //
 // oncpu.bpf.c: one on-CPU sample of a Go thread, taken in the timer interrupt.
 //
-// A perf event of type cpu-clock calls sample() on the CPU that runs the target's thread. The
-// program finds out which goroutine that is, copies its pprof labels, walks its frame pointers and
+// A perf event of type cpu-clock on each CPU calls sample(), which has nothing to do unless a thread of
+// the target runs there. If so, it finds out which goroutine that is, copies its pprof labels, walks its frame pointers and
 // sends one record to the ring buffer. User space does all the rest (symbols, the caller of the
 // leaf, where to cut a stack), because only user space knows which function an address is in.
 //
@@ -95,8 +95,15 @@ struct layout {
 };
 
 const volatile struct layout target = {};
-// The PID namespace that user space reads /proc in.
+// The target as user space sees it: its pid, and the PID namespace that this is a pid of.
+const volatile u32 target_pid = 0;
 const volatile u64 ns_dev = 0, ns_ino = 0;
+// Its id in the initial PID namespace. User space sets it when it is in that namespace itself;
+// elsewhere it is learned from the first thread of target_pid that is met.
+volatile u32 target_tgid = 0;
+// Whether samples are wanted: not before a held command has executed its program, and not after the
+// target has executed another one.
+volatile u32 armed = 0, execs = 0;
 
 enum record_flags {
 	FROM_KERNEL = 1,    // interrupted in kernel mode
@@ -129,7 +136,7 @@ struct label {
 };
 
 enum counters {
-	FIRED,      // events that reached the program
+	FIRED,      // samples that only_count counted
 	LOST,       // records that the ring buffer had no room for
 	NO_G,       // no g could be read
 	COUNTERS,
@@ -486,17 +493,28 @@ static __always_inline void walk_kernel(struct scratch *s, void *ctx)
 	s->nwords = n + s->r.nkernel;
 }
 
+// is_target says whether the current thread is the target's.
+static __always_inline int is_target(void)
+{
+	struct bpf_pidns_info ns = {};
+	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+
+	if (target_tgid)
+		return tgid == target_tgid;
+	if (bpf_get_ns_current_pid_tgid(ns_dev, ns_ino, &ns, sizeof(ns)) || ns.tgid != target_pid)
+		return 0;
+	target_tgid = tgid;
+	return 1;
+}
+
 static __always_inline void identify(struct scratch *s)
 {
 	struct bpf_pidns_info ns = {};
-	u64 id = bpf_get_current_pid_tgid();
 
-	s->r.pid = id >> 32;
-	s->r.tid = id;
-	if (ns_ino && !bpf_get_ns_current_pid_tgid(ns_dev, ns_ino, &ns, sizeof(ns))) {
-		s->r.pid = ns.tgid;
+	s->r.pid = target_pid;
+	s->r.tid = bpf_get_current_pid_tgid();
+	if (!bpf_get_ns_current_pid_tgid(ns_dev, ns_ino, &ns, sizeof(ns)))
 		s->r.tid = ns.pid;
-	}
 }
 
 static __always_inline void send(struct scratch *s)
@@ -517,11 +535,13 @@ int sample(struct perf_ctx *ctx)
 {
 	u32 zero = 0;
 	u64 greg;
-	struct scratch *s = bpf_map_lookup_elem(&scratches, &zero);
+	struct scratch *s;
 
+	if (!armed || !is_target())
+		return 0;
+	s = bpf_map_lookup_elem(&scratches, &zero);
 	if (!s)
 		return 0;
-	count(FIRED);
 	__builtin_memset(&s->r, 0, sizeof(s->r));
 	s->r.time = bpf_ktime_get_ns();
 	if (USER_MODE(&ctx->regs)) {
@@ -556,10 +576,22 @@ int sample(struct perf_ctx *ctx)
 	return 0;
 }
 
+// An executed program is another program: other code, other layout.
+SEC("tp_btf/sched_process_exec")
+int on_exec(void *ctx)
+{
+	if (!is_target())
+		return 0;
+	armed = !execs && !armed;
+	execs++;
+	return 0;
+}
+
 // only_count is the floor that benchmarks hold sample() against: the timer interrupt and nothing else.
 SEC("perf_event")
 int only_count(struct perf_ctx *ctx)
 {
-	count(FIRED);
+	if (is_target())
+		count(FIRED);
 	return 0;
 }

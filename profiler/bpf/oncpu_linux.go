@@ -14,19 +14,18 @@ import (
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/features"
+	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/ringbuf"
 	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
 
-	"github.com/mayfly-profiler/mayfly/internal/goruntime"
 	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
 const (
-	drainEvery = 50 * time.Millisecond  // 8 MiB of ring hold more than a second at 10 kHz on 2 CPUs
-	deaf       = 100 * time.Millisecond // CPU time without an event, beyond any error of the clocks
-	weighEvery = time.Second            // reading the events interrupts the CPUs that run the target
+	drainEvery = 50 * time.Millisecond // 8 MiB of ring hold more than a second at 10 kHz on 2 CPUs
+	weighEvery = time.Second           // longer than any error of the clocks matters
 )
 
 // OnCPU samples the target's threads while they are on a CPU. It is a sample.Source.
@@ -36,7 +35,8 @@ type OnCPU struct {
 	objects oncpuObjects
 	reader  *ringbuf.Reader
 	rec     ringbuf.Record
-	events  *events
+	events  events
+	execs   link.Link
 
 	mem       proc.Memory
 	decoder   decoder
@@ -48,12 +48,9 @@ type OnCPU struct {
 	clock     time.Duration // the target's CPU clock at the start
 	shared    time.Duration // CPU time that was divided among samples
 	clockRead bool          // the last reading of the clock went well
-	idle      time.Duration // Rusage when the events counted last
-	exe       fileID
 }
 
-// Open loads the program and attaches it to all threads of the target; nothing is sampled before
-// Run. The error wraps fs.ErrPermission when a right is missing and errors.ErrUnsupported when the
+// Open loads the program and opens an event on each CPU; nothing is sampled before Run. The error wraps fs.ErrPermission when a right is missing and errors.ErrUnsupported when the
 // kernel lacks something.
 func Open(p *proc.Process, o Options) (*OnCPU, error) {
 	if o.Rate == 0 {
@@ -66,15 +63,21 @@ func Open(p *proc.Process, o Options) (*OnCPU, error) {
 	if err := s.load(); err != nil {
 		return nil, err
 	}
-	var err error
-	if s.events, err = openEvents(p, s.objects.Sample.FD(), o); err != nil {
+	if err := s.attach(); err != nil {
 		s.Close()
 		return nil, err
 	}
-	s.stats.Threads = len(s.events.fds)
-	s.exe = executable(p.PID())
 	s.clock, _ = p.CPU() // what a process uses before it executes its program is not the program's
 	return s, nil
+}
+
+func (s *OnCPU) attach() (err error) {
+	if s.execs, err = link.AttachTracing(link.TracingOptions{Program: s.objects.OnExec}); err != nil {
+		return fmt.Errorf("attach to execve: %w", err)
+	}
+	s.events, err = openEvents(s.objects.Sample.FD(), s.options)
+	s.stats.CPUs = len(s.events)
+	return err
 }
 
 // Probe says whether this kernel and these rights let the program load.
@@ -94,7 +97,7 @@ func (s *OnCPU) load() error {
 	if err != nil {
 		return fmt.Errorf("load eBPF: %w", err)
 	}
-	if err := configure(spec, s.options.Layout); err != nil {
+	if err := s.configure(spec); err != nil {
 		return fmt.Errorf("load eBPF: %w", err)
 	}
 	if err := spec.LoadAndAssign(&s.objects, nil); err != nil {
@@ -107,17 +110,40 @@ func (s *OnCPU) load() error {
 	return nil
 }
 
-func configure(spec *ebpf.CollectionSpec, l *goruntime.Layout) error {
+func (s *OnCPU) configure(spec *ebpf.CollectionSpec) error {
+	pid, armed := 0, uint32(1)
+	if s.target != nil {
+		pid = s.target.PID()
+	}
+	if s.options.OnExec {
+		armed = 0
+	}
+	err := errors.Join(setTarget(spec, pid), spec.Variables["armed"].Set(armed))
+	if err == nil && s.options.Layout != nil {
+		err = spec.Variables["target"].Set(targetLayout(s.options.Layout))
+	}
+	return err
+}
+
+// initPIDNamespace is the inode of the initial PID namespace (include/linux/proc_ns.h,
+// PROC_PID_INIT_INO).
+const initPIDNamespace = 0xEFFFFFFC
+
+// setTarget tells a program which process to look for.
+func setTarget(spec *ebpf.CollectionSpec, pid int) error {
 	var ns unix.Stat_t
-	if err := unix.Stat("/proc/self/ns/pid", &ns); err == nil {
-		if err := errors.Join(spec.Variables["ns_dev"].Set(uint64(ns.Dev)), spec.Variables["ns_ino"].Set(ns.Ino)); err != nil {
-			return err
-		}
+	if err := unix.Stat("/proc/self/ns/pid", &ns); err != nil {
+		return err
 	}
-	if l == nil {
-		return nil
+	tgid := uint32(0)
+	if ns.Ino == initPIDNamespace {
+		tgid = uint32(pid)
 	}
-	return spec.Variables["target"].Set(targetLayout(l))
+	return errors.Join(
+		spec.Variables["target_tgid"].Set(tgid),
+		spec.Variables["target_pid"].Set(uint32(pid)),
+		spec.Variables["ns_dev"].Set(uint64(ns.Dev)),
+		spec.Variables["ns_ino"].Set(ns.Ino))
 }
 
 // loadError finds the reason behind a refusal: the kernel itself says EPERM or EINVAL and no more.
@@ -136,12 +162,13 @@ func loadError(err error) error {
 
 // Close releases the program and the events. The target is not touched by it.
 func (s *OnCPU) Close() error {
-	if s.events != nil {
-		s.events.close()
-	}
+	s.events.close()
 	var err error
+	if s.execs != nil {
+		err = s.execs.Close()
+	}
 	if s.reader != nil {
-		err = s.reader.Close()
+		err = errors.Join(err, s.reader.Close())
 	}
 	return errors.Join(err, s.objects.Close())
 }
@@ -158,9 +185,9 @@ func (s *OnCPU) Run(ctx context.Context, emit func(*sample.Sample)) error {
 	s.begin = monotonic()
 	if !s.options.OnExec {
 		s.clock, _ = s.target.CPU()
-		if err := s.events.start(); err != nil {
-			return err
-		}
+	}
+	if err := s.events.start(); err != nil {
+		return err
 	}
 	err := s.sample(ctx, emit)
 	s.events.stop()
@@ -171,7 +198,6 @@ func (s *OnCPU) Run(ctx context.Context, emit func(*sample.Sample)) error {
 	if er := s.weigh(emit); er != nil && err == nil {
 		err = er
 	}
-	s.emitMissed(emit)
 	s.stats.NoG = int64(s.counter(oncpuCountersNO_G))
 	return err
 }
@@ -232,7 +258,6 @@ func (s *OnCPU) take(raw []byte) error {
 	if h.Nuser > 0 {
 		s.check.look(&h, u64(raw, uintptr(headerSize)))
 	}
-	s.events.look(h.Tid, h.Time, uint64(1e9/s.options.Rate))
 	s.batch.add(raw)
 	if !h.has(oncpuRecordFlagsLABELS_PARTIAL) {
 		return nil
@@ -247,13 +272,9 @@ func (s *OnCPU) take(raw []byte) error {
 // weigh divides the CPU time that the target used since the last call among the samples held, and
 // emits them.
 func (s *OnCPU) weigh(emit func(*sample.Sample)) error {
-	counted, err := s.events.cpu()
-	if err != nil {
-		return err
-	}
 	lost := s.counter(oncpuCountersLOST)
-	each, first := s.batch.share(s.used(time.Duration(counted)), int64(lost-s.lost))
-	err = s.emitBatch(emit, each, first)
+	each, first := s.batch.share(s.used(int64(s.batch.len())+int64(lost-s.lost)), int64(lost-s.lost))
+	err := s.emitBatch(emit, each, first)
 	s.emitLost(emit, int64(lost-s.lost), each)
 	s.lost = lost
 	s.batch.reset()
@@ -261,30 +282,16 @@ func (s *OnCPU) weigh(emit func(*sample.Sample)) error {
 }
 
 // used returns the CPU time in ns since the last call: by the process's own clock, which is what
-// top and rusage show. The events' count is a second opinion that includes stolen time and leaves
-// out the switches between threads; it decides when the clock can no longer be read, and when the
-// events missed a part of the target (see missed).
-func (s *OnCPU) used(counted time.Duration) int64 {
-	delta := counted - s.stats.Counted
-	if delta > 0 {
-		s.idle = s.stats.Rusage
+// top and rusage show, or by the number of samples when the clock can no longer be read.
+func (s *OnCPU) used(samples int64) int64 {
+	period := time.Duration(1e9 / s.options.Rate)
+	delta := time.Duration(samples) * period
+	s.stats.Counted += delta
+	if s.clockRead {
+		delta = max(s.stats.Rusage-s.shared, 0)
 	}
-	s.stats.Counted = max(counted, s.stats.Counted) // an event that was closed takes its count with it
-	if s.clockRead && s.missed() == 0 {
-		delta = s.stats.Rusage - s.shared
-	}
-	delta = max(delta, 0)
 	s.shared += delta
 	return int64(delta)
-}
-
-// missed is the CPU time of threads that no event watched, 0 while the two counts agree as well as
-// they can.
-func (s *OnCPU) missed() time.Duration {
-	if s.stats.Counted*10 < s.stats.Rusage*9 {
-		return s.stats.Rusage - s.stats.Counted
-	}
-	return 0
 }
 
 func (s *OnCPU) emitBatch(emit func(*sample.Sample), each, first int64) error {
@@ -323,13 +330,6 @@ func (s *OnCPU) emitLost(emit func(*sample.Sample), n, each int64) {
 	emit(&sample.Sample{Time: monotonic(), State: sample.Running, Loss: sample.Lost, Count: n, Weight: n * each})
 }
 
-// emitMissed gives a weight to what the samples cannot stand for.
-func (s *OnCPU) emitMissed(emit func(*sample.Sample)) {
-	if rest := s.stats.Rusage - s.shared; s.missed() > 0 && rest > deaf {
-		emit(&sample.Sample{Time: monotonic(), State: sample.Running, Loss: sample.Unsampled, Weight: int64(rest)})
-	}
-}
-
 // readClock keeps the last reading: a process that is gone has no clock.
 func (s *OnCPU) readClock() {
 	now, err := s.target.CPU()
@@ -349,25 +349,14 @@ func (s *OnCPU) counter(k oncpuCounters) (n uint64) {
 	return n
 }
 
-// fileID tells one file from another.
-type fileID struct{ dev, ino uint64 }
-
-func executable(pid int) fileID {
-	var st unix.Stat_t
-	if unix.Stat(fmt.Sprintf("/proc/%d/exe", pid), &st) != nil {
-		return fileID{}
-	}
-	return fileID{uint64(st.Dev), st.Ino}
-}
-
-// execed says whether the target has executed a program. That removes its events: either the
-// executable is another one, or the same one started anew, and the process uses CPU time that no
-// event counts.
+// execed says whether the target has executed another program: the one that a held command was
+// to execute does not count.
 func (s *OnCPU) execed() bool {
-	if now := executable(s.target.PID()); !s.options.OnExec && now != (fileID{}) && s.exe != (fileID{}) && now != s.exe {
-		return true
+	var armed, execs uint32
+	if s.objects.Armed.Get(&armed) != nil || s.objects.Execs.Get(&execs) != nil {
+		return false
 	}
-	return s.stats.Rusage-s.idle > deaf
+	return execs > 0 && armed == 0
 }
 
 func monotonic() int64 {

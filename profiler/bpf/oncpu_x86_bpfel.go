@@ -101,11 +101,16 @@ const (
 	oncpuMapCounts         = "counts"
 	oncpuMapRecords        = "records"
 	oncpuMapScratches      = "scratches"
+	oncpuProgOnExec        = "on_exec"
 	oncpuProgOnlyCount     = "only_count"
 	oncpuProgSample        = "sample"
+	oncpuVarArmed          = "armed"
+	oncpuVarExecs          = "execs"
 	oncpuVarNsDev          = "ns_dev"
 	oncpuVarNsIno          = "ns_ino"
 	oncpuVarTarget         = "target"
+	oncpuVarTargetPid      = "target_pid"
+	oncpuVarTargetTgid     = "target_tgid"
 	oncpuVarUnusedCounters = "unused_counters"
 	oncpuVarUnusedFlags    = "unused_flags"
 	oncpuVarUnusedRecord   = "unused_record"
@@ -153,6 +158,7 @@ type oncpuSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type oncpuProgramSpecs struct {
+	OnExec    *ebpf.ProgramSpec `ebpf:"on_exec"`
 	OnlyCount *ebpf.ProgramSpec `ebpf:"only_count"`
 	Sample    *ebpf.ProgramSpec `ebpf:"sample"`
 }
@@ -170,9 +176,13 @@ type oncpuMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type oncpuVariableSpecs struct {
+	Armed          *ebpf.VariableSpec `ebpf:"armed"`
+	Execs          *ebpf.VariableSpec `ebpf:"execs"`
 	NsDev          *ebpf.VariableSpec `ebpf:"ns_dev"`
 	NsIno          *ebpf.VariableSpec `ebpf:"ns_ino"`
 	Target         *ebpf.VariableSpec `ebpf:"target"`
+	TargetPid      *ebpf.VariableSpec `ebpf:"target_pid"`
+	TargetTgid     *ebpf.VariableSpec `ebpf:"target_tgid"`
 	UnusedCounters *ebpf.VariableSpec `ebpf:"unused_counters"`
 	UnusedFlags    *ebpf.VariableSpec `ebpf:"unused_flags"`
 	UnusedRecord   *ebpf.VariableSpec `ebpf:"unused_record"`
@@ -215,9 +225,13 @@ func (m *oncpuMaps) Close() error {
 //
 // It can be passed to loadOncpuObjects or ebpf.CollectionSpec.LoadAndAssign.
 type oncpuVariables struct {
+	Armed          *ebpf.Variable `ebpf:"armed"`
+	Execs          *ebpf.Variable `ebpf:"execs"`
 	NsDev          *ebpf.Variable `ebpf:"ns_dev"`
 	NsIno          *ebpf.Variable `ebpf:"ns_ino"`
 	Target         *ebpf.Variable `ebpf:"target"`
+	TargetPid      *ebpf.Variable `ebpf:"target_pid"`
+	TargetTgid     *ebpf.Variable `ebpf:"target_tgid"`
 	UnusedCounters *ebpf.Variable `ebpf:"unused_counters"`
 	UnusedFlags    *ebpf.Variable `ebpf:"unused_flags"`
 	UnusedRecord   *ebpf.Variable `ebpf:"unused_record"`
@@ -227,12 +241,14 @@ type oncpuVariables struct {
 //
 // It can be passed to loadOncpuObjects or ebpf.CollectionSpec.LoadAndAssign.
 type oncpuPrograms struct {
+	OnExec    *ebpf.Program `ebpf:"on_exec"`
 	OnlyCount *ebpf.Program `ebpf:"only_count"`
 	Sample    *ebpf.Program `ebpf:"sample"`
 }
 
 func (p *oncpuPrograms) Close() error {
 	return _OncpuClose(
+		p.OnExec,
 		p.OnlyCount,
 		p.Sample,
 	)

@@ -304,8 +304,8 @@ func (c *chopper) attach(v variant) (profilerSwitch, error) {
 	case "count":
 		prog = c.source.objects.OnlyCount
 	}
-	e, err := openEvents(c.proc, prog.FD(), Options{Rate: v.rate})
-	return (*eventSwitch)(e), err
+	e, err := openEvents(prog.FD(), Options{Rate: v.rate})
+	return eventSwitch(e), err
 }
 
 type nothing struct{}
@@ -317,10 +317,10 @@ func (nothing) close(*block) error    { return nil }
 
 type eventSwitch events
 
-func (s *eventSwitch) on() error             { return (*events)(s).start() }
-func (s *eventSwitch) off() error            { return (*events)(s).stop() }
-func (s *eventSwitch) settle() time.Duration { return settle }
-func (s *eventSwitch) close(*block) error    { (*events)(s).close(); return nil }
+func (s eventSwitch) on() error             { return events(s).start() }
+func (s eventSwitch) off() error            { return events(s).stop() }
+func (s eventSwitch) settle() time.Duration { return settle }
+func (s eventSwitch) close(*block) error    { events(s).close(); return nil }
 
 // Words of the page, see chop.go in testdata/run.
 const (

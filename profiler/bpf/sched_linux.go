@@ -16,10 +16,6 @@ import (
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
-// initPIDNamespace is the inode of the initial PID namespace (include/linux/proc_ns.h,
-// PROC_PID_INIT_INO).
-const initPIDNamespace = 0xEFFFFFFC
-
 const (
 	threadSize = int(unsafe.Sizeof(schedThread{}))
 	maxThreads = 8192 // MAX_THREADS in sched.bpf.c
@@ -42,7 +38,7 @@ func OpenSched(p *proc.Process) (*Sched, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load eBPF: scheduler: %w", err)
 	}
-	if err := configureSched(spec, p.PID()); err != nil {
+	if err := setTarget(spec, p.PID()); err != nil {
 		return nil, fmt.Errorf("load eBPF: scheduler: %w", err)
 	}
 	s := &Sched{slots: make(map[uint32]int)}
@@ -54,22 +50,6 @@ func OpenSched(p *proc.Process) (*Sched, error) {
 		return nil, err
 	}
 	return s, nil
-}
-
-func configureSched(spec *ebpf.CollectionSpec, pid int) error {
-	var ns unix.Stat_t
-	if err := unix.Stat("/proc/self/ns/pid", &ns); err != nil {
-		return err
-	}
-	tgid := uint32(0)
-	if ns.Ino == initPIDNamespace {
-		tgid = uint32(pid)
-	}
-	return errors.Join(
-		spec.Variables["target_tgid"].Set(tgid),
-		spec.Variables["target_pid"].Set(uint32(pid)),
-		spec.Variables["ns_dev"].Set(uint64(ns.Dev)),
-		spec.Variables["ns_ino"].Set(ns.Ino))
 }
 
 func (s *Sched) attach() error {

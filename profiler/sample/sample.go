@@ -21,7 +21,10 @@ const (
 )
 
 // Label is one pprof label (runtime/pprof.Labels) of a goroutine.
-type Label struct{ Key, Value string }
+type Label struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+}
 
 // Loss says why a sample's weight stands for something that was not seen.
 type Loss uint8
@@ -29,7 +32,6 @@ type Loss uint8
 const (
 	Whole     Loss = iota
 	Lost           // samples that were taken but never delivered: only Weight and Count are valid
-	Unsampled      // CPU time that no event watched: only Weight is valid
 	Truncated      // the user stack is deeper than the source could read: its root is missing
 	Unwalked       // no user stack could be walked at all
 )
