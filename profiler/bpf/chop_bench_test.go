@@ -37,20 +37,20 @@ type spread struct{ median, q1, q3, err float64 }
 
 func spreadOf(x []float64) spread {
 	x = slices.Sorted(slices.Values(x))
+	s := spread{quantile(x, 0.5), quantile(x, 0.25), quantile(x, 0.75), 0}
 	rnd := rand.New(rand.NewPCG(1, 2)) // the same numbers give the same error
-	var sum, squares float64
+	var squares float64
 	draw := make([]float64, len(x))
 	for range resamples {
 		for i := range draw {
 			draw[i] = x[rnd.IntN(len(x))]
 		}
 		slices.Sort(draw)
-		m := quantile(draw, 0.5)
-		sum += m
-		squares += m * m
+		off := quantile(draw, 0.5) - s.median
+		squares += off * off
 	}
-	mean := sum / resamples
-	return spread{quantile(x, 0.5), quantile(x, 0.25), quantile(x, 0.75), math.Sqrt(max(0, squares/resamples-mean*mean))}
+	s.err = math.Sqrt(squares / resamples)
+	return s
 }
 
 // quantile interpolates between the two nearest of the sorted values.
@@ -91,40 +91,30 @@ func (r *row) perSample(s spread) (lost, err float64) {
 
 // table prints the rows. The columns of CPU time are left out where it cannot be read.
 func table(title string, rows []row, withCPU bool) string {
-	var t strings.Builder
-	head := fmt.Sprintf("%-12s %6s  %-33s", "", "blocks", "work per second")
-	if withCPU {
-		head += fmt.Sprintf("%-33s", "work per CPU-second")
-	}
-	fmt.Fprintf(&t, "\n%s\n%s%9s  %s\n", title, head, "samples/", "work lost per sample, us")
-	head = fmt.Sprintf("%-12s %6s  %-33s", "", "", "median [q1 q3] +-se")
-	if withCPU {
-		head += fmt.Sprintf("%-33s", "median [q1 q3] +-se")
-	}
-	fmt.Fprintf(&t, "%s%9s  %-12s%s\n", head, "CPU-s", "wall", map[bool]string{true: "CPU"}[withCPU])
+	lines := []string{"", title,
+		line([]string{"", "blocks", "work per second", "samples/", "work lost per sample, us", "work per CPU-second", ""}, withCPU),
+		line([]string{"", "", "median [q1 q3] +-se", "CPU-s", "per second", "median [q1 q3] +-se", "per CPU-second"}, withCPU)}
 	for _, r := range rows {
-		t.WriteString(r.line(withCPU))
+		rate := "-"
+		if r.rate >= 1 {
+			rate = fmt.Sprintf("%.0f", r.rate)
+		}
+		text := line([]string{r.name, fmt.Sprint(r.blocks), r.wall.String(), rate, r.cost(r.wall), r.cpu.String(), r.cost(r.cpu)}, withCPU)
+		if r.lost > 0 {
+			text += fmt.Sprintf("  %d samples lost", r.lost)
+		}
+		lines = append(lines, text)
 	}
-	return t.String()
+	return strings.Join(lines, "\n") + "\n"
 }
 
-func (r *row) line(withCPU bool) string {
-	s := fmt.Sprintf("%-12s %6d  %-33s", r.name, r.blocks, r.wall)
+// line prints the cells of a row; the last two are those of CPU time.
+func line(cells []string, withCPU bool) string {
+	s := fmt.Sprintf("%-12s %6s  %-32s %8s  %-24s", cells[0], cells[1], cells[2], cells[3], cells[4])
 	if withCPU {
-		s += fmt.Sprintf("%-33s", r.cpu)
+		s += fmt.Sprintf("  %-32s %s", cells[5], cells[6])
 	}
-	rate := "-"
-	if r.rate > 0 {
-		rate = fmt.Sprintf("%.0f", r.rate)
-	}
-	s += fmt.Sprintf("%9s  %-12s", rate, r.cost(r.wall))
-	if withCPU {
-		s += r.cost(r.cpu)
-	}
-	if r.lost > 0 {
-		s += fmt.Sprintf("  %d samples lost", r.lost)
-	}
-	return strings.TrimRight(s, " ") + "\n"
+	return strings.TrimRight(s, " ")
 }
 
 func (r *row) cost(s spread) string {

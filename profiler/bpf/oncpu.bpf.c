@@ -81,6 +81,7 @@ struct perf_ctx {
 #define MAX_STRING 4096     // bytes of one label key or value
 #define MAX_LABEL_BYTES 8192 // of all labels of a sample
 #define MAX_TURNS 16        // stack switches in one frame-pointer chain
+#define WINDOW 1024         // bytes of stack that are read at a time
 #define MIN_ADDR 4096
 
 enum { G_NONE, G_TLS, G_REG };
@@ -95,7 +96,8 @@ struct layout {
 };
 
 const volatile struct layout target = {};
-// The target as user space sees it: its pid, and the PID namespace that this is a pid of.
+// The target as user space sees it: its pid, and the PID namespace that this is a pid of, if that
+// is not the initial one.
 const volatile u32 target_pid = 0;
 const volatile u64 ns_dev = 0, ns_ino = 0;
 // Its id in the initial PID namespace. User space sets it when it is in that namespace itself;
@@ -148,6 +150,7 @@ struct scratch {
 	u8 tail[MAX_LABEL_BYTES + MAX_STRING + 64]; // words and tail are one buffer; labels may start inside words
 	// cursors of the loops
 	u64 nwords, limit, fp, turns;
+	u64 window_at, window[WINDOW / 8]; // a copy of the stack around fp
 	u64 off; // bytes used in words+tail
 	u64 header[MAX_LABELS * 4];
 	u64 bucket_addr, bucket_left, slot, table;
@@ -194,6 +197,29 @@ struct loop {
 
 // ---- stacks ----
 
+// read_frame reads the two words at fp. Frames lie close together: one copy of a piece of the stack
+// serves some ten of them, at the price of one.
+static __always_inline int read_frame(struct scratch *s, u64 fp, u64 *f)
+{
+	u64 at = fp - s->window_at, i;
+
+	if (at > WINDOW - 16) {
+		if (bpf_probe_read_user(s->window, WINDOW, (void *)fp)) {
+			s->window_at = 0; // the end of the stack is near
+			return bpf_probe_read_user(f, 16, (void *)fp);
+		}
+		s->window_at = fp;
+		at = 0;
+	}
+	i = at / 8;
+	asm volatile("%0 &= 127" : "+r"(i));
+	f[0] = s->window[i];
+	i++;
+	asm volatile("%0 &= 127" : "+r"(i));
+	f[1] = s->window[i];
+	return 0;
+}
+
 // one_frame appends the return address of the frame at s->fp: [fp] is the caller's frame pointer,
 // [fp+8] the return address, on amd64 and arm64 alike.
 static int one_frame(u32 i, struct loop *l)
@@ -203,7 +229,7 @@ static int one_frame(u32 i, struct loop *l)
 
 	if (fp < MIN_ADDR || (fp & 7) || n >= s->limit)
 		return 1;
-	if (bpf_probe_read_user(f, sizeof(f), (void *)fp) || f[1] < MIN_ADDR)
+	if (read_frame(s, fp, f) || f[1] < MIN_ADDR)
 		return 1;
 	if (n >= MAX_WORDS)
 		return 1;
@@ -233,6 +259,7 @@ static __noinline u32 walk(struct scratch *s, u64 pc, u64 fp, u32 max)
 		return 0;
 	s->words[n] = pc;
 	s->nwords = n + 1;
+	s->window_at = 0;
 	s->limit = from + max;
 	s->fp = fp;
 	s->turns = 0;
@@ -513,7 +540,7 @@ static __always_inline void identify(struct scratch *s)
 
 	s->r.pid = target_pid;
 	s->r.tid = bpf_get_current_pid_tgid();
-	if (!bpf_get_ns_current_pid_tgid(ns_dev, ns_ino, &ns, sizeof(ns)))
+	if (ns_ino && !bpf_get_ns_current_pid_tgid(ns_dev, ns_ino, &ns, sizeof(ns)))
 		s->r.tid = ns.pid;
 }
 

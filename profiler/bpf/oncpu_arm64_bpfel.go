@@ -85,6 +85,8 @@ type oncpuScratch struct {
 	Limit      uint64
 	Fp         uint64
 	Turns      uint64
+	WindowAt   uint64
+	Window     [128]uint64
 	Off        uint64
 	Header     [256]uint64
 	BucketAddr uint64

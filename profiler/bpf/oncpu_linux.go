@@ -135,12 +135,12 @@ func setTarget(spec *ebpf.CollectionSpec, pid int) error {
 	if err := unix.Stat("/proc/self/ns/pid", &ns); err != nil {
 		return err
 	}
-	tgid := uint32(0)
 	if ns.Ino == initPIDNamespace {
-		tgid = uint32(pid)
+		return errors.Join(
+			spec.Variables["target_tgid"].Set(uint32(pid)),
+			spec.Variables["target_pid"].Set(uint32(pid)))
 	}
 	return errors.Join(
-		spec.Variables["target_tgid"].Set(tgid),
 		spec.Variables["target_pid"].Set(uint32(pid)),
 		spec.Variables["ns_dev"].Set(uint64(ns.Dev)),
 		spec.Variables["ns_ino"].Set(ns.Ino))

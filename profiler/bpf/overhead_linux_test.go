@@ -11,7 +11,8 @@ package bpf
 // from 1 is how far the others can be trusted.
 //
 // In the slices without, the events are open but off. "count:1" shows what events cost that are on
-// and hardly ever fire.
+// and hardly ever fire. The ring is drained, as OnCPU does, in slices of both kinds: what mayfly
+// itself needs is not in the ratios, see BenchmarkRecord in cmd/mayfly.
 //
 //	go test -run '^$' -bench Overhead -benchtime 1x -timeout 60m ./profiler/bpf
 
@@ -19,11 +20,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -31,7 +30,6 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/google/pprof/profile"
 	"golang.org/x/sys/unix"
 
 	"github.com/mayfly-profiler/mayfly/internal/goruntime"
@@ -60,11 +58,6 @@ func (v variant) String() string {
 	return v.kind + ":" + strconv.Itoa(v.rate)
 }
 
-var variants = []variant{
-	{"aa", 0}, {"count", 1}, {"count", 999}, {"count", 1999}, {"count", 4999},
-	{"full", 99}, {"full", 999}, {"full", 1999}, {"full", 4999}, {"pprof", 100},
-}
-
 // load is a target, and how a block of it is cut.
 type load struct {
 	name   string
@@ -72,21 +65,34 @@ type load struct {
 	slice  time.Duration
 	pairs  int
 	cpu    bool // CPU time in slices can be read: it is brought up to date when threads switch, else by ticks
+	other  bool // another process is the profiled one
 	legend string
+
+	variants []variant
 }
 
-var loads = []load{
-	{"spin", []string{"-n", "1"}, 6 * time.Millisecond, 50, false,
-		"spin, one goroutine, 20 frames deep, 3 labels, on a CPU of its own: work with the profiler, as a share of that without"},
-	{"server", nil, 15 * time.Millisecond, 36, true,
-		"server, JSON over HTTP with its clients in the same process, all CPUs busy: work with the profiler, as a share of that without"},
-}
+var (
+	all = []variant{
+		{"aa", 0}, {"count", 1}, {"count", 999}, {"count", 1999}, {"count", 4999},
+		{"full", 99}, {"full", 999}, {"full", 1999}, {"full", 4999}, {"pprof", 100},
+	}
+	loads = []load{
+		{name: "spin", args: []string{"-n", "1", "-procs", "1"}, slice: 6 * time.Millisecond, pairs: 50, variants: all,
+			legend: "spin: one goroutine, 20 frames deep, 3 labels, on a CPU of its own"},
+		{name: "server", slice: 15 * time.Millisecond, pairs: 36, cpu: true, variants: all,
+			legend: "server: JSON over HTTP with its clients in the same process"},
+		{name: "spin", args: []string{"-n", "1", "-procs", "1"}, slice: 6 * time.Millisecond, pairs: 50, other: true,
+			variants: []variant{{"aa", 0}, {"full", 999}, {"full", 4999}},
+			legend:   "bystander: spin again, while an idle process is profiled"},
+	}
+)
 
 func BenchmarkOverhead(b *testing.B) {
 	target.Need(b, Probe())
 	var tables []string
 	for _, l := range loads {
-		b.Run(l.name, func(b *testing.B) {
+		name, _, _ := strings.Cut(l.legend, ":")
+		b.Run(name, func(b *testing.B) {
 			rows := overhead(b, l)
 			for _, r := range rows {
 				b.Run(r.name, func(b *testing.B) { report(b, r, l.cpu) })
@@ -94,6 +100,7 @@ func BenchmarkOverhead(b *testing.B) {
 			tables = append(tables, table(l.legend, rows, l.cpu))
 		})
 	}
+	fmt.Println("\nWork with the profiler, as a share of that without.")
 	fmt.Println(strings.Join(tables, ""))
 }
 
@@ -110,15 +117,15 @@ func report(b *testing.B, r row, withCPU bool) {
 	b.ReportMetric(r.rate, "samples/CPU-s")
 }
 
-// overhead runs all variants on a load.
+// overhead runs all variants of a load.
 func overhead(b *testing.B, l load) []row {
 	c := newChopper(b, l)
-	blocks := make([][]block, len(variants))
-	lost := make([]uint64, len(variants))
-	for range *rounds {
-		for _, i := range rand.Perm(len(variants)) {
+	blocks := make([][]block, len(l.variants))
+	lost := make([]uint64, len(l.variants))
+	for range max(1, *rounds) {
+		for _, i := range rand.Perm(len(l.variants)) {
 			before := c.source.counter(oncpuCountersLOST)
-			blk, err := c.block(variants[i])
+			blk, err := c.block(l.variants[i])
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -127,7 +134,7 @@ func overhead(b *testing.B, l load) []row {
 		}
 	}
 	var rows []row
-	for i, v := range variants {
+	for i, v := range l.variants {
 		rows = append(rows, rowOf(v.String(), blocks[i], lost[i]))
 	}
 	return rows
@@ -141,6 +148,8 @@ type chopper struct {
 	ctl    string
 	page   *[512]uint64 // shared with the target; word 0 is its count of work
 	source *OnCPU       // the loaded programs; each block opens events of its own
+
+	drained atomic.Uint64 // records taken from the ring
 }
 
 func newChopper(b *testing.B, l load) *chopper {
@@ -153,11 +162,15 @@ func newChopper(b *testing.B, l load) *chopper {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { c.proc.Close() })
-	layout, err := readLayout(c.proc)
+	profiled := c.proc
+	if l.other {
+		profiled = another(b)
+	}
+	layout, err := readLayout(profiled)
 	if err != nil {
 		b.Fatal(err)
 	}
-	c.source = &OnCPU{target: c.proc, options: Options{Layout: layout}}
+	c.source = &OnCPU{target: profiled, options: Options{Layout: layout}}
 	if err := c.source.load(); err != nil {
 		b.Fatal(err)
 	}
@@ -165,6 +178,17 @@ func newChopper(b *testing.B, l load) *chopper {
 	c.drain(b)
 	time.Sleep(time.Second) // the target grows warm
 	return c
+}
+
+// another is a process that does next to nothing.
+func another(b *testing.B) *proc.Process {
+	x := target.Start(b, target.Compile(b, "spin", target.Build{}), "-n", "0")
+	p, err := proc.Open(x.PID)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { p.Close() })
+	return p
 }
 
 func readLayout(p *proc.Process) (*goruntime.Layout, error) {
@@ -210,6 +234,7 @@ func (c *chopper) drain(b *testing.B) {
 					done <- err
 					return
 				}
+				c.drained.Add(1)
 			}
 		}
 	}()
@@ -227,53 +252,49 @@ func (c *chopper) block(v variant) (blk block, err error) {
 	if err != nil {
 		return blk, err
 	}
-	pairs, slice := c.pairs, c.slice
-	if v.kind == "pprof" { // switching takes longer than the slices of the others
-		pairs, slice = max(1, pairs/2), max(slice, 12*time.Millisecond)
-	}
 	nap(20 * time.Millisecond)
-	for range pairs {
+	var lit time.Duration // how long the profiler was on, the settling included
+	for range c.pairs {
 		first := rand.IntN(2)
 		for _, on := range []int{first, 1 - first} {
-			a, err := c.measure(sw, on == 1, slice)
+			begin := monotonic()
+			a, err := c.measure(sw, on)
 			if err != nil {
-				return blk, errors.Join(err, sw.close(&blk))
+				_, er := sw.close()
+				return blk, errors.Join(err, er)
+			}
+			if on == 1 {
+				lit += time.Duration(monotonic() - begin)
 			}
 			[]*arm{&blk.off, &blk.on}[on].add(a)
 		}
 	}
-	return blk, sw.close(&blk)
+	samples, err := sw.close()
+	blk.on.samples = float64(samples) * blk.on.wall / lit.Seconds()
+	return blk, err
 }
 
-// measure is one slice.
-func (c *chopper) measure(sw profilerSwitch, on bool, slice time.Duration) (a arm, err error) {
-	if on {
-		if err := sw.on(); err != nil {
-			return a, err
-		}
+// measure is one slice. It switches in any case, so that slices of both kinds begin alike.
+func (c *chopper) measure(sw profilerSwitch, on int) (arm, error) {
+	if err := sw.set(on == 1); err != nil {
+		return arm{}, err
 	}
 	nap(sw.settle())
 	before, err := c.look()
 	if err != nil {
-		return a, err
+		return arm{}, err
 	}
-	nap(slice)
-	after, err := c.look()
-	if on {
-		err = errors.Join(err, sw.off())
-	}
-	after.work -= before.work
-	after.wall -= before.wall
-	after.cpu -= before.cpu
-	after.samples -= before.samples
-	return after, err
+	nap(c.slice)
+	a, err := c.look()
+	a.work -= before.work
+	a.wall -= before.wall
+	a.cpu -= before.cpu
+	return a, err
 }
 
-// look reads all counters that grow.
+// look reads what grows.
 func (c *chopper) look() (arm, error) {
-	a := arm{samples: float64(c.source.counter(oncpuCountersFIRED))}
-	a.wall = float64(monotonic()) / 1e9
-	a.work = float64(atomic.LoadUint64(&c.page[0]))
+	a := arm{wall: float64(monotonic()) / 1e9, work: float64(atomic.LoadUint64(&c.page[0]))}
 	cpu, err := c.proc.CPU()
 	a.cpu = cpu.Seconds()
 	return a, err
@@ -283,112 +304,4 @@ func (c *chopper) look() (arm, error) {
 func nap(d time.Duration) {
 	ts := unix.NsecToTimespec(int64(d))
 	unix.Nanosleep(&ts, nil)
-}
-
-// profilerSwitch switches a profiler that is attached; it starts off.
-type profilerSwitch interface {
-	on() error
-	off() error
-	settle() time.Duration
-	close(*block) error // detaches, and fills in what can be told only then
-}
-
-func (c *chopper) attach(v variant) (profilerSwitch, error) {
-	prog := c.source.objects.Sample
-	switch v.kind {
-	case "aa":
-		return nothing{}, nil
-	case "pprof":
-		s := &pprofSwitch{chopper: c, rate: v.rate}
-		return s, s.ask(0, 1)
-	case "count":
-		prog = c.source.objects.OnlyCount
-	}
-	e, err := openEvents(prog.FD(), Options{Rate: v.rate})
-	return eventSwitch(e), err
-}
-
-type nothing struct{}
-
-func (nothing) on() error             { return nil }
-func (nothing) off() error            { return nil }
-func (nothing) settle() time.Duration { return settle }
-func (nothing) close(*block) error    { return nil }
-
-type eventSwitch events
-
-func (s eventSwitch) on() error             { return events(s).start() }
-func (s eventSwitch) off() error            { return events(s).stop() }
-func (s eventSwitch) settle() time.Duration { return settle }
-func (s eventSwitch) close(*block) error    { events(s).close(); return nil }
-
-// Words of the page, see chop.go in testdata/run.
-const (
-	askedWord = 1 + iota
-	doneWord
-	rateWord
-	profileWord
-)
-
-// pprofSwitch switches the timers of runtime/pprof. How many signals there were, the profile tells
-// when it is closed: the settling times are in it too, and taken out by their length.
-type pprofSwitch struct {
-	*chopper
-	rate  int
-	since int64
-	armed time.Duration // time with the timers on
-}
-
-func (s *pprofSwitch) settle() time.Duration { return settlePprof }
-
-func (s *pprofSwitch) on() error {
-	err := s.ask(s.rate, 1)
-	s.since = monotonic()
-	return err
-}
-
-func (s *pprofSwitch) off() error {
-	s.armed += time.Duration(monotonic() - s.since)
-	return s.ask(0, 1)
-}
-
-func (s *pprofSwitch) close(b *block) error {
-	if err := s.ask(0, 0); err != nil {
-		return err
-	}
-	n, err := countSamples(s.ctl + ".pprof")
-	b.on.samples = float64(n) * b.on.wall / s.armed.Seconds()
-	return err
-}
-
-// ask makes a request to the target and waits until it is carried out.
-func (s *pprofSwitch) ask(rate int, open uint64) error {
-	atomic.StoreUint64(&s.page[rateWord], uint64(rate))
-	atomic.StoreUint64(&s.page[profileWord], open)
-	n := atomic.AddUint64(&s.page[askedWord], 1)
-	if err := unix.Kill(s.target.PID, unix.SIGUSR2); err != nil {
-		return err
-	}
-	for wait := time.Now().Add(10 * time.Second); atomic.LoadUint64(&s.page[doneWord]) != n; nap(200 * time.Microsecond) {
-		if time.Now().After(wait) {
-			return fmt.Errorf("the target does not switch its profiler: %w", fs.ErrInvalid)
-		}
-	}
-	return nil
-}
-
-func countSamples(file string) (n int64, err error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	p, err := profile.Parse(f)
-	if err != nil {
-		return 0, err
-	}
-	for s := range slices.Values(p.Sample) {
-		n += s.Value[0]
-	}
-	return n, nil
 }
