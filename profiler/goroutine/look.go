@@ -1,0 +1,224 @@
+package goroutine
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/mayfly-profiler/mayfly/internal/proc"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
+)
+
+// read looks at all goroutines of a group of chunks and returns when it did.
+func (s *scanner) read(group []*chunk) (int64, error) {
+	if err := s.gather(group); err != nil {
+		return 0, err
+	}
+	at := s.now()
+	var found [groupSize]pulse
+	var jobs [groupSize + 1]int // where each chunk's jobs begin
+	first, piece := len(s.jobs), 0
+	for k, c := range group {
+		jobs[k] = len(s.jobs)
+		found[k] = s.lookAll(c, k*chunkWindows*s.stride(), s.pieces[piece:piece+c.n], at)
+		piece += c.n
+	}
+	jobs[len(group)] = len(s.jobs)
+	err := s.walk(s.jobs[first:])
+	for k, c := range group {
+		for i := jobs[k]; i < jobs[k+1]; i++ {
+			found[k] = max(found[k], s.judge(&s.jobs[i]))
+		}
+		s.schedule(c, found[k], at)
+	}
+	if len(s.jobs) >= maxJobs {
+		s.finish()
+	}
+	for _, c := range group {
+		if at >= c.flush {
+			s.finish()
+			s.flush(c, at)
+		}
+	}
+	return at, err
+}
+
+// lookAll looks at the slots of a chunk, whose image begins at the given offset.
+func (s *scanner) lookAll(c *chunk, image int, read []proc.Piece, at int64) pulse {
+	s.stats.Reads++
+	if !c.known {
+		c.known = true
+		s.cold--
+	}
+	var ok [chunkWindows]bool
+	for i := range read {
+		ok[i] = read[i].OK
+	}
+	found := quiet
+	stride := int32(s.stride())
+	for i := range c.slots {
+		sl := &c.slots[i]
+		if ok[sl.off/stride] {
+			found = max(found, s.look(sl, image+int(sl.off), at))
+		} else {
+			s.stats.Unread++
+		}
+	}
+	return found
+}
+
+// pulse is what a look at a slot says about when to look again.
+type pulse uint8
+
+const (
+	quiet  pulse = iota
+	busy         // something changed, or is about to
+	spare        // here is a free slot that nobody knew of: who knows when it was used last
+	reused       // a goroutine died here, or was born
+)
+
+// look compares a goroutine with what it was. It notes a job for one that changed.
+func (s *scanner) look(sl *slot, image int, at int64) pulse {
+	g := s.image[image : image+s.f.size]
+	k := s.f.key(g)
+	kd := kindOf(k.status)
+	if kd <= dead {
+		if kd == odd {
+			s.stats.Unread++
+		}
+		found := quiet
+		switch {
+		case sl.alive:
+			found = reused
+			s.end(sl, at)
+		case sl.tick == 0:
+			found = spare
+		}
+		sl.read, sl.tick = at, s.tick
+		return found
+	}
+	labels := optional(g, s.f.labels)
+	same := sl.alive && k == sl.key
+	known := labels == 0 || labels == sl.setFrom && k.goid == sl.setGoid
+	if same && known && sl.steady && labels == sl.labels {
+		sl.now.to, sl.read, sl.tick = at, at, s.tick
+		if k.status == grunnable {
+			return busy
+		}
+		return quiet
+	}
+	j := job{s: sl, image: image, key: k, at: at, labels: labels, kind: kd, same: same, owed: !known}
+	j.first = sl.read == 0 || same && sl.now.late
+	j.seen.goid = k.goid
+	j.seen.state, j.seen.tid = s.stateOf(g, k.status)
+	if known && labels != 0 {
+		j.seen.set = sl.set
+	}
+	if kd == inCall && same && !s.recount {
+		j.seen.stack, j.seen.loss = sl.now.stack, sl.now.loss
+	}
+	s.jobs = append(s.jobs, j)
+	return quiet // judge will know
+}
+
+// judge says what a job means, now that its stack was walked.
+func (s *scanner) judge(j *job) pulse {
+	if s.visit != nil {
+		s.visit(j, s.g(j))
+	}
+	switch {
+	case j.s.read != 0 && (!j.s.alive || j.s.key.goid != j.key.goid):
+		return reused
+	case j.seen.late, j.s.now.late && j.same:
+		return quiet
+	case j.kind == running, j.seen.state >= running0 && j.seen.state != syscall0, j.owed, !j.same, !j.seen.same(&j.s.now):
+		return busy
+	}
+	return quiet
+}
+
+// stateOf names the state of a live goroutine and the thread that it has, 0 without one. A
+// goroutine that waits and has a thread only says it waits: it runs on the system stack, for the
+// collector or to stop the world (runtime/proc.go, casGToWaitingForSuspendG).
+func (s *scanner) stateOf(g []byte, status uint32) (state, uint32) {
+	tid := s.tid(word(g, s.f.m))
+	st, known := unknown0, false
+	if tid != 0 && s.o.Threads != nil {
+		var name sample.State
+		if name, known = s.o.Threads.State(tid); known {
+			st = ofThread(name)
+		}
+	}
+	switch {
+	case status == grunnable || status == gpreempted:
+		return runnable0, 0
+	case status == gwaiting || status == gleaked:
+		if known && st == running0 {
+			return running0, tid
+		}
+		return state(g[s.f.reason]), 0
+	case known:
+		return st, tid
+	case status == gsyscall:
+		return syscall0, tid
+	}
+	return running0, tid
+}
+
+// thread is what was read in an m.
+type thread struct {
+	tid uint32
+	at  int64
+}
+
+const (
+	threadLife = int64(100 * time.Millisecond) // for which an m is believed to keep its thread
+	maxThreads = 1 << 14
+)
+
+// tid is the thread id in an m.
+func (s *scanner) tid(m uint64) uint32 {
+	if m < 4096 || m > 1<<62 {
+		return 0
+	}
+	th, ok := s.procid[m]
+	if ok && s.looked-th.at < threadLife {
+		return th.tid
+	}
+	var b [8]byte
+	if n, _ := s.mem.ReadAt(b[:], int64(m)+int64(s.f.procid)); n == len(b) {
+		th.tid = binary.LittleEndian.Uint32(b[:])
+	}
+	th.at = s.looked
+	if len(s.procid) >= maxThreads {
+		clear(s.procid)
+	}
+	s.procid[m] = th
+	return th.tid
+}
+
+// schedule decides when to look at a chunk again. One in which nothing happened is left alone for
+// 2, 4, .. 32 ticks (more on a tight budget), which costs no accuracy for those who stay as they
+// are. One where goroutines were born or died lately is read every time, because that is where the
+// next will be born: the runtime reuses its dead g's last in, first out. The looks at quiet chunks
+// are spread over the ticks.
+func (s *scanner) schedule(c *chunk, found pulse, at int64) {
+	switch found {
+	case reused:
+		c.hot = at + hotTime
+	case spare:
+		c.hot = max(c.hot, at+hotTime/10)
+	}
+	switch {
+	case found == busy || at < c.hot:
+		c.period = 1
+	case c.period < s.backOff:
+		c.period *= 2
+	default:
+		c.period = s.backOff
+		s.idle++
+	}
+	// The first of the ticks of this period's grid that comes after now; the address decides the
+	// grid's phase.
+	phase := uint32(c.windows[0].lo >> windowBits)
+	c.due = s.tick + c.period - (s.tick+phase)%c.period
+}

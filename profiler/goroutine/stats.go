@@ -1,0 +1,72 @@
+package goroutine
+
+import "time"
+
+// Stats say how the sampling went.
+type Stats struct {
+	Begin, End int64 // CLOCK_MONOTONIC of the first and the last tick
+	Complete   int64 // and of the end of the first by which every goroutine had been looked at; 0: never
+	Ticks      int64
+	Missed     int64         // ticks that were due while an earlier one was late or still busy
+	Asked      float64       // Hz
+	Reached    float64       // ticks per second, measured
+	Lowest     float64       // Hz: the lowest rate that the budget enforced; Asked when it never did
+	BackOff    int           // the most ticks for which the budget left quiet goroutines alone; 32 when it never did
+	CPU        time.Duration // of the sampling thread, by its own clock
+	Slowest    time.Duration // the longest tick
+	RealTime   bool          // the sampling thread had real-time priority (SCHED_FIFO)
+
+	Samples    int64 // emitted
+	Reads      int64 // pieces of the table that were read
+	Goroutines int64 // slots of the table, those of dead goroutines included
+	Unwatched  int64 // slots beyond what is watched
+	Unread     int64 // looks that failed: memory that could not be read, unknown statuses
+
+	Seen    int64 // goroutines seen at all
+	New     int64 // of them, created while recording
+	Created int64 // goroutines that the runtime created while recording, by its own count of ids
+	Lives   [len(lifeBounds) + 1]Life
+	Runs    int64 // times that a goroutine ran and stopped between two looks, modulo 256 each
+
+	Walked        int64 // stacks
+	Torn          int64 // stacks that were dropped because the goroutine ran while they were read
+	Rootless      int64 // stacks that were dropped because they do not end below a goroutine
+	Truncated     int64 // stacks that are deeper than what is read, or lead into C
+	LabelsDropped int64 // reads of label sets that changed hands
+}
+
+// Life counts the new goroutines whose life, as far as it was seen, was shorter than Below and not
+// in the Life before. Those that were not seen at all, Created - New, lived mostly for less than
+// one period, and for less than two of them surely but for missed ticks.
+type Life struct {
+	Below time.Duration // 0: no bound
+	Seen  int64
+	At100 int64 // of them, those that ticks at 100 Hz would have seen
+}
+
+var lifeBounds = [...]time.Duration{
+	500 * time.Microsecond, time.Millisecond, 2 * time.Millisecond, 5 * time.Millisecond, 10 * time.Millisecond, 100 * time.Millisecond,
+}
+
+func bucket(life time.Duration) int {
+	for i, b := range lifeBounds {
+		if life < b {
+			return i
+		}
+	}
+	return len(lifeBounds)
+}
+
+// report is the Stats as of now.
+func (s *scanner) report() *Stats {
+	st := s.stats
+	st.Goroutines = int64(s.n)
+	st.Unwatched = int64(max(word(s.length[:], 0), maxSlots) - maxSlots)
+	for i := range st.Lives[:len(lifeBounds)] {
+		st.Lives[i].Below = lifeBounds[i]
+	}
+	if d := st.End - st.Begin; d > 0 && st.Ticks > 1 {
+		st.Reached = float64(st.Ticks-1) / time.Duration(d).Seconds()
+	}
+	return &st
+}

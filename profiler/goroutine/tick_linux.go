@@ -1,0 +1,73 @@
+package goroutine
+
+import (
+	"context"
+	"runtime"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Go's own timers are of no use here: the network poller rounds them up to a millisecond, and in a
+// busy process they wait for a P. So the ticks have a thread of their own, which sleeps until points
+// in time and not for durations, and has real-time priority if that is allowed.
+
+const (
+	maxNap  = int64(50 * time.Millisecond) // for which the end of the context can go unnoticed
+	maxHold = int64(10 * time.Millisecond) // for which a P may be kept asleep
+)
+
+// priority is a low one among real-time priorities, above all normal threads.
+const priority = 5
+
+// sample runs the recording on a thread of its own, which ends with the calling goroutine.
+func (r *recorder) sample(ctx context.Context) error {
+	runtime.LockOSThread() // for good: nobody is to inherit the priority
+	defer close(r.full)
+	attr := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: priority, Flags: unix.SCHED_FLAG_RESET_ON_FORK}
+	r.scan.stats.RealTime = unix.SchedSetAttr(0, &attr, 0) == nil
+	if !r.scan.stats.RealTime {
+		_ = unix.Setpriority(unix.PRIO_PROCESS, 0, -10) // best effort
+	}
+	return r.record(ctx)
+}
+
+// sleepUntil sleeps until a CLOCK_MONOTONIC time in ns, and returns false when ctx has ended.
+//
+// Short sleeps keep the P: to give it away and to get it back costs as much as the sleep itself,
+// and while the rest of the process is busy it takes up to 10 ms to get one. Who wants to stop the
+// world meanwhile wakes the thread by a signal.
+func (s *scanner) sleepUntil(ctx context.Context, at int64) bool {
+	keep := runtime.GOMAXPROCS(0) > 1
+	for {
+		if ctx.Err() != nil {
+			return false
+		}
+		left := at - s.now()
+		if left <= 0 {
+			return true
+		}
+		ts := unix.NsecToTimespec(at - max(left-maxNap, 0))
+		if keep && left < maxHold {
+			unix.RawSyscall6(unix.SYS_CLOCK_NANOSLEEP, unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, uintptr(unsafe.Pointer(&ts)), 0, 0, 0)
+		} else {
+			_ = unix.ClockNanosleep(unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, &ts, nil) // a signal only makes one more round
+		}
+	}
+}
+
+func clockGettime(id int32) int64 {
+	var ts unix.Timespec
+	unix.ClockGettime(id, &ts)
+	return ts.Nano()
+}
+
+// threadCPU is the CPU time of the calling thread.
+func threadCPU() time.Duration { return time.Duration(clockGettime(unix.CLOCK_THREAD_CPUTIME_ID)) }
+
+// newClock returns CLOCK_MONOTONIC in ns. time.Since reads it without a system call.
+func newClock() func() int64 {
+	at, start := clockGettime(unix.CLOCK_MONOTONIC), time.Now()
+	return func() int64 { return at + int64(time.Since(start)) }
+}
