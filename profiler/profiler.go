@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/google/pprof/profile"
@@ -24,6 +25,7 @@ import (
 	"github.com/mayfly-profiler/mayfly/internal/goruntime"
 	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"github.com/mayfly-profiler/mayfly/profiler/bpf"
+	"github.com/mayfly-profiler/mayfly/profiler/goroutine"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 	"github.com/mayfly-profiler/mayfly/symbolize"
 )
@@ -34,10 +36,24 @@ var ErrNoProcess = proc.ErrNoProcess
 // ErrNotGo is wrapped by errors about a program that was not built by Go.
 var ErrNotGo = goruntime.ErrNotGo
 
-// Options say how to record. The zero value records at 999 Hz until the context ends.
+// Mode says what is recorded.
+type Mode string
+
+const (
+	Wall Mode = "wall" // all states of all goroutines
+	CPU  Mode = "cpu"  // time on a CPU
+)
+
+// Options say how to record. The zero value records all states at 999 Hz until the context ends.
 type Options struct {
-	// Rate is the number of samples per second of the target's CPU time; 0 is bpf.DefaultRate.
+	// Mode is Wall or CPU; "" is Wall.
+	Mode Mode
+	// Rate is the number of samples per second of the target's CPU time, and of looks at the
+	// goroutine table per second; 0 is bpf.DefaultRate.
 	Rate int
+	// MaxOverhead is the share of one core that reading the goroutine table may use; the rate of
+	// looks is lowered to keep it. 0 is goroutine.DefaultMaxOverhead.
+	MaxOverhead float64
 	// Keep says what the profile keeps beyond stacks and labels.
 	Keep Keep
 	// Pending is set when the process has not yet executed the program that is to be recorded.
@@ -82,7 +98,10 @@ type recording struct {
 	options Options
 	target  *proc.Process
 	symbols *symbolize.Symbolizer
-	source  *bpf.OnCPU
+	source  *bpf.OnCPU       // nil: not allowed here
+	sched   *bpf.Sched       // nil: not asked for, or not allowed
+	table   *goroutine.Table // nil: the same
+	mu      sync.Mutex       // of builder and symbols while the sources run
 	builder *Builder
 	summary Summary
 
@@ -91,19 +110,31 @@ type recording struct {
 }
 
 func open(pid int, o Options) (*recording, error) {
+	r, err := openTarget(pid, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.attach(); err != nil {
+		r.close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// openTarget opens the process and nothing more.
+func openTarget(pid int, o Options) (*recording, error) {
 	r := &recording{options: o, opened: time.Now(), selfCPU: selfCPU()}
 	if r.options.Rate == 0 {
 		r.options.Rate = bpf.DefaultRate
+	}
+	if r.options.Mode == "" {
+		r.options.Mode = Wall
 	}
 	var err error
 	if r.target, err = proc.Open(pid); errors.Is(err, ErrNoProcess) {
 		return nil, fmt.Errorf("record %d: %w (mayfly list shows the Go processes)", pid, ErrNoProcess)
 	} else if err != nil {
 		return nil, fmt.Errorf("record %d: %w", pid, err)
-	}
-	if err := r.attach(); err != nil {
-		r.close()
-		return nil, err
 	}
 	return r, nil
 }
@@ -115,9 +146,10 @@ func (r *recording) attach() error {
 		return err
 	}
 	r.source, err = bpf.Open(r.target, bpf.Options{Rate: r.options.Rate, Layout: layout, InGo: r.inGo, OnExec: r.options.Pending != nil})
-	if err != nil {
+	if err != nil && r.options.Mode == CPU {
 		return err
 	}
+	missing := err
 	if p := r.options.Pending; p != nil {
 		if err := p.Release(); err != nil {
 			return err
@@ -126,13 +158,37 @@ func (r *recording) attach() error {
 	if r.symbols, err = symbolize.New(r.target, symbolize.Options{}); err != nil {
 		return err
 	}
-	r.builder = NewBuilder(r.symbols, r.options.Keep)
+	if r.options.Mode == Wall && layout != nil {
+		if err := r.attachTable(layout); err != nil {
+			r.deny("states of goroutines that are not on a CPU: " + err.Error())
+		}
+	}
+	if missing != nil && r.table == nil {
+		return missing // neither source: the first one's remedy is the one that helps
+	}
+	if missing != nil {
+		r.deny("stacks and kernel time of what is on a CPU: " + missing.Error())
+	}
+	keep := r.options.Keep
+	keep.Wall, keep.TableOnly = r.table != nil, r.source == nil
+	r.builder = NewBuilder(r.symbols, keep)
 	r.summary.AttachTime = time.Since(r.opened).Nanoseconds()
 	return nil
 }
 
-// inGo is for the source's check of the layout; there are symbols by the time it samples.
-func (r *recording) inGo(pc uint64) bool { return r.symbols.InGo(pc) }
+// inGo and spDelta are for the sources, which run while the builder resolves addresses. There are
+// symbols by the time they sample.
+func (r *recording) inGo(pc uint64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.symbols.InGo(pc)
+}
+
+func (r *recording) spDelta(pc uint64) (int32, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.symbols.SPDelta(pc)
+}
 
 // layout reads where the target's runtime keeps goroutines and labels. An unknown version is no
 // reason to fail: samples without labels are worth having.
@@ -146,7 +202,7 @@ func (r *recording) layout() (*goruntime.Layout, error) {
 	var unknown *goruntime.UnknownVersionError
 	switch {
 	case errors.As(err, &unknown):
-		r.deny("goroutine ids and labels: " + err.Error())
+		r.deny("goroutine ids, labels and states: " + err.Error())
 		r.summary.GoVersion = unknown.Version
 		return nil, nil
 	case err != nil:
@@ -177,6 +233,9 @@ func (r *recording) close() {
 	if r.source != nil {
 		r.source.Close()
 	}
+	if r.sched != nil {
+		r.sched.Close()
+	}
 	if r.symbols != nil {
 		r.symbols.Close()
 	}
@@ -188,46 +247,49 @@ func (r *recording) run(ctx context.Context) (*Recording, error) {
 	if r.options.Started != nil {
 		r.options.Started()
 	}
-	err := r.source.Run(ctx, r.add)
+	err := r.sources(ctx)
 	length := time.Since(start)
 	r.finish(ctx, err)
 	p := r.builder.Profile()
 	r.describe(p, start, length)
-	if errors.Is(err, bpf.ErrExec) {
+	if execed(err) {
 		err = nil // the recording ends there, and End says so
 	}
 	return &Recording{Profile: p, Summary: r.summary}, err
 }
 
+func execed(err error) bool { return errors.Is(err, bpf.ErrExec) || errors.Is(err, goroutine.ErrExec) }
+
 func (r *recording) add(s *sample.Sample) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.builder.Add(s)
 	if r.options.Progress != nil {
 		r.options.Progress(r.builder.tally.Samples, time.Duration(r.builder.tally.CPU))
 	}
 }
 
-// finish fills in what is known once the source has ended.
+// finish fills in what is known once the sources have ended.
 func (r *recording) finish(ctx context.Context, err error) {
-	st, t, s := r.source.Stats(), r.builder.Tally(), &r.summary
-	s.Version, s.EngineCPU = r.options.Version, "ebpf"
+	t, s := r.builder.Tally(), &r.summary
+	s.Version, s.EngineCPU, s.EngineWall = r.options.Version, "none", "none"
 	s.RateAsked = r.options.Rate
 	s.Samples, s.Lost = t.Samples, t.Lost
-	s.CPUProfiled, s.CPURusage, s.CPUCounted = t.CPU, st.Rusage.Nanoseconds(), st.Counted.Nanoseconds()
-	if t.CPU > 0 {
-		s.RateReached = float64(t.Samples+t.Lost) / (float64(t.CPU) / 1e9)
+	s.CPUProfiled, s.Wall = t.CPU, t.Wall
+	if r.source != nil {
+		r.finishCPU(t)
 	}
-	s.GoroutinesSeen = t.Goroutines
+	if r.table != nil {
+		r.finishTable(t)
+	}
+	s.GoroutinesSeen = max(int64(t.Goroutines), s.GoroutinesSeen)
 	if t.CPU > 0 {
 		s.UnlabeledShare = float64(t.Unlabeled) / float64(t.CPU)
 	}
-	s.LabelsCompleted, s.LabelsTruncated = st.Completed, st.Truncated
 	if n := t.Rooted + t.Unrooted; n > 0 {
 		s.StacksRooted = float64(t.Rooted) / float64(n)
 	}
 	s.CallersRepaired = t.Repaired
-	if st.Distrust != "" {
-		r.deny("goroutine ids and labels: the layout of " + s.GoVersion + " does not fit this process: " + st.Distrust)
-	}
 	for _, w := range r.symbols.Warnings() {
 		r.deny(w)
 	}
@@ -242,9 +304,35 @@ func (r *recording) finish(ctx context.Context, err error) {
 	s.SelfRSS = selfRSS()
 }
 
+func (r *recording) finishCPU(t Tally) {
+	st, s := r.source.Stats(), &r.summary
+	s.EngineCPU = "ebpf"
+	s.CPURusage, s.CPUCounted = st.Rusage.Nanoseconds(), st.Counted.Nanoseconds()
+	if t.CPU > 0 {
+		s.RateReached = float64(t.Samples+t.Lost) / (float64(t.CPU) / 1e9)
+	}
+	s.LabelsCompleted, s.LabelsTruncated = st.Completed, st.Truncated
+	if st.Distrust != "" {
+		r.deny("goroutine ids and labels: the layout of " + s.GoVersion + " does not fit this process: " + st.Distrust)
+	}
+}
+
+func (r *recording) finishTable(t Tally) {
+	st, s := r.table.Stats(), &r.summary
+	s.EngineWall = "goroutine table"
+	s.TableRate, s.TableMissed = st.Reached, st.Missed
+	s.TableCPU = t.TableCPU
+	s.GoroutinesCreated, s.GoroutinesSeen = st.Created, st.Seen
+	s.GoroutinesIdle = t.Idle
+	s.StacksTorn = st.Torn
+	if s.EngineCPU == "none" {
+		s.EngineCPU = "goroutine table"
+	}
+}
+
 func ending(ctx context.Context, p *proc.Process, err error) string {
 	switch {
-	case errors.Is(err, bpf.ErrExec):
+	case execed(err):
 		return "the target executed another program"
 	case err != nil:
 		return err.Error()

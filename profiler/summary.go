@@ -12,18 +12,30 @@ import (
 type Summary struct {
 	Version     string  `json:"version"`
 	EngineCPU   string  `json:"engine.cpu"`
+	EngineWall  string  `json:"engine.wall"`
 	RateAsked   int     `json:"rate_asked_hz"`
 	RateReached float64 `json:"rate_reached_hz"` // samples per second of the target's CPU time
 	Samples     int64   `json:"samples"`
 	Lost        int64   `json:"lost"`
-	// CPUProfiled is the weight of all samples. CPURusage is the process's CPU clock over the same
-	// window, which the weights are measured by; CPUCounted is the perf events' own count, which is
-	// independent of it. The three agree within a few percent, or something was missed.
+	// CPUProfiled is the weight of all samples, measured by the process's CPU clock, CPURusage. CPUCounted
+	// is samples times period, lost ones included: what the number of samples says on its own.
 	CPUProfiled int64 `json:"cpu_profiled_ns"`
 	CPURusage   int64 `json:"cpu_rusage_ns"`
 	CPUCounted  int64 `json:"cpu_counted_ns"`
 
-	GoroutinesSeen  int     `json:"goroutines_seen"` // distinct, in at least one sample
+	// Of a wall recording: the time of all goroutines in all states, looks at the goroutine table
+	// per second and how many of them came too late, and the CPU time that the table saw, which is
+	// independent of the on-CPU samples.
+	Wall        int64   `json:"wall_ns"`
+	TableRate   float64 `json:"table_rate_hz"`
+	TableMissed int64   `json:"table_missed"`
+	TableCPU    int64   `json:"table_cpu_ns"`
+	StacksTorn  int64   `json:"stacks_torn"` // dropped, because the goroutine ran while they were read
+
+	GoroutinesCreated int64 `json:"goroutines_created"` // while recording, by the runtime's own count of ids
+	GoroutinesSeen    int64 `json:"goroutines_seen"`    // distinct, in at least one sample
+	GoroutinesIdle    int   `json:"goroutines_idle"`    // did nothing and have no label: not in the profile
+
 	UnlabeledShare  float64 `json:"unlabeled_share"` // of CPUProfiled
 	LabelsCompleted int64   `json:"labels_completed"`
 	LabelsTruncated int64   `json:"labels_truncated"`

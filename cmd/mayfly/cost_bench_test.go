@@ -100,67 +100,79 @@ func goBuild(b *testing.B, dir, exe string) {
 	}
 }
 
-// The large program: packages full of functions that differ, as generated API clients are.
+// The large program: packages full of types and methods, as generators write them for the messages
+// of an API.
 const (
-	largePackages  = 48
-	largeFunctions = 500 // in each package
+	largePackages = 44
+	largeTypes    = 500 // in each package
 )
 
 var largePackage = template.Must(template.New("").Parse(`package {{.Name}}
 
-import (
-	"errors"
-	"fmt"
-	"sort"
-	"strings"
-)
+import "fmt"
 
-type item struct {
-	name  string
+type set struct {
+	names []string
 	count int
-	tags  map[string]int
 }
 
-func (it *item) add(k string, n int) { it.tags[strings.ToLower(k)] += n; it.count++ }
-func (it *item) keys() (ks []string) {
-	for k := range it.tags {
-		ks = append(ks, k)
+func (s *set) add(name string)  { s.names = append(s.names, name); s.count++ }
+func (s *set) at(i int) string { return s.names[i%len(s.names)] }
+{{range .Types}}
+type Request{{.}} struct {
+	ID    int
+	Name  string
+	Parts [4]int
+}
+
+func (r *Request{{.}}) GetName() string {
+	if r == nil || r.Name == "" {
+		return "request-{{.}}"
 	}
-	sort.Strings(ks)
-	return ks
+	return r.Name
 }
 
-func check(n, limit int) error {
-	if n > limit {
-		return errors.New("above the limit")
+func (r *Request{{.}}) Sum(n int) int {
+	for i := range r.Parts {
+		n += r.Parts[i] * {{.}}
+	}
+	if n > r.ID {
+		return n - r.ID
+	}
+	return n
+}
+
+func (r *Request{{.}}) Fill(s *set) {
+	s.add(r.GetName())
+	if r.ID > {{.}} {
+		s.add("large")
+	}
+	r.Parts[s.count%4]++
+}
+
+func (r *Request{{.}}) Check(limit int) error {
+	if n := r.Sum(1); n > limit {
+		return fmt.Errorf("%s: %d above the limit %d", r.GetName(), n, limit)
 	}
 	return nil
 }
-{{range .Functions}}
-// F{{.}} is one of many.
-func F{{.}}(n int) (int, error) {
-	it := &item{name: "f{{.}}", tags: make(map[string]int)}
+
+func Do{{.}}(n int) (int, error) {
+	r, s := &Request{{.}}{ID: n}, &set{}
 	for i := 0; i < n%7; i++ {
-		it.add(fmt.Sprintf("key-{{.}}-%d", i), i*{{.}})
-		if i%3 == 2 {
-			it.add(it.name, {{.}})
-		}
+		r.Fill(s)
 	}
-	if err := check(it.count, {{.}}+1000); err != nil {
-		return 0, fmt.Errorf("f{{.}}: %d of %q: %w", n, it.name, err)
+	r.Fill(s)
+	if err := r.Check(n + 1<<40); err != nil {
+		return 0, err
 	}
-	switch ks := it.keys(); {
-	case len(ks) > 4:
-		sort.Slice(ks, func(a, b int) bool { return it.tags[ks[a]] < it.tags[ks[b]]+{{.}} })
-		return len(strings.Join(ks, ",{{.}}")), nil
-	case len(ks) > 2:
-		return strings.Count(ks[0], "{{.}}") + it.count, nil
-	}
-	return it.count + {{.}}, nil
+	return len(s.at(n)) + r.Sum({{.}}), nil
 }
 {{end}}
-// All are the functions of the package.
-var All = []func(int) (int, error){ {{range .Functions}}F{{.}}, {{end}} }
+var All = []func(int) (int, error){ {{range .Types}}Do{{.}}, {{end}} }
+
+// Types keeps the methods in the program.
+var Types = []any{ {{range .Types}}&Request{{.}}{}, {{end}} }
 `))
 
 var largeMain = template.Must(template.New("").Parse(`package main
@@ -172,9 +184,12 @@ import (
 {{range .}}	"large/{{.}}"
 {{end}})
 
+var types [][]any
+
 func main() {
 	var all []func(int) (int, error)
 {{range .}}	all = append(all, {{.}}.All...)
+	types = append(types, {{.}}.Types)
 {{end}}	for w := 0; w < 2; w++ {
 		go func() {
 			for i := w; ; i += 7 {
@@ -193,14 +208,14 @@ func main() {
 func largeProgram(b *testing.B) string {
 	dir := b.TempDir()
 	var names []string
-	var functions []int
-	for i := range largeFunctions {
-		functions = append(functions, i)
+	var types []int
+	for i := range largeTypes {
+		types = append(types, i)
 	}
 	for i := range largePackages {
 		name := fmt.Sprintf("p%02d", i)
 		names = append(names, name)
-		generate(b, filepath.Join(dir, name, "p.go"), largePackage, map[string]any{"Name": name, "Functions": functions})
+		generate(b, filepath.Join(dir, name, "p.go"), largePackage, map[string]any{"Name": name, "Types": types})
 	}
 	generate(b, filepath.Join(dir, "main.go"), largeMain, names)
 	mod := "module large\n\ngo " + strings.TrimPrefix(runtime.Version(), "go") + "\n"

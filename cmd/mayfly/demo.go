@@ -39,7 +39,8 @@ func demoCommand(e *env) *cobra.Command {
 		Short:   "Record a service of mayfly's own and compare with the default profile",
 		Long: `Demo starts a small order-fulfilment service (HTTP on loopback, an embedded store, one short
 goroutine for each order line) with load, records it at 999 Hz, takes the default 100 Hz
-profile of the same seconds, and shows what each of them saw. Both profiles are kept.`,
+profile of the same seconds, and shows what each of them saw. Both profiles are kept.
+Without the rights for eBPF it shows what there is without.`,
 		Example: "  mayfly demo\n  mayfly demo -d 30s -o /tmp",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -111,7 +112,7 @@ func (d *demoRun) record(ctx context.Context) error {
 		p, err := baseline.Fetch(fetchCtx, d.url, d.length)
 		done <- fetched{p, err}
 	}()
-	f := recordFlags{rate: bpf.DefaultRate, duration: duration(d.length), goroutines: true}
+	f := recordFlags{mode: string(profiler.Wall), rate: bpf.DefaultRate, duration: duration(d.length), goroutines: true}
 	d.rec, err = recordProcess(ctx, d.env, &f, d.pid, nil)
 	if d.rec == nil {
 		d.env.warn("without eBPF there is the default profile only: %s", oneLine(err.Error()))

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -34,6 +36,31 @@ func (d *demoRun) table(lines int) {
 		labelRows(w, key, d.standard, d.rec.Profile)
 	}
 	fmt.Fprintf(w, "no label\t%s\t%s\t\n", sumOf(d.standard, "", ""), sumOf(d.rec.Profile, "", ""))
+	d.states(w)
+}
+
+// shownStates is how many states the table has; the rest is small.
+const shownStates = 6
+
+// states shows where the goroutines that fulfil orders were: what no CPU profile has.
+func (d *demoRun) states(w *tabwriter.Writer) {
+	sums := make(map[string]int64)
+	var all int64
+	for _, s := range d.rec.Profile.Sample {
+		if len(s.Value) == 5 && slices.Contains(s.Label["endpoint"], "/fulfil") {
+			for _, state := range s.Label["go.state"] {
+				sums[state] += s.Value[4]
+				all += s.Value[4]
+			}
+		}
+	}
+	names := slices.SortedFunc(maps.Keys(sums), func(a, b string) int { return cmp.Compare(sums[b], sums[a]) })
+	if len(names) > 0 {
+		fmt.Fprintf(w, "\t\t\t\ntime of /fulfil's goroutines by state\t\t\t\n")
+	}
+	for _, name := range names[:min(len(names), shownStates)] {
+		fmt.Fprintf(w, "%s\t\t%s  %4.1f %%\t\n", name, round(sums[name]), percent(sums[name], all))
+	}
 }
 
 func labelRows(w *tabwriter.Writer, key string, a, b *profile.Profile) {
@@ -76,12 +103,22 @@ func round(ns int64) time.Duration { return time.Duration(ns).Round(time.Millise
 // sumOf adds up the samples that have the label; with an empty key those that have none at all.
 func sumOf(p *profile.Profile, key, value string) (c cpuTime) {
 	for _, s := range p.Sample {
-		if key == "" && len(s.Label) == 0 || key != "" && slices.Contains(s.Label[key], value) {
+		if key == "" && unlabelled(s) || key != "" && slices.Contains(s.Label[key], value) {
 			c.samples += s.Value[0]
 			c.ns += s.Value[1]
 		}
 	}
 	return c
+}
+
+// unlabelled says that the program gave a sample no label; those of ours begin with go.
+func unlabelled(s *profile.Sample) bool {
+	for key := range s.Label {
+		if !strings.HasPrefix(key, "go.") {
+			return false
+		}
+	}
+	return true
 }
 
 func total(p *profile.Profile, column int) (n int64) {

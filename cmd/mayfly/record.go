@@ -12,15 +12,16 @@ import (
 	"github.com/mayfly-profiler/mayfly/export"
 	"github.com/mayfly-profiler/mayfly/profiler"
 	"github.com/mayfly-profiler/mayfly/profiler/bpf"
+	"github.com/mayfly-profiler/mayfly/profiler/goroutine"
 )
 
 // defaultDuration is how long a running process is recorded when nobody says. A command is recorded
 // until it ends.
 const defaultDuration = 10 * time.Second
 
-// tolerance is how far the CPU time of the samples may be from the process's own clock before the
+// tolerance is how far the number of samples may be from what the CPU time makes expect before the
 // difference is pointed out.
-const tolerance = 0.05
+const tolerance = 0.15
 
 // recordFlags is the command line of record.
 type recordFlags struct {
@@ -29,7 +30,11 @@ type recordFlags struct {
 	duration   duration
 	output     string
 	format     string
+	mode       string
+	overhead   percentage
 	goroutines bool
+	idle       bool
+	timeline   bool
 	json       bool
 	command    []string
 }
@@ -64,8 +69,14 @@ its exit code becomes mayfly's.`,
 	fl.VarP(&f.duration, "duration", "d", "how long to record (default 10s; a command: until it ends)")
 	fl.StringVarP(&f.output, "output", "o", "mayfly.pb.gz", "file to write, - for stdout; the extension picks the format")
 	fl.StringVar(&f.format, "format", "", "format of the file whatever its name: "+formatNames())
+	fl.StringVar(&f.mode, "mode", string(profiler.Wall), "wall: all states of all goroutines; cpu: time on a CPU only")
+	f.overhead = percentage(goroutine.DefaultMaxOverhead)
+	fl.Var(&f.overhead, "max-overhead", "share of one core that reading goroutine states may use")
+	fl.BoolVar(&f.timeline, "timeline", false, "keep each interval of each goroutine, with go.id and end_timestamp_ns (large profiles)")
+	fl.BoolVar(&f.idle, "idle", false, "keep goroutines without labels that do nothing while recording")
 	fl.BoolVar(&f.goroutines, "goroutines", false, "keep the goroutine id, as numeric label go.id (large profiles)")
 	fl.BoolVar(&f.json, "json", false, "print what was recorded as one JSON object on stdout")
+	cmd.RegisterFlagCompletionFunc("mode", cobra.FixedCompletions([]string{string(profiler.Wall), string(profiler.CPU)}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RegisterFlagCompletionFunc("pid", completePID)
 	cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(strings.Split(formatNames(), ", "), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
@@ -92,6 +103,10 @@ func (f *recordFlags) check(dash int) error {
 		return usagef("record: %d is no pid", f.pid)
 	case f.rate < 1 || f.rate > bpf.MaxRate:
 		return usagef("record: rate %d Hz: not between 1 and %d", f.rate, bpf.MaxRate)
+	case f.mode != string(profiler.Wall) && f.mode != string(profiler.CPU):
+		return usagef("record: mode %q: not wall or cpu", f.mode)
+	case f.timeline && f.mode != string(profiler.Wall):
+		return usagef("record: --timeline wants --mode wall")
 	case f.json && f.output == "-":
 		return usagef("record: --json and -o - both want stdout")
 	}
@@ -129,7 +144,9 @@ func recordProcess(ctx context.Context, e *env, f *recordFlags, pid int, pending
 	line := progressLine(e)
 	defer line.clear()
 	o := profiler.Options{
-		Rate: f.rate, Keep: profiler.Keep{Goroutines: f.goroutines}, Pending: pending, Version: readBuild().Version,
+		Mode: profiler.Mode(f.mode), Rate: f.rate, MaxOverhead: float64(f.overhead),
+		Keep:    profiler.Keep{Goroutines: f.goroutines, Idle: f.idle, Timeline: f.timeline},
+		Pending: pending, Version: readBuild().Version,
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -184,25 +201,37 @@ type recordReport struct {
 // tell prints on stderr what the recording is worth.
 func tell(e *env, f *recordFlags, rec *profiler.Recording) {
 	s := rec.Summary
-	e.say("%s: %d samples in %s, %s CPU (rusage %s), %.0f Hz of %d, %d lost, %d goroutines, %.1f %% labelled",
-		f.output, s.Samples, seconds(rec.Profile.DurationNanos), seconds(s.CPUProfiled), seconds(s.CPURusage),
-		s.RateReached, s.RateAsked, s.Lost, s.GoroutinesSeen, 100*(1-s.UnlabeledShare))
+	if s.EngineCPU == "ebpf" {
+		tellCPU(e, f, rec)
+	}
+	if s.EngineWall != "none" {
+		e.say("%s: all states %s, goroutine table %.0f Hz, %d goroutines created and %d seen, %d idle left out",
+			f.output, seconds(s.Wall), s.TableRate, s.GoroutinesCreated, s.GoroutinesSeen, s.GoroutinesIdle)
+	}
 	if s.End != "duration reached" && s.End != "interrupted" {
 		e.say("%s: %s", f.output, s.End)
 	}
 	for _, d := range s.Denied {
 		e.warn("missing: %s", d)
 	}
+	if f.output != "-" {
+		e.say("go tool pprof -http=: %s", f.output)
+	}
+}
+
+// tellCPU is about the on-CPU samples.
+func tellCPU(e *env, f *recordFlags, rec *profiler.Recording) {
+	s := rec.Summary
+	e.say("%s: %d samples in %s, %s CPU (rusage %s), %.0f Hz of %d, %d lost, %d goroutines, %.1f %% labelled",
+		f.output, s.Samples, seconds(rec.Profile.DurationNanos), seconds(s.CPUProfiled), seconds(s.CPURusage),
+		s.RateReached, s.RateAsked, s.Lost, s.GoroutinesSeen, 100*(1-s.UnlabeledShare))
 	if s.LabelsTruncated > 0 {
 		e.warn("%d samples carry a part of their labels only: the set did not fit, and its goroutine had ended", s.LabelsTruncated)
 	}
 	if s.Samples == 0 {
 		e.warn("no samples: the process used %s of CPU", time.Duration(s.CPURusage))
-	} else if off := float64(s.CPUProfiled)/float64(s.CPURusage) - 1; s.CPURusage > int64(300*time.Millisecond) && (off > tolerance || off < -tolerance) {
-		e.warn("the samples stand for %.1f %% of the CPU time that the process used: do not trust this profile's totals", 100*(1+off))
-	}
-	if f.output != "-" {
-		e.say("go tool pprof -http=: %s", f.output)
+	} else if off := float64(s.CPUCounted)/float64(s.CPURusage) - 1; s.CPURusage > int64(300*time.Millisecond) && (off > tolerance || off < -tolerance) {
+		e.warn("there are samples for %.0f %% of the CPU time: the target's rhythm and the sampling interfere; try another rate (-F)", 100*(1+off))
 	}
 }
 

@@ -214,7 +214,7 @@ func TestRecordUnknownVersion(t *testing.T) {
 	if code := s.wait(); code != 0 {
 		t.Fatalf("exit code %d: %s", code, s.stderr.String())
 	}
-	s.oneLineOf("missing: goroutine ids and labels")
+	s.oneLineOf("missing: goroutine ids, labels and states")
 	p := s.profile("mayfly.pb.gz")
 	if !hasFunction(p, "main.(*worker).descend") {
 		t.Error("the spinning function is not in the profile")
@@ -345,7 +345,7 @@ func TestRecordRights(t *testing.T) {
 		{"all three, another user's", []uintptr{unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_SYS_PTRACE}, pid(roots), ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := start(t, as(t, tt.caps), "record", "-q", "-d", "1s", "-p", tt.pid)
+			s := start(t, as(t, tt.caps), "record", "-q", "--mode", "cpu", "-d", "1s", "-p", tt.pid)
 			code := s.wait()
 			if tt.want == "" {
 				if code != 0 || !hasFunction(s.profile("mayfly.pb.gz"), "main.(*worker).descend") {
@@ -359,12 +359,31 @@ func TestRecordRights(t *testing.T) {
 			s.oneLineOf(tt.want)
 		})
 	}
+	t.Run("wall without eBPF", func(t *testing.T) { // of one's own process: all that is not on a CPU
+		s := start(t, as(t, nil), "record", "-q", "-d", "1s", "-p", own)
+		if code := s.wait(); code != 0 {
+			t.Fatalf("exit code %d: %s", code, s.stderr.String())
+		}
+		if got := s.stderr.String(); !strings.Contains(got, "missing: stacks and kernel time of what is on a CPU: load eBPF: permission denied: needs CAP_BPF and CAP_PERFMON") {
+			t.Errorf("stderr %q", got)
+		}
+		p := s.profile("mayfly.pb.gz")
+		running := int64(0)
+		for _, sm := range p.Sample {
+			if sm.Label["go.state"][0] == "running" {
+				running += sm.Value[1]
+			}
+		}
+		if !hasFunction(p, "runtime.gopark") || running == 0 {
+			t.Errorf("%d ns running, parked stacks: %v", running, hasFunction(p, "runtime.gopark"))
+		}
+	})
 	t.Run("memlock", func(t *testing.T) { // counts for nothing since Linux 5.11
 		s := start(t, func(c *exec.Cmd) {
 			as(t, []uintptr{unix.CAP_BPF, unix.CAP_PERFMON})(c)
 			path := c.Path
 			c.Path, c.Args = "/bin/sh", append([]string{"sh", "-c", `ulimit -l 0; exec "$0" "$@"`, path}, c.Args[1:]...)
-		}, "record", "-q", "-d", "1s", "-p", own)
+		}, "record", "-q", "--mode", "cpu", "-d", "1s", "-p", own)
 		if code := s.wait(); code != 0 {
 			t.Errorf("exit code %d: %s", code, s.stderr.String())
 		}
@@ -433,7 +452,7 @@ func TestRecordInPIDNamespace(t *testing.T) {
 	p := s.profile("mayfly.pb.gz")
 	labelled := 0
 	for _, sm := range p.Sample {
-		if len(sm.Label) == 3 {
+		if len(sm.Label) == 3+1 { // the program's and go.state
 			labelled++
 		}
 	}

@@ -22,6 +22,7 @@ var commands = []func(*env) *cobra.Command{
 	heldCommand,
 	demoCommand,
 	roleCommand,
+	dumpCommand,
 	listCommand,
 	doctorCommand,
 	versionCommand,

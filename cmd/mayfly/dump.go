@@ -1,0 +1,183 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mayfly-profiler/mayfly/profiler"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
+)
+
+func dumpCommand(e *env) *cobra.Command {
+	var pid int
+	var labels, states []string
+	var asJSON, each bool
+	cmd := &cobra.Command{
+		Use:     "dump -p PID",
+		GroupID: groupRecord,
+		Short:   "Print all goroutines of a process, without stopping it",
+		Long: `Dump looks once at all goroutines of a running process and prints them in groups of equal
+state, labels and stack, the largest first. The process is not stopped and not signalled.
+A goroutine that runs at that moment has no stack: its frames are in registers.`,
+		Example: `  mayfly dump -p 4242
+  mayfly dump -p 4242 --label endpoint=/fulfil --state 'IO wait'
+  mayfly dump -p 4242 --label tenant=/^a/ --json`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if pid <= 0 {
+				return usagef("dump: which process? name it with -p PID; mayfly list shows the Go processes")
+			}
+			f, err := newFilter(labels, states)
+			if err != nil {
+				return err
+			}
+			all, err := profiler.Dump(pid)
+			if err != nil {
+				return err
+			}
+			return printDump(e, slices.DeleteFunc(all, f.rejects), asJSON, each)
+		},
+	}
+	fl := cmd.Flags()
+	fl.IntVarP(&pid, "pid", "p", 0, "the process")
+	fl.StringArrayVar(&labels, "label", nil, "only goroutines with this label: KEY=VALUE, KEY=/REGEXP/ or KEY")
+	fl.StringArrayVar(&states, "state", nil, "only goroutines in this state, such as running or 'IO wait'")
+	fl.BoolVar(&each, "each", false, "print every goroutine, not groups")
+	fl.BoolVar(&asJSON, "json", false, "print one JSON object")
+	cmd.RegisterFlagCompletionFunc("pid", completePID)
+	return cmd
+}
+
+// filter says which goroutines are wanted: all labels and one of the states.
+type filter struct {
+	labels map[string]func(string) bool
+	states []string
+}
+
+func newFilter(labels, states []string) (*filter, error) {
+	f := &filter{make(map[string]func(string) bool), states}
+	for _, l := range labels {
+		key, value, has := strings.Cut(l, "=")
+		switch {
+		case key == "":
+			return nil, usagef("dump: label %q: write KEY=VALUE, KEY=/REGEXP/ or KEY", l)
+		case !has:
+			f.labels[key] = func(string) bool { return true }
+		case len(value) > 1 && value[0] == '/' && value[len(value)-1] == '/':
+			re, err := regexp.Compile(value[1 : len(value)-1])
+			if err != nil {
+				return nil, usagef("dump: label %q: %w", l, err)
+			}
+			f.labels[key] = re.MatchString
+		default:
+			f.labels[key] = func(v string) bool { return v == value }
+		}
+	}
+	return f, nil
+}
+
+func (f *filter) rejects(g profiler.Goroutine) bool {
+	if len(f.states) > 0 && !slices.Contains(f.states, string(g.State)) {
+		return true
+	}
+	for key, ok := range f.labels {
+		if !slices.ContainsFunc(g.Labels, func(l sample.Label) bool { return l.Key == key && ok(l.Value) }) {
+			return true
+		}
+	}
+	return false
+}
+
+func printDump(e *env, all []profiler.Goroutine, asJSON, each bool) error {
+	if asJSON {
+		if all == nil {
+			all = []profiler.Goroutine{}
+		}
+		return e.json(struct {
+			Goroutines []profiler.Goroutine `json:"goroutines"`
+		}{all})
+	}
+	out := bufio.NewWriter(e.stdout)
+	for _, g := range groups(all, each) {
+		g.print(out)
+	}
+	if len(all) == 0 {
+		e.say("no goroutine matches")
+	}
+	return out.Flush()
+}
+
+// group is goroutines that are equal but for their ids.
+type group struct {
+	first profiler.Goroutine
+	ids   []uint64
+}
+
+// groups puts equal goroutines together, the largest group first.
+func groups(all []profiler.Goroutine, each bool) []*group {
+	var list []*group
+	byKey := make(map[string]*group)
+	for _, g := range all {
+		key := fmt.Sprint(g.State, g.Labels, g.Stack, g.CreatedBy, g.Function)
+		x := byKey[key]
+		if x == nil || each {
+			x = &group{first: g}
+			byKey[key] = x
+			list = append(list, x)
+		}
+		x.ids = append(x.ids, g.ID)
+	}
+	slices.SortStableFunc(list, func(a, b *group) int { return cmp.Compare(len(b.ids), len(a.ids)) })
+	return list
+}
+
+// shownIDs is how many ids a group's headline names.
+const shownIDs = 8
+
+// began says in which function a goroutine began, if that is known.
+func began(g profiler.Goroutine) string {
+	if g.Function == "" {
+		return ""
+	}
+	return "; it began in " + g.Function
+}
+
+func (x *group) print(w *bufio.Writer) {
+	g := x.first
+	if len(x.ids) == 1 {
+		fmt.Fprintf(w, "goroutine %d [%s]", g.ID, g.State)
+	} else {
+		ids := strings.Trim(fmt.Sprint(x.ids[:min(len(x.ids), shownIDs)]), "[]")
+		if len(x.ids) > shownIDs {
+			ids += " ..."
+		}
+		fmt.Fprintf(w, "%d goroutines [%s] %s", len(x.ids), g.State, ids)
+	}
+	for _, l := range g.Labels {
+		fmt.Fprintf(w, " %s=%q", printable(l.Key), l.Value)
+	}
+	fmt.Fprintln(w)
+	switch {
+	case len(g.Stack) == 0 && g.State == sample.Running:
+		fmt.Fprintf(w, "\t(running: its frames cannot be seen from outside%s)\n", began(g))
+	case len(g.Stack) == 0:
+		fmt.Fprintf(w, "\t(ran while its stack was read%s)\n", began(g))
+	}
+	for _, f := range g.Stack {
+		fmt.Fprintf(w, "\t%s\n\t\t%s:%d\n", f.Func, f.File, f.Line)
+	}
+	if c := g.CreatedBy; c != nil {
+		fmt.Fprintf(w, "\tcreated by %s", c.Func)
+		if len(x.ids) == 1 && g.Parent != 0 {
+			fmt.Fprintf(w, " in goroutine %d", g.Parent)
+		}
+		fmt.Fprintf(w, "\n\t\t%s:%d\n", c.File, c.Line)
+	}
+	fmt.Fprintln(w)
+}

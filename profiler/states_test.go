@@ -1,0 +1,50 @@
+package profiler
+
+import (
+	"math"
+	"testing"
+
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
+)
+
+// clockwork is a thread that spends its time as told.
+type clockwork struct{ now, step sample.ThreadTimes }
+
+func (c *clockwork) Times(tid uint32) (sample.ThreadTimes, bool) {
+	c.now.Running += c.step.Running
+	c.now.Preempted += c.step.Preempted
+	c.now.Sleeping += c.step.Sleeping
+	return c.now, tid == 7
+}
+
+func TestThreadStatesAddUp(t *testing.T) {
+	s := newThreadStates(&clockwork{step: sample.ThreadTimes{Running: 600, Preempted: 300, Sleeping: 100}})
+	if st, ok := s.State(8); ok {
+		t.Errorf("unknown thread: %s", st)
+	}
+	if st, ok := s.State(7); ok {
+		t.Errorf("first question: %s", st)
+	}
+	const n = 20000
+	got := make(map[sample.State]float64)
+	for range n {
+		st, ok := s.State(7)
+		if !ok {
+			t.Fatal("a known thread without a state")
+		}
+		got[st] += 1.0 / n
+	}
+	for st, want := range map[sample.State]float64{sample.Running: 0.6, sample.Preempted: 0.3, sample.Syscall: 0.1} {
+		if math.Abs(got[st]-want) > 4*math.Sqrt(want*(1-want)/n) {
+			t.Errorf("%s: %.3f of the time, want %.3f", st, got[st], want)
+		}
+	}
+}
+
+func TestThreadStatesWithoutTime(t *testing.T) {
+	s := newThreadStates(&clockwork{})
+	s.State(7)
+	if st, ok := s.State(7); ok {
+		t.Errorf("no time has passed, and yet: %s", st)
+	}
+}

@@ -1,0 +1,60 @@
+package profiler
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/mayfly-profiler/mayfly/internal/goruntime"
+	"github.com/mayfly-profiler/mayfly/profiler/bpf"
+	"github.com/mayfly-profiler/mayfly/profiler/goroutine"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
+)
+
+// A wall recording has two sources: the on-CPU source, whose samples are the column cpu, and the
+// goroutine table, which has all the other states. Which of a goroutine's states the OS is to blame
+// for (its thread waits for a CPU, or sleeps in the kernel) the scheduler's tracepoints tell the
+// table. Each of the three can be missing; what is left is recorded, and the rest is said.
+
+// attachTable opens the goroutine table and the scheduler's view of the threads.
+func (r *recording) attachTable(l *goruntime.Layout) error {
+	bin, bias := r.symbols.Main()
+	if bin == nil {
+		return errors.New("the table of functions in its executable cannot be read")
+	}
+	f, err := r.executable()
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	vars, err := goruntime.FindVars(f, l, bin.Func)
+	if err != nil {
+		return err
+	}
+	o := goroutine.Options{Rate: r.options.Rate, MaxOverhead: r.options.MaxOverhead, SPDelta: r.spDelta, Split: r.options.Keep.Timeline}
+	if r.sched, err = bpf.OpenSched(r.target); err != nil {
+		r.deny("preempted and throttled goroutines: " + err.Error())
+	} else {
+		o.Threads = newThreadStates(r.sched)
+	}
+	r.table, err = goroutine.Open(r.target, l, vars.Add(bias), o)
+	return err
+}
+
+// sources runs the sources until ctx ends or the target is gone. If one fails the other goes on.
+func (r *recording) sources(ctx context.Context) error {
+	var both []sample.Source
+	if r.source != nil {
+		both = append(both, r.source)
+	}
+	if r.table != nil {
+		both = append(both, r.table)
+	}
+	errs := make([]error, len(both))
+	var wg sync.WaitGroup
+	for i, s := range both {
+		wg.Go(func() { errs[i] = s.Run(ctx, r.add) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
