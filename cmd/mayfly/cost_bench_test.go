@@ -28,15 +28,15 @@ func BenchmarkRecord(b *testing.B) {
 	target.Need(b, bpf.Probe())
 	mayfly := filepath.Join(b.TempDir(), "mayfly")
 	goBuild(b, ".", mayfly)
-	for _, hz := range []int{999, 4999} {
-		b.Run(fmt.Sprintf("server/%d", hz), func(b *testing.B) {
+	for _, o := range []struct{ mode, rate string }{{"cpu", "999"}, {"cpu", "4999"}, {"wall", "999"}} {
+		b.Run("server/"+o.mode+"/"+o.rate, func(b *testing.B) {
 			x := target.Start(b, target.Compile(b, "server", target.Build{}))
-			cost(b, x, mayfly, "-d", "10s", "-F", strconv.Itoa(hz))
+			cost(b, x, mayfly, "-d", "10s", "--mode", o.mode, "-F", o.rate)
 		})
 	}
-	b.Run("large/999", func(b *testing.B) {
+	b.Run("large/cpu/999", func(b *testing.B) {
 		x := target.Start(b, largeProgram(b))
-		cost(b, x, mayfly, "-d", "10s")
+		cost(b, x, mayfly, "-d", "10s", "--mode", "cpu")
 		reportSize(b, x.Exe)
 	})
 }

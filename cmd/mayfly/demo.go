@@ -118,6 +118,10 @@ func (d *demoRun) record(ctx context.Context) error {
 		d.env.warn("without eBPF there is the default profile only: %s", oneLine(err.Error()))
 	} else if err != nil {
 		return err
+	} else {
+		for _, what := range d.rec.Summary.Denied {
+			d.env.warn("missing: %s", what)
+		}
 	}
 	if ctx.Err() != nil {
 		d.env.warn("interrupted: no default profile")

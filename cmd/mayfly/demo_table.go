@@ -21,16 +21,19 @@ func (d *demoRun) table(lines int) {
 	s := d.rec.Summary
 	w := tabwriter.NewWriter(d.env.stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	defer w.Flush()
+	seen, rusage, atLeast := s.CPUProfiled, s.CPURusage, ""
+	if s.EngineCPU != "ebpf" { // the goroutine table tells CPU time by label, and not where it goes
+		seen, rusage, atLeast = s.TableCPU, d.after.CPUNS-d.before.CPUNS, "at least "
+	}
 	fmt.Fprintf(w, "\tdefault profile\t%s\t\n", "mayfly")
 	fmt.Fprintf(w, "rate asked\t100 Hz\t%d Hz\t\n", s.RateAsked)
 	fmt.Fprintf(w, "samples\t%d\t%d\t\n", total(d.standard, 0), s.Samples)
 	cpu := total(d.standard, 1)
-	fmt.Fprintf(w, "CPU seen\t%s\t%s\t\n", seconds(cpu), seconds(s.CPUProfiled))
-	fmt.Fprintf(w, "of %s by rusage\t%.1f %%\t%.1f %%\t\n", seconds(s.CPURusage),
-		percent(cpu, s.CPURusage), percent(s.CPUProfiled, s.CPURusage))
+	fmt.Fprintf(w, "CPU seen\t%s\t%s\t\n", seconds(cpu), seconds(seen))
+	fmt.Fprintf(w, "of %s by rusage\t%.1f %%\t%.1f %%\t\n", seconds(rusage), percent(cpu, rusage), percent(seen, rusage))
 	made := d.after.Lines - d.before.Lines
-	fmt.Fprintf(w, "order lines (%d goroutines) seen\tat most %.1f %%\t%.1f %%\t\n", made,
-		percent(lineSamples(d.standard), made), percent(int64(lines), made))
+	fmt.Fprintf(w, "order lines (%d goroutines) seen\tat most %.1f %%\t%s%.1f %%\t\n", made,
+		percent(lineSamples(d.standard), made), atLeast, percent(int64(lines), made))
 	fmt.Fprintf(w, "\t\t\t\nCPU by label\t\t\t\n")
 	for _, key := range []string{"endpoint", "tenant", "job"} {
 		labelRows(w, key, d.standard, d.rec.Profile)
@@ -91,8 +94,11 @@ type cpuTime struct {
 
 // String adds the 95 % interval that counting n independent samples has: n +- 1.96 sqrt(n).
 func (c cpuTime) String() string {
-	if c.samples == 0 {
+	switch {
+	case c.ns == 0:
 		return "never seen"
+	case c.samples == 0:
+		return round(c.ns).String()
 	}
 	err := 1.96 * float64(c.ns) / math.Sqrt(float64(c.samples))
 	return fmt.Sprintf("%s ±%s", round(c.ns), round(int64(err)))
