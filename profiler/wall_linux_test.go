@@ -40,7 +40,8 @@ func TestStatesAddUp(t *testing.T) {
 			s := rec.Summary
 			t.Logf("%.0f looks a second, %d missed; the table saw %.2fs on a CPU, samples %.2fs; %v", s.TableRate, s.TableMissed,
 				float64(s.TableCPU)/1e9, float64(s.CPUProfiled)/1e9, s.Denied)
-			if off := float64(s.TableCPU)/float64(s.CPUProfiled) - 1; math.Abs(off) > 0.15 {
+			// Without the rights for eBPF the states still add up, and there is nothing to compare with.
+			if off := float64(s.TableCPU)/float64(s.CPUProfiled) - 1; s.EngineCPU == "ebpf" && math.Abs(off) > 0.15 {
 				t.Errorf("CPU time: the goroutine table saw %+.1f %% of what the samples stand for", 100*off)
 			}
 		})
