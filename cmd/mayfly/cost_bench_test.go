@@ -44,7 +44,7 @@ func BenchmarkRecord(b *testing.B) {
 // cost records x and reports the means.
 func cost(b *testing.B, x *target.Target, mayfly string, args ...string) {
 	time.Sleep(time.Second) // the target grows warm
-	var busy, rss, attach, samples, n float64
+	var busy, rss, attach, samples, cpus, n float64
 	for b.Loop() {
 		out := filepath.Join(b.TempDir(), "mayfly.pb.gz")
 		cmd := exec.Command(mayfly, append([]string{"record", "-q", "--json", "-o", out, "-p", strconv.Itoa(x.PID)}, args...)...)
@@ -65,12 +65,14 @@ func cost(b *testing.B, x *target.Target, mayfly string, args ...string) {
 		rss += float64(r.SelfRSS) / 1e6
 		attach += float64(r.AttachTime) / 1e6
 		samples += float64(r.Samples+r.Lost) / (float64(r.Duration) / 1e9)
+		cpus += float64(r.CPURusage) / float64(r.Duration)
 	}
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(busy/n, "%CPU")
 	b.ReportMetric(rss/n, "MB-resident")
 	b.ReportMetric(attach/n, "ms-attach")
 	b.ReportMetric(samples/n, "samples/s")
+	b.ReportMetric(cpus/n, "target-CPUs")
 }
 
 // reportSize says how large a program is, and its table of functions and lines within.

@@ -34,12 +34,12 @@ func TestSchedTimes(t *testing.T) {
 			continue
 		}
 		sum := a.Running - b.Running + a.Preempted - b.Preempted + a.Throttled - b.Throttled + a.Sleeping - b.Sleeping
-		if off := sum - (end - start); off < -20e6 || off > 20e6 { // the two readings take their time
+		if off := sum - (end - start); off < -200e6 || off > 200e6 { // the reader may be put off between two readings
 			t.Errorf("thread %d: states add up to %d ns of %d", tid, sum, end-start)
 		}
 		running += a.Running - b.Running
 	}
-	if off := float64(running)/float64(used) - 1; off < -0.1 || off > 0.1 {
+	if off := float64(running)/float64(used) - 1; off < -0.25 || off > 0.25 {
 		t.Errorf("%d ns on a CPU, the process's clock says %d", running, used)
 	}
 	if _, ok := s.Times(1 << 30); ok {
