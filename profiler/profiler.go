@@ -104,6 +104,7 @@ type recording struct {
 	mu      sync.Mutex       // of builder and symbols while the sources run
 	builder *Builder
 	summary Summary
+	added   int // samples of all sources
 
 	opened  time.Time
 	selfCPU time.Duration
@@ -258,13 +259,16 @@ func (r *recording) run(ctx context.Context) (*Recording, error) {
 	return &Recording{Profile: p, Summary: r.summary}, err
 }
 
+// progressEvery is how many samples pass between two calls of Progress: it is for people.
+const progressEvery = 128
+
 func execed(err error) bool { return errors.Is(err, bpf.ErrExec) || errors.Is(err, goroutine.ErrExec) }
 
 func (r *recording) add(s *sample.Sample) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.builder.Add(s)
-	if r.options.Progress != nil {
+	if r.added++; r.added%progressEvery == 0 && r.options.Progress != nil {
 		r.options.Progress(r.builder.tally.Samples, time.Duration(r.builder.tally.CPU))
 	}
 }
