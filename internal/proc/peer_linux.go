@@ -8,28 +8,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Peer says who is at the other end of one of the process's file descriptors: "10.0.0.7:5432" for
-// a connected TCP or UDP socket, "accept 0.0.0.0:8080" for a listening one, "unix:/run/x.sock",
-// "unix" for an unnamed one, or what /proc calls a file that is no socket ("pipe", "/dev/tty").
+// Peer says who is at the other end of one of the process's file descriptors.
 //
 // It duplicates the descriptor into this process for a moment (pidfd_getfd(2), Linux 5.6), which
 // needs the right to ptrace the process; the process does not notice.
-func (p *Process) Peer(fd int) (string, error) {
+func (p *Process) Peer(fd int) (Peer, error) {
 	own, err := p.fd.take(fd)
 	if err != nil {
-		return "", p.deny(fmt.Sprintf("fd %d", fd), err)
+		return Peer{}, p.deny(fmt.Sprintf("fd %d", fd), err)
 	}
 	defer unix.Close(own)
 	remote, err := unix.Getpeername(own)
 	switch err {
 	case nil:
-		return address(remote), nil
+		return p.connected(own, remote), nil
 	case unix.ENOTSOCK:
-		return p.fileName(own), nil
+		return Peer{Addr: p.fileName(own)}, nil
 	case unix.ENOTCONN:
-		return listening(own)
+		return unconnected(own)
 	}
-	return "", fmt.Errorf("proc: peer of fd %d of %d: %w", fd, p.pid, err)
+	return Peer{}, fmt.Errorf("proc: peer of fd %d of %d: %w", fd, p.pid, err)
 }
 
 // take duplicates a descriptor of the process.
@@ -47,16 +45,37 @@ func (f pidfd) take(fd int) (own int, err error) {
 	return own, err
 }
 
-// listening describes a socket without a peer.
-func listening(fd int) (string, error) {
+// connected describes a socket with a peer. A connection whose own address is one that connections
+// are accepted at was accepted: the peer is a client.
+func (p *Process) connected(fd int, remote unix.Sockaddr) Peer {
+	peer := Peer{Addr: address(remote)}
 	local, err := unix.Getsockname(fd)
 	if err != nil {
-		return "", fmt.Errorf("proc: address of a socket: %w", err)
+		return peer
+	}
+	switch l := local.(type) {
+	case *unix.SockaddrUnix: // who dials a unix socket has no name himself
+		if r, ok := remote.(*unix.SockaddrUnix); ok && unnamed(r) && !unnamed(l) {
+			peer = Peer{Addr: address(l), Client: true}
+		}
+	case *unix.SockaddrInet4:
+		peer.Client = p.listens(l.Port)
+	case *unix.SockaddrInet6:
+		peer.Client = p.listens(l.Port)
+	}
+	return peer
+}
+
+// unconnected describes a socket without a peer.
+func unconnected(fd int) (Peer, error) {
+	local, err := unix.Getsockname(fd)
+	if err != nil {
+		return Peer{}, fmt.Errorf("proc: address of a socket: %w", err)
 	}
 	if on, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err == nil && on == 1 {
-		return "accept " + address(local), nil
+		return Peer{Addr: "accept " + address(local)}, nil
 	}
-	return "unconnected " + address(local), nil
+	return Peer{Addr: "unconnected " + address(local)}, nil
 }
 
 func address(sa unix.Sockaddr) string {
@@ -66,7 +85,7 @@ func address(sa unix.Sockaddr) string {
 	case *unix.SockaddrInet6:
 		return netip.AddrPortFrom(netip.AddrFrom16(a.Addr).Unmap(), uint16(a.Port)).String()
 	case *unix.SockaddrUnix:
-		if a.Name == "" {
+		if unnamed(a) {
 			return "unix"
 		}
 		return "unix:" + strings.ToValidUTF8(a.Name, "?")
@@ -87,3 +106,6 @@ func (p *Process) fileName(own int) string {
 	}
 	return strings.ToValidUTF8(name, "?")
 }
+
+// unnamed says that a unix socket is not bound to a name, which x/sys spells like an abstract one.
+func unnamed(a *unix.SockaddrUnix) bool { return a.Name == "" || a.Name == "@" }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 // The test process looks at its own descriptors, as it would at another's.
@@ -14,7 +15,7 @@ func TestPeer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	check := func(what string, file interface{ File() (*os.File, error) }, want string) {
+	check := func(what string, file interface{ File() (*os.File, error) }, want Peer) {
 		t.Helper()
 		f, err := file.File()
 		if err != nil {
@@ -23,9 +24,10 @@ func TestPeer(t *testing.T) {
 		defer f.Close()
 		got, err := p.Peer(int(f.Fd()))
 		if err != nil || got != want {
-			t.Errorf("%s: %q, %v; want %q", what, got, err, want)
+			t.Errorf("%s: %#v, %v; want %#v", what, got, err, want)
 		}
 	}
+	type file = interface{ File() (*os.File, error) }
 	for _, network := range []string{"tcp4", "tcp6", "unix"} {
 		at := map[string]string{"tcp4": "127.0.0.1:0", "tcp6": "[::1]:0", "unix": filepath.Join(t.TempDir(), "s")}[network]
 		l, err := net.Listen(network, at)
@@ -39,9 +41,19 @@ func TestPeer(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		prefix := map[bool]string{true: "unix:"}[network == "unix"]
-		check(network+" connection", c.(interface{ File() (*os.File, error) }), prefix+l.Addr().String())
-		check(network+" listener", l.(interface{ File() (*os.File, error) }), "accept "+prefix+l.Addr().String())
+		time.Sleep(2 * believed)
+		accepted, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer accepted.Close()
+		prefix, client := "", c.LocalAddr().String()
+		if network == "unix" {
+			prefix, client = "unix:", "unix:"+l.Addr().String()
+		}
+		check(network+" connection", c.(file), Peer{Addr: prefix + l.Addr().String()})
+		check(network+" accepted", accepted.(file), Peer{Addr: client, Client: true})
+		check(network+" listener", l.(file), Peer{Addr: "accept " + prefix + l.Addr().String()})
 	}
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -49,10 +61,23 @@ func TestPeer(t *testing.T) {
 	}
 	defer r.Close()
 	defer w.Close()
-	if got, err := p.Peer(int(r.Fd())); got != "pipe" || err != nil {
-		t.Errorf("pipe: %q, %v", got, err)
+	if got, err := p.Peer(int(r.Fd())); got.Addr != "pipe" || err != nil {
+		t.Errorf("pipe: %+v, %v", got, err)
 	}
 	if _, err := p.Peer(1 << 20); err == nil {
 		t.Error("a descriptor that is not open has a peer")
+	}
+}
+
+func TestPeerString(t *testing.T) {
+	for p, want := range map[Peer]string{
+		{Addr: "10.0.0.7:5432"}:               "10.0.0.7:5432",
+		{Addr: "[::1]:4242", Client: true}:    "client ::1",
+		{Addr: "10.0.0.9:4242", Client: true}: "client 10.0.0.9",
+		{Addr: "unix:/s", Client: true}:       "client unix:/s",
+	} {
+		if p.String() != want {
+			t.Errorf("%+v is %q, want %q", p, p, want)
+		}
 	}
 }
