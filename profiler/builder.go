@@ -91,6 +91,7 @@ type fold struct {
 	sites  []uint32
 	labels []sample.Label
 	state  sample.State // only in wall profiles
+	peer   string
 	goid   uint64
 	end    int64 // CLOCK_MONOTONIC, ns; only in timelines
 	count  int64
@@ -237,6 +238,7 @@ func (b *Builder) appendKey(key []byte, s *sample.Sample) []byte {
 	}
 	if b.keep.Wall {
 		key = append(key, s.State...)
+		key = append(key, s.Peer...)
 	}
 	return key
 }
@@ -253,7 +255,7 @@ func (b *Builder) newFold(s *sample.Sample) *fold {
 		f.end = s.Time
 	}
 	if b.keep.Wall {
-		f.state = s.State
+		f.state, f.peer = s.State, s.Peer
 	}
 	return f
 }
@@ -306,6 +308,9 @@ func (f *fold) sample(locs []*profile.Location, columns int, epoch int64) *profi
 	}
 	if f.state != "" {
 		s.Label["go.state"] = []string{string(f.state)}
+	}
+	if f.peer != "" {
+		s.Label["go.peer"] = []string{f.peer}
 	}
 	for _, l := range f.labels {
 		s.Label[l.Key] = []string{l.Value} // a set has each key once

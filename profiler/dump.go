@@ -14,6 +14,9 @@ type Goroutine struct {
 	ID        uint64            `json:"id"`
 	Parent    uint64            `json:"parent,omitempty"` // who created it; 0 before Go 1.21
 	State     sample.State      `json:"state"`
+	Peer      string            `json:"peer,omitempty"`  // who an "IO wait" waits for: "10.0.0.7:5432", "accept 0.0.0.0:80"
+	PeerGroup string            `json:"group,omitempty"` // the same, but for clients without their port: "client 10.0.0.9"
+	IO        string            `json:"io,omitempty"`    // "read" or "write"
 	Labels    []sample.Label    `json:"labels,omitempty"`
 	Stack     []symbolize.Frame `json:"stack,omitempty"` // leaf first, inlined frames expanded; none while it runs
 	CreatedBy *symbolize.Frame  `json:"created_by,omitempty"`
@@ -67,6 +70,10 @@ type dumper struct {
 
 func (d *dumper) visit(g *goroutine.Goroutine) {
 	out := Goroutine{ID: g.ID, Parent: g.ParentID, State: g.State, Labels: g.Labels, Loss: g.Loss}
+	if out.Peer = g.Peer.Addr; out.Peer != "" {
+		out.PeerGroup = g.Peer.String()
+		out.IO = map[bool]string{false: "read", true: "write"}[g.Write]
+	}
 	for _, ra := range g.Stack {
 		for _, f := range d.call(ra) {
 			if roles[f.Func] != goexit {

@@ -124,7 +124,7 @@ func groups(all []profiler.Goroutine, each bool) []*group {
 	var list []*group
 	byKey := make(map[string]*group)
 	for _, g := range all {
-		key := fmt.Sprint(g.State, g.Labels, g.Stack, g.CreatedBy, g.Function)
+		key := fmt.Sprint(g.State, g.PeerGroup, g.IO, g.Labels, g.Stack, g.CreatedBy, g.Function)
 		x := byKey[key]
 		if x == nil || each {
 			x = &group{first: g}
@@ -148,16 +148,24 @@ func began(g profiler.Goroutine) string {
 	return "; it began in " + g.Function
 }
 
+// doing is a goroutine's state, and who it waits for.
+func doing(g profiler.Goroutine, peer string) string {
+	if peer == "" {
+		return string(g.State)
+	}
+	return fmt.Sprintf("%s, %s %s", g.State, g.IO, printable(peer))
+}
+
 func (x *group) print(w *bufio.Writer) {
 	g := x.first
 	if len(x.ids) == 1 {
-		fmt.Fprintf(w, "goroutine %d [%s]", g.ID, g.State)
+		fmt.Fprintf(w, "goroutine %d [%s]", g.ID, doing(g, g.Peer))
 	} else {
 		ids := strings.Trim(fmt.Sprint(x.ids[:min(len(x.ids), shownIDs)]), "[]")
 		if len(x.ids) > shownIDs {
 			ids += " ..."
 		}
-		fmt.Fprintf(w, "%d goroutines [%s] %s", len(x.ids), g.State, ids)
+		fmt.Fprintf(w, "%d goroutines [%s] %s", len(x.ids), doing(g, g.PeerGroup), ids)
 	}
 	for _, l := range g.Labels {
 		fmt.Fprintf(w, " %s=%q", printable(l.Key), l.Value)

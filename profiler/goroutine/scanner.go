@@ -61,6 +61,7 @@ type scanner struct {
 	jobs   []job
 	labels labelReader
 	walker walker
+	peers  peers
 	procid map[uint64]thread
 	visit  func(*job, []byte) // for snapshots, which take
 	whole  bool               // all the time that they need
@@ -100,6 +101,7 @@ func newScanner(mem proc.Gatherer, l *goruntime.Layout, v *goruntime.Vars, o Opt
 	s.procid = make(map[uint64]thread)
 	s.image = make([]byte, groupSize*chunkWindows*s.stride())
 	s.states = newStates(s.reasons())
+	s.peers = s.newPeers(nil)
 	s.lives.stats = &s.stats
 	if o.Rate > 0 {
 		s.period = int64(time.Second) / int64(o.Rate)

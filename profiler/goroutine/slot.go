@@ -17,6 +17,8 @@ type slot struct {
 	setFrom uint64
 	setGoid uint64
 
+	poll *poll // the file that it waited for last
+
 	now  stay
 	prev *stay // the stay before, held back until it is known where it ended
 	gap  int64 // > 0: now was found after that many ns without a look, and its beginning is open
@@ -38,11 +40,13 @@ type stay struct {
 	late     bool // stack and labels were put off
 	stack    *stack
 	set      *labelSet
+	peer     *peer // who it waits for,
+	write    bool  // to take data
 }
 
 // same says whether two stays differ in nothing but their time.
 func (s *stay) same(o *stay) bool {
-	return s.goid == o.goid && s.state == o.state && s.stack == o.stack && s.set == o.set && s.tid == o.tid && s.loss == o.loss
+	return s.goid == o.goid && s.state == o.state && s.stack == o.stack && s.set == o.set && s.tid == o.tid && s.loss == o.loss && s.peer == o.peer
 }
 
 // state is a sample.State by number: a wait reason, or one of the constants.

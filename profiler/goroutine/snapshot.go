@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
@@ -15,9 +16,11 @@ type Goroutine struct {
 	Loss            sample.Loss
 	Labels          []sample.Label
 	LabelsTruncated bool
-	StartPC, GoPC   uint64 // entry of its function; the return address of the go statement
-	ThreadID        uint32 // of the thread that runs it or waits for its system call; else 0
-	WaitReason      string // why it waits; empty when it does not
+	StartPC, GoPC   uint64    // entry of its function; the return address of the go statement
+	ThreadID        uint32    // of the thread that runs it or waits for its system call; else 0
+	WaitReason      string    // why it waits; empty when it does not
+	Peer            proc.Peer // who an "IO wait" waits for; zero when it does not, or that is not known
+	Write           bool      // it waits for the peer to take data, not to send some
 	// WaitSince is a time at which it was waiting already, CLOCK_MONOTONIC in ns. Only the garbage
 	// collector writes it (runtime/mgcmark.go): 0 means that no collection has passed since.
 	WaitSince int64
@@ -33,6 +36,7 @@ func (t *Table) Snapshot(visit func(*Goroutine)) error {
 	if err != nil {
 		return err
 	}
+	s.peers = s.newPeers(t.process.Peer)
 	all, err := s.snapshot()
 	for _, g := range all {
 		visit(g)
@@ -79,6 +83,9 @@ func (s *scanner) goroutine(j *job, g []byte) *Goroutine {
 	if j.key.status == gwaiting || j.key.status == gleaked {
 		r.WaitReason = string(s.states[g[s.f.reason]])
 		r.WaitSince = int64(optional(g, s.f.since))
+	}
+	if j.seen.peer != nil {
+		r.Peer, r.Write = j.seen.peer.Peer, j.seen.write
 	}
 	if j.seen.stack != nil {
 		r.Stack = slices.Clone(j.seen.stack.pcs)

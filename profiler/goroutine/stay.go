@@ -27,6 +27,9 @@ func (e *event) sample(sm *sample.Sample, s *scanner) {
 	if e.stack != nil {
 		sm.Curg = e.stack.pcs
 	}
+	if e.peer != nil {
+		sm.Peer = e.peer.name
+	}
 	if e.set != nil {
 		sm.Labels, sm.LabelsTruncated = e.set.labels, e.set.truncated
 	}

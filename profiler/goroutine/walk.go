@@ -63,8 +63,12 @@ func (s *scanner) walk(jobs []job) error {
 			w.todo = append(w.todo, i)
 		}
 	}
+	tries := 2
+	if s.whole {
+		tries = 32
+	}
 	for try := 0; len(w.todo) > 0; try++ {
-		if try == 2 {
+		if try == tries {
 			for _, i := range w.todo {
 				s.unwalked(&jobs[i], &s.stats.Torn)
 			}
@@ -87,6 +91,7 @@ func (s *scanner) wants(j *job) bool {
 		return false // the same call as before
 	case j.kind == parked && j.same && j.s.steady:
 		j.seen.stack, j.seen.loss, j.steady = j.s.now.stack, j.s.now.loss, true
+		j.seen.peer, j.seen.write = j.s.now.peer, j.s.now.write
 		return false // only its labels were owed
 	case j.first && s.walks <= 0:
 		j.seen.late, j.seen.loss = true, sample.Unwalked
@@ -200,7 +205,7 @@ func (s *scanner) pass(jobs []job, todo []int, size int) error {
 		}
 		s.follow(i, j, stackCopy{mem: s.pieces[n].Buf, base: s.pieces[n].Addr, again: again, last: size == deep})
 	}
-	return nil
+	return s.findPeers()
 }
 
 // extent is the piece of stack to read, empty if the g's words make no sense.
@@ -262,6 +267,7 @@ func (s *scanner) follow(i int, j *job, c stackCopy) {
 		j.seen.loss = sample.Whole
 	}
 	s.stats.Walked++
+	s.wantPeer(j, c)
 	j.seen.stack = w.intern(j.seen.loss == sample.Truncated)
 	j.steady = j.kind == parked && !s.shaky(j) && !s.onThread(j)
 }

@@ -69,6 +69,10 @@ type Sample struct {
 	// CurgLeaf does the same for Curg[0].
 	CurgLeaf Leaf
 
+	// Peer is who a goroutine in "IO wait" waits for: "10.0.0.7:5432", "client 10.0.0.9",
+	// "accept 0.0.0.0:8080", "unix:/run/x.sock", "pipe"; "" when it does not, or that is not known.
+	Peer string
+
 	// Labels are the pprof labels of the goroutine, in the order of the target's label set.
 	Labels []Label
 	// Idle says that the goroutine has neither run nor changed since the recording began.
