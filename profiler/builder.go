@@ -92,6 +92,7 @@ type fold struct {
 	labels []sample.Label
 	state  sample.State // only in wall profiles
 	peer   string
+	call   string
 	goid   uint64
 	end    int64 // CLOCK_MONOTONIC, ns; only in timelines
 	count  int64
@@ -239,6 +240,7 @@ func (b *Builder) appendKey(key []byte, s *sample.Sample) []byte {
 	if b.keep.Wall {
 		key = append(key, s.State...)
 		key = append(key, s.Peer...)
+		key = append(key, s.Call...)
 	}
 	return key
 }
@@ -255,7 +257,7 @@ func (b *Builder) newFold(s *sample.Sample) *fold {
 		f.end = s.Time
 	}
 	if b.keep.Wall {
-		f.state, f.peer = s.State, s.Peer
+		f.state, f.peer, f.call = s.State, s.Peer, s.Call
 	}
 	return f
 }
@@ -308,6 +310,9 @@ func (f *fold) sample(locs []*profile.Location, columns int, epoch int64) *profi
 	}
 	if f.state != "" {
 		s.Label["go.state"] = []string{string(f.state)}
+	}
+	if f.call != "" {
+		s.Label["go.syscall"] = []string{f.call}
 	}
 	if f.peer != "" {
 		s.Label["go.peer"] = []string{f.peer}

@@ -3,6 +3,7 @@ package profiler
 import (
 	"math/rand/v2"
 
+	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
@@ -14,29 +15,49 @@ import (
 // Drawn by length, the states add up to the truth over many ticks, whoever runs when.
 type threadStates struct {
 	threads sample.Threads
+	target  *proc.Process // nil: blocked knows nothing
 	last    map[uint32]sample.ThreadTimes
+	blocked map[uint32]string // threads that were not switched yet: the system call that they are in
 	random  *rand.Rand
 }
 
-func newThreadStates(t sample.Threads) *threadStates {
-	return &threadStates{t, make(map[uint32]sample.ThreadTimes), rand.New(rand.NewPCG(1, 2))}
+func newThreadStates(t sample.Threads, target *proc.Process) *threadStates {
+	return &threadStates{
+		threads: t, target: target, last: make(map[uint32]sample.ThreadTimes), blocked: make(map[uint32]string), random: rand.New(rand.NewPCG(1, 2)),
+	}
 }
 
-// State is false for a thread that is not known, or was not asked about before.
-func (s *threadStates) State(tid uint32) (sample.State, bool) {
+// State is false for a thread that is not known, or was not asked about before. It makes system
+// calls only when it meets a thread that has slept since before the scheduler was watched.
+func (s *threadStates) State(tid uint32) (sample.State, string, bool) {
 	now, ok := s.threads.Times(tid)
 	if !ok {
-		return sample.Unknown, false
+		return sample.Unknown, s.call(tid), false
 	}
 	then, known := s.last[tid]
 	s.last[tid] = now
 	if !known {
-		return sample.Unknown, false
+		return sample.Unknown, "", false
 	}
-	return draw(s.random, sample.ThreadTimes{
+	state, ok := draw(s.random, sample.ThreadTimes{
 		Running: now.Running - then.Running, Preempted: now.Preempted - then.Preempted,
 		Throttled: now.Throttled - then.Throttled, Sleeping: now.Sleeping - then.Sleeping,
 	})
+	if state != sample.Syscall {
+		return state, "", ok
+	}
+	return state, now.Call, ok
+}
+
+// call is the system call in which a thread has been since before the scheduler was watched. It can
+// only leave it by a switch, so asking once will do.
+func (s *threadStates) call(tid uint32) string {
+	name, asked := s.blocked[tid]
+	if !asked && s.target != nil {
+		name = proc.CallName(s.target.Call(tid))
+		s.blocked[tid] = name
+	}
+	return name
 }
 
 func draw(r *rand.Rand, t sample.ThreadTimes) (sample.State, bool) {

@@ -18,17 +18,17 @@ func (c *clockwork) Times(tid uint32) (sample.ThreadTimes, bool) {
 }
 
 func TestThreadStatesAddUp(t *testing.T) {
-	s := newThreadStates(&clockwork{step: sample.ThreadTimes{Running: 600, Preempted: 300, Sleeping: 100}})
-	if st, ok := s.State(8); ok {
+	s := newThreadStates(&clockwork{step: sample.ThreadTimes{Running: 600, Preempted: 300, Sleeping: 100}}, nil)
+	if st, _, ok := s.State(8); ok {
 		t.Errorf("unknown thread: %s", st)
 	}
-	if st, ok := s.State(7); ok {
+	if st, _, ok := s.State(7); ok {
 		t.Errorf("first question: %s", st)
 	}
 	const n = 20000
 	got := make(map[sample.State]float64)
 	for range n {
-		st, ok := s.State(7)
+		st, _, ok := s.State(7)
 		if !ok {
 			t.Fatal("a known thread without a state")
 		}
@@ -42,9 +42,9 @@ func TestThreadStatesAddUp(t *testing.T) {
 }
 
 func TestThreadStatesWithoutTime(t *testing.T) {
-	s := newThreadStates(&clockwork{})
+	s := newThreadStates(&clockwork{}, nil)
 	s.State(7)
-	if st, ok := s.State(7); ok {
+	if st, _, ok := s.State(7); ok {
 		t.Errorf("no time has passed, and yet: %s", st)
 	}
 }

@@ -35,7 +35,7 @@ func (r *recording) attachTable(l *goruntime.Layout) error {
 	if r.sched, err = bpf.OpenSched(r.target); err != nil {
 		r.deny("preempted and throttled goroutines: " + err.Error())
 	} else {
-		o.Threads = newThreadStates(r.sched)
+		o.Threads = newThreadStates(r.sched, r.target)
 	}
 	r.table, err = goroutine.Open(r.target, l, vars.Add(bias), o)
 	return err

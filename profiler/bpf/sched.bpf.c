@@ -44,6 +44,19 @@ struct task_struct {
 	bool throttled; // Linux 6.18: throttled by itself on the way to user space
 } __attribute__((preserve_access_index));
 
+// What a thread asked the kernel for: below zero when it came in by a fault or an interrupt.
+struct pt_regs {
+#if defined(__TARGET_ARCH_x86)
+	long orig_ax;
+#define CALL orig_ax
+#elif defined(__TARGET_ARCH_arm64)
+	int syscallno;
+#define CALL syscallno
+#else
+#error "no system call number for this architecture"
+#endif
+} __attribute__((preserve_access_index));
+
 enum thread_states { THREAD_UNKNOWN, THREAD_RUNS, THREAD_WANTS, THREAD_THROTTLED, THREAD_SLEEPS, THREAD_STATES };
 
 #define MAX_THREADS 8192
@@ -54,7 +67,7 @@ struct thread {
 	u32 seq;
 	u32 tid;   // in the thread's own PID namespace, as gettid(2) and m.procid have it
 	u32 state; // enum thread_states
-	u32 pad;
+	u32 call;  // number of the system call that it slept in last, plus 1; 0: in none
 	u64 since; // when that began, CLOCK_MONOTONIC, ns
 	u64 ns[THREAD_STATES]; // before that, by state
 };
@@ -120,7 +133,7 @@ static __always_inline struct thread *find(struct task_struct *t)
 	return th;
 }
 
-static __always_inline void enter(struct thread *th, u32 state)
+static __always_inline void enter(struct thread *th, u32 state, u32 call)
 {
 	u64 now = bpf_ktime_get_ns();
 	u32 old = th->state;
@@ -130,10 +143,12 @@ static __always_inline void enter(struct thread *th, u32 state)
 		th->ns[old] += now - th->since;
 	th->since = now;
 	th->state = state;
+	if (state == THREAD_SLEEPS)
+		th->call = call;
 	__sync_fetch_and_add(&th->seq, 1);
 }
 
-static __always_inline void set(struct task_struct *t, u32 state)
+static __always_inline void set(struct task_struct *t, u32 state, u32 call)
 {
 	struct thread *th;
 
@@ -141,7 +156,16 @@ static __always_inline void set(struct task_struct *t, u32 state)
 		return;
 	th = find(t);
 	if (th)
-		enter(th, state);
+		enter(th, state, call);
+}
+
+// call is the system call that the task is in, plus 1, or 0.
+static __always_inline u32 call(struct task_struct *t)
+{
+	struct pt_regs *regs = (void *)bpf_task_pt_regs((void *)t);
+	long nr = regs ? BPF_CORE_READ(regs, CALL) : -1;
+
+	return nr < 0 || nr >= 1 << 16 ? 0 : nr + 1;
 }
 
 static __always_inline bool throttled(struct task_struct *t)
@@ -175,23 +199,23 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 
 		if (state == THREAD_WANTS && throttled(prev))
 			state = THREAD_THROTTLED;
-		set(prev, state);
+		set(prev, state, state == THREAD_SLEEPS ? call(prev) : 0);
 	}
-	set(next, THREAD_RUNS);
+	set(next, THREAD_RUNS, 0);
 	return 0;
 }
 
 SEC("tp_btf/sched_wakeup")
 int BPF_PROG(on_wakeup, struct task_struct *t)
 {
-	set(t, THREAD_WANTS);
+	set(t, THREAD_WANTS, 0);
 	return 0;
 }
 
 SEC("tp_btf/sched_wakeup_new")
 int BPF_PROG(on_wakeup_new, struct task_struct *t)
 {
-	set(t, THREAD_WANTS);
+	set(t, THREAD_WANTS, 0);
 	return 0;
 }
 

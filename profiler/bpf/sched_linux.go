@@ -97,6 +97,7 @@ func (s slot) times(now int64) (sample.ThreadTimes, bool) {
 	for range retries {
 		before := atomic.LoadUint32(&s.t.Seq)
 		state, since := atomic.LoadUint32(&s.t.State), atomic.LoadUint64(&s.t.Since)
+		call := atomic.LoadUint32(&s.t.Call)
 		var ns [schedThreadStatesTHREAD_STATES]int64
 		for i := range ns {
 			ns[i] = int64(atomic.LoadUint64(&s.t.Ns[i]))
@@ -108,6 +109,7 @@ func (s slot) times(now int64) (sample.ThreadTimes, bool) {
 		return sample.ThreadTimes{
 			Running: ns[schedThreadStatesTHREAD_RUNS], Preempted: ns[schedThreadStatesTHREAD_WANTS],
 			Throttled: ns[schedThreadStatesTHREAD_THROTTLED], Sleeping: ns[schedThreadStatesTHREAD_SLEEPS],
+			Call: proc.CallName(int(call) - 1),
 		}, true
 	}
 	return sample.ThreadTimes{}, false

@@ -18,7 +18,7 @@ type schedThread struct {
 	Seq   uint32
 	Tid   uint32
 	State uint32
-	Pad   uint32
+	Call  uint32
 	Since uint64
 	Ns    [5]uint64
 }

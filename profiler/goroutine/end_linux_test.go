@@ -102,7 +102,7 @@ func TestOpenRefuses(t *testing.T) {
 // threads says that every thread is in one state.
 type threads sample.State
 
-func (s threads) State(uint32) (sample.State, bool) { return sample.State(s), s != "" }
+func (s threads) State(uint32) (sample.State, string, bool) { return sample.State(s), "", s != "" }
 
 // What is known of the threads decides what goroutines that have one are doing.
 func TestThreads(t *testing.T) {

@@ -109,7 +109,7 @@ func (s *scanner) look(sl *slot, image int, at int64) pulse {
 	j := job{s: sl, image: image, key: k, at: at, labels: labels, kind: kd, same: same, owed: !known}
 	j.first = sl.read == 0 || same && sl.now.late
 	j.seen.goid = k.goid
-	j.seen.state, j.seen.tid = s.stateOf(g, k.status)
+	s.setState(&j.seen, g, k.status)
 	if known && labels != 0 {
 		j.seen.set = sl.set
 	}
@@ -136,32 +136,31 @@ func (s *scanner) judge(j *job) pulse {
 	return quiet
 }
 
-// stateOf names the state of a live goroutine and the thread that it has, 0 without one. A
-// goroutine that waits and has a thread only says it waits: it runs on the system stack, for the
-// collector or to stop the world (runtime/proc.go, casGToWaitingForSuspendG).
-func (s *scanner) stateOf(g []byte, status uint32) (state, uint32) {
-	tid := s.tid(word(g, s.f.m))
-	st, known := unknown0, false
-	if tid != 0 && s.o.Threads != nil {
+// setState enters the state of a live goroutine, the thread that it has, 0 without one, and what that
+// is blocked in. A goroutine that waits and has a thread only says it waits: it runs on the system
+// stack, for the collector or to stop the world (runtime/proc.go, casGToWaitingForSuspendG).
+func (s *scanner) setState(st *stay, g []byte, status uint32) {
+	st.tid, st.call = s.tid(word(g, s.f.m)), ""
+	known := false
+	if st.tid != 0 && s.o.Threads != nil {
 		var name sample.State
-		if name, known = s.o.Threads.State(tid); known {
-			st = ofThread(name)
+		if name, st.call, known = s.o.Threads.State(st.tid); known {
+			st.state = ofThread(name)
 		}
 	}
 	switch {
 	case status == grunnable || status == gpreempted:
-		return runnable0, 0
+		st.state, st.tid, st.call = runnable0, 0, ""
 	case status == gwaiting || status == gleaked:
-		if known && st == running0 {
-			return running0, tid
+		if !known || st.state != running0 {
+			st.state, st.tid, st.call = state(g[s.f.reason]), 0, ""
 		}
-		return state(g[s.f.reason]), 0
 	case known:
-		return st, tid
 	case status == gsyscall:
-		return syscall0, tid
+		st.state = syscall0
+	default:
+		st.state, st.call = running0, ""
 	}
-	return running0, tid
 }
 
 // thread is what was read in an m.

@@ -40,13 +40,14 @@ type stay struct {
 	late     bool // stack and labels were put off
 	stack    *stack
 	set      *labelSet
-	peer     *peer // who it waits for,
-	write    bool  // to take data
+	peer     *peer  // who it waits for,
+	write    bool   // to take data
+	call     string // the system call that it is blocked in
 }
 
 // same says whether two stays differ in nothing but their time.
 func (s *stay) same(o *stay) bool {
-	return s.goid == o.goid && s.state == o.state && s.stack == o.stack && s.set == o.set && s.tid == o.tid && s.loss == o.loss && s.peer == o.peer
+	return s.goid == o.goid && s.state == o.state && s.stack == o.stack && s.set == o.set && s.tid == o.tid && s.loss == o.loss && s.peer == o.peer && s.call == o.call
 }
 
 // state is a sample.State by number: a wait reason, or one of the constants.

@@ -27,6 +27,7 @@ func (e *event) sample(sm *sample.Sample, s *scanner) {
 	if e.stack != nil {
 		sm.Curg = e.stack.pcs
 	}
+	sm.Call = e.call
 	if e.peer != nil {
 		sm.Peer = e.peer.name
 	}

@@ -41,9 +41,10 @@ const MaxRate = 20000
 // Threads tells what a thread of the target is doing right now.
 type Threads interface {
 	// State returns sample.Running when the thread is on a CPU, Preempted or Throttled when it
-	// wants one, and Syscall when it sleeps in the kernel; ok is false for an unknown thread. It is
+	// wants one, and Syscall when it sleeps in the kernel, with the name of the system call if it
+	// sleeps in one; ok is false for an unknown thread. It is
 	// called at every tick for every thread that runs a goroutine: it must not make system calls.
-	State(tid uint32) (state sample.State, ok bool)
+	State(tid uint32) (state sample.State, call string, ok bool)
 }
 
 // Options say how to sample. The zero value works.

@@ -156,7 +156,7 @@ func (s *scanner) reread(jobs []job) error {
 			j.labels, j.owed = labels, labels != 0
 		}
 		j.key, j.kind, j.same = k, kd, false
-		j.seen.state, j.seen.tid = s.stateOf(g, k.status)
+		s.setState(&j.seen, g, k.status)
 		kept = append(kept, i)
 	}
 	w.todo = kept

@@ -72,6 +72,9 @@ type Sample struct {
 	// Peer is who a goroutine in "IO wait" waits for: "10.0.0.7:5432", "client 10.0.0.9",
 	// "accept 0.0.0.0:8080", "unix:/run/x.sock", "pipe"; "" when it does not, or that is not known.
 	Peer string
+	// Call is the system call that a goroutine in Syscall is blocked in, such as "fsync"; "" when it
+	// is not, or that is not known.
+	Call string
 
 	// Labels are the pprof labels of the goroutine, in the order of the target's label set.
 	Labels []Label
@@ -96,6 +99,10 @@ type ThreadTimes struct {
 	Preempted int64 // wanted a CPU
 	Throttled int64 // wanted a CPU while the cgroup's quota was used up
 	Sleeping  int64 // in the kernel: a blocking system call, a futex, a page fault
+
+	// Call is the system call that it slept in last, such as "fsync"; "" when it never slept in one
+	// or last slept elsewhere, as in a page fault.
+	Call string
 }
 
 // Threads tells the times of a process's threads by their ids, false for a thread that is not

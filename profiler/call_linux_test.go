@@ -1,0 +1,39 @@
+package profiler_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/mayfly-profiler/mayfly/internal/target"
+	"github.com/mayfly-profiler/mayfly/profiler"
+)
+
+// Each goroutine of testdata/calls is blocked in the system call that its label names, whether it
+// was so before the recording began or goes in and out all the time.
+func TestCalls(t *testing.T) {
+	x := target.Start(t, target.Compile(t, "calls", target.Build{}))
+	rec := record(t, x.PID, 2*time.Second, profiler.Options{Mode: profiler.Wall, MaxOverhead: 1})
+	if rec.Summary.EngineCPU != "ebpf" {
+		t.Skip("without eBPF the system calls have no names: ", rec.Summary.Denied)
+	}
+	named, all := make(map[string]int64), make(map[string]int64)
+	for _, s := range rec.Profile.Sample {
+		if len(s.Label["call"]) == 0 || s.Label["go.state"][0] != "syscall" {
+			continue
+		}
+		call, ns := s.Label["call"][0], s.Value[4]
+		all[call] += ns
+		switch got := s.Label["go.syscall"]; {
+		case len(got) == 0:
+		case got[0] == call:
+			named[call] += ns
+		default:
+			t.Errorf("%s: %v for %v", call, got, time.Duration(ns))
+		}
+	}
+	for _, call := range []string{"read", "flock", "wait4", "epoll_wait", "nanosleep"} {
+		if all[call] < int64(time.Second) || named[call] < all[call]*98/100 {
+			t.Errorf("%s: of %v in a system call %v have its name", call, time.Duration(all[call]), time.Duration(named[call]))
+		}
+	}
+}
