@@ -328,6 +328,13 @@ func (r *recording) finishTable(t Tally) {
 	s.TableCPU = t.TableCPU
 	s.GoroutinesCreated, s.GoroutinesSeen = st.Created, st.Seen
 	s.GoroutinesIdle = t.Idle
+	s.GoroutinesNew, s.Lives = st.New, st.Lives[:]
+	for _, l := range st.Lives {
+		s.GoroutinesAt100 += l.At100
+	}
+	s.GCMark = st.GC.Mark.Nanoseconds()
+	s.STWGC, s.STWGCTime, s.STWGCMax = st.GC.Stopped.Count, st.GC.Stopped.Time.Nanoseconds(), st.GC.Stopped.Longest.Nanoseconds()
+	s.STWOther, s.STWOtherTime, s.STWOtherMax = st.GC.Others.Count, st.GC.Others.Time.Nanoseconds(), st.GC.Others.Longest.Nanoseconds()
 	s.StacksTorn = st.Torn
 	if s.EngineCPU == "none" {
 		s.EngineCPU = "goroutine table"

@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+
+	"github.com/mayfly-profiler/mayfly/profiler/goroutine"
 )
 
 // Summary is what proves a recording: what was asked, what was reached, what was lost, what the
@@ -35,6 +37,22 @@ type Summary struct {
 	GoroutinesCreated int64 `json:"goroutines_created"` // while recording, by the runtime's own count of ids
 	GoroutinesSeen    int64 `json:"goroutines_seen"`    // distinct, in at least one sample
 	GoroutinesIdle    int   `json:"goroutines_idle"`    // did nothing and have no label: not in the profile
+
+	// Coverage of a wall recording: of the goroutines created meanwhile those that were seen, and those
+	// that looks at 100 Hz would have seen of the same, by the time that they were seen to live.
+	GoroutinesNew   int64            `json:"goroutines_new"`
+	GoroutinesAt100 int64            `json:"goroutines_at_100hz"`
+	Lives           []goroutine.Life `json:"goroutines_by_life"`
+
+	// The garbage collector, of a wall recording: while it was marking, and stops of the world by the
+	// runtime's own histograms, -1 before Go 1.22, which has none. Times are within 13 %.
+	GCMark       int64 `json:"gc_mark_ns"`
+	STWGC        int64 `json:"stw_gc"` // two a collection
+	STWGCTime    int64 `json:"stw_gc_ns"`
+	STWGCMax     int64 `json:"stw_gc_max_ns"`
+	STWOther     int64 `json:"stw_other"` // for goroutine profiles, runtime.GOMAXPROCS and the like
+	STWOtherTime int64 `json:"stw_other_ns"`
+	STWOtherMax  int64 `json:"stw_other_max_ns"`
 
 	UnlabeledShare  float64 `json:"unlabeled_share"` // of CPUProfiled
 	LabelsCompleted int64   `json:"labels_completed"`
@@ -73,6 +91,12 @@ func format(v any) string {
 		return strconv.FormatFloat(v, 'f', 4, 64)
 	case []string:
 		return strings.Join(v, "; ")
+	case []goroutine.Life: // below this long, seen (of them at 100 Hz)
+		texts := make([]string, len(v))
+		for i, l := range v {
+			texts[i] = l.String()
+		}
+		return strings.Join(texts, ", ")
 	}
 	return fmt.Sprint(v)
 }

@@ -205,8 +205,7 @@ func tell(e *env, f *recordFlags, rec *profiler.Recording) {
 		tellCPU(e, f, rec)
 	}
 	if s.EngineWall != "none" {
-		e.say("%s: all states %s, goroutine table %.0f Hz, %d goroutines created and %d seen, %d idle left out",
-			f.output, seconds(s.Wall), s.TableRate, s.GoroutinesCreated, s.GoroutinesSeen, s.GoroutinesIdle)
+		tellWall(e, f, rec)
 	}
 	if s.End != "duration reached" && s.End != "interrupted" {
 		e.say("%s: %s", f.output, s.End)
@@ -217,6 +216,23 @@ func tell(e *env, f *recordFlags, rec *profiler.Recording) {
 	if f.output != "-" {
 		e.say("go tool pprof -http=: %s", f.output)
 	}
+}
+
+// tellWall is about the goroutine table.
+func tellWall(e *env, f *recordFlags, rec *profiler.Recording) {
+	s := rec.Summary
+	e.say("%s: all states %s, goroutine table %.0f Hz, %d goroutines, %d idle left out",
+		f.output, seconds(s.Wall), s.TableRate, s.GoroutinesSeen, s.GoroutinesIdle)
+	if s.GoroutinesCreated > 0 {
+		share := 100 / float64(s.GoroutinesCreated)
+		e.say("%s: %d goroutines created, %.1f %% of them seen (100 Hz would have seen %.1f %%)",
+			f.output, s.GoroutinesCreated, share*float64(s.GoroutinesNew), share*float64(s.GoroutinesAt100))
+	}
+	for _, l := range s.Lives {
+		e.detail("goroutines by life, and at 100 Hz: %s", l)
+	}
+	e.detail("garbage collection: marking for %s; %d stops of the world, %s in all, longest below %s",
+		time.Duration(s.GCMark), s.STWGC, time.Duration(s.STWGCTime), time.Duration(s.STWGCMax))
 }
 
 // tellCPU is about the on-CPU samples.

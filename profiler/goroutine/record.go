@@ -41,7 +41,7 @@ func (r *recorder) record(ctx context.Context) error {
 	r.nominal = s.period
 	s.stats.Asked = 1e9 / float64(r.nominal)
 	s.stats.Lowest, s.stats.BackOff = s.stats.Asked, int(s.backOff)
-	s.births = s.readBirths()
+	s.births, s.stops = s.readBirths(), s.readStops()
 	s.stats.Begin = s.now()
 	r.budget = newBudget(r.table.options.MaxOverhead, s.stats.Begin)
 	err := r.ticks(ctx)
@@ -85,6 +85,7 @@ func (r *recorder) last() error {
 	s.o.Full, s.whole = true, true
 	err := s.step()
 	s.stats.End = s.now()
+	s.countStops(s.stops)
 	if now := s.readBirths(); now.next > 0 {
 		s.stats.Created = max(int64(now.next-now.unused())-int64(s.births.next-s.births.unused()), 0)
 	}

@@ -58,6 +58,7 @@ type scanner struct {
 	image  []byte // of the chunks being read
 	pieces []proc.Piece
 	length [8]byte
+	phase  [4]byte
 	jobs   []job
 	labels labelReader
 	walker walker
@@ -68,6 +69,7 @@ type scanner struct {
 
 	out    []event
 	births births
+	stops  stops
 	lives  lives
 	stats  Stats
 }
@@ -223,6 +225,9 @@ func (s *scanner) gather(group []*chunk) error {
 	n := len(s.pieces)
 	if !s.asked {
 		s.pieces = append(s.pieces, proc.Piece{Addr: s.v.Allglen, Buf: s.length[:]})
+		if s.v.GCPhase != 0 {
+			s.pieces = append(s.pieces, proc.Piece{Addr: s.v.GCPhase, Buf: s.phase[:]})
+		}
 	}
 	if err := s.mem.Gather(s.pieces); err != nil || s.asked {
 		return err
@@ -231,6 +236,7 @@ func (s *scanner) gather(group []*chunk) error {
 		return errGone
 	}
 	s.asked, s.before, s.looked = true, s.looked, s.now()
+	s.countPhase()
 	return nil
 }
 

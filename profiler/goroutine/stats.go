@@ -1,6 +1,9 @@
 package goroutine
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Stats say how the sampling went.
 type Stats struct {
@@ -28,6 +31,8 @@ type Stats struct {
 	Lives   [len(lifeBounds) + 1]Life
 	Runs    int64 // times that a goroutine ran and stopped between two looks, modulo 256 each
 
+	GC GC
+
 	Walked        int64 // stacks
 	Torn          int64 // stacks that were dropped because the goroutine ran while they were read
 	Rootless      int64 // stacks that were dropped because they do not end below a goroutine
@@ -39,9 +44,17 @@ type Stats struct {
 // in the Life before. Those that were not seen at all, Created - New, lived mostly for less than
 // one period, and for less than two of them surely but for missed ticks.
 type Life struct {
-	Below time.Duration // 0: no bound
-	Seen  int64
-	At100 int64 // of them, those that ticks at 100 Hz would have seen
+	Below time.Duration `json:"below_ns"` // 0: no bound
+	Seen  int64         `json:"seen"`
+	At100 int64         `json:"at_100hz"` // of them, those that ticks at 100 Hz would have seen
+}
+
+func (l Life) String() string {
+	below := "longer"
+	if l.Below > 0 {
+		below = "<" + l.Below.String()
+	}
+	return fmt.Sprintf("%s %d (%d)", below, l.Seen, l.At100)
 }
 
 var lifeBounds = [...]time.Duration{
