@@ -98,6 +98,7 @@ type recording struct {
 	options Options
 	target  *proc.Process
 	symbols *symbolize.Symbolizer
+	exe     *os.File         // of the goroutine table's own symbols
 	source  *bpf.OnCPU       // nil: not allowed here
 	sched   *bpf.Sched       // nil: not asked for, or not allowed
 	table   *goroutine.Table // nil: the same
@@ -177,18 +178,12 @@ func (r *recording) attach() error {
 	return nil
 }
 
-// inGo and spDelta are for the sources, which run while the builder resolves addresses. There are
-// symbols by the time they sample.
+// inGo is for the on-CPU source, which runs while the builder resolves addresses. There are symbols
+// by the time it samples.
 func (r *recording) inGo(pc uint64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.symbols.InGo(pc)
-}
-
-func (r *recording) spDelta(pc uint64) (int32, bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.symbols.SPDelta(pc)
 }
 
 // layout reads where the target's runtime keeps goroutines and labels. An unknown version is no
@@ -239,6 +234,9 @@ func (r *recording) close() {
 	}
 	if r.symbols != nil {
 		r.symbols.Close()
+	}
+	if r.exe != nil {
+		r.exe.Close()
 	}
 	r.target.Close()
 }
@@ -326,6 +324,10 @@ func (r *recording) finishTable(t Tally) {
 	s.EngineWall = "goroutine table"
 	s.TableRate, s.TableMissed = st.Reached, st.Missed
 	s.TableCPU = t.TableCPU
+	s.TableSlowest, s.TableSelfCPU = st.Slowest.Nanoseconds(), st.CPU.Nanoseconds()
+	if s.TableFirst = -1; st.Complete > 0 {
+		s.TableFirst = st.Complete - st.Begin
+	}
 	s.GoroutinesCreated, s.GoroutinesSeen = st.Created, st.Seen
 	s.GoroutinesIdle = t.Idle
 	s.GoroutinesNew, s.Lives = st.New, st.Lives[:]

@@ -32,7 +32,12 @@ type Summary struct {
 	TableRate   float64 `json:"table_rate_hz"`
 	TableMissed int64   `json:"table_missed"`
 	TableCPU    int64   `json:"table_cpu_ns"`
-	StacksTorn  int64   `json:"stacks_torn"` // dropped, because the goroutine ran while they were read
+	// TableFirst is how long it took to look at every goroutine once, -1 if it was not done at the end;
+	// TableSlowest is the longest look. What was not looked at yet is missing from the profile.
+	TableFirst   int64 `json:"table_first_ns"`
+	TableSlowest int64 `json:"table_slowest_ns"`
+	TableSelfCPU int64 `json:"table_self_cpu_ns"` // of the thread that looks
+	StacksTorn   int64 `json:"stacks_torn"`       // dropped, because the goroutine ran while they were read
 
 	GoroutinesCreated int64 `json:"goroutines_created"` // while recording, by the runtime's own count of ids
 	GoroutinesSeen    int64 `json:"goroutines_seen"`    // distinct, in at least one sample

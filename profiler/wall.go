@@ -9,6 +9,7 @@ import (
 	"github.com/mayfly-profiler/mayfly/profiler/bpf"
 	"github.com/mayfly-profiler/mayfly/profiler/goroutine"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
+	"github.com/mayfly-profiler/mayfly/symbolize"
 )
 
 // A wall recording has two sources: the on-CPU source, whose samples are the column cpu, and the
@@ -22,16 +23,22 @@ func (r *recording) attachTable(l *goruntime.Layout) error {
 	if bin == nil {
 		return errors.New("the table of functions in its executable cannot be read")
 	}
-	f, err := r.executable()
+	var err error
+	if r.exe, err = r.executable(); err != nil {
+		return err
+	}
+	// The sampling thread looks up stack depths and must not wait while the builder reads symbols:
+	// it has tables of its own.
+	own, err := symbolize.OpenGo(r.exe)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	vars, err := goruntime.FindVars(f, l, bin.Func)
+	vars, err := goruntime.FindVars(r.exe, l, own.Func)
 	if err != nil {
 		return err
 	}
-	o := goroutine.Options{Rate: r.options.Rate, MaxOverhead: r.options.MaxOverhead, SPDelta: r.spDelta, Split: r.options.Keep.Timeline}
+	o := goroutine.Options{Rate: r.options.Rate, MaxOverhead: r.options.MaxOverhead, Split: r.options.Keep.Timeline}
+	o.SPDelta = func(pc uint64) (int32, bool) { return own.SPDelta(pc - bias) }
 	if r.sched, err = bpf.OpenSched(r.target); err != nil {
 		r.deny("preempted and throttled goroutines: " + err.Error())
 	} else {

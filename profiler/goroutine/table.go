@@ -31,8 +31,8 @@ import (
 
 // Defaults of Options.
 const (
-	DefaultRate        = 999  // Hz: not a round number, against lock-step with the target's timers
-	DefaultMaxOverhead = 0.05 // of one core
+	DefaultRate        = 999 // Hz: not a round number, against lock-step with the target's timers
+	DefaultMaxOverhead = 0.1 // of one core
 )
 
 // MaxRate is the highest rate in Hz that is accepted.
