@@ -2,6 +2,7 @@ package profiler
 
 import (
 	"math/rand/v2"
+	"time"
 
 	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
@@ -27,8 +28,9 @@ func newThreadStates(t sample.Threads, target *proc.Process) *threadStates {
 	}
 }
 
-// State is false for a thread that is not known, or was not asked about before. It makes system
-// calls only when it meets a thread that has slept since before the scheduler was watched.
+// State is for a goroutine that has had the thread since the last question. It is false for a thread
+// that is not known, or was not asked about before. It makes system calls only when it meets a thread
+// that has slept since before the scheduler was watched.
 func (s *threadStates) State(tid uint32) (sample.State, string, bool) {
 	now, ok := s.threads.Times(tid)
 	if !ok {
@@ -58,6 +60,27 @@ func (s *threadStates) call(tid uint32) string {
 		s.blocked[tid] = name
 	}
 	return name
+}
+
+// displaced is how close to the beginning of a tick a thread loses its CPU to the one who ticks: a
+// switch of threads and the return from a sleep lie between.
+const displaced = int64(20 * time.Microsecond)
+
+// At is what the thread was doing at the given time, a moment ago, for a goroutine that it has not had
+// for long: what it did before says nothing of that one.
+func (s *threadStates) At(tid uint32, at int64) (sample.State, string, bool) {
+	now, ok := s.threads.Times(tid)
+	if !ok {
+		return sample.Unknown, s.call(tid), false
+	}
+	s.last[tid] = now
+	switch {
+	case now.Now == sample.Preempted && max(now.Since-at, at-now.Since) < displaced:
+		return sample.Running, "", true // it was, until it lost its CPU to the one who asks
+	case now.Now == sample.Syscall:
+		return now.Now, now.Call, true
+	}
+	return now.Now, "", now.Now != sample.Unknown
 }
 
 func draw(r *rand.Rand, t sample.ThreadTimes) (sample.State, bool) {

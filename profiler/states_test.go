@@ -3,6 +3,7 @@ package profiler
 import (
 	"math"
 	"testing"
+	"time"
 
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
@@ -46,5 +47,35 @@ func TestThreadStatesWithoutTime(t *testing.T) {
 	s.State(7)
 	if st, _, ok := s.State(7); ok {
 		t.Errorf("no time has passed, and yet: %s", st)
+	}
+}
+
+// A goroutine that has its thread only since a moment ago does what the thread does now, whatever
+// the thread did before; and who lost its CPU to the one who asks has it.
+func TestThreadStatesAt(t *testing.T) {
+	c := &clockwork{step: sample.ThreadTimes{Sleeping: 1000}}
+	s := newThreadStates(c, nil)
+	const at = int64(time.Second)
+	for _, tt := range []struct {
+		now   sample.State
+		since time.Duration // before that
+		want  sample.State
+	}{
+		{sample.Running, time.Microsecond, sample.Running},
+		{sample.Preempted, 10 * time.Microsecond, sample.Running},
+		{sample.Preempted, -10 * time.Microsecond, sample.Running},
+		{sample.Preempted, time.Millisecond, sample.Preempted},
+		{sample.Preempted, -time.Millisecond, sample.Preempted}, // the one who asks was held up
+		{sample.Throttled, time.Millisecond, sample.Throttled},
+		{sample.Syscall, time.Microsecond, sample.Syscall},
+	} {
+		c.now.Now, c.now.Since = tt.now, at-tt.since.Nanoseconds()
+		if st, _, ok := s.At(7, at); !ok || st != tt.want {
+			t.Errorf("%s since %v: %s, %v; want %s", tt.now, tt.since, st, ok, tt.want)
+		}
+	}
+	c.now.Now = sample.Unknown
+	if st, _, ok := s.At(7, at); ok {
+		t.Errorf("a thread of which nothing is known: %s", st)
 	}
 }

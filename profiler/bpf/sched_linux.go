@@ -107,12 +107,19 @@ func (s slot) times(now int64) (sample.ThreadTimes, bool) {
 		}
 		ns[state] += max(0, now-int64(since))
 		return sample.ThreadTimes{
+			Now: stateNames[state], Since: int64(since),
 			Running: ns[schedThreadStatesTHREAD_RUNS], Preempted: ns[schedThreadStatesTHREAD_WANTS],
 			Throttled: ns[schedThreadStatesTHREAD_THROTTLED], Sleeping: ns[schedThreadStatesTHREAD_SLEEPS],
 			Call: proc.CallName(int(call) - 1),
 		}, true
 	}
 	return sample.ThreadTimes{}, false
+}
+
+var stateNames = [schedThreadStatesTHREAD_STATES]sample.State{
+	schedThreadStatesTHREAD_UNKNOWN: sample.Unknown, schedThreadStatesTHREAD_RUNS: sample.Running,
+	schedThreadStatesTHREAD_WANTS: sample.Preempted, schedThreadStatesTHREAD_THROTTLED: sample.Throttled,
+	schedThreadStatesTHREAD_SLEEPS: sample.Syscall,
 }
 
 // search looks at the slots that were filled since the last look.

@@ -109,7 +109,7 @@ func (s *scanner) look(sl *slot, image int, at int64) pulse {
 	j := job{s: sl, image: image, key: k, at: at, labels: labels, kind: kd, same: same, owed: !known}
 	j.first = sl.read == 0 || same && sl.now.late
 	j.seen.goid = k.goid
-	s.setState(&j.seen, g, k.status)
+	s.setState(&j.seen, g, k.status, same)
 	if known && labels != 0 {
 		j.seen.set = sl.set
 	}
@@ -138,13 +138,19 @@ func (s *scanner) judge(j *job) pulse {
 
 // setState enters the state of a live goroutine, the thread that it has, 0 without one, and what that
 // is blocked in. A goroutine that waits and has a thread only says it waits: it runs on the system
-// stack, for the collector or to stop the world (runtime/proc.go, casGToWaitingForSuspendG).
-func (s *scanner) setState(st *stay, g []byte, status uint32) {
+// stack, for the collector or to stop the world (runtime/proc.go, casGToWaitingForSuspendG). same
+// says that the goroutine has not run since the last look.
+func (s *scanner) setState(st *stay, g []byte, status uint32, same bool) {
 	st.tid, st.call = s.tid(word(g, s.f.m)), ""
 	known := false
 	if st.tid != 0 && s.o.Threads != nil {
 		var name sample.State
-		if name, st.call, known = s.o.Threads.State(st.tid); known {
+		if same {
+			name, st.call, known = s.o.Threads.State(st.tid)
+		} else {
+			name, st.call, known = s.o.Threads.At(st.tid, s.began)
+		}
+		if known {
 			st.state = ofThread(name)
 		}
 	}
@@ -152,7 +158,7 @@ func (s *scanner) setState(st *stay, g []byte, status uint32) {
 	case status == grunnable || status == gpreempted:
 		st.state, st.tid, st.call = runnable0, 0, ""
 	case status == gwaiting || status == gleaked:
-		if !known || st.state != running0 {
+		if !known || st.state == syscall0 {
 			st.state, st.tid, st.call = state(g[s.f.reason]), 0, ""
 		}
 	case known:

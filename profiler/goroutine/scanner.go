@@ -44,6 +44,7 @@ type scanner struct {
 	n       int               // entries of allgs taken up
 	settled bool              // all goroutines that there were at first were taken up
 	tick    uint32
+	began   int64  // when this tick did
 	asked   bool   // allglen was read in this tick
 	looked  int64  // when it was read last,
 	before  int64  // and the time before that
@@ -145,6 +146,7 @@ var errGone = errors.New("the goroutine table is gone")
 func (s *scanner) step() error {
 	s.tick++
 	begin := s.now()
+	s.began = begin
 	s.lives.mark(begin, s.tick)
 	if s.walks = maxFirst; s.whole {
 		s.walks = maxSlots

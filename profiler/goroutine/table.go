@@ -45,6 +45,10 @@ type Threads interface {
 	// sleeps in one; ok is false for an unknown thread. It is
 	// called at every tick for every thread that runs a goroutine: it must not make system calls.
 	State(tid uint32) (state sample.State, call string, ok bool)
+	// At is State for a goroutine that did not have the thread at the last look: what the thread did
+	// before it, sleep above all, is not what the goroutine does. It is asked for the time at which
+	// the tick began, CLOCK_MONOTONIC in ns: who lost its CPU to the one who asks had it then.
+	At(tid uint32, at int64) (state sample.State, call string, ok bool)
 }
 
 // Options say how to sample. The zero value works.

@@ -156,7 +156,7 @@ func (s *scanner) reread(jobs []job) error {
 			j.labels, j.owed = labels, labels != 0
 		}
 		j.key, j.kind, j.same = k, kd, false
-		s.setState(&j.seen, g, k.status)
+		s.setState(&j.seen, g, k.status, false)
 		kept = append(kept, i)
 	}
 	w.todo = kept

@@ -93,8 +93,12 @@ type Leaf struct {
 }
 
 // ThreadTimes is how long a thread has been in each of the OS scheduler's states, in ns. Only
-// differences of two readings mean something.
+// differences of two readings mean something. Now is the state that it is in, Running, Preempted,
+// Throttled, Syscall (it sleeps) or Unknown, and Since when that began, CLOCK_MONOTONIC in ns.
 type ThreadTimes struct {
+	Now   State
+	Since int64
+
 	Running   int64 // on a CPU
 	Preempted int64 // wanted a CPU
 	Throttled int64 // wanted a CPU while the cgroup's quota was used up
