@@ -1,0 +1,209 @@
+package profiler_test
+
+import (
+	"bufio"
+	"context"
+	"flag"
+	"fmt"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/mayfly-profiler/mayfly/internal/referee"
+	"github.com/mayfly-profiler/mayfly/internal/target"
+	"github.com/mayfly-profiler/mayfly/profiler"
+)
+
+var refereeLong = flag.Bool("referee.long", false, "hold the states against the referee for 20 s a case, with tight bounds: on a quiet machine")
+
+// refereed is a workload that the states are held against the referee with.
+type refereed struct {
+	name       string
+	args       []string
+	neighbours int // goroutines of another process that burn
+}
+
+var refereedCases = []refereed{
+	{"starved", []string{"-case", "cpu"}, 2 * runtime.NumCPU()},
+	{"procs", []string{"-case", "cpu", "-procs", "1"}, 0},
+	{"lock", []string{"-case", "lock"}, 0},
+	{"network", []string{"-case", "network"}, 0},
+}
+
+// For every label the states add up to the time that its goroutines lived, and each state has its
+// share of it, as the program's execution trace and the kernel's scheduler events tell.
+func TestStatesAgreeWithReferee(t *testing.T) {
+	for _, c := range refereedCases {
+		t.Run(c.name, func(t *testing.T) {
+			d := 3 * time.Second
+			if *refereeLong {
+				d = 20 * time.Second
+			}
+			m := c.record(t, d)
+			t.Log(m.table())
+			m.check(t)
+		})
+	}
+}
+
+// record runs a case.
+func (c refereed) record(t *testing.T, d time.Duration) *match {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "trace")
+	exe := target.Compile(t, "states", target.Build{})
+	sched, err := referee.WatchScheduler(t.TempDir(), filepath.Base(exe))
+	target.Need(t, err)
+	defer sched.Close()
+	if c.neighbours > 0 {
+		target.Start(t, target.Compile(t, "spin", target.Build{}), "-n", fmt.Sprint(c.neighbours), "-procs", fmt.Sprint(c.neighbours))
+	}
+	x := target.Start(t, exe, append([]string{"-trace", file}, c.args...)...)
+	m := &match{}
+	m.rec, m.window = recordWindow(t, x.PID, d)
+	var truth struct {
+		Labels     []string
+		Goroutines [][2]int64
+	}
+	x.Truth(&truth)
+	threads, err := sched.Stop()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	goroutines, err := referee.ReadTrace(bufio.NewReader(f))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.want = make(map[string]referee.States)
+	m.n = make(map[string]int)
+	for _, g := range truth.Goroutines {
+		label := truth.Labels[g[1]]
+		if m.want[label] == nil {
+			m.want[label] = make(referee.States)
+		}
+		goroutines.Judge(uint64(g[0]), threads, m.window, m.want[label])
+		m.n[label]++
+	}
+	m.got = statesByLabel(m.rec.Profile)
+	return m
+}
+
+// recordWindow records for d and says when that was.
+func recordWindow(t *testing.T, pid int, d time.Duration) (*profiler.Recording, referee.Window) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var w referee.Window
+	rec, err := profiler.Record(ctx, pid, profiler.Options{Mode: profiler.Wall, MaxOverhead: 1, Started: func() {
+		w.From = monotonic()
+		time.AfterFunc(d, func() { w.To = monotonic(); cancel() })
+	}})
+	target.Need(t, err)
+	if len(rec.Summary.Denied) > 0 {
+		t.Skip(rec.Summary.Denied)
+	}
+	return rec, w
+}
+
+func monotonic() int64 {
+	var ts unix.Timespec
+	unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
+	return ts.Nano()
+}
+
+// statesByLabel is the wall time by the label "work" and the state.
+func statesByLabel(p *profile.Profile) map[string]referee.States {
+	got := make(map[string]referee.States)
+	for _, s := range p.Sample {
+		for _, label := range s.Label["work"] {
+			if got[label] == nil {
+				got[label] = make(referee.States)
+			}
+			got[label][referee.Word(s.Label["go.state"][0])] += s.Value[4]
+		}
+	}
+	return got
+}
+
+// match is a recording beside what the referee says of the same time.
+type match struct {
+	rec       *profiler.Recording
+	window    referee.Window
+	got, want map[string]referee.States
+	n         map[string]int // goroutines by label
+}
+
+// table has a line for each label and state: shares of the label's life, as mayfly and as the
+// referee see it.
+func (m *match) table() string {
+	var b strings.Builder
+	s := m.rec.Summary
+	fmt.Fprintf(&b, "%.1f s, %.0f looks a second, %d missed, %d samples; CPU: samples %.3f s, table %.3f s\n",
+		float64(m.window.To-m.window.From)/1e9, s.TableRate, s.TableMissed, s.Samples, float64(s.CPUProfiled)/1e9, float64(s.TableCPU)/1e9)
+	fmt.Fprintf(&b, "%-10s %6s %9s  %-20s %9s %9s %7s\n", "label", "n", "life, s", "state", "referee %", "mayfly %", "off")
+	for _, label := range slices.Sorted(maps.Keys(m.want)) {
+		want, got := m.want[label], m.got[label]
+		life := float64(want.Total()) / 100
+		fmt.Fprintf(&b, "%-10s %6d %9.3f  %-20s %9.2f %9.2f %+7.2f\n", label, m.n[label], life/1e7, "total", 100.0, float64(got.Total())/life, float64(got.Total())/life-100)
+		for _, state := range m.states(label) {
+			w, g := float64(want[state])/life, float64(got[state])/life
+			if w > 0.05 || g > 0.05 {
+				fmt.Fprintf(&b, "%-10s %6s %9s  %-20s %9.2f %9.2f %+7.2f\n", "", "", "", state, w, g, g-w)
+			}
+		}
+	}
+	return b.String()
+}
+
+// states are all states of a label that either knows.
+func (m *match) states(label string) []string {
+	all := slices.AppendSeq(slices.Collect(maps.Keys(m.want[label])), maps.Keys(m.got[label]))
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// Bounds, as shares of a label's life. A test that runs beside others is held to the wide ones:
+// looks come late when the machine is busy, and what happens between two is guessed.
+const (
+	tightTotal, tightState = 0.02, 0.02
+	wideTotal, wideState   = 0.06, 0.06
+)
+
+func (m *match) check(t *testing.T) {
+	t.Helper()
+	total, state := wideTotal, wideState
+	if *refereeLong {
+		total, state = tightTotal, tightState
+	}
+	for label, want := range m.want {
+		life := float64(want.Total())
+		looks := int64(life / 1e9 * m.rec.Summary.TableRate)
+		if looks < 500 {
+			continue // too short a life to say anything of
+		}
+		if off := float64(m.got[label].Total())/life - 1; math.Abs(off) > total {
+			t.Errorf("%s: states add up to %+.2f %% of the lifetime", label, 100*off)
+		}
+		for _, s := range m.states(label) {
+			p := float64(want[s]) / life
+			off := float64(m.got[label][s])/life - p
+			if limit := state + sigmas*binomial(p, looks); math.Abs(off) > limit {
+				t.Errorf("%s: %s: %+.2f %% of the lifetime, limit %.2f", label, s, 100*off, 100*limit)
+			}
+		}
+	}
+}
