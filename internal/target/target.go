@@ -31,6 +31,7 @@ type Build struct {
 
 	LDFlags string // more linker flags, e.g. "-checklinkname=0"
 	Tags    string // build tags, comma-separated
+	Module  bool   // by this module's own go.mod, for programs that import other modules: local toolchain only
 }
 
 // String names the build for subtests and file names: "go1.23.12-amd64-pie-cgo-strip".
@@ -60,6 +61,9 @@ func (b Build) mode() string {
 	}
 	if b.Tags != "" {
 		name += "-" + b.Tags
+	}
+	if b.Module {
+		name += "-module"
 	}
 	return name
 }
@@ -179,7 +183,10 @@ func buildArgs(b Build, mod, out string) []string {
 	if b.LDFlags != "" {
 		ld = append(ld, b.LDFlags)
 	}
-	args := []string{"build", "-buildvcs=false", "-modfile=" + mod, "-o", out, "-ldflags=" + strings.Join(ld, " "), "-tags=" + b.Tags}
+	args := []string{"build", "-buildvcs=false", "-o", out, "-ldflags=" + strings.Join(ld, " "), "-tags=" + b.Tags}
+	if !b.Module {
+		args = append(args, "-modfile="+mod)
+	}
 	if b.PIE {
 		args = append(args, "-buildmode=pie")
 	}

@@ -2,13 +2,8 @@
 
 package bpf
 
-// What does sampling cost the target? The speed of a virtual machine changes by several percent
-// within 100 ms, so two runs of a second each, one with and one without a profiler, say nothing:
-// their ratio is off by 5 % even when both are without. Here the profiler is switched on and off
-// every few ms, in random order, by ioctl on events that stay open (for runtime/pprof by switching
-// its timers). A block is many such slices; it gives one ratio of work done. Variants take turns
-// in random order, block by block, and one of them does nothing at all (A/A): how far its ratio is
-// from 1 is how far the others can be trusted.
+// What does sampling cost the target? Package chop switches the events on and off, by ioctl while
+// they stay open (for runtime/pprof its timers), and compares the work done.
 //
 // In the slices without, the events are open but off. "count:1" shows what events cost that are on
 // and hardly ever fire. The ring is drained, as OnCPU does, in slices of both kinds: what mayfly
@@ -17,21 +12,16 @@ package bpf
 //	go test -run '^$' -bench Overhead -benchtime 1x -timeout 60m ./profiler/bpf
 
 import (
-	"errors"
 	"flag"
 	"fmt"
-	"math/rand/v2"
-	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
-	"unsafe"
 
-	"golang.org/x/sys/unix"
+	"github.com/cilium/ebpf"
 
+	"github.com/mayfly-profiler/mayfly/internal/chop"
 	"github.com/mayfly-profiler/mayfly/internal/goruntime"
 	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"github.com/mayfly-profiler/mayfly/internal/target"
@@ -40,35 +30,22 @@ import (
 
 var rounds = flag.Int("overhead.rounds", 15, "blocks of slices per variant in BenchmarkOverhead; 15 take about 5 minutes")
 
-const (
-	settle      = 500 * time.Microsecond // after a switch, before the slice begins
-	settlePprof = 4 * time.Millisecond   // a tick: Go's timers fire at ticks only
-)
-
-// variant is a profiler at a rate.
-type variant struct {
-	kind string // "aa": none; "count": only_count; "full": sample; "pprof": Go's own
-	rate int
-}
-
-func (v variant) String() string {
-	if v.rate == 0 {
-		return v.kind
-	}
-	return v.kind + ":" + strconv.Itoa(v.rate)
-}
-
 // load is a target, and how a block of it is cut.
 type load struct {
 	name   string
 	args   []string
-	slice  time.Duration
-	pairs  int
+	cut    chop.Cut
 	cpu    bool // CPU time in slices can be read: it is brought up to date when threads switch, else by ticks
 	other  bool // another process is the profiled one
 	legend string
 
 	variants []variant
+}
+
+// variant is a profiler at a rate.
+type variant struct {
+	kind string // "aa": none; "count": only_count; "full": sample; "pprof": Go's own
+	rate int
 }
 
 var (
@@ -77,11 +54,11 @@ var (
 		{"full", 99}, {"full", 999}, {"full", 1999}, {"full", 4999}, {"pprof", 100},
 	}
 	loads = []load{
-		{name: "spin", args: []string{"-n", "1", "-procs", "1"}, slice: 6 * time.Millisecond, pairs: 50, variants: all,
+		{name: "spin", args: []string{"-n", "1", "-procs", "1"}, cut: chop.Cut{Slice: 6 * time.Millisecond, Pairs: 50}, variants: all,
 			legend: "spin: one goroutine, 20 frames deep, 3 labels, on a CPU of its own"},
-		{name: "server", slice: 15 * time.Millisecond, pairs: 36, cpu: true, variants: all,
+		{name: "server", cut: chop.Cut{Slice: 15 * time.Millisecond, Pairs: 36}, cpu: true, variants: all,
 			legend: "server: JSON over HTTP with its clients in the same process"},
-		{name: "spin", args: []string{"-n", "1", "-procs", "1"}, slice: 6 * time.Millisecond, pairs: 50, other: true,
+		{name: "spin", args: []string{"-n", "1", "-procs", "1"}, cut: chop.Cut{Slice: 6 * time.Millisecond, Pairs: 50}, other: true,
 			variants: []variant{{"aa", 0}, {"full", 999}, {"full", 4999}},
 			legend:   "bystander: spin again, while an idle process is profiled"},
 	}
@@ -95,74 +72,35 @@ func BenchmarkOverhead(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			rows := overhead(b, l)
 			for _, r := range rows {
-				b.Run(r.name, func(b *testing.B) { report(b, r, l.cpu) })
+				b.Run(r.Name, func(b *testing.B) { chop.Report(b, r, l.cpu) })
 			}
-			tables = append(tables, table(l.legend, rows, l.cpu))
+			tables = append(tables, chop.Table(l.legend, rows, l.cpu))
 		})
 	}
 	fmt.Println("\nWork with the profiler, as a share of that without.")
 	fmt.Println(strings.Join(tables, ""))
 }
 
-func report(b *testing.B, r row, withCPU bool) {
-	for b.Loop() { // the work was done by the parent, for all variants in turn
-	}
-	b.ReportMetric(0, "ns/op")
-	b.ReportMetric(r.wall.median, "work/s")
-	b.ReportMetric(r.wall.err, "±work/s")
-	if withCPU {
-		b.ReportMetric(r.cpu.median, "work/CPU-s")
-		b.ReportMetric(r.cpu.err, "±work/CPU-s")
-	}
-	b.ReportMetric(r.rate, "samples/CPU-s")
-}
-
 // overhead runs all variants of a load.
-func overhead(b *testing.B, l load) []row {
-	c := newChopper(b, l)
-	blocks := make([][]block, len(l.variants))
-	lost := make([]uint64, len(l.variants))
-	for range max(1, *rounds) {
-		for _, i := range rand.Perm(len(l.variants)) {
-			before := c.source.counter(oncpuCountersLOST)
-			blk, err := c.block(l.variants[i])
-			if err != nil {
-				b.Fatal(err)
-			}
-			blocks[i] = append(blocks[i], blk)
-			lost[i] += c.source.counter(oncpuCountersLOST) - before
-		}
+func overhead(b *testing.B, l load) []chop.Row {
+	c := newEvents(b, l)
+	var variants []chop.Variant
+	for _, v := range l.variants {
+		variants = append(variants, c.variant(v, l.cut))
 	}
-	var rows []row
-	for i, v := range l.variants {
-		rows = append(rows, rowOf(v.String(), blocks[i], lost[i]))
-	}
-	return rows
+	return c.Rows(b, *rounds, variants)
 }
 
-// chopper cuts the life of a running target into slices.
-type chopper struct {
-	load
-	target *target.Target
-	proc   *proc.Process
-	ctl    string
-	page   *[512]uint64 // shared with the target; word 0 is its count of work
-	source *OnCPU       // the loaded programs; each block opens events of its own
-
+// switched is a target and the loaded programs; each block opens events of its own.
+type switched struct {
+	*chop.Chopper
+	source  *OnCPU
 	drained atomic.Uint64 // records taken from the ring
 }
 
-func newChopper(b *testing.B, l load) *chopper {
-	exe := target.Compile(b, l.name, target.Build{Tags: "chop", LDFlags: "-checklinkname=0"})
-	c := &chopper{load: l, ctl: filepath.Join(b.TempDir(), "ctl")}
-	c.target = target.Start(b, exe, append([]string{"-ctl", c.ctl}, l.args...)...)
-	c.page = mapPage(b, c.ctl)
-	var err error
-	if c.proc, err = proc.Open(c.target.PID); err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { c.proc.Close() })
-	profiled := c.proc
+func newEvents(b *testing.B, l load) *switched {
+	c := &switched{Chopper: chop.New(b, chop.Load{Program: l.name, Args: l.args})}
+	profiled := c.Process
 	if l.other {
 		profiled = another(b)
 	}
@@ -176,8 +114,23 @@ func newChopper(b *testing.B, l load) *chopper {
 	}
 	b.Cleanup(func() { c.source.Close() })
 	c.drain(b)
-	time.Sleep(time.Second) // the target grows warm
 	return c
+}
+
+func (c *switched) variant(v variant, cut chop.Cut) chop.Variant {
+	r := chop.Variant{Name: v.kind, Cut: cut, Lost: func() uint64 { return c.source.counter(oncpuCountersLOST) }}
+	if v.rate > 0 {
+		r.Name = fmt.Sprintf("%s:%d", v.kind, v.rate)
+	}
+	switch v.kind {
+	case "count":
+		r.Attach = func() (chop.Profiler, error) { return c.attach(c.source.objects.OnlyCount, v.rate, c.fired) }
+	case "full":
+		r.Attach = func() (chop.Profiler, error) { return c.attach(c.source.objects.Sample, v.rate, c.taken) }
+	case "pprof":
+		r.Attach = func() (chop.Profiler, error) { return c.Own(chop.Pprof, v.rate) }
+	}
+	return r
 }
 
 // another is a process that does next to nothing.
@@ -200,23 +153,9 @@ func readLayout(p *proc.Process) (*goruntime.Layout, error) {
 	return goruntime.Read(exe)
 }
 
-func mapPage(b *testing.B, name string) *[512]uint64 {
-	f, err := os.OpenFile(name, os.O_RDWR, 0)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer f.Close()
-	mem, err := unix.Mmap(int(f.Fd()), 0, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { unix.Munmap(mem) })
-	return (*[512]uint64)(unsafe.Pointer(&mem[0]))
-}
-
 // drain takes records from the ring and decodes them until the benchmark ends, as OnCPU does. It
 // works in slices of both kinds.
-func (c *chopper) drain(b *testing.B) {
+func (c *switched) drain(b *testing.B) {
 	stop, done := make(chan struct{}), make(chan error, 1)
 	go func() {
 		var d decoder
@@ -246,62 +185,33 @@ func (c *chopper) drain(b *testing.B) {
 	})
 }
 
-// block measures one block of slices of a variant.
-func (c *chopper) block(v variant) (blk block, err error) {
-	sw, err := c.attach(v)
-	if err != nil {
-		return blk, err
-	}
-	nap(20 * time.Millisecond)
-	var lit time.Duration // how long the profiler was on, the settling included
-	for range c.pairs {
-		first := rand.IntN(2)
-		for _, on := range []int{first, 1 - first} {
-			begin := monotonic()
-			a, err := c.measure(sw, on)
-			if err != nil {
-				_, er := sw.close()
-				return blk, errors.Join(err, er)
-			}
-			if on == 1 {
-				lit += time.Duration(monotonic() - begin)
-			}
-			[]*arm{&blk.off, &blk.on}[on].add(a)
-		}
-	}
-	samples, err := sw.close()
-	blk.on.samples = float64(samples) * blk.on.wall / lit.Seconds()
-	return blk, err
+// fired and taken are the samples so far, of only_count and of sample.
+func (c *switched) fired() uint64 { return c.source.counter(oncpuCountersFIRED) }
+
+func (c *switched) taken() uint64 {
+	time.Sleep(2 * drainEvery) // until the ring is empty
+	return c.drained.Load() + c.source.counter(oncpuCountersLOST)
 }
 
-// measure is one slice. It switches in any case, so that slices of both kinds begin alike.
-func (c *chopper) measure(sw profilerSwitch, on int) (arm, error) {
-	if err := sw.set(on == 1); err != nil {
-		return arm{}, err
-	}
-	nap(sw.settle())
-	before, err := c.look()
-	if err != nil {
-		return arm{}, err
-	}
-	nap(c.slice)
-	a, err := c.look()
-	a.work -= before.work
-	a.wall -= before.wall
-	a.cpu -= before.cpu
-	return a, err
+// eventSwitch switches mayfly's events.
+type eventSwitch struct {
+	events
+	count  func() uint64
+	before uint64
 }
 
-// look reads what grows.
-func (c *chopper) look() (arm, error) {
-	a := arm{wall: float64(monotonic()) / 1e9, work: float64(atomic.LoadUint64(&c.page[0]))}
-	cpu, err := c.proc.CPU()
-	a.cpu = cpu.Seconds()
-	return a, err
+func (c *switched) attach(p *ebpf.Program, rate int, count func() uint64) (chop.Profiler, error) {
+	s := &eventSwitch{count: count, before: count()}
+	var err error
+	s.events, err = openEvents(p.FD(), Options{Rate: rate})
+	return s, err
 }
 
-// nap sleeps more exactly than time.Sleep.
-func nap(d time.Duration) {
-	ts := unix.NsecToTimespec(int64(d))
-	unix.Nanosleep(&ts, nil)
+func (s *eventSwitch) Start() error          { return s.start() }
+func (s *eventSwitch) Stop() error           { return s.stop() }
+func (s *eventSwitch) Settle() time.Duration { return 500 * time.Microsecond }
+
+func (s *eventSwitch) Close() (uint64, error) {
+	s.events.close()
+	return s.count() - s.before, nil
 }

@@ -82,8 +82,10 @@ func (r *recorder) ticks(ctx context.Context) error {
 // last looks at everything once more, so that all stays reach to the end, and counts the births.
 func (r *recorder) last() error {
 	s := r.scan
+	full := s.o.Full
 	s.o.Full, s.whole = true, true
 	err := s.step()
+	s.o.Full, s.whole = full, false // the table may be run again
 	s.stats.End = s.now()
 	s.countStops(s.stops)
 	if now := s.readBirths(); now.next > 0 {

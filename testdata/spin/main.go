@@ -3,7 +3,8 @@
 //
 // The labels are "worker" (w0, w1, ...), "job" = "spin" and "tenant" (t0 .. t3). Truth: the number
 // of equal pieces of work (about 20 us each) done since the start, in all and per worker. With
-// -ctl FILE word 0 of the page counts them while the program runs.
+// -ctl FILE word 0 of the page counts them while the program runs. Beside them -parked goroutines,
+// with two labels, wait for ever.
 package main
 
 import (
@@ -49,10 +50,14 @@ func (w *worker) work() {
 	}
 }
 
+//go:noinline
+func park(context.Context) { select {} }
+
 func main() {
 	n := flag.Int("n", runtime.NumCPU(), "spinning goroutines")
 	depth := flag.Int("depth", 20, "frames of main.(*worker).descend above the work")
 	procs := flag.Int("procs", 0, "GOMAXPROCS; 0: the runtime's choice")
+	parked := flag.Int("parked", 0, "goroutines that wait for ever")
 	ctl := flag.String("ctl", "", "publish the count of work in this file")
 	flag.Parse()
 	if *procs > 0 {
@@ -70,6 +75,10 @@ func main() {
 			defer done.Done()
 			w.descend(*depth - 1)
 		})
+	}
+	for i := 0; i < *parked; i++ {
+		labels := pprof.Labels("worker", "parked", "tenant", "t"+strconv.Itoa(i%4))
+		go pprof.Do(context.Background(), labels, park)
 	}
 	run.Ready()
 	run.Wait()
