@@ -46,16 +46,12 @@ type Builder struct {
 	keep    Keep
 	arch    string
 
-	exact, calls map[uint64]*site // by interrupted address, by return address
-	kernel       map[uint64]*site
-	synthetic    map[string]*site
-	sites        []*site // by id
-	funcs        map[function]*profile.Function
+	*places // shared by the builders of a stream
+	funcs   map[function]*profile.Function
 
 	folds map[string]*fold
 	key   []byte
 	stack []*site
-	last  map[uint64][]*site // goroutine's latest stack on a CPU
 	idle  map[uint64]*idler
 	tally Tally
 
@@ -123,9 +119,8 @@ func classOf(s sample.State) class {
 func NewBuilder(s Symbols, k Keep) *Builder {
 	return &Builder{
 		symbols: s, keep: k, arch: runtime.GOARCH, epoch: epoch(),
-		exact: make(map[uint64]*site), calls: make(map[uint64]*site), kernel: make(map[uint64]*site),
-		synthetic: make(map[string]*site), funcs: make(map[function]*profile.Function),
-		folds: make(map[string]*fold), last: make(map[uint64][]*site), idle: make(map[uint64]*idler),
+		places: newPlaces(), funcs: make(map[function]*profile.Function),
+		folds: make(map[string]*fold), idle: make(map[uint64]*idler),
 		tally: Tally{seen: make(map[uint64]struct{})},
 	}
 }
@@ -359,11 +354,15 @@ func (b *Builder) mappings(p *profile.Profile) []*profile.Mapping {
 	return maps
 }
 
-// locations turns all sites into locations of p, index for index.
+// locations turns the sites of all folds into locations of p. The result has them by site id.
 func (b *Builder) locations(p *profile.Profile, maps []*profile.Mapping) []*profile.Location {
 	locs := make([]*profile.Location, len(b.sites))
+	used := b.used()
 	for i, st := range b.sites {
-		l := &profile.Location{ID: uint64(i + 1), Address: st.addr}
+		if !used[i] {
+			continue
+		}
+		l := &profile.Location{ID: uint64(len(p.Location) + 1), Address: st.addr}
 		if st.mapping >= 0 && st.mapping < len(maps) {
 			l.Mapping = maps[st.mapping]
 		}
@@ -371,8 +370,8 @@ func (b *Builder) locations(p *profile.Profile, maps []*profile.Mapping) []*prof
 			l.Line = append(l.Line, profile.Line{Function: b.function(p, fr), Line: int64(fr.Line)})
 		}
 		locs[i] = l
+		p.Location = append(p.Location, l)
 	}
-	p.Location = locs
 	return locs
 }
 

@@ -56,6 +56,8 @@ type Options struct {
 	MaxOverhead float64
 	// Keep says what the profile keeps beyond stacks and labels.
 	Keep Keep
+	// Every is the length of the slices of Stream; 0 is a second. Record has one slice.
+	Every time.Duration
 	// Pending is set when the process has not yet executed the program that is to be recorded.
 	Pending *Pending
 	// Version is what the comments say mayfly's version is.
@@ -90,7 +92,9 @@ func Record(ctx context.Context, pid int, o Options) (*Recording, error) {
 		return nil, err
 	}
 	defer r.close()
-	return r.run(ctx)
+	var one *Recording
+	err = r.stream(ctx, 0, func(rec *Recording) error { one = rec; return nil })
+	return one, err
 }
 
 // recording is a recording under way.
@@ -102,13 +106,15 @@ type recording struct {
 	source  *bpf.OnCPU       // nil: not allowed here
 	sched   *bpf.Sched       // nil: not asked for, or not allowed
 	table   *goroutine.Table // nil: the same
-	mu      sync.Mutex       // of builder and symbols while the sources run
+	mu      sync.Mutex       // of builder, before and symbols while the sources run
 	builder *Builder
+	before  *Builder // of the slice that ends at border, until all its samples have come; or nil
+	border  int64    // CLOCK_MONOTONIC, ns
 	summary Summary
-	added   int // samples of all sources
+	told    told // what earlier slices have told already
+	added   int  // samples of all sources
 
-	opened  time.Time
-	selfCPU time.Duration
+	opened time.Time
 }
 
 func open(pid int, o Options) (*recording, error) {
@@ -125,7 +131,7 @@ func open(pid int, o Options) (*recording, error) {
 
 // openTarget opens the process and nothing more.
 func openTarget(pid int, o Options) (*recording, error) {
-	r := &recording{options: o, opened: time.Now(), selfCPU: selfCPU()}
+	r := &recording{options: o, opened: time.Now(), told: told{self: selfCPU()}}
 	if r.options.Rate == 0 {
 		r.options.Rate = bpf.DefaultRate
 	}
@@ -241,22 +247,6 @@ func (r *recording) close() {
 	r.target.Close()
 }
 
-func (r *recording) run(ctx context.Context) (*Recording, error) {
-	start := time.Now()
-	if r.options.Started != nil {
-		r.options.Started()
-	}
-	err := r.sources(ctx)
-	length := time.Since(start)
-	r.finish(ctx, err)
-	p := r.builder.Profile()
-	r.describe(p, start, length)
-	if execed(err) {
-		err = nil // the recording ends there, and End says so
-	}
-	return &Recording{Profile: p, Summary: r.summary}, err
-}
-
 // progressEvery is how many samples pass between two calls of Progress: it is for people.
 const progressEvery = 128
 
@@ -265,15 +255,15 @@ func execed(err error) bool { return errors.Is(err, bpf.ErrExec) || errors.Is(er
 func (r *recording) add(s *sample.Sample) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.builder.Add(s)
+	r.sort(s)
 	if r.added++; r.added%progressEvery == 0 && r.options.Progress != nil {
 		r.options.Progress(r.builder.tally.Samples, time.Duration(r.builder.tally.CPU))
 	}
 }
 
-// finish fills in what is known once the sources have ended.
-func (r *recording) finish(ctx context.Context, err error) {
-	t, s := r.builder.Tally(), &r.summary
+// finish fills in what is known once all samples of a builder have come.
+func (r *recording) finish(b *Builder, end string) {
+	t, s := b.Tally(), &r.summary
 	s.Version, s.EngineCPU, s.EngineWall = r.options.Version, "none", "none"
 	s.RateAsked = r.options.Rate
 	s.Samples, s.Lost = t.Samples, t.Lost
@@ -295,19 +285,22 @@ func (r *recording) finish(ctx context.Context, err error) {
 	for _, w := range r.symbols.Warnings() {
 		r.deny(w)
 	}
-	s.End = ending(ctx, r.target, err)
+	s.End = end
 	if host, err := proc.HostRights(); err == nil {
 		s.Kernel = host.Kernel
 	}
 	if maps := r.symbols.Mappings(); len(maps) > 0 {
 		s.BuildID = maps[0].BuildID
 	}
-	s.SelfCPU = (selfCPU() - r.selfCPU).Nanoseconds()
+	self := selfCPU()
+	s.SelfCPU, r.told.self = (self - r.told.self).Nanoseconds(), self
 	s.SelfRSS = selfRSS()
 }
 
 func (r *recording) finishCPU(t Tally) {
-	st, s := r.source.Stats(), &r.summary
+	now, s := r.source.Stats(), &r.summary
+	st := now.Since(r.told.cpu)
+	r.told.cpu = now
 	s.EngineCPU = "ebpf"
 	s.CPURusage, s.CPUCounted = st.Rusage.Nanoseconds(), st.Counted.Nanoseconds()
 	if t.CPU > 0 {
@@ -320,7 +313,9 @@ func (r *recording) finishCPU(t Tally) {
 }
 
 func (r *recording) finishTable(t Tally) {
-	st, s := r.table.Stats(), &r.summary
+	now, s := r.table.Stats(), &r.summary
+	st := now.Since(r.told.table)
+	r.told.table = now
 	s.EngineWall = "goroutine table"
 	s.TableRate, s.TableMissed = st.Reached, st.Missed
 	s.TableCPU = t.TableCPU

@@ -55,3 +55,15 @@ type Stats struct {
 	// Distrust says why Layout was not believed and samples carry no goroutine and no labels.
 	Distrust string
 }
+
+// Since is what was counted since an earlier reading.
+func (s Stats) Since(before Stats) Stats {
+	s.Samples -= before.Samples
+	s.Lost -= before.Lost
+	s.Counted -= before.Counted
+	s.Rusage -= before.Rusage
+	s.Completed -= before.Completed
+	s.Truncated -= before.Truncated
+	s.NoG -= before.NoG
+	return s
+}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -43,7 +44,10 @@ type OnCPU struct {
 	batch     batch
 	check     selfCheck
 	stats     Stats
-	lost      uint64 // LOST counter at the last look
+	told      atomic.Pointer[Stats] // the stats as of the last weighing
+	flushes   chan chan struct{}
+	over      chan struct{} // closed when Run returns
+	lost      uint64        // LOST counter at the last look
 	begin     int64
 	clock     time.Duration // the target's CPU clock at the start
 	shared    time.Duration // CPU time that was divided among samples
@@ -59,7 +63,7 @@ func Open(p *proc.Process, o Options) (*OnCPU, error) {
 	if o.Rate < 1 || o.Rate > MaxRate {
 		return nil, fmt.Errorf("rate %d Hz: not between 1 and %d", o.Rate, MaxRate)
 	}
-	s := &OnCPU{target: p, options: o, mem: p.Mem(), check: selfCheck{inGo: o.InGo}}
+	s := &OnCPU{target: p, options: o, mem: p.Mem(), check: selfCheck{inGo: o.InGo}, flushes: make(chan chan struct{}, 1), over: make(chan struct{})}
 	if err := s.load(); err != nil {
 		return nil, err
 	}
@@ -173,15 +177,37 @@ func (s *OnCPU) Close() error {
 	return errors.Join(err, s.objects.Close())
 }
 
-// Stats are complete once Run has returned.
-func (s *OnCPU) Stats() Stats { return s.stats }
+// Stats say how the sampling went, up to the last batch of samples that was emitted.
+func (s *OnCPU) Stats() Stats {
+	if st := s.told.Load(); st != nil {
+		return *st
+	}
+	return Stats{}
+}
+
+// Flush returns when all samples that were taken before the call have been emitted, or when Run has
+// returned. It is for another goroutine than the one in Run, one at a time.
+func (s *OnCPU) Flush() {
+	done := make(chan struct{})
+	select {
+	case s.flushes <- done:
+	case <-s.over:
+		return
+	}
+	s.reader.Flush()
+	select {
+	case <-done:
+	case <-s.over:
+	}
+}
 
 // Begin is when sampling started, CLOCK_MONOTONIC in ns; 0 before Run.
 func (s *OnCPU) Begin() int64 { return s.begin }
 
 // Run samples until ctx ends or the target is gone. It returns ErrExec when the target has become
-// another program.
+// another program. It may be called once.
 func (s *OnCPU) Run(ctx context.Context, emit func(*sample.Sample)) error {
+	defer close(s.over)
 	s.begin = monotonic()
 	if !s.options.OnExec {
 		s.clock, _ = s.target.CPU()
@@ -199,7 +225,13 @@ func (s *OnCPU) Run(ctx context.Context, emit func(*sample.Sample)) error {
 		err = er
 	}
 	s.stats.NoG = int64(s.counter(oncpuCountersNO_G))
+	s.tell()
 	return err
+}
+
+func (s *OnCPU) tell() {
+	st := s.stats
+	s.told.Store(&st)
 }
 
 func (s *OnCPU) sample(ctx context.Context, emit func(*sample.Sample)) error {
@@ -216,12 +248,21 @@ func (s *OnCPU) sample(ctx context.Context, emit func(*sample.Sample)) error {
 			return nil
 		default:
 		}
-		if !s.batch.full() && time.Now().Before(next) {
+		var flush chan struct{}
+		select {
+		case flush = <-s.flushes:
+		default:
+		}
+		if flush == nil && !s.batch.full() && time.Now().Before(next) {
 			continue
 		}
 		next = time.Now().Add(weighEvery)
 		if err := s.weigh(emit); err != nil {
 			return err
+		}
+		s.tell()
+		if flush != nil {
+			close(flush)
 		}
 		if s.execed() {
 			return fmt.Errorf("process %d: %w", s.target.PID(), ErrExec)

@@ -28,6 +28,9 @@ func (*OnCPU) Close() error { return nil }
 // Stats are empty.
 func (*OnCPU) Stats() Stats { return Stats{} }
 
+// Flush has nothing to do.
+func (*OnCPU) Flush() {}
+
 // Begin is 0.
 func (*OnCPU) Begin() int64 { return 0 }
 

@@ -109,3 +109,15 @@ func (s *scanner) countPhase() {
 		s.stats.GC.Mark += time.Duration(s.looked - s.before)
 	}
 }
+
+// since is what came to c after before was read. Longest is as of now.
+func (c GC) since(before GC) GC {
+	c.Mark -= before.Mark
+	for _, x := range []struct{ now, then *Stops }{{&c.Stopped, &before.Stopped}, {&c.Others, &before.Others}} {
+		if x.now.Count >= 0 && x.then.Count >= 0 {
+			x.now.Count -= x.then.Count
+			x.now.Time -= x.then.Time
+		}
+	}
+	return c
+}

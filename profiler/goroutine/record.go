@@ -20,9 +20,10 @@ const (
 // recorder runs the ticks of a scanner. Its events are handed over in batches: turning them into
 // samples is another goroutine's work, and may wait.
 type recorder struct {
-	table      *Table
-	scan       *scanner
-	full, free chan []event
+	table *Table
+	scan  *scanner
+	full  chan batch
+	free  chan []event
 
 	rand    *rand.Rand
 	nominal int64 // ns between ticks, as asked
@@ -51,7 +52,7 @@ func (r *recorder) record(ctx context.Context) error {
 	s.close()
 	r.table.stats.Store(s.report())
 	if len(s.out) > 0 {
-		r.full <- s.out
+		r.full <- batch{events: s.out}
 	}
 	return r.table.ending(err)
 }
@@ -60,11 +61,12 @@ func (r *recorder) ticks(ctx context.Context) error {
 	s := r.scan
 	next := s.stats.Begin
 	for {
-		if err := s.step(); err != nil {
+		flush := r.asked()
+		if err := r.step(flush != nil); err != nil {
 			return err
 		}
 		s.stats.End = s.now()
-		r.handOver()
+		r.handOver(flush)
 		r.weigh()
 		next += s.period
 		if late := s.stats.End - next; late >= 0 {
@@ -88,26 +90,33 @@ func (r *recorder) last() error {
 	s.o.Full, s.whole = full, false // the table may be run again
 	s.stats.End = s.now()
 	s.countStops(s.stops)
-	if now := s.readBirths(); now.next > 0 {
-		s.stats.Created = max(int64(now.next-now.unused())-int64(s.births.next-s.births.unused()), 0)
-	}
+	r.countBirths()
 	return err
 }
 
-// handOver passes the events on, when there are enough or it is time.
-func (r *recorder) handOver() {
+// countBirths counts the goroutines that were created since the recording began.
+func (r *recorder) countBirths() {
 	s := r.scan
-	if s.stats.End-r.pushed < int64(handOver) && len(s.out) < backlog {
+	if now := s.readBirths(); now.next > 0 {
+		s.stats.Created = max(int64(now.next-now.unused())-int64(s.births.next-s.births.unused()), 0)
+	}
+}
+
+// handOver passes the events on, when there are enough, or it is time, or somebody waits for them.
+func (r *recorder) handOver(flush chan struct{}) {
+	s := r.scan
+	if flush == nil && s.stats.End-r.pushed < int64(handOver) && len(s.out) < backlog {
 		return
 	}
 	r.pushed = s.stats.End
 	s.stats.CPU = threadCPU() - r.budget.begin
 	r.table.stats.Store(s.report())
-	if len(s.out) >= backlog {
-		r.full <- s.out // no event is ever dropped: ticks are, and that is told
+	b := batch{s.out, flush}
+	if len(s.out) >= backlog || flush != nil {
+		r.full <- b // no event is ever dropped: ticks are, and that is told
 	} else {
 		select {
-		case r.full <- s.out:
+		case r.full <- b:
 		default:
 			return
 		}

@@ -82,6 +82,8 @@ type Table struct {
 	scan    *scanner
 	options Options
 	stats   atomic.Pointer[Stats]
+	flushes chan chan struct{}
+	over    chan struct{} // closed when Run returns
 }
 
 // Open prepares to sample the process. v holds run-time addresses. It reads the table once and
@@ -101,7 +103,7 @@ func Open(p *proc.Process, l *goruntime.Layout, v *goruntime.Vars, o Options) (*
 	if o.MaxOverhead < 0 || o.MaxOverhead > 1 {
 		return nil, fmt.Errorf("overhead %g: not a share of one core between 0 and 1", o.MaxOverhead)
 	}
-	t := &Table{process: p, options: o}
+	t := &Table{process: p, options: o, flushes: make(chan chan struct{}, 1), over: make(chan struct{})}
 	t.stats.Store(&Stats{})
 	if err := t.settle(l, v); err != nil {
 		return nil, fmt.Errorf("goroutine table of process %d: %w", p.PID(), err)
@@ -129,18 +131,22 @@ func (t *Table) settle(l *goruntime.Layout, v *goruntime.Vars) error {
 // that its goroutine spent in one place, at most about a second of it. emit is called from the
 // calling goroutine, some ten milliseconds after the fact. Run may be called once.
 func (t *Table) Run(ctx context.Context, emit func(*sample.Sample)) error {
-	r := &recorder{table: t, scan: t.scan, full: make(chan []event, 2), free: make(chan []event, 3)}
+	defer close(t.over)
+	r := &recorder{table: t, scan: t.scan, full: make(chan batch, 2), free: make(chan []event, 3)}
 	failed := make(chan error, 1)
 	go func() { failed <- r.sample(ctx) }()
 	var sm sample.Sample
-	for batch := range r.full {
-		for i := range batch {
-			batch[i].sample(&sm, t.scan)
+	for b := range r.full {
+		for i := range b.events {
+			b.events[i].sample(&sm, t.scan)
 			emit(&sm)
 		}
-		clear(batch)
+		if b.flush != nil {
+			close(b.flush)
+		}
+		clear(b.events)
 		select {
-		case r.free <- batch[:0]:
+		case r.free <- b.events[:0]:
 		default:
 		}
 	}

@@ -1,0 +1,175 @@
+package profiler
+
+// A stream is a recording in slices. The sources run on, and every now and then a border is drawn
+// in time: what they say of the time after it goes to another Builder. They say it late, though: a
+// stay of a goroutine is known when it ends, the weight of an on-CPU sample when the process's clock
+// is read. So after a border two builders are open, the sources are asked for all they hold
+// (Flush), and then the first builder is closed. The rule for a sample is
+//
+//	one on a CPU (an event)    belongs to the slice in which it was taken;
+//	one of the goroutine table stands for an interval, and a border in it divides it;
+//	one that comes so late that its slice is closed belongs to the oldest that is open, whole.
+//
+// So each nanosecond that a source reports is in one slice, and the slices add up to what Record
+// would have returned. Late are: stays whose beginning is open at the flush, stacks that are put
+// off while a large table is taken in, and in tables of more than 10,000 goroutines those that
+// last (package goroutine, flush.go).
+//
+// If emit takes longer than a slice, the next slice is longer: memory does not grow with what
+// waits.
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/mayfly-profiler/mayfly/profiler/bpf"
+	"github.com/mayfly-profiler/mayfly/profiler/goroutine"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
+)
+
+// defaultEvery is the length of a slice when nobody says.
+const defaultEvery = time.Second
+
+// Stream records like Record and hands out a complete Recording for each slice of o.Every, without
+// a gap and without counting anything twice: a slice's profile begins where the one before ended,
+// and its Summary counts what happened in it. emit owns the recording; an error of it ends the
+// stream and is returned. The last slice is as long as was left.
+//
+// Errors are those of Record. GoroutinesSeen of a slice counts those that it has a sample of.
+func Stream(ctx context.Context, pid int, o Options, emit func(*Recording) error) error {
+	r, err := open(pid, o)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	every := o.Every
+	if every <= 0 {
+		every = defaultEvery
+	}
+	return r.stream(ctx, every, emit)
+}
+
+// told is what earlier slices have told of the numbers that the sources count from their beginning.
+type told struct {
+	cpu   bpf.Stats
+	table goroutine.Stats
+	self  time.Duration
+}
+
+// sliceEnd is the Summary's End of a slice that others follow.
+const sliceEnd = "slice complete"
+
+// stream runs the sources until ctx ends or the target is gone. With every 0 there is one slice.
+func (r *recording) stream(ctx context.Context, every time.Duration, emit func(*Recording) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	s := slicer{recording: r, start: time.Now(), attached: r.summary, emit: emit}
+	s.mono = s.start.UnixNano() - r.builder.epoch
+	if r.options.Started != nil {
+		r.options.Started()
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- r.sources(ctx) }()
+	var due <-chan time.Time
+	if every > 0 {
+		t := time.NewTicker(every)
+		defer t.Stop()
+		due = t.C
+	}
+	for {
+		select {
+		case err := <-ended:
+			return s.last(ctx, err)
+		case <-due:
+			if err := s.next(); err != nil {
+				cancel()
+				<-ended
+				return err
+			}
+		}
+	}
+}
+
+// slicer draws the borders of a recording.
+type slicer struct {
+	*recording
+	start    time.Time
+	mono     int64         // CLOCK_MONOTONIC at start, ns
+	from     time.Duration // since start: where the open slice begins
+	attached Summary       // what is known before the first sample
+	emit     func(*Recording) error
+}
+
+// next draws a border and hands out the slice before it.
+func (s *slicer) next() error {
+	to := time.Since(s.start)
+	s.mu.Lock()
+	s.before, s.border = s.builder, s.mono+int64(to)
+	s.builder = s.before.next()
+	s.mu.Unlock()
+	s.flush()
+	s.mu.Lock()
+	b := s.before
+	s.before = nil
+	s.mu.Unlock()
+	return s.emit(s.seal(b, to, sliceEnd))
+}
+
+// last hands out what is left when the sources have ended.
+func (s *slicer) last(ctx context.Context, err error) error {
+	rec := s.seal(s.builder, time.Since(s.start), ending(ctx, s.target, err))
+	if execed(err) {
+		err = nil // the recording ends there, and End says so
+	}
+	return errors.Join(err, s.emit(rec))
+}
+
+// seal makes the recording of a slice that ends at to.
+func (s *slicer) seal(b *Builder, to time.Duration, end string) *Recording {
+	s.mu.Lock()
+	s.summary = s.attached
+	s.summary.Denied = slices.Clone(s.attached.Denied)
+	s.finish(b, end)
+	b.freeze()
+	s.mu.Unlock()
+	p := b.Profile()
+	s.describe(p, s.start.Add(s.from), to-s.from)
+	s.from = to
+	return &Recording{Profile: p, Summary: s.summary}
+}
+
+// flush returns when the sources have emitted what they hold, or have ended.
+func (r *recording) flush() {
+	var wg sync.WaitGroup
+	if r.source != nil {
+		wg.Go(r.source.Flush)
+	}
+	if r.table != nil {
+		wg.Go(r.table.Flush)
+	}
+	wg.Wait()
+}
+
+// sort adds a sample to the slice that it belongs to.
+func (r *recording) sort(s *sample.Sample) {
+	if r.before == nil {
+		r.builder.Add(s)
+		return
+	}
+	begin := s.Time - s.Weight
+	switch {
+	case s.Time <= r.border:
+		r.before.Add(s)
+	case s.Count > 0 || begin >= r.border:
+		r.builder.Add(s)
+	default:
+		part := *s
+		part.Time, part.Weight = r.border, r.border-begin
+		r.before.Add(&part)
+		part.Time, part.Weight = s.Time, s.Time-r.border
+		r.builder.Add(&part)
+	}
+}
