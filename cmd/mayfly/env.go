@@ -65,8 +65,8 @@ func (e *env) colour(w io.Writer) bool {
 	return terminal(w) >= 0 && e.getenv("NO_COLOR") == "" && e.getenv("TERM") != "dumb"
 }
 
-// terminal returns the file descriptor behind w if it is a terminal, else -1.
-func terminal(w io.Writer) int {
+// terminal returns the file descriptor behind w, a Reader or Writer, if it is a terminal, else -1.
+func terminal(w any) int {
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		return int(f.Fd())
 	}

@@ -22,6 +22,7 @@ var commands = []func(*env) *cobra.Command{
 	heldCommand,
 	demoCommand,
 	roleCommand,
+	topCommand,
 	dumpCommand,
 	listCommand,
 	doctorCommand,

@@ -48,7 +48,7 @@ var rules = []rule{
 		why: "the runtime's layout is read from bytes"},
 	{who: []string{"symbolize"}, may: []string{"symbolize", "internal/proc"},
 		why: "symbols know nothing of samples"},
-	{who: []string{"export", "internal/diff", "internal/report"},
+	{who: []string{"export", "internal/diff", "internal/report", "internal/top"},
 		must: []string{"internal/proc", "internal/goruntime", "profiler/bpf", "profiler/goroutine", "profiler/baseline", "symbolize"},
 		why:  "what follows the profile sees profiles only"},
 	{who: []string{"internal/demo"}, may: []string{"internal/demo"},
@@ -69,6 +69,7 @@ var only = []struct {
 	{"github.com/spf13/cobra", []string{"cmd"}, "only commands read flags"},
 	{"github.com/spf13/pflag", []string{"cmd"}, "only commands read flags"},
 	{"golang.org/x/term", []string{"cmd"}, "only commands know of terminals"},
+	{"charm.land", []string{"cmd"}, "only commands know of terminals"},
 }
 
 // programsOnly are packages that libraries leave to programs.

@@ -1,0 +1,225 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mayfly-profiler/mayfly/internal/top"
+	"github.com/mayfly-profiler/mayfly/profiler"
+	"github.com/mayfly-profiler/mayfly/profiler/bpf"
+	"github.com/mayfly-profiler/mayfly/profiler/goroutine"
+)
+
+// topFlags is the command line of top.
+type topFlags struct {
+	pid      int
+	rate     int
+	by       string
+	order    string
+	every    duration
+	overhead percentage
+	rows     int
+	once     bool
+	plain    bool
+	json     bool
+}
+
+// shortestTop is the shortest interval of top: below it a row is a handful of samples.
+const shortestTop = 100 * time.Millisecond
+
+func topCommand(e *env) *cobra.Command {
+	f := topFlags{every: duration(time.Second), overhead: percentage(goroutine.DefaultMaxOverhead)}
+	cmd := &cobra.Command{
+		Use:     "top -p PID",
+		GroupID: groupRecord,
+		Short:   "Watch where a process's goroutines spend their time, label by label",
+		Long: `Top records a running Go process and shows, once a second, how much time the goroutines of
+each label value (or function, or state) spent on a CPU, wanting one and waiting, and for
+what. 3s of waiting in one second are three goroutines that wait all the time.
+
+A row of functions is the innermost function outside the runtime, sync, syscall, time,
+reflect and internal packages. On anything but a terminal, and with --plain, --once or
+--json, each interval is printed as it ends. Keys: ? shows them.`,
+		Example: "  mayfly top -p 4242\n  mayfly top -p 4242 --by label:endpoint --plain >> top.log\n  mayfly top -p 4242 --once --json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			by, err := f.check()
+			if err != nil {
+				return err
+			}
+			if !f.live(e) {
+				return printTop(cmd.Context(), e, &f, by)
+			}
+			return watchTop(cmd.Context(), e, &f, by)
+		},
+	}
+	fl := cmd.Flags()
+	fl.IntVarP(&f.pid, "pid", "p", 0, "the process")
+	fl.IntVarP(&f.rate, "rate", "F", bpf.DefaultRate, "samples per second of CPU time")
+	fl.StringVar(&f.by, "by", "", "rows: label:KEY, func or state (default the label that covers most time)")
+	fl.StringVar(&f.order, "sort", orders[0].name, "order of rows: "+orderNames())
+	fl.Var(&f.every, "every", "length of an interval")
+	fl.Var(&f.overhead, "max-overhead", "share of one core that reading goroutine states may use")
+	fl.IntVarP(&f.rows, "rows", "n", 20, "rows to print as text, 0 for all")
+	fl.BoolVar(&f.once, "once", false, "print one interval and end")
+	fl.BoolVar(&f.plain, "plain", false, "print text, also on a terminal")
+	fl.BoolVar(&f.json, "json", false, "print one JSON object an interval, one a line")
+	cmd.RegisterFlagCompletionFunc("pid", completePID)
+	cmd.RegisterFlagCompletionFunc("sort", cobra.FixedCompletions(strings.Split(orderNames(), ", "), cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+func (f *topFlags) check() (top.By, error) {
+	by, err := top.ParseBy(f.by)
+	switch {
+	case f.pid <= 0:
+		return by, usagef("top: which process? name it with -p PID; mayfly list shows the Go processes")
+	case err != nil:
+		return by, usagef("top: --by %w", err)
+	case f.rate < 1 || f.rate > bpf.MaxRate:
+		return by, usagef("top: rate %d Hz: not between 1 and %d", f.rate, bpf.MaxRate)
+	case time.Duration(f.every) < shortestTop:
+		return by, usagef("top: --every %s: at least %s", &f.every, shortestTop)
+	case f.rows < 0:
+		return by, usagef("top: --rows %d: not a number of rows", f.rows)
+	case orderOf(f.order) < 0:
+		return by, usagef("top: --sort %q: not one of %s", f.order, orderNames())
+	}
+	return by, nil
+}
+
+// live says whether the table is to be a picture that changes.
+func (f *topFlags) live(e *env) bool {
+	return !f.once && !f.plain && !f.json && terminal(e.stdout) >= 0 && terminal(e.stdin) >= 0 && e.getenv("TERM") != "dumb"
+}
+
+func (f *topFlags) stream(ctx context.Context, emit func(*profiler.Recording) error) error {
+	return profiler.Stream(ctx, f.pid, profiler.Options{
+		Rate: f.rate, MaxOverhead: float64(f.overhead), Every: time.Duration(f.every), Version: readBuild().Version,
+		Keep: profiler.Keep{Goroutines: true},
+	}, emit)
+}
+
+// enough ends a stream from within.
+var enough = errors.New("enough")
+
+// printTop prints one table an interval.
+func printTop(ctx context.Context, e *env, f *topFlags, by top.By) error {
+	first, end := true, ""
+	err := f.stream(ctx, func(rec *profiler.Recording) error {
+		end = rec.Summary.End
+		if first {
+			for _, d := range rec.Summary.Denied {
+				e.warn("missing: %s", d)
+			}
+		} else if rec.Profile.DurationNanos < int64(f.every)/2 {
+			return nil // what was left at the end: too short for a row to mean something
+		}
+		t := top.Of(rec.Profile, by)
+		if by.Kind == top.Auto && t.By.Kind == top.Label {
+			by = t.By // stays, whatever the next interval has most of
+		}
+		order(t.Rows, orderOf(f.order))
+		first = false
+		if err := f.print(e, t); err != nil {
+			return err
+		}
+		if f.once {
+			return enough
+		}
+		return nil
+	})
+	if errors.Is(err, enough) {
+		return nil
+	}
+	if err == nil && ctx.Err() == nil {
+		e.say("%d: %s", f.pid, end)
+	}
+	return err
+}
+
+func (f *topFlags) print(e *env, t *top.Table) error {
+	if f.json {
+		return json.NewEncoder(e.stdout).Encode(newTopReport(f.pid, t))
+	}
+	_, err := fmt.Fprintln(e.stdout, textTable(f.pid, t, f.rows))
+	return err
+}
+
+// topReport is what --json prints.
+type topReport struct {
+	PID      int         `json:"pid"`
+	Time     time.Time   `json:"time"`
+	Duration int64       `json:"duration_ns"`
+	By       string      `json:"by"`
+	Rows     []rowReport `json:"rows"`
+	Total    rowReport   `json:"total"`
+}
+
+type rowReport struct {
+	Name       string           `json:"name"` // "": without the label
+	CPU        int64            `json:"cpu_ns"`
+	Runnable   int64            `json:"runnable_ns"`
+	Blocked    int64            `json:"blocked_ns"`
+	Goroutines int              `json:"goroutines"`
+	States     map[string]int64 `json:"states_ns"`
+}
+
+func newTopReport(pid int, t *top.Table) topReport {
+	r := topReport{PID: pid, Time: time.Unix(0, t.Start).UTC(), Duration: t.Length, By: t.By.String(), Rows: []rowReport{}, Total: newRowReport(&t.Total)}
+	for i := range t.Rows {
+		r.Rows = append(r.Rows, newRowReport(&t.Rows[i]))
+	}
+	return r
+}
+
+func newRowReport(r *top.Row) rowReport {
+	states := make(map[string]int64, len(r.States))
+	for _, s := range r.States {
+		states[s.Name] = s.NS
+	}
+	return rowReport{r.Name, r.CPU, r.Runnable, r.Blocked, r.Goroutines, states}
+}
+
+// orders are the columns that rows can be sorted by.
+var orders = []struct {
+	name string
+	of   func(*top.Row) int64
+}{
+	{"wall", (*top.Row).Wall},
+	{"cpu", func(r *top.Row) int64 { return r.CPU }},
+	{"runnable", func(r *top.Row) int64 { return r.Runnable }},
+	{"blocked", func(r *top.Row) int64 { return r.Blocked }},
+	{"goroutines", func(r *top.Row) int64 { return int64(r.Goroutines) }},
+	{"name", func(*top.Row) int64 { return 0 }},
+}
+
+func orderNames() string {
+	var names []string
+	for _, o := range orders {
+		names = append(names, o.name)
+	}
+	return strings.Join(names, ", ")
+}
+
+func orderOf(name string) int {
+	for i, o := range orders {
+		if o.name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// order sorts rows by a column, largest first; the row without a label stays last.
+func order(rows []top.Row, by int) {
+	of := orders[by].of
+	slices.SortFunc(rows, func(a, b top.Row) int { return top.Compare(&a, &b, of) })
+}

@@ -1,0 +1,183 @@
+// Package top adds a profile up to the table that `mayfly top` shows: a row for each value of a
+// label, each function or each state, with the time that its goroutines spent on a CPU, wanting one
+// and waiting. It sees a profile and nothing else.
+package top
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/google/pprof/profile"
+)
+
+// By says what makes a row.
+type By struct {
+	Kind Kind
+	Key  string // of the label, if that is the kind
+}
+
+// Kind is what a row stands for.
+type Kind string
+
+const (
+	Auto  Kind = ""      // the label that covers most time, or the function if there are no labels
+	Label Kind = "label" // a value of one label
+	Func  Kind = "func"  // a function of the program; see Function
+	State Kind = "state" // a state of goroutines
+)
+
+// ParseBy reads "label:KEY", "func" or "state"; "" is Auto.
+func ParseBy(s string) (By, error) {
+	kind, key, keyed := strings.Cut(s, ":")
+	switch by := (By{Kind(kind), key}); {
+	case s == "", !keyed && (by.Kind == Func || by.Kind == State), by.Kind == Label && key != "":
+		return by, nil
+	}
+	return By{}, fmt.Errorf("%q: not label:KEY, func or state", s)
+}
+
+// String is what ParseBy reads.
+func (b By) String() string {
+	if b.Kind == Label {
+		return string(b.Kind) + ":" + b.Key
+	}
+	return string(b.Kind)
+}
+
+// Table is a profile added up.
+type Table struct {
+	By     By
+	Start  int64 // Unix ns
+	Length int64 // ns
+	Rows   []Row // by descending wall time, the row without a label last
+	Total  Row
+}
+
+// Row is the time of some goroutines, in ns.
+type Row struct {
+	Name       string // "" is the row of those that lack the label
+	CPU        int64
+	Runnable   int64 // runnable, preempted, throttled
+	Blocked    int64
+	Goroutines int         // distinct ones that have a sample; 0 if the profile has no go.id
+	States     []StateTime // the same time by state, the longest first
+}
+
+// StateTime is the time spent in one state.
+type StateTime struct {
+	Name string
+	NS   int64
+}
+
+// Wall is the time in all states.
+func (r *Row) Wall() int64 { return r.CPU + r.Runnable + r.Blocked }
+
+// Of adds a profile up. A profile without states (a CPU profile) has the time on a CPU only.
+func Of(p *profile.Profile, by By) *Table {
+	if by.Kind == Auto {
+		by = Best(p)
+	}
+	c := columnsOf(p)
+	sums := make(map[string]*sum)
+	all := newSum("")
+	for _, s := range p.Sample {
+		for _, name := range by.names(s) {
+			if sums[name] == nil {
+				sums[name] = newSum(name)
+			}
+			sums[name].add(s, c)
+		}
+		all.add(s, c)
+	}
+	t := &Table{By: by, Start: p.TimeNanos, Length: p.DurationNanos, Total: all.done()}
+	for _, x := range sums {
+		t.Rows = append(t.Rows, x.done())
+	}
+	slices.SortFunc(t.Rows, func(a, b Row) int { return Compare(&a, &b, (*Row).Wall) })
+	return t
+}
+
+// Compare orders rows by a number, the largest first, then by name. The row without a name is last.
+func Compare(a, b *Row, of func(*Row) int64) int {
+	if (a.Name == "") != (b.Name == "") {
+		return strings.Compare(b.Name, a.Name)
+	}
+	return cmp.Or(cmp.Compare(of(b), of(a)), strings.Compare(a.Name, b.Name))
+}
+
+// names are the rows that a sample belongs to.
+func (b By) names(s *profile.Sample) []string {
+	var names []string
+	switch b.Kind {
+	case Label:
+		names = s.Label[b.Key]
+	case State:
+		names = s.Label["go.state"]
+	case Func:
+		return []string{Function(s)}
+	}
+	if len(names) == 0 {
+		return []string{""}
+	}
+	return names
+}
+
+// columns are the indexes of a profile's sample types, -1 for one that it has not.
+type columns struct{ cpu, runnable, blocked int }
+
+func columnsOf(p *profile.Profile) columns {
+	find := func(name string) int {
+		return slices.IndexFunc(p.SampleType, func(t *profile.ValueType) bool { return t.Type == name && t.Unit == "nanoseconds" })
+	}
+	return columns{find("cpu"), find("runnable"), find("blocked")}
+}
+
+func value(s *profile.Sample, column int) int64 {
+	if column < 0 || column >= len(s.Value) {
+		return 0
+	}
+	return s.Value[column]
+}
+
+func (c columns) wall(s *profile.Sample) int64 {
+	return value(s, c.cpu) + value(s, c.runnable) + value(s, c.blocked)
+}
+
+// sum is a row in the making.
+type sum struct {
+	row    Row
+	states map[string]int64
+	goids  map[int64]struct{}
+}
+
+func newSum(name string) *sum {
+	return &sum{Row{Name: name}, make(map[string]int64), make(map[int64]struct{})}
+}
+
+func (x *sum) add(s *profile.Sample, c columns) {
+	x.row.CPU += value(s, c.cpu)
+	x.row.Runnable += value(s, c.runnable)
+	x.row.Blocked += value(s, c.blocked)
+	state := "running" // a profile without states is one of CPU time
+	if l := s.Label["go.state"]; len(l) > 0 {
+		state = l[0]
+	}
+	x.states[state] += c.wall(s)
+	for _, id := range s.NumLabel["go.id"] {
+		x.goids[id] = struct{}{}
+	}
+}
+
+func (x *sum) done() Row {
+	x.row.Goroutines = len(x.goids)
+	for _, name := range slices.Sorted(maps.Keys(x.states)) {
+		if ns := x.states[name]; ns > 0 {
+			x.row.States = append(x.row.States, StateTime{name, ns})
+		}
+	}
+	slices.SortStableFunc(x.row.States, func(a, b StateTime) int { return cmp.Compare(b.NS, a.NS) })
+	return x.row
+}
