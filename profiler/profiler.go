@@ -79,6 +79,9 @@ type Pending struct {
 type Recording struct {
 	Profile *profile.Profile
 	Summary Summary
+
+	begin time.Time // TimeNanos, with a monotonic reading
+	fresh int64     // goroutines that no earlier slice of the stream has
 }
 
 // Record samples the process until ctx ends or the process is gone, whichever comes first; both

@@ -130,15 +130,17 @@ func (s *slicer) last(ctx context.Context, err error) error {
 // seal makes the recording of a slice that ends at to.
 func (s *slicer) seal(b *Builder, to time.Duration, end string) *Recording {
 	s.mu.Lock()
+	seen := s.told.table.Seen
 	s.summary = s.attached
 	s.summary.Denied = slices.Clone(s.attached.Denied)
 	s.finish(b, end)
 	b.freeze()
 	s.mu.Unlock()
 	p := b.Profile()
-	s.describe(p, s.start.Add(s.from), to-s.from)
+	begin := s.start.Add(s.from)
+	s.describe(p, begin, to-s.from)
 	s.from = to
-	return &Recording{Profile: p, Summary: s.summary}
+	return &Recording{Profile: p, Summary: s.summary, begin: begin, fresh: s.told.table.Seen - seen}
 }
 
 // flush returns when the sources have emitted what they hold, or have ended.

@@ -1,0 +1,248 @@
+package profiler
+
+// A flight recorder records all the time and keeps little: the last seconds, until something
+// happens that makes them worth having. What it keeps are the slices of a stream, each as the bytes
+// of the file that it would be (compressed), so what it holds is a number of bytes and not a
+// guess. Only a dump makes profiles of them again and merges them.
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"reflect"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/pprof/profile"
+)
+
+// DefaultRingLimit is how many bytes a Ring holds when nobody says.
+const DefaultRingLimit = 64 << 20
+
+// RingOptions say what a Ring keeps. Before has to be set.
+type RingOptions struct {
+	Before   time.Duration // of a trigger, is in its window
+	After    time.Duration // the same
+	CoolDown time.Duration // for which triggers are refused after one that was not
+	Limit    int           // bytes of slices that are held at most; 0 is DefaultRingLimit
+}
+
+// Ring keeps the last slices of a stream, and makes a recording of those around a trigger. Trigger
+// may be called from any goroutine, the other methods from the one that has the stream.
+type Ring struct {
+	options RingOptions
+	kept    []kept // oldest first, without a gap
+	bytes   int
+	cut     time.Time // what is older was dropped for the limit's sake
+
+	mu      sync.Mutex
+	pending *trigger
+	last    time.Time // of the last trigger that was taken
+}
+
+// kept is a slice.
+type kept struct {
+	data       []byte // gzip-compressed profile
+	start, end time.Time
+	summary    Summary
+	fresh      int64 // goroutines that no earlier slice has
+}
+
+type trigger struct {
+	at  time.Time
+	why string
+}
+
+// NewRing returns an empty ring.
+func NewRing(o RingOptions) *Ring {
+	if o.Limit <= 0 {
+		o.Limit = DefaultRingLimit
+	}
+	return &Ring{options: o}
+}
+
+// Bytes is the size of what the ring holds now.
+func (r *Ring) Bytes() int { return r.bytes }
+
+// Trigger asks for the window around a moment; Add returns it as soon as its end is there. It is
+// refused, and the time from which on it will not be is returned, while another window is
+// being waited for and until CoolDown has passed after the last.
+func (r *Ring) Trigger(at time.Time, why string) (next time.Time, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if next = r.last.Add(max(r.options.CoolDown, r.options.After)); !r.last.IsZero() && at.Before(next) {
+		return next, false
+	}
+	if r.pending != nil { // its end has passed, and its last slice is not here yet
+		return r.pending.at.Add(r.options.After), false
+	}
+	r.pending, r.last = &trigger{at, why}, at
+	return at, true
+}
+
+// Add takes up the next slice of a stream and drops what is too old, or too much. It returns the
+// window around a trigger when this slice completes it, else nil. Errors do not harm the ring.
+func (r *Ring) Add(rec *Recording) (*Recording, error) {
+	k, err := keep(rec)
+	if err != nil {
+		return nil, err
+	}
+	if n := len(r.kept); n > 0 && !r.kept[n-1].end.Equal(k.start) {
+		r.kept, r.bytes = nil, 0 // of another stream: no window spans both
+	}
+	r.kept = append(r.kept, k)
+	r.bytes += len(k.data)
+	t := r.due(k.end)
+	var window *Recording
+	if t != nil {
+		window, err = r.window(t)
+	}
+	r.drop(k.start)
+	return window, err
+}
+
+// Rest returns the window of a trigger whose end the stream did not live to see, nil if there is
+// none. It is for the end of the stream.
+func (r *Ring) Rest() (*Recording, error) {
+	r.mu.Lock()
+	t := r.pending
+	r.pending = nil
+	r.mu.Unlock()
+	if t == nil || len(r.kept) == 0 {
+		return nil, nil
+	}
+	return r.window(t)
+}
+
+// due takes the trigger whose window ends before the given time.
+func (r *Ring) due(end time.Time) *trigger {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t := r.pending
+	if t == nil || t.at.Add(r.options.After).After(end) {
+		return nil
+	}
+	r.pending = nil
+	return t
+}
+
+// drop lets go of slices that no window can need any more, of a trigger in the newest slice or
+// later, and of the oldest while there are too many bytes. The newest always stays.
+func (r *Ring) drop(now time.Time) {
+	from := now.Add(-r.options.Before)
+	r.mu.Lock()
+	if p := r.pending; p != nil && p.at.Add(-r.options.Before).Before(from) {
+		from = p.at.Add(-r.options.Before)
+	}
+	r.mu.Unlock()
+	n := 0
+	for n < len(r.kept)-1 && (!r.kept[n].end.After(from) || r.bytes > r.options.Limit) {
+		if r.kept[n].end.After(from) {
+			r.cut = r.kept[n].end
+		}
+		r.bytes -= len(r.kept[n].data)
+		n++
+	}
+	r.kept = slices.Delete(r.kept, 0, n)
+}
+
+func keep(rec *Recording) (kept, error) {
+	var b bytes.Buffer
+	zw, err := gzip.NewWriterLevel(&b, gzip.BestSpeed)
+	if err == nil {
+		err = rec.Profile.WriteUncompressed(zw)
+	}
+	if err == nil {
+		err = zw.Close()
+	}
+	if err != nil {
+		return kept{}, fmt.Errorf("ring: %w", err)
+	}
+	start := rec.begin
+	if start.IsZero() { // not from Stream
+		start = time.Unix(0, rec.Profile.TimeNanos)
+	}
+	return kept{slices.Clip(b.Bytes()), start, start.Add(time.Duration(rec.Profile.DurationNanos)), rec.Summary, rec.fresh}, nil
+}
+
+// window merges the slices around a trigger.
+func (r *Ring) window(t *trigger) (*Recording, error) {
+	from, to := t.at.Add(-r.options.Before), t.at.Add(r.options.After)
+	in := make([]kept, 0, len(r.kept))
+	for _, k := range r.kept {
+		if k.end.After(from) && !k.start.After(to) {
+			in = append(in, k)
+		}
+	}
+	if len(in) == 0 {
+		in = r.kept // a trigger from the past: what there is
+	}
+	p, err := merge(in)
+	if err != nil {
+		return nil, fmt.Errorf("ring: %w", err)
+	}
+	rec := &Recording{Profile: p, Summary: mergeSummaries(in)}
+	s := &rec.Summary
+	s.End = fmt.Sprintf("window around %s: %s", t.at.UTC().Format(time.RFC3339Nano), t.why)
+	first := in[0].start
+	if r.cut.After(from) {
+		s.Denied = append(s.Denied, fmt.Sprintf("the first %s of the window: the ring holds %d bytes at most", first.Sub(from).Round(time.Millisecond), r.options.Limit))
+	}
+	p.TimeNanos, p.DurationNanos = first.UnixNano(), in[len(in)-1].end.Sub(first).Nanoseconds()
+	p.Comments = s.Comments()
+	return rec, nil
+}
+
+func merge(in []kept) (*profile.Profile, error) {
+	all := make([]*profile.Profile, len(in))
+	for i, k := range in {
+		p, err := profile.ParseData(k.data)
+		if err != nil {
+			return nil, err
+		}
+		all[i] = p
+	}
+	return profile.Merge(all)
+}
+
+// mergeSummaries is the summary of slices that adjoin. Integers of 64 bits are counts and times, and
+// add up, but for those named below; ratios are weighted by the slices' length; all else is what the last
+// slice says.
+func mergeSummaries(in []kept) Summary {
+	sum := in[len(in)-1].summary
+	v := reflect.ValueOf(&sum).Elem()
+	length := float64(in[len(in)-1].end.Sub(in[0].start))
+	for i := range v.NumField() {
+		switch f := v.Field(i); f.Kind() {
+		case reflect.Int64:
+			f.SetInt(0)
+			for _, k := range in {
+				f.SetInt(f.Int() + reflect.ValueOf(k.summary).Field(i).Int())
+			}
+		case reflect.Float64:
+			f.SetFloat(0)
+			for _, k := range in {
+				f.SetFloat(f.Float() + reflect.ValueOf(k.summary).Field(i).Float()*float64(k.end.Sub(k.start))/max(length, 1))
+			}
+		}
+	}
+	last := in[len(in)-1].summary
+	sum.SelfRSS, sum.AttachTime = last.SelfRSS, last.AttachTime
+	sum.Denied, sum.GoroutinesSeen = nil, in[0].summary.GoroutinesSeen
+	for i, k := range in {
+		if i > 0 {
+			sum.GoroutinesSeen += k.fresh
+		}
+		sum.GoroutinesSeen = max(sum.GoroutinesSeen, k.summary.GoroutinesSeen)
+		for _, d := range k.summary.Denied {
+			if !slices.Contains(sum.Denied, d) {
+				sum.Denied = append(sum.Denied, d)
+			}
+		}
+	}
+	if sum.CPUProfiled > 0 {
+		sum.RateReached = float64(sum.Samples+sum.Lost) / (float64(sum.CPUProfiled) / 1e9)
+	}
+	return sum
+}

@@ -1,0 +1,208 @@
+package profiler
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
+)
+
+// tape makes slices of a second each that adjoin. Slice i has one sample of i+1 ns, and as many
+// more of noise as asked.
+type tape struct {
+	n     int
+	noise int
+}
+
+var tapeStart = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+func (x *tape) next() *Recording {
+	b := NewBuilder(program, Keep{Wall: true})
+	stack := []uint64{program.at("main.work", 16), program.at("runtime.goexit.abi0", 1)}
+	b.Add(&sample.Sample{Time: 1, Weight: int64(x.n + 1), State: "select", Curg: stack})
+	for range x.noise {
+		labels := []sample.Label{{Key: "noise", Value: fmt.Sprintf("%x", rand.Uint64())}}
+		b.Add(&sample.Sample{Time: 1, Weight: 1e6, State: "sleep", Curg: stack, Labels: labels})
+	}
+	rec := &Recording{Profile: b.Profile(), fresh: 1}
+	rec.Profile.TimeNanos = tapeStart.Add(time.Duration(x.n) * time.Second).UnixNano()
+	rec.Profile.DurationNanos = int64(time.Second)
+	rec.Summary = Summary{Samples: 100, CPUProfiled: 1e8, GoroutinesSeen: 10, TableRate: float64(x.n), Denied: []string{"sight"}, End: sliceEnd}
+	x.n++
+	return rec
+}
+
+// now is the end of the last slice.
+func (x *tape) now() time.Time { return tapeStart.Add(time.Duration(x.n) * time.Second) }
+
+// state adds up the wall time in a state.
+func stateTime(p *profile.Profile, state string) (ns int64) {
+	for _, s := range p.Sample {
+		if s.Label["go.state"][0] == state {
+			ns += s.Value[4]
+		}
+	}
+	return ns
+}
+
+func add(t *testing.T, r *Ring, x *tape) *Recording {
+	t.Helper()
+	window, err := r.Add(x.next())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return window
+}
+
+// A window is the slices before and after the trigger, all of them and each once.
+func TestRingWindow(t *testing.T) {
+	r, x := NewRing(RingOptions{Before: 5 * time.Second, After: 2 * time.Second}), new(tape)
+	for range 20 {
+		if add(t, r, x) != nil {
+			t.Fatal("a window without a trigger")
+		}
+	}
+	at := x.now().Add(-300 * time.Millisecond)
+	if _, ok := r.Trigger(at, "a test"); !ok {
+		t.Fatal("refused")
+	}
+	var window *Recording
+	for window == nil && x.n < 40 {
+		window = add(t, r, x)
+	}
+	p := window.Profile
+	if err := p.CheckValid(); err != nil {
+		t.Fatal(err)
+	}
+	// at is in second 19.7: slices 14 (from 14.7) to 21 (to 21.7).
+	if want := tapeStart.Add(14 * time.Second).UnixNano(); p.TimeNanos != want || p.DurationNanos != int64(8*time.Second) {
+		t.Errorf("window from %v for %v", time.Unix(0, p.TimeNanos).UTC(), time.Duration(p.DurationNanos))
+	}
+	if got, want := stateTime(p, "select"), int64(15+16+17+18+19+20+21+22); got != want {
+		t.Errorf("samples of %d ns, want %d", got, want)
+	}
+	s := window.Summary
+	if s.Samples != 800 || s.GoroutinesSeen != 17 || s.TableRate != 17.5 || math.Abs(s.RateReached-1000) > 1e-6 || len(s.Denied) != 1 {
+		t.Errorf("summary %+v", s)
+	}
+	if want := "window around 2026-01-02T03:04:24.7Z: a test"; s.End != want {
+		t.Errorf("end %q, want %q", s.End, want)
+	}
+	if r.pending != nil || len(r.kept) != 6 {
+		t.Errorf("%d slices kept, pending %v", len(r.kept), r.pending)
+	}
+}
+
+// Twenty dumps in a row are files that pprof reads, and none has a gap.
+func TestRingDumps(t *testing.T) {
+	r, x := NewRing(RingOptions{Before: 3 * time.Second, After: time.Second}), &tape{noise: 20}
+	dumps := 0
+	for range 200 {
+		if window := add(t, r, x); window != nil {
+			var file bytes.Buffer
+			if err := window.Profile.Write(&file); err != nil {
+				t.Fatal(err)
+			}
+			p, err := profile.Parse(&file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			first, n := int((p.TimeNanos-tapeStart.UnixNano())/1e9), int(p.DurationNanos/1e9)
+			want := int64(0)
+			for i := first; i < first+n; i++ {
+				want += int64(i + 1)
+			}
+			if got := stateTime(p, "select"); got != want || stateTime(p, "sleep") != int64(n)*20e6 {
+				t.Errorf("dump %d: slices %d to %d hold %d ns, want %d", dumps, first, first+n, got, want)
+			}
+			dumps++
+		}
+		r.Trigger(x.now(), "again")
+	}
+	if dumps < 20 {
+		t.Errorf("%d dumps", dumps)
+	}
+}
+
+// Triggers are refused until the cool-down has passed, and say until when.
+func TestRingCoolDown(t *testing.T) {
+	r, x := NewRing(RingOptions{Before: 3 * time.Second, After: time.Second, CoolDown: 10 * time.Second}), new(tape)
+	taken := 0
+	for i := range 100 {
+		add(t, r, x)
+		next, ok := r.Trigger(x.now(), "again")
+		if ok {
+			taken++
+		}
+		if want := tapeStart.Add(time.Duration(1+i/10*10) * time.Second); !ok && !next.Equal(want.Add(10*time.Second)) {
+			t.Errorf("slice %d: refused until %v", i, next)
+		}
+	}
+	if taken != 10 {
+		t.Errorf("%d triggers taken in 100 s with a cool-down of 10 s", taken)
+	}
+}
+
+// What a ring holds has a bound in bytes; a window that it shortened says so. Here a slice is
+// about 20 KB.
+func TestRingLimit(t *testing.T) {
+	const limit = 100 << 10
+	r, x := NewRing(RingOptions{Before: time.Hour, Limit: limit}), &tape{noise: 1000}
+	for range 50 {
+		add(t, r, x)
+		held := 0
+		for _, k := range r.kept {
+			held += cap(k.data)
+		}
+		if r.Bytes() > limit || held != r.Bytes() {
+			t.Fatalf("%d bytes counted, %d held, limit %d", r.Bytes(), held, limit)
+		}
+	}
+	if len(r.kept) < 2 || len(r.kept) > 20 {
+		t.Errorf("%d slices in %d bytes", len(r.kept), r.Bytes())
+	}
+	r.Trigger(x.now(), "full")
+	window := add(t, r, x)
+	if window == nil {
+		t.Fatal("no window")
+	}
+	if d := window.Summary.Denied; len(d) != 2 {
+		t.Errorf("denied: %q", d)
+	}
+}
+
+// The end of the stream completes a window.
+func TestRingRest(t *testing.T) {
+	r, x := NewRing(RingOptions{Before: 3 * time.Second, After: time.Minute}), new(tape)
+	if rec, err := r.Rest(); rec != nil || err != nil {
+		t.Fatalf("an empty ring: %v, %v", rec, err)
+	}
+	for range 5 {
+		add(t, r, x)
+	}
+	r.Trigger(x.now(), "the end")
+	rec, err := r.Rest()
+	if err != nil || rec.Profile.DurationNanos != int64(3*time.Second) {
+		t.Errorf("%v, %v", rec, err)
+	}
+	if rec, _ := r.Rest(); rec != nil {
+		t.Error("twice")
+	}
+}
+
+// A stream that begins anew has nothing to do with what was kept: there would be a gap.
+func TestRingGap(t *testing.T) {
+	r, x := NewRing(RingOptions{Before: time.Minute}), new(tape)
+	add(t, r, x)
+	x.n++
+	add(t, r, x)
+	if len(r.kept) != 1 || r.Bytes() != len(r.kept[0].data) {
+		t.Errorf("%d slices, %d bytes", len(r.kept), r.Bytes())
+	}
+}
