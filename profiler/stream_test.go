@@ -44,14 +44,14 @@ func TestSortSamples(t *testing.T) {
 			tt.s.Curg = []uint64{program.at("main.work", 16), program.at("runtime.goexit.abi0", 1)}
 			r.sort(&tt.s)
 			before, after := r.before.Profile(), r.builder.Profile()
-			if a, b := wall(before), wall(after); a != tt.before || b != tt.after {
+			if a, b := wallTime(before), wallTime(after); a != tt.before || b != tt.after {
 				t.Errorf("%d ns before the border and %d after it, want %d and %d", a, b, tt.before, tt.after)
 			}
 		})
 	}
 }
 
-func wall(p *profile.Profile) (ns int64) {
+func wallTime(p *profile.Profile) (ns int64) {
 	for _, s := range p.Sample {
 		ns += s.Value[4]
 	}
