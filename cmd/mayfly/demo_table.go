@@ -31,7 +31,7 @@ func (d *demoRun) table(lines int) {
 	cpu := total(d.standard, 1)
 	fmt.Fprintf(w, "CPU seen\t%s\t%s\t\n", seconds(cpu), seconds(seen))
 	fmt.Fprintf(w, "of %s by rusage\t%.1f %%\t%.1f %%\t\n", seconds(rusage), percent(cpu, rusage), percent(seen, rusage))
-	made := d.after.Lines - d.before.Lines
+	made := d.after.Lines - d.before.Lines + d.after.OpenLines
 	fmt.Fprintf(w, "order lines (%d goroutines) seen\tat most %.1f %%\t%s%.1f %%\t\n", made,
 		percent(lineSamples(d.standard), made), atLeast, percent(int64(lines), made))
 	fmt.Fprintf(w, "\t\t\t\nCPU by label\t\t\t\n")
