@@ -328,6 +328,9 @@ func (r *recording) finishTable(t Tally) {
 	}
 	s.GoroutinesCreated, s.GoroutinesSeen = st.Created, st.Seen
 	s.GoroutinesIdle = t.Idle
+	if st.NoPeers != nil {
+		r.deny("who goroutines wait for: " + st.NoPeers.Error())
+	}
 	s.GoroutinesNew, s.Lives = st.New, st.Lives[:]
 	for _, l := range st.Lives {
 		s.GoroutinesAt100 += l.At100

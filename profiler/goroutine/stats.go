@@ -33,6 +33,8 @@ type Stats struct {
 
 	GC GC
 
+	NoPeers error // why it is not known who goroutines wait for; nil if it is
+
 	Walked        int64 // stacks
 	Torn          int64 // stacks that were dropped because the goroutine ran while they were read
 	Rootless      int64 // stacks that were dropped because they do not end below a goroutine
@@ -73,7 +75,7 @@ func bucket(life time.Duration) int {
 // report is the Stats as of now.
 func (s *scanner) report() *Stats {
 	st := s.stats
-	st.Goroutines = int64(s.n)
+	st.Goroutines, st.NoPeers = int64(s.n), s.peers.denied
 	st.Unwatched = int64(max(word(s.length[:], 0), maxSlots) - maxSlots)
 	for i := range st.Lives[:len(lifeBounds)] {
 		st.Lives[i].Below = lifeBounds[i]
