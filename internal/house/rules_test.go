@@ -48,7 +48,7 @@ var rules = []rule{
 		why: "the runtime's layout is read from bytes"},
 	{who: []string{"symbolize"}, may: []string{"symbolize", "internal/proc"},
 		why: "symbols know nothing of samples"},
-	{who: []string{"export", "internal/diff", "internal/report", "internal/top"},
+	{who: []string{"export", "internal/diff", "internal/report", "internal/top", "internal/when"},
 		must: []string{"internal/proc", "internal/goruntime", "profiler/bpf", "profiler/goroutine", "profiler/baseline", "symbolize"},
 		why:  "what follows the profile sees profiles only"},
 	{who: []string{"internal/demo"}, may: []string{"internal/demo"},
