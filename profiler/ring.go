@@ -102,14 +102,23 @@ func (r *Ring) Add(rec *Recording) (*Recording, error) {
 	return window, err
 }
 
-// Rest returns the window of a trigger whose end the stream did not live to see, nil if there is
-// none. It is for the end of the stream.
-func (r *Ring) Rest() (*Recording, error) {
+// Rest is for the end of the stream. It returns the window of a trigger whose end the stream did not
+// live to see, nil if there is none. If why is not empty the end is a trigger itself, which
+// no cool-down refuses.
+func (r *Ring) Rest(why string) (*Recording, error) {
 	r.mu.Lock()
 	t := r.pending
 	r.pending = nil
 	r.mu.Unlock()
-	if t == nil || len(r.kept) == 0 {
+	if len(r.kept) == 0 {
+		return nil, nil
+	}
+	switch {
+	case t != nil && why != "":
+		t.why += "; " + why
+	case t == nil && why != "":
+		t = &trigger{r.kept[len(r.kept)-1].end, why}
+	case t == nil:
 		return nil, nil
 	}
 	return r.window(t)

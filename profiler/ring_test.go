@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -180,19 +181,25 @@ func TestRingLimit(t *testing.T) {
 // The end of the stream completes a window.
 func TestRingRest(t *testing.T) {
 	r, x := NewRing(RingOptions{Before: 3 * time.Second, After: time.Minute}), new(tape)
-	if rec, err := r.Rest(); rec != nil || err != nil {
+	if rec, err := r.Rest("the end"); rec != nil || err != nil {
 		t.Fatalf("an empty ring: %v, %v", rec, err)
 	}
 	for range 5 {
 		add(t, r, x)
 	}
-	r.Trigger(x.now(), "the end")
-	rec, err := r.Rest()
+	r.Trigger(x.now(), "a test")
+	rec, err := r.Rest("the end")
 	if err != nil || rec.Profile.DurationNanos != int64(3*time.Second) {
 		t.Errorf("%v, %v", rec, err)
 	}
-	if rec, _ := r.Rest(); rec != nil {
+	if want := "a test; the end"; err == nil && !strings.HasSuffix(rec.Summary.End, want) {
+		t.Errorf("%q", rec.Summary.End)
+	}
+	if rec, _ := r.Rest(""); rec != nil {
 		t.Error("twice")
+	}
+	if rec, _ := r.Rest("the end"); rec == nil || !strings.HasSuffix(rec.Summary.End, ": the end") {
+		t.Error("the end is a trigger, whatever the cool-down says")
 	}
 }
 
