@@ -58,6 +58,9 @@ type Builder struct {
 	epoch int64 // Unix time of the monotonic clock's zero, ns; timelines add it
 }
 
+// timestamp is the numeric label with the end of an interval, Unix time in ns.
+const timestamp = "end_timestamp_ns"
+
 // idler is a goroutine that has done nothing so far. Its time is folded in when it does something.
 type idler struct {
 	key  string
@@ -322,8 +325,8 @@ func (f *fold) sample(locs []*profile.Location, columns int, epoch int64) *profi
 		if s.NumLabel == nil {
 			s.NumLabel = make(map[string][]int64)
 		}
-		s.NumLabel["end_timestamp_ns"] = []int64{f.end + epoch}
-		s.NumUnit = map[string][]string{"end_timestamp_ns": {"nanoseconds"}}
+		s.NumLabel[timestamp] = []int64{f.end + epoch}
+		s.NumUnit = map[string][]string{timestamp: {"nanoseconds"}}
 	}
 	return s
 }

@@ -18,7 +18,11 @@ import (
 )
 
 // DefaultRingLimit is how many bytes a Ring holds when nobody says.
-const DefaultRingLimit = 64 << 20
+const DefaultRingLimit = 32 << 20
+
+// maxRingSamples is how many samples a ring holds at most. It bounds what a dump needs for the moment: about
+// a kilobyte a sample.
+const maxRingSamples = 1 << 19
 
 // RingOptions say what a Ring keeps. Before has to be set.
 type RingOptions struct {
@@ -28,12 +32,13 @@ type RingOptions struct {
 	Limit    int           // bytes of slices that are held at most; 0 is DefaultRingLimit
 }
 
-// Ring keeps the last slices of a stream, and makes a recording of those around a trigger. Trigger
-// may be called from any goroutine, the other methods from the one that has the stream.
+// Ring keeps the last slices of a stream, and makes a recording of those around a trigger. The
+// window's samples share their stacks and label maps: they are to be read. Trigger may be called from any goroutine, the other methods from the one that has the stream.
 type Ring struct {
 	options RingOptions
 	kept    []kept // oldest first, without a gap
 	bytes   int
+	samples int
 	cut     time.Time // what is older was dropped for the limit's sake
 
 	mu      sync.Mutex
@@ -47,6 +52,7 @@ type kept struct {
 	start, end time.Time
 	summary    Summary
 	fresh      int64 // goroutines that no earlier slice has
+	samples    int
 }
 
 type trigger struct {
@@ -89,10 +95,11 @@ func (r *Ring) Add(rec *Recording) (*Recording, error) {
 		return nil, err
 	}
 	if n := len(r.kept); n > 0 && !r.kept[n-1].end.Equal(k.start) {
-		r.kept, r.bytes = nil, 0 // of another stream: no window spans both
+		r.kept, r.bytes, r.samples = nil, 0, 0 // of another stream: no window spans both
 	}
 	r.kept = append(r.kept, k)
 	r.bytes += len(k.data)
+	r.samples += k.samples
 	t := r.due(k.end)
 	var window *Recording
 	if t != nil {
@@ -146,11 +153,12 @@ func (r *Ring) drop(now time.Time) {
 	}
 	r.mu.Unlock()
 	n := 0
-	for n < len(r.kept)-1 && (!r.kept[n].end.After(from) || r.bytes > r.options.Limit) {
+	for n < len(r.kept)-1 && (!r.kept[n].end.After(from) || r.bytes > r.options.Limit || r.samples > maxRingSamples) {
 		if r.kept[n].end.After(from) {
 			r.cut = r.kept[n].end
 		}
 		r.bytes -= len(r.kept[n].data)
+		r.samples -= r.kept[n].samples
 		n++
 	}
 	r.kept = slices.Delete(r.kept, 0, n)
@@ -172,7 +180,7 @@ func keep(rec *Recording) (kept, error) {
 	if start.IsZero() { // not from Stream
 		start = time.Unix(0, rec.Profile.TimeNanos)
 	}
-	return kept{slices.Clip(b.Bytes()), start, start.Add(time.Duration(rec.Profile.DurationNanos)), rec.Summary, rec.fresh}, nil
+	return kept{slices.Clip(b.Bytes()), start, start.Add(time.Duration(rec.Profile.DurationNanos)), rec.Summary, rec.fresh, len(rec.Profile.Sample)}, nil
 }
 
 // window merges the slices around a trigger.
@@ -187,7 +195,7 @@ func (r *Ring) window(t *trigger) (*Recording, error) {
 	if len(in) == 0 {
 		in = r.kept // a trigger from the past: what there is
 	}
-	p, err := merge(in)
+	p, err := joined(in)
 	if err != nil {
 		return nil, fmt.Errorf("ring: %w", err)
 	}
@@ -196,23 +204,23 @@ func (r *Ring) window(t *trigger) (*Recording, error) {
 	s.End = fmt.Sprintf("window around %s: %s", t.at.UTC().Format(time.RFC3339Nano), t.why)
 	first := in[0].start
 	if r.cut.After(from) {
-		s.Denied = append(s.Denied, fmt.Sprintf("the first %s of the window: the ring holds %d bytes at most", first.Sub(from).Round(time.Millisecond), r.options.Limit))
+		s.Denied = append(s.Denied, fmt.Sprintf("the first %s of the window: the ring holds %d bytes and %d samples at most", first.Sub(from).Round(time.Millisecond), r.options.Limit, maxRingSamples))
 	}
 	p.TimeNanos, p.DurationNanos = first.UnixNano(), in[len(in)-1].end.Sub(first).Nanoseconds()
 	p.Comments = s.Comments()
 	return rec, nil
 }
 
-func merge(in []kept) (*profile.Profile, error) {
-	all := make([]*profile.Profile, len(in))
-	for i, k := range in {
+func joined(in []kept) (*profile.Profile, error) {
+	j := newJoin()
+	for _, k := range in {
 		p, err := profile.ParseData(k.data)
 		if err != nil {
 			return nil, err
 		}
-		all[i] = p
+		j.add(p)
 	}
-	return profile.Merge(all)
+	return j.p, nil
 }
 
 // mergeSummaries is the summary of slices that adjoin. Integers of 64 bits are counts and times, and

@@ -10,9 +10,12 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/spf13/pflag"
 
 	"github.com/mayfly-profiler/mayfly/internal/when"
 	"github.com/mayfly-profiler/mayfly/profiler"
@@ -34,6 +37,16 @@ type ringFlags struct {
 // defaultTrigger is where triggers by HTTP are listened for when nobody says: on this host only,
 // beside the port that net/http/pprof is used to have.
 const defaultTrigger = "127.0.0.1:6061"
+
+func (f *ringFlags) define(fl *pflag.FlagSet) {
+	*f = ringFlags{after: duration(5 * time.Second), coolDown: duration(time.Minute), limit: profiler.DefaultRingLimit >> 20}
+	fl.Var(&f.before, "ring", "flight recorder: keep so much in memory and write it when triggered")
+	fl.Var(&f.after, "after", "with --ring: how much after the trigger is written too")
+	fl.Var(&f.coolDown, "cool-down", "with --ring: how long triggers are refused after one")
+	fl.IntVar(&f.limit, "ring-limit", f.limit, "with --ring: MiB of memory for what is kept; a shorter window when it is full")
+	fl.StringArrayVar(&f.on, "on", nil, "with --ring: SIGUSR2, http, http=ADDRESS or exit (of the target); repeat for more")
+	fl.StringVar(&f.when, "when", "", "with --ring: a condition on latencies, like p99(endpoint=/fulfil)>800ms")
+}
 
 // check finds what is wrong with the flags.
 func (f *ringFlags) check(r *recordFlags) error {
@@ -173,7 +186,10 @@ func (fl *flight) write(rec *profiler.Recording) error {
 			break
 		}
 	}
-	return finishRecord(fl.env, &f, rec, nil)
+	err := finishRecord(fl.env, &f, rec, nil)
+	*rec = profiler.Recording{}
+	debug.FreeOSMemory() // a dump needs much for a moment, and the host's memory is the target's
+	return err
 }
 
 // dumpName makes the names of dumps: the time in front of the extension, or of the first of two.

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/mayfly-profiler/mayfly/internal/target"
 	"github.com/mayfly-profiler/mayfly/profiler"
 	"github.com/mayfly-profiler/mayfly/profiler/bpf"
@@ -73,4 +75,11 @@ func TestLatenciesAreTrue(t *testing.T) {
 	if off := math.Abs(got - mean); off > 1e6+0.05*mean {
 		t.Errorf("mean %.2fms, truth %.2fms", got/1e6, mean/1e6)
 	}
+}
+
+// monotonic is CLOCK_MONOTONIC in ns.
+func monotonic() int64 {
+	var ts unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
+	return ts.Nano()
 }
