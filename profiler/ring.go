@@ -20,9 +20,9 @@ import (
 // DefaultRingLimit is how many bytes a Ring holds when nobody says.
 const DefaultRingLimit = 32 << 20
 
-// maxRingSamples is how many samples a ring holds at most. It bounds what a dump needs for the moment: about
-// a kilobyte a sample.
-const maxRingSamples = 1 << 19
+// maxRingSamples is how many samples a ring holds at most. It bounds what a window needs while it
+// is made and written: some two kilobytes a sample.
+const maxRingSamples = 1 << 18
 
 // RingOptions say what a Ring keeps. Before has to be set.
 type RingOptions struct {
@@ -32,8 +32,7 @@ type RingOptions struct {
 	Limit    int           // bytes of slices that are held at most; 0 is DefaultRingLimit
 }
 
-// Ring keeps the last slices of a stream, and makes a recording of those around a trigger. The
-// window's samples share their stacks and label maps: they are to be read. Trigger may be called from any goroutine, the other methods from the one that has the stream.
+// Ring keeps the last slices of a stream, and hands out those around a trigger. Trigger may be called from any goroutine, the other methods from the one that has the stream.
 type Ring struct {
 	options RingOptions
 	kept    []kept // oldest first, without a gap
@@ -71,6 +70,13 @@ func NewRing(o RingOptions) *Ring {
 // Bytes is the size of what the ring holds now.
 func (r *Ring) Bytes() int { return r.bytes }
 
+// Window is the slices around a trigger.
+type Window struct {
+	in      []kept
+	trigger trigger
+	missing string // why it is shorter than asked, or ""
+}
+
 // Trigger asks for the window around a moment; Add returns it as soon as its end is there. It is
 // refused, and the time from which on it will not be is returned, while another window is
 // being waited for and until CoolDown has passed after the last.
@@ -89,7 +95,7 @@ func (r *Ring) Trigger(at time.Time, why string) (next time.Time, ok bool) {
 
 // Add takes up the next slice of a stream and drops what is too old, or too much. It returns the
 // window around a trigger when this slice completes it, else nil. Errors do not harm the ring.
-func (r *Ring) Add(rec *Recording) (*Recording, error) {
+func (r *Ring) Add(rec *Recording) (*Window, error) {
 	k, err := keep(rec)
 	if err != nil {
 		return nil, err
@@ -101,24 +107,24 @@ func (r *Ring) Add(rec *Recording) (*Recording, error) {
 	r.bytes += len(k.data)
 	r.samples += k.samples
 	t := r.due(k.end)
-	var window *Recording
+	var w *Window
 	if t != nil {
-		window, err = r.window(t)
+		w = r.window(t)
 	}
 	r.drop(k.start)
-	return window, err
+	return w, nil
 }
 
 // Rest is for the end of the stream. It returns the window of a trigger whose end the stream did not
 // live to see, nil if there is none. If why is not empty the end is a trigger itself, which
 // no cool-down refuses.
-func (r *Ring) Rest(why string) (*Recording, error) {
+func (r *Ring) Rest(why string) *Window {
 	r.mu.Lock()
 	t := r.pending
 	r.pending = nil
 	r.mu.Unlock()
 	if len(r.kept) == 0 {
-		return nil, nil
+		return nil
 	}
 	switch {
 	case t != nil && why != "":
@@ -126,7 +132,7 @@ func (r *Ring) Rest(why string) (*Recording, error) {
 	case t == nil && why != "":
 		t = &trigger{r.kept[len(r.kept)-1].end, why}
 	case t == nil:
-		return nil, nil
+		return nil
 	}
 	return r.window(t)
 }
@@ -183,30 +189,40 @@ func keep(rec *Recording) (kept, error) {
 	return kept{slices.Clip(b.Bytes()), start, start.Add(time.Duration(rec.Profile.DurationNanos)), rec.Summary, rec.fresh, len(rec.Profile.Sample)}, nil
 }
 
-// window merges the slices around a trigger.
-func (r *Ring) window(t *trigger) (*Recording, error) {
+// window finds the slices around a trigger.
+func (r *Ring) window(t *trigger) *Window {
 	from, to := t.at.Add(-r.options.Before), t.at.Add(r.options.After)
-	in := make([]kept, 0, len(r.kept))
+	w := &Window{trigger: *t}
 	for _, k := range r.kept {
 		if k.end.After(from) && !k.start.After(to) {
-			in = append(in, k)
+			w.in = append(w.in, k)
 		}
 	}
-	if len(in) == 0 {
-		in = r.kept // a trigger from the past: what there is
+	if len(w.in) == 0 {
+		w.in = slices.Clone(r.kept) // a trigger from the past: what there is
 	}
-	p, err := joined(in)
+	if r.cut.After(from) {
+		w.missing = fmt.Sprintf("the first %s of the window: the ring holds %d bytes and %d samples at most",
+			w.in[0].start.Sub(from).Round(time.Millisecond), r.options.Limit, maxRingSamples)
+	}
+	return w
+}
+
+// Recording joins the slices of the window. Any goroutine may call it while the stream goes on: it takes
+// a while. The samples share their stacks and label maps: they are to be read, not changed.
+func (w *Window) Recording() (*Recording, error) {
+	p, err := joined(w.in)
 	if err != nil {
 		return nil, fmt.Errorf("ring: %w", err)
 	}
-	rec := &Recording{Profile: p, Summary: mergeSummaries(in)}
+	rec := &Recording{Profile: p, Summary: mergeSummaries(w.in)}
 	s := &rec.Summary
-	s.End = fmt.Sprintf("window around %s: %s", t.at.UTC().Format(time.RFC3339Nano), t.why)
-	first := in[0].start
-	if r.cut.After(from) {
-		s.Denied = append(s.Denied, fmt.Sprintf("the first %s of the window: the ring holds %d bytes and %d samples at most", first.Sub(from).Round(time.Millisecond), r.options.Limit, maxRingSamples))
+	s.End = fmt.Sprintf("window around %s: %s", w.trigger.at.UTC().Format(time.RFC3339Nano), w.trigger.why)
+	if w.missing != "" {
+		s.Denied = append(s.Denied, w.missing)
 	}
-	p.TimeNanos, p.DurationNanos = first.UnixNano(), in[len(in)-1].end.Sub(first).Nanoseconds()
+	first := w.in[0].start
+	p.TimeNanos, p.DurationNanos = first.UnixNano(), w.in[len(w.in)-1].end.Sub(first).Nanoseconds()
 	p.Comments = s.Comments()
 	return rec, nil
 }

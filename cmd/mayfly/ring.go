@@ -13,6 +13,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -94,6 +95,8 @@ type flight struct {
 	exit  bool        // the end of the target is a trigger
 	ended string      // why the last slice ended
 	file  func(time.Time) string
+
+	writing sync.WaitGroup // one at most
 }
 
 func newFlight(e *env, f *recordFlags) (*flight, error) {
@@ -156,12 +159,15 @@ func (fl *flight) take(rec *profiler.Recording) error {
 		}
 	}
 	window, err := fl.ring.Add(rec)
-	if err == nil && window != nil {
-		err = fl.write(window)
+	if err != nil || window == nil {
+		return err
 	}
-	if err != nil {
-		fl.env.warn("%s", oneLine(err.Error())) // a full disk is no reason to stop watching
-	}
+	fl.writing.Wait()
+	fl.writing.Go(func() { // beside the stream: the longer a slice has to wait, the longer it gets
+		if err := fl.write(window); err != nil {
+			fl.env.warn("%s", oneLine(err.Error())) // a full disk is no reason to stop watching
+		}
+	})
 	return nil
 }
 
@@ -171,14 +177,19 @@ func (fl *flight) end(ctx context.Context) error {
 	if fl.exit && ctx.Err() == nil {
 		why = fl.ended
 	}
-	window, err := fl.ring.Rest(why)
-	if err != nil || window == nil {
-		return err
+	window := fl.ring.Rest(why)
+	fl.writing.Wait()
+	if window == nil {
+		return nil
 	}
 	return fl.write(window)
 }
 
-func (fl *flight) write(rec *profiler.Recording) error {
+func (fl *flight) write(w *profiler.Window) error {
+	rec, err := w.Recording()
+	if err != nil {
+		return err
+	}
 	f := *fl.flags
 	for now := time.Now(); ; now = now.Add(time.Millisecond) {
 		f.output = fl.file(now)
@@ -186,7 +197,7 @@ func (fl *flight) write(rec *profiler.Recording) error {
 			break
 		}
 	}
-	err := finishRecord(fl.env, &f, rec, nil)
+	err = finishRecord(fl.env, &f, rec, nil)
 	*rec = profiler.Recording{}
 	debug.FreeOSMemory() // a dump needs much for a moment, and the host's memory is the target's
 	return err
