@@ -9,7 +9,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"fmt"
-	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -237,45 +236,4 @@ func joined(in []kept) (*profile.Profile, error) {
 		j.add(p)
 	}
 	return j.p, nil
-}
-
-// mergeSummaries is the summary of slices that adjoin. Integers of 64 bits are counts and times, and
-// add up, but for those named below; ratios are weighted by the slices' length; all else is what the last
-// slice says.
-func mergeSummaries(in []kept) Summary {
-	sum := in[len(in)-1].summary
-	v := reflect.ValueOf(&sum).Elem()
-	length := float64(in[len(in)-1].end.Sub(in[0].start))
-	for i := range v.NumField() {
-		switch f := v.Field(i); f.Kind() {
-		case reflect.Int64:
-			f.SetInt(0)
-			for _, k := range in {
-				f.SetInt(f.Int() + reflect.ValueOf(k.summary).Field(i).Int())
-			}
-		case reflect.Float64:
-			f.SetFloat(0)
-			for _, k := range in {
-				f.SetFloat(f.Float() + reflect.ValueOf(k.summary).Field(i).Float()*float64(k.end.Sub(k.start))/max(length, 1))
-			}
-		}
-	}
-	last := in[len(in)-1].summary
-	sum.SelfRSS, sum.AttachTime = last.SelfRSS, last.AttachTime
-	sum.Denied, sum.GoroutinesSeen = nil, in[0].summary.GoroutinesSeen
-	for i, k := range in {
-		if i > 0 {
-			sum.GoroutinesSeen += k.fresh
-		}
-		sum.GoroutinesSeen = max(sum.GoroutinesSeen, k.summary.GoroutinesSeen)
-		for _, d := range k.summary.Denied {
-			if !slices.Contains(sum.Denied, d) {
-				sum.Denied = append(sum.Denied, d)
-			}
-		}
-	}
-	if sum.CPUProfiled > 0 {
-		sum.RateReached = float64(sum.Samples+sum.Lost) / (float64(sum.CPUProfiled) / 1e9)
-	}
-	return sum
 }

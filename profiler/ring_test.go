@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/pprof/profile"
 
+	"github.com/mayfly-profiler/mayfly/profiler/goroutine"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
@@ -109,6 +112,31 @@ func TestRingWindow(t *testing.T) {
 	}
 	if r.pending != nil || len(r.kept) != 6 {
 		t.Errorf("%d slices kept, pending %v", len(r.kept), r.pending)
+	}
+}
+
+// Counts add up, the largest of the largest stays, and what one slice does not know nobody knows. The
+// names that have a rule of their own are fields.
+func TestMergeSummaries(t *testing.T) {
+	at := func(n int, s Summary) kept {
+		start := tapeStart.Add(time.Duration(n) * time.Second)
+		return kept{start: start, end: start.Add(time.Second), summary: s, fresh: 2}
+	}
+	life := func(n int64) []goroutine.Life { return []goroutine.Life{{Below: time.Second, Seen: n, At100: 1}} }
+	s := mergeSummaries([]kept{
+		at(0, Summary{Samples: 1, TableSlowest: 9, STWGC: 4, GoroutinesSeen: 5, UnlabeledShare: 0.5, TableFirst: -1, Lives: life(3), GoVersion: "a"}),
+		at(1, Summary{Samples: 2, TableSlowest: 7, STWGC: -1, GoroutinesSeen: 3, UnlabeledShare: 0.1, TableFirst: 8, Lives: life(4), GoVersion: "b"}),
+	})
+	if s.Samples != 3 || s.TableSlowest != 9 || s.STWGC != -1 || s.GoroutinesSeen != 7 || s.UnlabeledShare != 0.3 || s.TableFirst != 8 || s.GoVersion != "b" {
+		t.Errorf("%+v", s)
+	}
+	if l := s.Lives; len(l) != 1 || l[0].Seen != 7 || l[0].At100 != 2 || l[0].Below != time.Second {
+		t.Errorf("lives %+v", l)
+	}
+	for _, name := range append(slices.Clone(largest), lasting...) {
+		if _, ok := reflect.TypeFor[Summary]().FieldByName(name); !ok {
+			t.Errorf("Summary has no field %s", name)
+		}
 	}
 }
 
