@@ -106,6 +106,7 @@ type recording struct {
 	summary Summary
 	added   int // samples of all sources
 
+	cpus    int // that the target may run on
 	opened  time.Time
 	selfCPU time.Duration
 }
@@ -137,6 +138,7 @@ func openTarget(pid int, o Options) (*recording, error) {
 	} else if err != nil {
 		return nil, fmt.Errorf("record %d: %w", pid, err)
 	}
+	r.cpus, _ = r.target.CPUs() // worth having, and not worth failing for
 	return r, nil
 }
 
@@ -277,7 +279,7 @@ func (r *recording) add(s *sample.Sample) {
 func (r *recording) finish(ctx context.Context, err error) {
 	t, s := r.builder.Tally(), &r.summary
 	s.Version, s.EngineCPU, s.EngineWall = r.options.Version, "none", "none"
-	s.RateAsked = r.options.Rate
+	s.RateAsked, s.CPUs = r.options.Rate, r.cpus
 	s.Samples, s.Lost = t.Samples, t.Lost
 	s.CPUProfiled, s.Wall = t.CPU, t.Wall
 	if r.source != nil {
@@ -325,7 +327,7 @@ func (r *recording) finishTable(t Tally) {
 	st, s := r.table.Stats(), &r.summary
 	s.EngineWall = "goroutine table"
 	s.TableRate, s.TableMissed = st.Reached, st.Missed
-	s.TableCPU = t.TableCPU
+	s.TableCPU, s.Procs = t.TableCPU, st.Procs
 	s.GoroutinesCreated, s.GoroutinesSeen = st.Created, st.Seen
 	s.GoroutinesIdle = t.Idle
 	s.StacksTorn = st.Torn
