@@ -22,11 +22,7 @@ import (
 
 // recordChild starts the command, records it, and passes its exit code on.
 func recordChild(ctx context.Context, e *env, f *recordFlags) error {
-	path, err := exec.LookPath(f.command[0])
-	if err != nil {
-		return fmt.Errorf("start %s: %w", f.command[0], errors.Unwrap(err))
-	}
-	c, err := hold(path, f.command)
+	c, path, err := holdCommand(f.command)
 	if err != nil {
 		return err
 	}
@@ -43,6 +39,25 @@ func recordChild(ctx context.Context, e *env, f *recordFlags) error {
 		c.cmd.Process.Signal(syscall.SIGTERM)
 	}
 	return childExit(c.cmd.Wait())
+}
+
+// holdCommand finds a command and starts it, held.
+func holdCommand(command []string) (c *held, path string, err error) {
+	if path, err = exec.LookPath(command[0]); err != nil {
+		return nil, "", fmt.Errorf("start %s: %w", command[0], errors.Unwrap(err))
+	}
+	c, err = hold(path, command)
+	return c, path, err
+}
+
+// end ends a command whose recording is over, and waits for it. How it ends is its own affair.
+func (h *held) end() error {
+	h.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+	var exit *exec.ExitError
+	if err := h.cmd.Wait(); err != nil && !errors.As(err, &exit) {
+		return err
+	}
+	return nil
 }
 
 // childExit is the child's exit code as ours; killed by signal n is 128+n, as in a shell.

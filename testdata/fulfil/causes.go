@@ -149,9 +149,9 @@ func (s *service) openLedger() error {
 	return os.Remove(f.Name())
 }
 
-var page [2 << 20]byte
+var page [5 << 20]byte
 
-// journal writes the order's two megabytes and waits for the disk.
+// journal writes the order's five megabytes and waits for the disk.
 func (s *service) journal(context.Context, order) error {
 	at := s.ledger.pages.Add(1) % 64 * int64(len(page))
 	if _, err := s.ledger.WriteAt(page[:], at); err != nil {
