@@ -122,7 +122,7 @@ func (b *blamer) findAllocator() frame {
 
 // blame charges all time of a request.
 func (b *blamer) blame(r *request, out func(atom)) {
-	b.follow(r.main, r, span{r.main, r.from, r.to}, 0, out)
+	b.follow(r.main, r, span{track: r.main, from: r.from, to: r.to}, 0, out)
 }
 
 // follow charges what a goroutine did in a stretch of time. r is the request whose children count as
@@ -140,7 +140,7 @@ func (b *blamer) follow(g *track, r *request, s span, chain int32, out func(atom
 			out(atom{kind: unknown, at: nowhere, state: -1, ns: float64(from - at), chain: chain})
 		}
 		at = to
-		b.charge(p, r, span{g, from, to}, chain, out)
+		b.charge(p, r, span{track: g, from: from, to: to}, chain, out)
 	})
 	if at < s.to {
 		out(atom{kind: unknown, at: nowhere, state: -1, ns: float64(s.to - at), chain: chain})
@@ -165,7 +165,7 @@ func (b *blamer) charge(p *piece, r *request, s span, chain int32, out func(atom
 			return
 		}
 		if plain.kind == children {
-			plain.kind = channel
+			plain.kind = unknown // of goroutines that nothing ties to the request
 		}
 	}
 	out(plain)
@@ -228,7 +228,7 @@ func (b *blamer) followKids(kids []*track, r *request, s span, chain int32, out 
 		if died < end { // between its end and the wake-up there is nothing but the scheduler
 			b.queueForP(died, end, chain, out)
 		}
-		b.follow(k, r, span{k, born, died}, chain, out)
+		b.follow(k, r, span{track: k, from: born, to: died}, chain, out)
 		if end = born; end <= s.from {
 			return
 		}
@@ -246,7 +246,7 @@ func (b *blamer) followHolders(res *resource, s span, chain int32, out func(atom
 			holds = append(holds, h)
 		}
 	})
-	unheld := atom{kind: res.kind, at: b.name(res), state: -1, chain: chain}
+	unheld := atom{kind: res.kind, at: res.app, state: -1, chain: chain}
 	b.sweep(holds, s, func(active []span, from, to int64) {
 		if len(active) == 0 {
 			unheld.ns = float64(to - from)
@@ -255,10 +255,10 @@ func (b *blamer) followHolders(res *resource, s span, chain int32, out func(atom
 		}
 		for _, h := range active {
 			share := 1 / float64(len(active))
-			long := res.kind == pool && h.to-h.from > 5*max(res.median, 5e6)
-			b.follow(h.track, nil, span{h.track, from, to}, b.link(chain, link{res.kind, b.name(res), heldBy}), func(a atom) {
+			long := res.kind == pool && h.to-h.from > 5*max(res.usual, 5e6)
+			b.follow(h.track, nil, span{track: h.track, from: from, to: to}, b.link(chain, link{res.kind, b.name(res, h), heldBy}), func(a atom) {
 				a.ns *= share
-				out(b.verdict(res, a, long))
+				out(b.verdict(res, h, a, long))
 			})
 		}
 	})
@@ -288,10 +288,10 @@ func (b *blamer) sweep(holds []span, s span, visit func(active []span, from, to 
 	}
 }
 
-// name is the application's function that a resource's holders are in, else the one that asks for it.
-func (b *blamer) name(res *resource) frame {
-	if res.holder.fn >= 0 && b.funcs[res.holder.fn].app {
-		return res.holder
+// name is the application's function that a holder is in, else the one that asks for the resource.
+func (b *blamer) name(res *resource, h span) frame {
+	if h.fn != res.app.fn && b.funcs[h.fn].app {
+		return frame{fn: h.fn}
 	}
 	return res.app
 }
@@ -300,7 +300,7 @@ func (b *blamer) name(res *resource) frame {
 // running, another resource that it waits for, or a disk that would be as slow without the lock, is the
 // cause of its waiters too. But if the holder does what it is there to do, the cause is that only one,
 // or only so many, can do it at a time.
-func (b *blamer) verdict(res *resource, a atom, long bool) atom {
+func (b *blamer) verdict(res *resource, h span, a atom, long bool) atom {
 	switch a.kind {
 	case gc, goScheduler, osScheduler, lock, pool, channel:
 		return a
@@ -313,6 +313,6 @@ func (b *blamer) verdict(res *resource, a atom, long bool) atom {
 		return a // one that has it much longer than the others is named itself
 	}
 	a.chain = b.link(a.chain, link{a.kind, a.at, waitsFor})
-	a.kind, a.at, a.state = res.kind, b.name(res), -1
+	a.kind, a.at, a.state = res.kind, b.name(res, h), -1
 	return a
 }

@@ -20,10 +20,9 @@ type resource struct {
 	kind    kind
 	user    frame   // who asks for it
 	app     frame   // the application's function that it asks for
-	holder  frame   // the function that holders are in; fn -1: not known
 	spans   []span  // who has it when, by begin
 	index   []int32 // for each second of the window, the first span that may reach into it
-	median  int64   // length of a hold
+	usual   int64   // length of a hold by those who wait here otherwise
 	waiters map[*track]bool
 }
 
@@ -74,7 +73,7 @@ func (b *blamer) resource(stack int32, k kind) *resource {
 	key := resourceKey{k, s.user.fn}
 	r, ok := b.resources[key]
 	if !ok {
-		r = &resource{kind: k, user: s.user, app: b.place(stack), holder: nowhere, waiters: map[*track]bool{}}
+		r = &resource{kind: k, user: s.user, app: b.place(stack), waiters: map[*track]bool{}}
 		b.resources[key] = r
 		b.holders(r, stack, s)
 	}
@@ -88,42 +87,68 @@ func (b *blamer) holders(r *resource, stack int32, s site) {
 	if all == 0 {
 		return
 	}
-	if r.kind != channel {
-		frames := b.stacks[stack].frames
-		for i := int(s.at); i < len(frames); i++ {
-			f := frames[i]
-			if i > int(s.at) {
-				f.line = 0
-			}
-			spans := b.holds(r, f)
-			if held := b.cells(spans); 2*queue.common(held) >= all {
-				r.take(f, spans)
-				return
-			}
-			if b.funcs[f.fn].app {
+	for _, candidates := range b.candidates(r, stack, s) {
+		spans := b.holds(r, candidates)
+		r.usual = median(spans)
+		if 2*queue.common(b.cells(spans)) >= all {
+			r.spans = spans
+			return
+		}
+	}
+	if f := b.suspect(r, queue, all); f.fn >= 0 {
+		r.spans = b.holds(r, []frame{f})
+	}
+}
+
+// candidates are the functions that holders may be in, the likeliest first.
+func (b *blamer) candidates(r *resource, stack int32, s site) [][]frame {
+	switch r.kind {
+	case channel:
+		return nil // who is on the other end is in other code
+	case pool:
+		return [][]frame{b.users(stack)}
+	}
+	var all [][]frame
+	for _, f := range b.stacks[stack].frames[s.at:] {
+		if len(all) > 0 {
+			f.line = 0
+		}
+		all = append(all, []frame{f})
+		if b.funcs[f.fn].app {
+			break
+		}
+	}
+	return all
+}
+
+// users are the functions that call the package of a pool.
+func (b *blamer) users(stack int32) []frame {
+	i := slices.IndexFunc(b.stacks[stack].frames, func(f frame) bool { return matches(b.funcs[f.fn].name, acquirers) })
+	pkg := b.funcs[b.stacks[stack].frames[i].fn].pkg
+	known := map[int32]bool{}
+	var users []frame
+	for i := range b.stacks {
+		frames := b.stacks[i].frames
+		for k := len(frames) - 2; k >= 0; k-- {
+			if b.funcs[frames[k].fn].pkg == pkg {
+				if f := frames[k+1].fn; !known[f] {
+					known[f] = true
+					users = append(users, frame{fn: f})
+				}
 				break
 			}
 		}
 	}
-	if f := b.suspect(r, queue, all); f.fn >= 0 {
-		r.take(f, b.holds(r, f))
-	}
+	return users
 }
 
-// take makes spans the holds of r.
-func (r *resource) take(f frame, spans []span) {
-	r.holder, r.spans = f, spans
-	slices.SortFunc(r.spans, func(a, b span) int {
-		return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.track.goid, b.track.goid))
-	})
+func median(spans []span) int64 {
 	lengths := make([]int64, len(spans))
 	for i, s := range spans {
 		lengths[i] = s.to - s.from
 	}
 	slices.Sort(lengths)
-	if len(lengths) > 0 {
-		r.median = lengths[len(lengths)/2]
-	}
+	return quantile(lengths, 0.5)
 }
 
 // waits says whether a piece waits for r.
@@ -157,32 +182,48 @@ func (b *blamer) cells(spans []span) set {
 	return c
 }
 
-// holds is when which goroutine is in f without waiting for r. Pieces whose stack is of an earlier
-// moment belong to what is around them.
-func (b *blamer) holds(r *resource, f frame) []span {
-	in := make([]bool, len(b.stacks))
+// holds is when which goroutine is in one of fs without waiting for r. Pieces whose stack is of an
+// earlier moment belong to what is around them.
+func (b *blamer) holds(r *resource, fs []frame) []span {
+	in := make([]int32, len(b.stacks))
 	for i := range b.stacks {
-		in[i] = b.on(int32(i), f)
+		in[i] = b.deepest(int32(i), fs)
 	}
 	var spans []span
 	for _, g := range b.tracks {
 		open := -1
 		for i := range g.pieces {
 			p := &g.pieces[i]
+			fn := in[p.stack]
 			switch {
-			case in[p.stack] && !b.waits(r, p) && !(r.kind == channel && p.kind == channel):
-				if open < 0 {
+			case fn >= 0 && !b.waits(r, p) && !(r.kind == channel && p.kind == channel):
+				if open < 0 || spans[open].fn != fn {
 					open = len(spans)
-					spans = append(spans, span{g, p.from, p.to})
+					spans = append(spans, span{g, p.from, p.to, fn})
 				}
 				spans[open].to = p.to
-			case open >= 0 && p.stale() && p.length() < bridge && p.from-spans[open].to < bridge:
+			case open >= 0 && p.stale() && p.from-spans[open].to+p.length() < bridge:
 			default:
 				open = -1
 			}
 		}
 	}
+	slices.SortFunc(spans, func(a, b span) int {
+		return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.track.goid, b.track.goid))
+	})
 	return spans
+}
+
+// deepest is the function of fs that is on a stack, the nearest to the leaf, or -1.
+func (b *blamer) deepest(stack int32, fs []frame) int32 {
+	for _, g := range b.stacks[stack].frames {
+		for _, f := range fs {
+			if f.fn == g.fn && b.on(stack, f) {
+				return f.fn
+			}
+		}
+	}
+	return -1
 }
 
 // suspect is the application's function that is at work while somebody waits for r and is not when

@@ -75,6 +75,7 @@ func (t *timeline) mainLabels(r *request) int32 {
 type span struct {
 	track    *track
 	from, to int64
+	fn       int32 // of a hold: the function that the goroutine is in
 }
 
 // byLabel finds the requests that the values of a label are. The goroutine of a request is the one
@@ -113,7 +114,7 @@ func (t *timeline) labelled(g *track, key string) map[string]span {
 		}
 		s, ok := found[v]
 		if !ok {
-			s = span{g, p.from, p.to}
+			s = span{track: g, from: p.from, to: p.to}
 		}
 		s.to = p.to
 		found[v] = s

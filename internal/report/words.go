@@ -108,5 +108,5 @@ func (c *Cause) reason(where string) string {
 	case Sleep:
 		return "sleep in " + at
 	}
-	return "do what the profile does not show"
+	return "wait in " + at + " for what the profile does not tie to them: labels that goroutines inherit would"
 }
