@@ -56,6 +56,7 @@ type blamer struct {
 	links  []chained
 	byLink map[chained]int32
 	path   []*track // being followed, against cycles
+	turn   int      // of whom to follow, where one stands for many
 }
 
 // chained is a link and what is before it.
@@ -253,6 +254,7 @@ func (b *blamer) followHolders(res *resource, s span, chain int32, out func(atom
 			out(unheld)
 			return
 		}
+		active = b.some(active)
 		for _, h := range active {
 			share := 1 / float64(len(active))
 			long := res.kind == pool && h.to-h.from > 5*max(res.usual, 5e6)
@@ -262,6 +264,17 @@ func (b *blamer) followHolders(res *resource, s span, chain int32, out func(atom
 			})
 		}
 	})
+}
+
+// some is all holders near the request. Behind them one of many stands for the others, another each
+// time: what waits for what waits would otherwise grow without bound.
+func (b *blamer) some(active []span) []span {
+	if len(b.path) < 2 {
+		return active
+	}
+	b.turn++
+	i := b.turn % len(active)
+	return active[i : i+1]
 }
 
 // sweep calls visit for the stretches of a wait between which the holders do not change.

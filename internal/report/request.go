@@ -11,8 +11,11 @@ const (
 	bridge = int64(20e6)
 	// many is how many values make a label one that tells requests apart.
 	many = 16
-	// edge is how close to the ends of the recording a request may begin or end and still be whole.
-	edge = int64(3e6)
+	// edge is how close to the ends of its goroutine's track a request may begin or end and still be
+	// whole, if the track ends with the recording: within early of its begin, or late of its end.
+	edge  = int64(3e6)
+	early = int64(20e6)
+	late  = int64(250e6)
 )
 
 // request is one request: a stretch of the life of one goroutine, and what the goroutines did that
@@ -43,7 +46,7 @@ func (t *timeline) find(s Selector) (whole []*request, cut int) {
 	for _, r := range all {
 		first, last := r.main.pieces[0].from, r.main.pieces[len(r.main.pieces)-1].to
 		switch {
-		case r.from <= t.from+edge && r.from <= first+edge, r.to >= t.to-edge && r.to >= last-edge:
+		case r.from <= first+edge && first <= t.from+early, r.to >= last-edge && last >= t.to-late:
 			cut++
 		case r.to > r.from:
 			r.labels = t.mainLabels(r)

@@ -13,13 +13,14 @@ import (
 // every goroutine did.
 type scenario struct {
 	p     *profile.Profile
-	funcs map[string]*profile.Location
+	funcs map[string]*profile.Function
+	locs  map[string]*profile.Location // by function:line
 }
 
 const began = int64(1_800_000_000e9)
 
 func newScenario(length time.Duration) *scenario {
-	s := &scenario{funcs: map[string]*profile.Location{}, p: &profile.Profile{
+	s := &scenario{funcs: map[string]*profile.Function{}, locs: map[string]*profile.Location{}, p: &profile.Profile{
 		TimeNanos: began, DurationNanos: length.Nanoseconds(),
 		Comments:   []string{"mayfly.gomaxprocs=2", "mayfly.cpus=2"},
 		PeriodType: &profile.ValueType{Type: "cpu", Unit: "nanoseconds"},
@@ -82,16 +83,20 @@ func (g *goroutine) add(state string, ms float64, stack string, count int64) {
 
 // location is a function, or "function:line".
 func (s *scenario) location(name string) *profile.Location {
-	l := s.funcs[name]
+	l := s.locs[name]
 	if l == nil {
 		fn, line, _ := strings.Cut(name, ":")
 		n := int64(10)
 		fmt.Sscan(line, &n)
-		id := uint64(len(s.funcs) + 1)
-		f := &profile.Function{ID: id, Name: fn, SystemName: fn, Filename: "/src/" + packageOf(fn) + "/x.go"}
-		l = &profile.Location{ID: id, Line: []profile.Line{{Function: f, Line: n}}}
-		s.funcs[name] = l
-		s.p.Function, s.p.Location = append(s.p.Function, f), append(s.p.Location, l)
+		f := s.funcs[fn]
+		if f == nil {
+			f = &profile.Function{ID: uint64(len(s.funcs) + 1), Name: fn, SystemName: fn, Filename: "/src/" + packageOf(fn) + "/x.go"}
+			s.funcs[fn] = f
+			s.p.Function = append(s.p.Function, f)
+		}
+		l = &profile.Location{ID: uint64(len(s.locs) + 1), Line: []profile.Line{{Function: f, Line: n}}}
+		s.locs[name] = l
+		s.p.Location = append(s.p.Location, l)
 	}
 	return l
 }

@@ -5,7 +5,8 @@ import "slices"
 // A wait is for a resource. The profile does not say which mutex or which pool it was; the code says
 // it nearly as well: the function that calls Lock, or that asks the pool, and what is below it.
 
-// site is where a goroutine waits: the function that asked for the resource.
+// site is where a goroutine waits: the function that asked for the resource. For a pool, which many
+// functions ask, it is the pool's own.
 type site struct {
 	user frame
 	at   int32 // its place in the stack, leaf first; -1: nobody asked
@@ -31,20 +32,15 @@ func (t *timeline) siteOf(stack int32, k kind) site {
 func (t *timeline) newSite(s *stack, k kind) site {
 	i := 0
 	if k == pool {
-		last := len(s.frames) - 1
-		for i = last; i >= 0 && !matches(t.funcs[s.frames[i].fn].name, acquirers); i-- {
+		for i = len(s.frames) - 1; i >= 0 && !matches(t.funcs[s.frames[i].fn].name, acquirers); i-- {
 		}
 		if i < 0 {
 			return site{at: -1}
 		}
-		own := t.funcs[s.frames[i].fn].pkg
-		for i < len(s.frames) && t.funcs[s.frames[i].fn].pkg == own {
-			i++
-		}
-	} else {
-		for i < len(s.frames) && slices.Contains(waiting, t.funcs[s.frames[i].fn].pkg) {
-			i++
-		}
+		return site{s.frames[i], int32(i)}
+	}
+	for i < len(s.frames) && slices.Contains(waiting, t.funcs[s.frames[i].fn].pkg) {
+		i++
 	}
 	if i >= len(s.frames) {
 		return site{at: -1}

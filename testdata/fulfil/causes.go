@@ -30,7 +30,7 @@ var causes = map[string]cause{
 	"gc":        {conns: 16, start: (*service).growHeap, step: (*service).copyManifest},
 	"statement": {conns: 16, step: (*service).auditTrail},
 	"procs":     {conns: 16, procs: 1, start: (*service).startReindex},
-	"neighbour": {conns: 16}, // the other process burns CPU
+	"neighbour": {conns: 16, start: (*service).shareCPU}, // with threads of the other process
 	"fsync":     {conns: 16, start: (*service).openLedger, step: (*service).journal},
 	"channel":   {conns: 16, start: (*service).startPacking, step: (*service).handOver},
 }
@@ -123,9 +123,13 @@ func (s *service) startReindex() error {
 
 func reindex() {
 	for {
+		hash := uint64(14695981039346656037)
 		for begin := time.Now(); time.Since(begin) < 400*time.Millisecond; {
-			burn(time.Millisecond)
+			for i := range uint64(1 << 20) {
+				hash = (hash ^ i) * 1099511628211
+			}
 		}
+		sink.Add(hash)
 		time.Sleep(100 * time.Millisecond)
 	}
 }
@@ -149,9 +153,9 @@ func (s *service) openLedger() error {
 	return os.Remove(f.Name())
 }
 
-var page [5 << 20]byte
+var page [10 << 20]byte
 
-// journal writes the order's five megabytes and waits for the disk.
+// journal writes the order's ten megabytes and waits for the disk.
 func (s *service) journal(context.Context, order) error {
 	at := s.ledger.pages.Add(1) % 64 * int64(len(page))
 	if _, err := s.ledger.WriteAt(page[:], at); err != nil {
