@@ -33,7 +33,9 @@ type Report struct {
 	Unfinished int               `json:"unfinished"` // at the ends of the recording: not counted
 	P99        int64             `json:"p99_ns"`
 	Value      int64             `json:"value_ns"` // of what the objective is about
-	Cause      *Cause            `json:"cause"`    // nil unless the objective is broken
+	SlowMean   int64             `json:"slow_mean_ns"`
+	FastMean   int64             `json:"fast_mean_ns"`
+	Cause      *Cause            `json:"cause"` // nil unless the objective is broken
 	States     States            `json:"states"`
 	RuledOut   []Ruled           `json:"ruled_out"`
 	Labels     []Skew            `json:"labels"`
@@ -154,6 +156,7 @@ func (b *blamer) report(g group, o Options) *Report {
 	r := &Report{
 		SLO: o.SLO.String(), Group: map[string]string{}, Requests: len(g.requests), Slow: len(slow),
 		P99: quantile(lengths, 0.99), Value: o.SLO.value(lengths), Window: Window{b.from, b.to},
+		SlowMean: int64(meanLength(slow)), FastMean: int64(meanLength(fast)),
 		States: States{b.meanStates(slow), b.meanStates(fast)}, RuledOut: []Ruled{}, Labels: []Skew{},
 	}
 	if g.label != "" {

@@ -117,7 +117,7 @@ func addUp(t *testing.T, r *Report) {
 	if u := r.States.Slow[Unknown]; float64(u) > 0.03*float64(sum) {
 		t.Errorf("%.1f %% of the slow requests' time is unknown", 100*float64(u)/float64(sum))
 	}
-	if off := float64(sum)/r.view.meanSlow - 1; math.Abs(off) > 0.02 {
+	if off := float64(sum)/float64(r.SlowMean) - 1; math.Abs(off) > 0.02 {
 		t.Errorf("states of slow requests add up to %+.1f %% of their length", 100*off)
 	}
 }

@@ -21,8 +21,6 @@ type view struct {
 	Graph  *node       `json:"graph"`
 	Worst  []timelines `json:"worst"`
 	States []shares    `json:"states"`
-
-	meanSlow float64 // ns
 }
 
 // beat is a fiftieth of a second: requests under way in it, and those of them that were slow.
@@ -72,7 +70,7 @@ type part struct {
 func ms(ns int64) float64 { return float64(ns/1000) / 1000 }
 
 func (b *blamer) newView(slow, fast []*request, r *Report) *view {
-	v := &view{meanSlow: meanLength(slow), Heat: b.heat(slow, fast), Graph: &node{Name: "requests"}}
+	v := &view{Heat: b.heat(slow, fast), Graph: &node{Name: "requests"}}
 	for _, k := range kinds {
 		if s, f := r.States.Slow[k], r.States.Fast[k]; s+f > 0 {
 			v.States = append(v.States, shares{k, ms(s), ms(f)})
