@@ -20,6 +20,8 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 type shown struct {
 	*Report
 	Headline, Next string
+	Note           string
+	Charges        [][]string
 	Rows           [][]string
 	Ruled          []string
 	Data           template.JS
@@ -29,7 +31,7 @@ type shown struct {
 func WriteHTML(w io.Writer, reports []*Report) error {
 	var all []shown
 	for _, r := range reports {
-		s := shown{Report: r, Headline: r.headline(), Rows: r.stateRows()[1:], Data: "null"}
+		s := shown{Report: r, Headline: r.headline(), Note: r.note(), Charges: r.chargeRows(), Rows: r.stateRows()[1:], Data: "null"}
 		if r.Cause != nil {
 			s.Next, s.Ruled = r.next(), r.ruledNames()
 		}

@@ -19,6 +19,9 @@ func WriteMarkdown(w io.Writer, reports []*Report) error {
 
 func (p *printer) markdown(r *Report) {
 	p.printf("### %s\n", escape(r.headline()))
+	if note := r.note(); note != "" {
+		p.printf("\n%s\n", escape(note))
+	}
 	if r.Why != "" {
 		p.printf("\n%s\n", escape(r.Why))
 	}
@@ -37,7 +40,7 @@ func (p *printer) markdown(r *Report) {
 		p.printf("%s- %s\n", strings.Repeat("  ", i), escape(step))
 	}
 	if c := r.Cause; c.Function != "" {
-		p.printf("\n`%s` %s:%d\n", c.Function, c.File, c.Line)
+		p.printf("\n`%s` %s\n", c.Function, c.Where())
 	}
 	p.printf("\nConfidence %.0f %%. ", 100*r.Cause.Confidence)
 	for _, l := range r.Labels {

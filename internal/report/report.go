@@ -8,6 +8,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -30,12 +31,15 @@ type Report struct {
 	Group      map[string]string `json:"group"` // the label and value that the requests have in common
 	Requests   int               `json:"requests"`
 	Slow       int               `json:"slow"`       // requests that took the limit or longer
+	Short      int               `json:"short"`      // requests that lasted for less than two looks: there were more, which nobody saw
+	Looks      float64           `json:"looks_hz"`   // 0: the profile does not say
 	Unfinished int               `json:"unfinished"` // at the ends of the recording: not counted
 	P99        int64             `json:"p99_ns"`
 	Value      int64             `json:"value_ns"` // of what the objective is about
 	SlowMean   int64             `json:"slow_mean_ns"`
 	FastMean   int64             `json:"fast_mean_ns"`
-	Cause      *Cause            `json:"cause"` // nil unless the objective is broken
+	Cause      *Cause            `json:"cause"`  // nil unless the objective is broken
+	Causes     []Charge          `json:"causes"` // the largest parts of the excess
 	States     States            `json:"states"`
 	RuledOut   []Ruled           `json:"ruled_out"`
 	Labels     []Skew            `json:"labels"`
@@ -55,6 +59,15 @@ type Cause struct {
 	Confidence float64  `json:"confidence"` // how often it comes out again when requests are drawn again
 	Chain      []string `json:"chain"`      // from the request to the cause
 	Sentence   string   `json:"sentence"`
+}
+
+// Charge is a part of the slow requests' time, followed to where it was lost. Times are means.
+type Charge struct {
+	Kind     Kind    `json:"kind"`
+	Function string  `json:"function"`
+	Slow     int64   `json:"slow_ns"`
+	Fast     int64   `json:"fast_ns"`
+	Share    float64 `json:"share"` // of the excess
 }
 
 // States is where the time of requests went, mean ns by state of the request's own goroutine.
@@ -157,6 +170,7 @@ func (b *blamer) report(g group, o Options) *Report {
 		SLO: o.SLO.String(), Group: map[string]string{}, Requests: len(g.requests), Slow: len(slow),
 		P99: quantile(lengths, 0.99), Value: o.SLO.value(lengths), Window: Window{b.from, b.to},
 		SlowMean: int64(meanLength(slow)), FastMean: int64(meanLength(fast)),
+		Looks: b.looks, Short: b.short(lengths), Causes: []Charge{},
 		States: States{b.meanStates(slow), b.meanStates(fast)}, RuledOut: []Ruled{}, Labels: []Skew{},
 	}
 	if g.label != "" {
@@ -167,6 +181,7 @@ func (b *blamer) report(g group, o Options) *Report {
 		rng := rand.New(rand.NewPCG(uint64(len(slow)), uint64(len(fast))))
 		e := b.compare(slow, fast, rng)
 		r.Cause = b.cause(e, g, rng)
+		r.Causes = b.charges(e)
 		r.RuledOut = e.ruledOut(r.Cause.Kind)
 		r.Labels = b.skewed(slow, fast, o)
 		r.view = b.newView(slow, fast, r)
@@ -185,16 +200,40 @@ func (b *blamer) cause(e *excess, g group, rng *rand.Rand) *Cause {
 		if s := heaviest(d.states); s >= 0 {
 			c.Peer = b.states[s].peer + b.states[s].call
 		}
-		if w.fn >= 0 {
-			c.Line = int64(heaviest(d.lines))
-		}
+		c.Line = int64(heaviest(d.lines))
 	}
 	if w.fn >= 0 {
 		f := b.funcs[w.fn]
 		c.Function, c.File = f.name, f.file
+		c.Line = cmp.Or(c.Line, int64(f.line))
 	}
 	c.Sentence = c.sentence(g)
 	return c
+}
+
+// short is how many requests lasted for less than two looks. The shorter one is, the likelier it was
+// not seen at all; so the others weigh too much in quantiles.
+func (b *blamer) short(lengths []int64) int {
+	if b.looks == 0 {
+		return 0
+	}
+	i, _ := slices.BinarySearch(lengths, int64(2e9/b.looks))
+	return i
+}
+
+// charges are the causes that explain a twentieth of the excess or more, five at most.
+func (b *blamer) charges(e *excess) []Charge {
+	out := []Charge{}
+	for _, w := range e.causes[:min(len(e.causes), 5)] {
+		c := Charge{Kind: kinds[w.kind], Slow: int64(w.slow), Fast: int64(w.fast), Share: w.excess() / max(e.total, 1)}
+		if w.fn >= 0 {
+			c.Function = b.funcs[w.fn].name
+		}
+		if c.Share >= 0.05 {
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
 // ruledOut is the kinds that explain nothing, as far as the requests tell: less than a twentieth.
@@ -235,6 +274,14 @@ func (b *blamer) meanStates(rs []*request) map[Kind]int64 {
 		}
 	}
 	return m
+}
+
+// Where is the cause's file and line, as far as they are known.
+func (c *Cause) Where() string {
+	if c.Line > 0 {
+		return fmt.Sprintf("%s:%d", c.File, c.Line)
+	}
+	return c.File
 }
 
 // ending is the steps of a chain, the last of which says what the cause itself is.

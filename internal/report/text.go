@@ -36,6 +36,9 @@ func (p *printer) printf(format string, args ...any) {
 
 func (p *printer) text(r *Report) {
 	p.printf("%s\n", r.headline())
+	if note := r.note(); note != "" {
+		p.printf("  %s\n", note)
+	}
 	if r.Cause == nil {
 		if r.Why != "" {
 			p.printf("  %s\n", r.Why)
@@ -49,7 +52,11 @@ func (p *printer) text(r *Report) {
 		p.printf("  %s%s\n", strings.Repeat("  ", i)+arrow(i), step)
 	}
 	if c := r.Cause; c.Function != "" {
-		p.printf("\n  %s\n  %s:%d\n", c.Function, c.File, c.Line)
+		p.printf("\n  %s\n  %s\n", c.Function, c.Where())
+	}
+	if len(r.Causes) > 1 {
+		p.printf("\n  the excess, followed to where it was lost:\n")
+		p.table(r.chargeRows(), "  ")
 	}
 	p.printf("\n  confidence %.0f %%: so often the same cause comes out when requests are drawn again\n", 100*r.Cause.Confidence)
 	for _, l := range r.Labels {
@@ -94,6 +101,23 @@ func (r *Report) stateRows() [][]string {
 		rows = append(rows, []string{string(k), short(float64(slow)), short(float64(fast)), bar(float64(slow), float64(total(r.States.Slow)))})
 	}
 	return append(rows, []string{"all", short(float64(total(r.States.Slow))), short(float64(total(r.States.Fast))), ""})
+}
+
+// chargeRows is the table of where the excess was lost.
+func (r *Report) chargeRows() [][]string {
+	var rows [][]string
+	for _, c := range r.Causes {
+		rows = append(rows, []string{string(c.Kind), fmt.Sprintf("%.0f %%", 100*c.Share), shortName(c.Function)})
+	}
+	return rows
+}
+
+// note says what the quantiles may miss, or nothing.
+func (r *Report) note() string {
+	if 20*r.Short < r.Requests {
+		return ""
+	}
+	return fmt.Sprintf("%d of the requests lasted for less than two looks (%.0f looks a second): shorter ones were missed, so that the others weigh too much", r.Short, r.Looks)
 }
 
 func total(m map[Kind]int64) (sum int64) {

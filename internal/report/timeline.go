@@ -52,7 +52,8 @@ type stack struct {
 // function is one function of the profile.
 type function struct {
 	name, pkg, file string
-	app             bool // of the program itself: neither standard library nor dependency
+	line            int32 // where it begins, 0: not known
+	app             bool  // of the program itself: neither standard library nor dependency
 }
 
 // timeline is a profile, by goroutine and time.
@@ -64,8 +65,9 @@ type timeline struct {
 	labels   []map[string]string // the program's own; 0 is none
 	funcs    []function
 	from, to int64
-	procs    int // GOMAXPROCS, 0: not known
-	cpus     int // that the target may use, 0: not known
+	procs    int     // GOMAXPROCS, 0: not known
+	cpus     int     // that the target may use, 0: not known
+	looks    float64 // at the goroutine table, per second; 0: not known
 
 	sites map[siteKey]site
 }
@@ -102,8 +104,9 @@ func readTimeline(p *profile.Profile) (*timeline, error) {
 	}
 	r.functions(p)
 	r.internLabels(nil)
-	for _, s := range p.Sample {
+	for i, s := range p.Sample {
 		r.add(s)
+		p.Sample[i] = nil // there are many, and nobody needs them twice
 	}
 	if len(r.raw) == 0 {
 		return nil, ErrNoTimeline
@@ -154,6 +157,9 @@ func (r *reader) findColumns(p *profile.Profile) error {
 func (r *reader) comments(lines []string) {
 	for _, l := range lines {
 		key, val, _ := strings.Cut(l, "=")
+		if hz, err := strconv.ParseFloat(val, 64); key == "mayfly.table_rate_hz" && err == nil && hz > 0 && hz < 1e6 {
+			r.looks = hz
+		}
 		n, err := strconv.Atoi(val)
 		if err != nil || n < 0 || n > 1<<16 {
 			continue
@@ -171,7 +177,7 @@ func (r *reader) functions(p *profile.Profile) {
 	std := stdPrefix(p)
 	for _, f := range p.Function {
 		r.funcIDs[f] = int32(len(r.funcs))
-		r.funcs = append(r.funcs, function{f.Name, packageOf(f.Name), f.Filename, isApp(f.Name, f.Filename, std)})
+		r.funcs = append(r.funcs, function{f.Name, packageOf(f.Name), f.Filename, int32(f.StartLine), isApp(f.Name, f.Filename, std)})
 	}
 }
 

@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"slices"
+	"strings"
 )
 
 // What the page draws beyond the numbers: a heatmap of the window, the stacks of slow and fast
@@ -156,10 +157,7 @@ func (n *node) prune(least float64) {
 
 // draw is a request and those of its children that were there longest.
 func (b *blamer) draw(r *request) timelines {
-	name := r.id
-	if name == "" {
-		name = b.root(r.main.pieces[0].stack)
-	}
+	name := b.nameOf(r)
 	tl := timelines{Name: name, Start: ms(r.from - b.from), Took: ms(r.length()), Rows: []row{b.row(r, r.main, "request")}}
 	kids := slices.DeleteFunc(slices.Clone(r.kids), func(k *track) bool { return !k.alive(r.from, r.to) })
 	slices.SortStableFunc(kids, func(a, c *track) int { return cmp.Compare(a.pieces[0].from, c.pieces[0].from) })
@@ -167,6 +165,19 @@ func (b *blamer) draw(r *request) timelines {
 		tl.Rows = append(tl.Rows, b.row(r, k, shortName(b.root(k.pieces[0].stack))))
 	}
 	return tl
+}
+
+// nameOf is the labels of a request, or the function of its goroutine if it has none.
+func (b *blamer) nameOf(r *request) string {
+	var names []string
+	for k, v := range b.labels[r.labels] {
+		names = append(names, k+"="+v)
+	}
+	if len(names) == 0 {
+		return b.root(r.main.pieces[0].stack)
+	}
+	slices.Sort(names)
+	return strings.Join(names, " ")
 }
 
 func (b *blamer) row(r *request, g *track, name string) row {
