@@ -171,9 +171,10 @@ func (f *reportFlags) profile(ctx context.Context, e *env) (*profile.Profile, st
 	return rec.Profile, name, nil
 }
 
-// reportChild records a command until it ends, or for the duration.
+// reportChild records a command until it ends, or for the duration. Our stdout is the report's, so
+// that the command writes to stderr.
 func reportChild(ctx context.Context, e *env, f *reportFlags) (*profiler.Recording, error) {
-	c, path, err := holdCommand(f.command)
+	c, path, err := holdCommand(f.command, os.Stderr)
 	if err != nil {
 		return nil, err
 	}

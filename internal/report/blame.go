@@ -50,6 +50,7 @@ type blamer struct {
 	*timeline
 	resources map[resourceKey]*resource
 	loads     []load
+	cell      int64 // length of a load, ns
 	ps        float64
 	allocator frame // who allocates most while the collector is busy
 

@@ -13,7 +13,9 @@ import (
 // other stack while somebody waits, the holder came from elsewhere: then it is the function that runs
 // while somebody waits and does not when nobody does.
 
-const cell = int64(1e6) // of the window, for counting what is at the same time as what
+// mostBits is how finely the window is cut to count what is at the same time as what: to the ms in
+// recordings of minutes.
+const mostBits = 200_000
 
 // resource is what goroutines wait for at one place in the code.
 type resource struct {
@@ -31,14 +33,19 @@ type resourceKey struct {
 	fn   int32
 }
 
-// set is a set of cells of the window.
+// set is a set of moments of the window.
 type set []uint64
 
-func (t *timeline) newSet() set { return make(set, (t.to-t.from)/cell/64+2) }
+// grain is the length of a moment.
+func (t *timeline) grain() int64 { return max(1e6, (t.to-t.from)/mostBits) }
 
-// fill adds the cells between two moments.
-func (s set) fill(from, to int64) {
-	a, b := max(from/cell, 0), min(max(to/cell, from/cell+1), int64(len(s))*64)
+func (t *timeline) newSet() set { return make(set, (t.to-t.from)/t.grain()/64+2) }
+
+// fill adds the moments of a stretch of time to a set.
+func (t *timeline) fill(s set, from, to int64) {
+	grain := t.grain()
+	from, to = (from-t.from)/grain, (to-t.from)/grain
+	a, b := max(from, 0), min(max(to, from+1), int64(len(s))*64)
 	for ; a < b && a%64 != 0; a++ {
 		s[a/64] |= 1 << (a % 64)
 	}
@@ -166,7 +173,7 @@ func (b *blamer) queue(r *resource) set {
 	for _, g := range b.tracks {
 		for i := range g.pieces {
 			if p := &g.pieces[i]; b.waits(r, p) {
-				q.fill(p.from-b.from, p.to-b.from)
+				b.fill(q, p.from, p.to)
 				r.waiters[g] = true
 			}
 		}
@@ -177,7 +184,7 @@ func (b *blamer) queue(r *resource) set {
 func (b *blamer) cells(spans []span) set {
 	c := b.newSet()
 	for _, s := range spans {
-		c.fill(s.from-b.from, s.to-b.from)
+		b.fill(c, s.from, s.to)
 	}
 	return c
 }
@@ -230,7 +237,7 @@ func (b *blamer) deepest(stack int32, fs []frame) int32 {
 // nobody does. The waiters' own functions are not asked: they are there whenever there are waiters.
 func (b *blamer) suspect(r *resource, queue set, all int) frame {
 	active, asks := b.activity(r)
-	idle := max(float64((b.to-b.from)/cell+1-int64(all)), 1)
+	idle := max(float64((b.to-b.from)/b.grain()+1-int64(all)), 1)
 	best, most := nowhere, 0.0
 	for fn := range int32(len(b.funcs)) {
 		c := active[fn]
@@ -277,7 +284,7 @@ func (b *blamer) activity(r *resource) (active []set, asks []bool) {
 				if active[f.fn] == nil {
 					active[f.fn] = b.newSet()
 				}
-				active[f.fn].fill(p.from-b.from, p.to-b.from)
+				b.fill(active[f.fn], p.from, p.to)
 			}
 		}
 	}

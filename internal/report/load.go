@@ -2,9 +2,12 @@ package report
 
 // A goroutine that is runnable waits for whoever has the Ps. So the window is cut into cells, and for
 // each it is known what the process's CPU time went into, and how long its threads wanted a CPU and
-// got none.
+// got none. A cell is 5 ms, in recordings of minutes and hours more: there are not more than mostCells.
 
-const loadCell = int64(5e6)
+const (
+	loadCell  = int64(5e6)
+	mostCells = 20_000
+)
 
 // load is what the whole process did in one cell.
 type load struct {
@@ -14,7 +17,8 @@ type load struct {
 
 // loads fills in the cells from all tracks.
 func (b *blamer) loadCells() {
-	b.loads = make([]load, (b.to-b.from)/loadCell+2)
+	b.cell = max(loadCell, (b.to-b.from)/mostCells)
+	b.loads = make([]load, (b.to-b.from)/b.cell+2)
 	for _, g := range b.tracks {
 		for i := range g.pieces {
 			p := &g.pieces[i]
@@ -46,8 +50,8 @@ func (b *blamer) addLoad(p *piece) {
 func (b *blamer) eachCell(from, to int64, visit func(l *load, ns int64)) {
 	from, to = max(from, b.from), min(to, b.to)
 	for from < to {
-		i := (from - b.from) / loadCell
-		end := min(b.from+(i+1)*loadCell, to)
+		i := (from - b.from) / b.cell
+		end := min(b.from+(i+1)*b.cell, to)
 		visit(&b.loads[i], end-from)
 		from = end
 	}
@@ -60,7 +64,7 @@ func (b *blamer) parallel() float64 {
 	}
 	most := 0.0
 	for i := range b.loads {
-		most = max(most, (b.loads[i].cpu+b.loads[i].gc)/float64(loadCell))
+		most = max(most, (b.loads[i].cpu+b.loads[i].gc)/float64(b.cell))
 	}
 	return max(float64(int(most+0.5)), 1)
 }
@@ -71,7 +75,7 @@ func (b *blamer) parallel() float64 {
 func (b *blamer) queueForP(from, to int64, chain int32, out func(atom)) {
 	few := b.procs > 0 && b.cpus > b.procs
 	b.eachCell(from, to, func(l *load, ns int64) {
-		full := float64(loadCell) * b.ps
+		full := float64(b.cell) * b.ps
 		busy := l.cpu + l.gc
 		denied := max(l.denied, full-busy)
 		if busy+denied <= 0 {
@@ -100,7 +104,7 @@ func (b *blamer) unpolled(p *piece, s span, chain int32, out func(atom)) (sum fl
 	if s.to < p.to {
 		return 0
 	}
-	full := 0.9 * float64(loadCell) * b.ps
+	full := 0.9 * float64(b.cell) * b.ps
 	at := max(s.from, s.to-pollEvery)
 	b.eachCell(at, s.to, func(l *load, ns int64) {
 		if l.cpu+l.gc >= full {

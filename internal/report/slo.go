@@ -50,9 +50,3 @@ func parseQuantile(s string) (float64, error) {
 
 // String is the objective as it was written, without spaces.
 func (o SLO) String() string { return o.text }
-
-// name is "p99" or "mean".
-func (o SLO) name() string {
-	name, _, _ := strings.Cut(o.text, "<")
-	return name
-}

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
-	"time"
 )
 
 // WriteText writes reports for a terminal.
@@ -176,6 +175,3 @@ func (r *Report) next() string {
 func quoteMeta(s string) string {
 	return strings.NewReplacer("(", `\(`, ")", `\)`, "*", `\*`, "[", `\[`, "]", `\]`).Replace(s)
 }
-
-// at is a moment as time since the window began.
-func (w Window) at(ns int64) time.Duration { return time.Duration(ns - w.From) }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/google/pprof/profile"
 )
@@ -123,8 +124,14 @@ func readTimeline(p *profile.Profile) (*timeline, error) {
 	}
 	slices.SortFunc(r.tracks, func(a, b *track) int { return cmp.Compare(a.goid, b.goid) })
 	r.bound()
+	if d := r.to - r.from; d <= 0 || d > int64(longest) {
+		return nil, fmt.Errorf("the timeline is %s long: more than %s is no recording", time.Duration(d), longest)
+	}
 	return r.timeline, nil
 }
+
+// longest is the longest window that is reported on: what is counted by time needs memory by time.
+const longest = 2 * time.Hour
 
 // bound makes the window hold all pieces: profiles of other tools may not say where it is.
 func (t *timeline) bound() {

@@ -130,6 +130,10 @@ func TestFulfil(t *testing.T) {
 	}
 }
 
+// border is how far the begin of a request may be off: where a goroutine was on a CPU between two
+// looks and took its label on meanwhile, the border is drawn in the middle.
+const border = float64(10 * time.Millisecond)
+
 // quantiles holds the p99 against the service's own, within 5 % and two requests: on a machine that
 // is short of CPU a request at the edge of the recording is counted by one side only.
 func quantiles(t *testing.T, r *report.Report, ns []int64) {
@@ -138,7 +142,7 @@ func quantiles(t *testing.T, r *report.Report, ns []int64) {
 		t.Errorf("%d orders, the service says %d", r.Requests, n)
 	}
 	at := int(math.Ceil(0.99*float64(len(ns)))) - 1
-	low, high := float64(ns[max(at-2, 0)])*0.95, float64(ns[min(at+2, len(ns)-1)])*1.05
+	low, high := float64(ns[max(at-2, 0)])*0.95-border, float64(ns[min(at+2, len(ns)-1)])*1.05+border
 	if p := float64(r.P99); p < low || p > high {
 		t.Errorf("p99 %s, the service's own is %s", time.Duration(r.P99), time.Duration(ns[at]))
 	}

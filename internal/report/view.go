@@ -98,10 +98,9 @@ func (b *blamer) heat(slow, fast []*request) [][]beat {
 		heat[i] = make([]beat, heatRows)
 	}
 	add := func(r *request, to func(*beat) *float64) {
-		for at := (r.from - b.from) / step; at <= (r.to-b.from)/step; at++ {
-			if at >= 0 && at < seconds*heatRows {
-				*to(&heat[at/heatRows][at%heatRows])++
-			}
+		last := min((r.to-b.from)/step, seconds*heatRows-1)
+		for at := max((r.from-b.from)/step, 0); at <= last; at++ {
+			*to(&heat[at/heatRows][at%heatRows])++
 		}
 	}
 	for _, r := range slow {
