@@ -95,8 +95,9 @@ func (b *blamer) queueForP(from, to int64, chain int32, out func(atom)) {
 	})
 }
 
-// pollEvery is how often the runtime looks at the network when no P is free to do so (sysmon).
-const pollEvery = int64(10e6)
+// pollEvery is how long it can take until the runtime looks at the network when no P is free to do
+// so: sysmon does if nobody has for 10 ms, and itself sleeps for up to 10 ms.
+const pollEvery = int64(20e6)
 
 // unpolled charges the end of a network wait during which all Ps were busy to what they did: the
 // reply may have been there, and nobody looked. It returns how much that was.
@@ -107,7 +108,7 @@ func (b *blamer) unpolled(p *piece, s span, chain int32, out func(atom)) (sum fl
 	full := 0.9 * float64(b.cell) * b.ps
 	at := max(s.from, s.to-pollEvery)
 	b.eachCell(at, s.to, func(l *load, ns int64) {
-		if l.cpu+l.gc >= full {
+		if l.cpu+l.gc+l.denied >= full {
 			b.queueForP(at, at+ns, chain, out)
 			sum += float64(ns)
 		}
