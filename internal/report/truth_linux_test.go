@@ -54,7 +54,20 @@ type truth struct {
 		Endpoint string
 		Begin    int64 `json:"begin_ns"`
 		Length   int64 `json:"length_ns"`
+		Step     int64 `json:"step_ns"`
 	}
+}
+
+// guilty says whether the cause is one: at least two thirds of the slow orders' time was in it. On a machine
+// that is short of CPU, what the cause does not touch can be slower still.
+func (x *truth) guilty(w report.Window) bool {
+	var step, all int64
+	for _, r := range x.Requests {
+		if r.Length >= int64(limit) && r.Begin > w.From && r.Begin+r.Length < w.To {
+			step, all = step+r.Step, all+r.Length
+		}
+	}
+	return 3*step >= 2*all
 }
 
 // lengths is how long the orders took that began and ended while r was recorded, ascending.
@@ -70,12 +83,9 @@ func (x *truth) lengths(w report.Window) []int64 {
 }
 
 // fulfil records the service with a cause for five seconds, and reports on its orders.
-func fulfil(t *testing.T, cause string) (*report.Report, *truth) {
+func fulfil(t *testing.T, cause, dsn string) (*report.Report, *truth) {
 	t.Helper()
-	args := []string{"-cause", cause}
-	if dsn := postgres(t); dsn != "" {
-		args = append(args, "-dsn", dsn)
-	}
+	args := []string{"-cause", cause, "-dsn", dsn}
 	x := target.Start(t, target.Compile(t, "fulfil", target.Build{Module: true}), args...)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -102,31 +112,44 @@ func fulfil(t *testing.T, cause string) (*report.Report, *truth) {
 }
 
 // TestFulfil holds reports on real recordings against what the service knows. Four causes and none are
-// enough for every day: the others need a machine that nobody else uses (-fulfil.runs).
+// enough for every day: the others need a machine that nobody else uses (-fulfil.runs). The pool is that
+// of the embedded store, because a database that gets no CPU slows it as much as a pool that is too small.
 func TestFulfil(t *testing.T) {
 	for _, cause := range []string{"none", "lock", "pool", "statement", "channel"} {
 		t.Run(cause, func(t *testing.T) {
-			r, tr := fulfil(t, cause)
+			dsn := ""
+			if cause != "pool" {
+				dsn = postgres(t)
+			}
+			r, tr := fulfil(t, cause, dsn)
 			ns := tr.lengths(r.Window)
+			t.Logf("%s store, %s, p99 %s, %d of %d slow: %+v", tr.Store, r.Verdict, time.Duration(r.P99), r.Slow, r.Requests, r.Cause)
+			if len(ns) < 100 {
+				t.Skipf("%d orders were answered in five seconds: this machine has no time for the service", len(ns))
+			}
 			quantiles(t, r, ns)
 			states(t, r, ns)
-			over := 0
-			for _, l := range ns {
-				if l >= int64(limit) {
-					over++
-				}
-			}
+			agrees(t, r, ns)
 			w := expect(cause, tr.Store)
-			switch {
-			case r.Verdict != report.Broken && r.Cause != nil:
-				t.Errorf("%s, and a cause: %s", r.Verdict, r.Cause.Sentence)
-			case float64(over) > 0.03*float64(len(ns)) && r.Verdict != report.Broken, over == 0 && r.Verdict == report.Broken:
-				t.Errorf("%s, and %d of %d orders took longer than %s", r.Verdict, over, len(ns), limit)
-			case r.Cause != nil && cause != "none" && (r.Cause.Kind != w.kind || r.Cause.Function != w.function):
-				t.Errorf("%s in %q, want %s in %q\n%s", r.Cause.Kind, r.Cause.Function, w.kind, w.function, strings.Join(r.Cause.Chain, "\n"))
+			if c := r.Cause; c != nil && (cause == "pool" || tr.guilty(r.Window)) && (c.Kind != w.kind || c.Function != w.function) {
+				t.Errorf("%s in %q, want %s in %q\n%s", c.Kind, c.Function, w.kind, w.function, strings.Join(c.Chain, "\n"))
 			}
-			t.Logf("%s store, %s, p99 %s, %d of %d slow: %+v", tr.Store, r.Verdict, time.Duration(r.P99), r.Slow, r.Requests, r.Cause)
 		})
+	}
+}
+
+// agrees holds the verdict against how many orders took too long by the service's own count.
+func agrees(t *testing.T, r *report.Report, ns []int64) {
+	t.Helper()
+	i, _ := slices.BinarySearch(ns, int64(limit))
+	over := len(ns) - i
+	switch {
+	case r.Verdict != report.Broken && r.Cause != nil:
+		t.Errorf("%s, and a cause: %s", r.Verdict, r.Cause.Sentence)
+	case r.Verdict == report.Broken && r.Cause == nil:
+		t.Error("broken, and no cause")
+	case float64(over) > 0.05*float64(len(ns)) && r.Verdict != report.Broken, over == 0 && r.Verdict == report.Broken:
+		t.Errorf("%s, and %d of %d orders took longer than %s", r.Verdict, over, len(ns), limit)
 	}
 }
 
@@ -176,7 +199,7 @@ func TestFulfilRuns(t *testing.T) {
 	for cause := range want {
 		right := 0
 		for range *runs {
-			r, tr := fulfil(t, cause)
+			r, tr := fulfil(t, cause, postgres(t))
 			w := expect(cause, tr.Store)
 			switch {
 			case w.kind == "" && r.Verdict == report.Met, r.Cause != nil && r.Cause.Kind == w.kind && r.Cause.Function == w.function:

@@ -9,8 +9,8 @@
 // Orders and status requests run under the pprof labels endpoint, tenant and request. The goroutines
 // that they start inherit them.
 //
-// Truth: each request that was answered, with its endpoint, its begin (Unix ns) and its length in
-// ns, timed inside the handler where the labels are set.
+// Truth: each request that was answered, with its endpoint, its begin (Unix ns), its length in ns and
+// how much of it was in what the cause adds, timed inside the handler where the labels are set.
 package main
 
 import (

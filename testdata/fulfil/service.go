@@ -35,6 +35,7 @@ type request struct {
 	Endpoint string `json:"endpoint"`
 	Begin    int64  `json:"begin_ns"` // Unix
 	Length   int64  `json:"length_ns"`
+	Step     int64  `json:"step_ns"` // of Length, in what the cause adds
 }
 
 // order is the body of POST /fulfil.
@@ -63,7 +64,7 @@ func (s *service) handler() http.Handler {
 }
 
 // labelled runs a handler under the labels of its request and notes how long it took.
-func (s *service) labelled(endpoint string, h func(context.Context, order) error) http.HandlerFunc {
+func (s *service) labelled(endpoint string, h func(context.Context, order) (time.Duration, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var o order
 		if r.Method == http.MethodPost {
@@ -74,10 +75,11 @@ func (s *service) labelled(endpoint string, h func(context.Context, order) error
 		}
 		id := fmt.Sprintf("r%d", s.next.Add(1))
 		var err error
+		var step time.Duration
 		pprof.Do(r.Context(), pprof.Labels("endpoint", endpoint, "tenant", o.Tenant, "request", id), func(ctx context.Context) {
 			begin := time.Now()
-			err = h(ctx, o)
-			s.note(request{id, endpoint, begin.UnixNano(), time.Since(begin).Nanoseconds()})
+			step, err = h(ctx, o)
+			s.note(request{id, endpoint, begin.UnixNano(), time.Since(begin).Nanoseconds(), step.Nanoseconds()})
 		})
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
@@ -94,26 +96,28 @@ func (s *service) note(r request) {
 }
 
 // fulfil reserves the order's articles, asks the carrier and prices the lines. What the cause adds
-// comes between.
-func (s *service) fulfil(ctx context.Context, o order) error {
+// comes between, and step is how long it takes.
+func (s *service) fulfil(ctx context.Context, o order) (step time.Duration, err error) {
 	if err := s.reserve(ctx, o.SKUs); err != nil {
-		return err
+		return 0, err
 	}
 	if s.step != nil {
+		begin := time.Now()
 		if err := s.step(s, ctx, o); err != nil {
-			return err
+			return 0, err
 		}
+		step = time.Since(begin)
 	}
 	if err := s.quote(ctx, "/quote"); err != nil {
-		return err
+		return step, err
 	}
 	priceLines(len(o.SKUs))
-	return nil
+	return step, nil
 }
 
-func (s *service) status(ctx context.Context, _ order) error {
+func (s *service) status(ctx context.Context, _ order) (time.Duration, error) {
 	_, err := s.level(ctx, 7)
-	return err
+	return 0, err
 }
 
 // quote asks the carrier. /quote takes it 2 ms, /book 14 ms.
