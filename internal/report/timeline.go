@@ -48,6 +48,7 @@ type frame struct{ fn, line int32 }
 type stack struct {
 	frames []frame
 	app    int32 // the first frame of the application, -1 without one
+	idle   bool  // of a server's goroutine between two requests
 }
 
 // function is one function of the profile.
@@ -250,6 +251,9 @@ func (r *reader) add(s *profile.Sample) {
 	g.parent = max(g.parent, number(s, "go.parent"))
 	p := piece{from: end - length, to: end, stack: r.internStack(s.Location), labels: r.internLabels(s.Label), state: r.internState(s.Label)}
 	p.kind = r.kindAt(p.state, p.stack)
+	if p.kind == network && r.stacks[p.stack].idle {
+		p.labels = 0 // what is left of the request before, read a moment too early
+	}
 	if s.Value[r.columns.samples] > 0 {
 		g.onCPU = append(g.onCPU, p)
 	} else {
@@ -306,6 +310,7 @@ func (r *reader) newStack(locs []*profile.Location) stack {
 			}
 		}
 	}
+	s.idle = r.has(&s, []string{"net/http.(*conn).serve"}) && !r.has(&s, servers)
 	return s
 }
 
