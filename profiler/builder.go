@@ -34,7 +34,7 @@ type Keep struct {
 	Goroutines bool // the goroutine id, as numeric label go.id
 	Wall       bool // all states: five columns and the label go.state, instead of CPU time only
 	TableOnly  bool // with Wall: no on-CPU source; the goroutine table tells CPU time, without frames
-	Timeline   bool // with Wall: each sample by itself, with the numeric labels go.id and end_timestamp_ns
+	Timeline   bool // with Wall: each sample by itself, with the numeric labels go.id, go.parent and end_timestamp_ns
 	Idle       bool // with Wall: goroutines without labels that did nothing while recording, too
 }
 
@@ -52,6 +52,7 @@ type Builder struct {
 	folds map[string]*fold
 	key   []byte
 	stack []*site
+	from  map[uint64]uint64 // goroutine that started it; only in timelines
 	idle  map[uint64]*idler
 	tally Tally
 
@@ -123,7 +124,7 @@ func NewBuilder(s Symbols, k Keep) *Builder {
 	return &Builder{
 		symbols: s, keep: k, arch: runtime.GOARCH, epoch: epoch(),
 		places: newPlaces(), funcs: make(map[function]*profile.Function),
-		folds: make(map[string]*fold), idle: make(map[uint64]*idler),
+		folds: make(map[string]*fold), idle: make(map[uint64]*idler), from: make(map[uint64]uint64),
 		tally: Tally{seen: make(map[uint64]struct{})},
 	}
 }
@@ -200,6 +201,9 @@ func (b *Builder) count(s *sample.Sample) (done bool) {
 	}
 	if s.Goid != 0 {
 		b.tally.seen[s.Goid] = struct{}{}
+		if b.keep.Timeline && s.Parent != 0 {
+			b.from[s.Goid] = s.Parent
+		}
 	}
 	if s.State == sample.Running && s.Count == 0 {
 		b.tally.TableCPU += s.Weight
@@ -273,7 +277,11 @@ func (b *Builder) Profile() *profile.Profile {
 	maps := b.mappings(p)
 	locs := b.locations(p, maps)
 	for key, f := range b.folds {
-		p.Sample = append(p.Sample, f.sample(locs, len(p.SampleType), b.epoch))
+		s := f.sample(locs, len(p.SampleType), b.epoch)
+		if parent := b.from[f.goid]; parent != 0 {
+			s.NumLabel["go.parent"] = []int64{int64(parent)}
+		}
+		p.Sample = append(p.Sample, s)
 		delete(b.folds, key) // its memory goes while the profile's grows
 	}
 	slices.SortStableFunc(p.Sample, compareSamples)

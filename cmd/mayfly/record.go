@@ -81,7 +81,7 @@ goroutines with one value of the label request together. --when implies --timeli
 	fl.StringVar(&f.mode, "mode", string(profiler.Wall), "wall: all states of all goroutines; cpu: time on a CPU only")
 	f.overhead = percentage(goroutine.DefaultMaxOverhead)
 	fl.Var(&f.overhead, "max-overhead", "share of one core that reading goroutine states may use")
-	fl.BoolVar(&f.timeline, "timeline", false, "keep each interval of each goroutine, with go.id and end_timestamp_ns (large profiles)")
+	fl.BoolVar(&f.timeline, "timeline", false, "keep each interval of each goroutine, with go.id, go.parent and end_timestamp_ns, for mayfly report")
 	fl.BoolVar(&f.idle, "idle", false, "keep goroutines without labels that do nothing while recording")
 	fl.BoolVar(&f.goroutines, "goroutines", false, "keep the goroutine id, as numeric label go.id (large profiles)")
 	fl.BoolVar(&f.json, "json", false, "print what was recorded as one JSON object on stdout")

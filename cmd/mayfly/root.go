@@ -24,6 +24,7 @@ var commands = []func(*env) *cobra.Command{
 	roleCommand,
 	topCommand,
 	dumpCommand,
+	reportCommand,
 	listCommand,
 	doctorCommand,
 	versionCommand,

@@ -10,6 +10,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"go/version"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -115,7 +116,11 @@ func compile(dir string, b Build) (string, error) {
 		return "", err
 	}
 	src := filepath.Join(root, "testdata", dir)
-	sum, err := sourceHash(src, filepath.Join(root, "testdata", "run"))
+	sources := []string{src, filepath.Join(root, "testdata", "run")}
+	if b.Module {
+		sources = append(sources, filepath.Join(root, "go.sum"))
+	}
+	sum, err := sourceHash(sources...)
 	if err != nil {
 		return "", err
 	}
@@ -152,12 +157,12 @@ func build(src, exe, goVersion string, b Build) error {
 
 // goBuild runs the go command in the program's folder. The module's own go.mod asks for a Go that
 // old toolchains are not, so a go.mod of the same module with the toolchain's own version stands
-// in for it; the paths in the executable remain those of the sources.
+// in for it, unless the program needs what the module requires; the paths in the executable remain
+// those of the sources.
 func goBuild(src, out, goVersion string, b Build) error {
-	mod := filepath.Join(filepath.Dir(out), "go.mod")
-	text := fmt.Sprintf("module github.com/mayfly-profiler/mayfly\n\ngo %s\n", strings.TrimPrefix(version.Lang(goVersion), "go"))
-	if err := os.WriteFile(mod, []byte(text), 0o644); err != nil {
-		return fmt.Errorf("target: %w", err)
+	mod, err := modFile(out, goVersion, b)
+	if err != nil {
+		return err
 	}
 	cmd := exec.Command("go", buildArgs(b, mod, out)...)
 	cmd.Dir, cmd.Env = src, buildEnv(b)
@@ -172,6 +177,19 @@ func goBuild(src, out, goVersion string, b Build) error {
 	return nil
 }
 
+// modFile writes the go.mod that stands in for the module's; "" is the module's own.
+func modFile(out, goVersion string, b Build) (string, error) {
+	if b.Module {
+		return "", nil
+	}
+	mod := filepath.Join(filepath.Dir(out), "go.mod")
+	text := fmt.Sprintf("module github.com/mayfly-profiler/mayfly\n\ngo %s\n", strings.TrimPrefix(version.Lang(goVersion), "go"))
+	if err := os.WriteFile(mod, []byte(text), 0o644); err != nil {
+		return "", fmt.Errorf("target: %w", err)
+	}
+	return mod, nil
+}
+
 func buildArgs(b Build, mod, out string) []string {
 	ld := []string{}
 	if b.Strip {
@@ -184,7 +202,7 @@ func buildArgs(b Build, mod, out string) []string {
 		ld = append(ld, b.LDFlags)
 	}
 	args := []string{"build", "-buildvcs=false", "-o", out, "-ldflags=" + strings.Join(ld, " "), "-tags=" + b.Tags}
-	if !b.Module {
+	if mod != "" {
 		args = append(args, "-modfile="+mod)
 	}
 	if b.PIE {
@@ -268,25 +286,22 @@ func moduleRoot() (string, error) {
 	}
 }
 
-// sourceHash is of the files in the folders, a program's own and that of the package it imports.
+// sourceHash is of files and of the files in folders: a program's own, and what it imports.
 func sourceHash(dirs ...string) ([]byte, error) {
 	h := sha256.New()
 	for _, dir := range dirs {
 		fmt.Fprintln(h, dir) // the paths in the executable depend on it
-		files, err := os.ReadDir(dir)
-		if err != nil {
-			return nil, fmt.Errorf("target: %w", err)
-		}
-		for _, f := range files {
-			if f.IsDir() {
-				continue
+		err := filepath.WalkDir(dir, func(path string, f fs.DirEntry, err error) error {
+			if err != nil || f.IsDir() {
+				return err
 			}
-			src, err := os.ReadFile(filepath.Join(dir, f.Name()))
-			if err != nil {
-				return nil, fmt.Errorf("target: %w", err)
-			}
+			src, err := os.ReadFile(path)
 			fmt.Fprintln(h, f.Name(), len(src))
 			h.Write(src)
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("target: %w", err)
 		}
 	}
 	return h.Sum(nil), nil

@@ -27,6 +27,7 @@ type Stats struct {
 
 	Seen    int64 // goroutines seen at all
 	New     int64 // of them, created while recording
+	Procs   int   // GOMAXPROCS at the beginning; 0: not known
 	Created int64 // goroutines that the runtime created while recording, by its own count of ids
 	Lives   [len(lifeBounds) + 1]Life
 	Runs    int64 // times that a goroutine ran and stopped between two looks, modulo 256 each
