@@ -1,0 +1,203 @@
+package diff
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// A program of which the truth is known. Its functions take fixed shares of its time, on average:
+//
+//   - each process has its own memory layout: every function is a little faster or slower there,
+//   - the load moves: a function's share wanders within a recording, and neighbouring moments are alike,
+//   - some functions work in bursts, such as garbage collections: a few in a recording,
+//   - samples are taken at a rate, and what they hit is chance.
+//
+// So counts are overdispersed against Poisson, rows in their own ways, and blocks of time are
+// autocorrelated: all that a comparison has to cope with.
+type program struct {
+	shares   []float64 // of CPU time
+	bursts   []float64 // bursts a second of a function, 0: steady
+	layout   float64   // relative standard deviation between processes
+	wander   float64   // within a process, by slot
+	alike    float64   // correlation of neighbouring slots
+	cpus     float64   // CPUs used
+	slowed   int       // index of the function that is slower
+	slowdown float64   // by how much of itself
+}
+
+const slot = 0.25 // seconds
+
+// planted is the function of 5 % of the time.
+const planted = 5
+
+// typical is a program of 150 functions whose sizes follow Zipf's law, one of which has 5 % of the
+// time; an eighth of them works in bursts.
+func typical() program {
+	p := program{shares: make([]float64, 150), bursts: make([]float64, 150), layout: 0.01, wander: 0.04, alike: 0.5, cpus: 4, slowed: planted}
+	sum := 0.0
+	for i := range p.shares {
+		p.shares[i] = 1 / math.Pow(float64(i+2), 1.1)
+		if i != planted {
+			sum += p.shares[i]
+		}
+		if i%8 == 7 {
+			p.bursts[i] = []float64{1, 4, 20}[i/8%3]
+		}
+	}
+	for i := range p.shares {
+		p.shares[i] *= 0.95 / sum
+	}
+	p.shares[planted] = 0.05
+	return p
+}
+
+// record takes one recording of a new process.
+func (p program) record(rng *rand.Rand, seconds, rate float64) *Profile {
+	slots := int(math.Round(seconds / slot))
+	cpu, n := make([][]float64, slots), make([][]float64, slots)
+	state, layout := make([]float64, len(p.shares)), make([]float64, len(p.shares))
+	for i := range p.shares {
+		layout[i] = math.Exp(rng.NormFloat64() * p.layout)
+		state[i] = rng.NormFloat64()
+	}
+	layout[p.slowed] *= 1 + p.slowdown
+	for s := range slots {
+		cpu[s] = p.slot(rng, layout, state)
+		n[s] = make([]float64, len(p.shares))
+		for i, v := range cpu[s] {
+			n[s][i] = poisson(rng, v*rate)
+		}
+	}
+	return simulated(p, cpu, n, seconds)
+}
+
+// slot is the CPU seconds of each function in one slot. The CPUs are busy all the time.
+func (p program) slot(rng *rand.Rand, layout, state []float64) []float64 {
+	cpu := make([]float64, len(p.shares))
+	sum := 0.0
+	for i, share := range p.shares {
+		state[i] = p.alike*state[i] + math.Sqrt(1-p.alike*p.alike)*rng.NormFloat64()
+		v := share * layout[i] * math.Exp(p.wander*state[i]-p.wander*p.wander/2)
+		if b := p.bursts[i]; b > 0 {
+			v *= poisson(rng, b*slot) / (b * slot)
+		}
+		cpu[i] = v
+		sum += v
+	}
+	for i := range cpu {
+		cpu[i] *= p.cpus * slot / sum
+	}
+	return cpu
+}
+
+// simulated makes the reduced profile of the samples. As in mayfly's profiles the weights of all
+// samples add up to the CPU time used.
+func simulated(p program, cpu, n [][]float64, seconds float64) *Profile {
+	out := &Profile{Name: "simulated", Seconds: seconds, Columns: []string{"cpu"}}
+	c := &sums{blocks: make([]block, blocks)}
+	out.cols = []*sums{c}
+	for i := range p.shares {
+		out.rows = append(out.rows, fmt.Sprintf("main.f%d", i))
+	}
+	c.grow(len(p.shares), true)
+	used, count := 0.0, 0.0
+	for s := range n {
+		for i := range n[s] {
+			used += cpu[s][i] * 1e9
+			count += n[s][i]
+		}
+	}
+	for s := range n {
+		b := &c.blocks[s*blocks/len(n)]
+		for i, k := range n[s] {
+			w := k * used / count
+			c.flat[i] += w
+			c.n[i] += k
+			c.total += w
+			c.count += k
+			b.add(i, w)
+			b.addCount(i, k)
+		}
+	}
+	out.samples = c.count
+	return out
+}
+
+func poisson(rng *rand.Rand, mean float64) float64 {
+	return distuv.Poisson{Lambda: mean, Src: rng}.Rand()
+}
+
+// trialSet is a comparison that is repeated.
+type trialSet struct {
+	before, after program
+	repeats       int
+	seconds, rate float64
+	timeline      bool
+}
+
+// verdicts counts what repeated comparisons say: of the whole, and of the planted function.
+type verdicts struct {
+	n              int
+	whole, planted map[Outcome]int
+}
+
+func (s trialSet) run(t testing.TB, n int, seed uint64) verdicts {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	v := verdicts{n: n, whole: make(map[Outcome]int), planted: make(map[Outcome]int)}
+	for range n {
+		r, err := Compare(s.side(rng, s.before), s.side(rng, s.after), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.whole[r.Outcome]++
+		for _, row := range r.Columns[0].Rows {
+			if row.Name == fmt.Sprintf("main.f%d", planted) {
+				v.planted[row.Outcome]++
+			}
+		}
+	}
+	return v
+}
+
+func (s trialSet) side(rng *rand.Rand, p program) (out []*Profile) {
+	for range s.repeats {
+		r := p.record(rng, s.seconds, s.rate)
+		if !s.timeline {
+			r.cols[0].blocks = nil
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// share is how often an outcome came.
+func (v verdicts) share(of map[Outcome]int, o Outcome) float64 { return float64(of[o]) / float64(v.n) }
+
+func slower(by float64) program {
+	p := typical()
+	p.slowdown = by
+	return p
+}
+
+func TestExplore(t *testing.T) {
+	for _, s := range []struct {
+		name string
+		set  trialSet
+	}{
+		{"A/A 5x5 2.5s", trialSet{typical(), typical(), 5, 2.5, 999, false}},
+		{"A/A 5x5 10s", trialSet{typical(), typical(), 5, 10, 999, false}},
+		{"A/A 3x3 10s", trialSet{typical(), typical(), 3, 10, 999, false}},
+		{"A/A 2x2 10s", trialSet{typical(), typical(), 2, 10, 999, false}},
+		{"+10% 5x5 10s", trialSet{typical(), slower(0.1), 5, 10, 999, false}},
+		{"+10% 5x5 10s 100Hz", trialSet{typical(), slower(0.1), 5, 10, 100, false}},
+		{"+10% 5x5 10s 4999Hz", trialSet{typical(), slower(0.1), 5, 10, 4999, false}},
+		{"+1% 5x5 10s", trialSet{typical(), slower(0.01), 5, 10, 999, false}},
+	} {
+		v := s.set.run(t, 200, 7)
+		t.Logf("%-24s whole %v planted %v", s.name, v.whole, v.planted)
+	}
+}
