@@ -22,18 +22,8 @@ import (
 
 // recordChild starts the command, records it, and passes its exit code on.
 func recordChild(ctx context.Context, e *env, f *recordFlags) error {
-	path, err := exec.LookPath(f.command[0])
-	if err != nil {
-		return fmt.Errorf("start %s: %w", f.command[0], errors.Unwrap(err))
-	}
-	c, err := hold(path, f.command)
-	if err != nil {
-		return err
-	}
-	rec, err := recordProcess(ctx, e, f, c.cmd.Process.Pid, &profiler.Pending{Exe: path, Release: c.release})
-	c.drop()
+	c, rec, err := recordHeld(ctx, e, f)
 	if rec == nil {
-		c.cmd.Wait()
 		return err
 	}
 	if err := finishRecord(e, f, rec, err); err != nil {
@@ -43,6 +33,24 @@ func recordChild(ctx context.Context, e *env, f *recordFlags) error {
 		c.cmd.Process.Signal(syscall.SIGTERM)
 	}
 	return childExit(c.cmd.Wait())
+}
+
+// recordHeld starts the command and records it. Without a recording the command has ended.
+func recordHeld(ctx context.Context, e *env, f *recordFlags) (*held, *profiler.Recording, error) {
+	path, err := exec.LookPath(f.command[0])
+	if err != nil {
+		return nil, nil, fmt.Errorf("start %s: %w", f.command[0], errors.Unwrap(err))
+	}
+	c, err := hold(path, f.command)
+	if err != nil {
+		return nil, nil, err
+	}
+	rec, err := recordProcess(ctx, e, f, c.cmd.Process.Pid, &profiler.Pending{Exe: path, Release: c.release})
+	c.drop()
+	if rec == nil {
+		c.cmd.Wait()
+	}
+	return c, rec, err
 }
 
 // childExit is the child's exit code as ours; killed by signal n is 128+n, as in a shell.

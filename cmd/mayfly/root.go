@@ -23,6 +23,7 @@ var commands = []func(*env) *cobra.Command{
 	demoCommand,
 	roleCommand,
 	dumpCommand,
+	compareCommand,
 	diffCommand,
 	listCommand,
 	doctorCommand,

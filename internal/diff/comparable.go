@@ -2,8 +2,6 @@ package diff
 
 import (
 	"fmt"
-	"maps"
-	"math"
 	"slices"
 	"strings"
 )
@@ -90,40 +88,39 @@ func (c *comparison) differ(get func(facts) string) (a, b string) {
 	return "", ""
 }
 
-// leastOverlap is the overlap of two sides below which they are different programs: a program that
-// changed keeps most of its functions, and two programs share the runtime's.
+// leastOverlap is the overlap of two sides below which they are different programs.
 const leastOverlap = 0.05
 
-// overlap is how much of the time both sides spend in functions of the same names, the runtime
-// left out: the sum of the smaller shares.
+// overlap is how many of their own functions, the standard library left out, the sides have in
+// common, by the smaller number of them: a program that changed keeps most of its functions.
 func (c *comparison) overlap() float64 {
-	var share [2]map[string]float64
+	var own [2]map[string]bool
 	for s, profiles := range c.sides {
-		share[s] = make(map[string]float64)
-		total := 0.0
+		own[s] = make(map[string]bool)
 		for _, p := range profiles {
-			for _, col := range p.cols {
-				for i, v := range col.flat {
-					if name := p.rows[i]; v > 0 && !ofGo(name) && !strings.HasPrefix(name, "[") && strings.Contains(name, ".") {
-						name, _, _ = strings.Cut(name, " ")
-						share[s][name] += v
-						total += v
-					}
+			for _, name := range p.rows {
+				if name, _, _ = strings.Cut(name, " "); ofProgram(name) {
+					own[s][name] = true
 				}
 			}
 		}
-		for name := range share[s] {
-			share[s][name] /= total
-		}
-		if total == 0 {
-			return 1
+	}
+	least := min(len(own[older]), len(own[newer]))
+	if least < 3 {
+		return 1 // too few to tell
+	}
+	common := 0
+	for name := range own[older] {
+		if own[newer][name] {
+			common++
 		}
 	}
-	sum := 0.0
-	for _, name := range sortedKeys(share[older]) {
-		sum += math.Min(share[older][name], share[newer][name])
-	}
-	return sum
+	return float64(common) / float64(least)
 }
 
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+// ofProgram says whether a function is of the program or a module that it uses: their import paths
+// begin with a host name, those of the standard library do not.
+func ofProgram(name string) bool {
+	first, _, _ := strings.Cut(packageOf(name), "/")
+	return first == "main" || strings.Contains(first, ".") && first != packageOf(name)
+}
