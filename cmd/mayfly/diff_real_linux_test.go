@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/mayfly-profiler/mayfly/internal/diff"
 	"github.com/mayfly-profiler/mayfly/internal/target"
 	"github.com/mayfly-profiler/mayfly/profiler"
 )
@@ -18,7 +20,7 @@ import (
 // take many short recordings of unchanged programs and compare them with each other: whatever the
 // diff calls a regression there is a false one. Recording takes ten minutes, so it is asked for:
 //
-//	MAYFLY_RECORDINGS=/some/folder go test -run TestRecordings ./cmd/mayfly
+//	MAYFLY_RECORDINGS=/some/folder go test -v -timeout 60m -run TestUnchangedPrograms ./cmd/mayfly
 //
 // The recordings stay in that folder and are taken once.
 
@@ -101,4 +103,72 @@ func takeRecording(t *testing.T, pid int, path string) {
 	}
 }
 
-func TestRecordings(t *testing.T) { recordings(t) }
+// TestUnchangedProgramsDoNotRegress compares recordings of unchanged programs, 40 times each: at most
+// one comparison in twenty may call a regression.
+func TestUnchangedProgramsDoNotRegress(t *testing.T) {
+	dir := recordings(t)
+	for _, tt := range []struct {
+		by       string
+		repeats  int
+		timeline bool
+	}{
+		{"func", 5, false}, {"func", 1, false}, {"func", 1, true}, {"func", 3, false},
+		{"label:endpoint,state", 5, false}, {"state", 5, false}, {"state", 1, true},
+	} {
+		name := fmt.Sprintf("by %s, %d a side, timeline %v", tt.by, tt.repeats, tt.timeline)
+		by, err := diff.ParseBy(tt.by)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rng := rand.New(rand.NewPCG(5, 5))
+		outcomes, regressed := make(map[diff.Outcome]int), make(map[string]int)
+		for _, p := range programs {
+			all := reduced(t, filepath.Join(dir, p.name+"-*.pb.gz"), diff.Options{By: by}, tt.timeline)
+			for range 40 {
+				sides := draw(rng, all, tt.repeats)
+				r, err := diff.Compare(sides[0], sides[1], diff.Options{By: by})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if outcomes[r.Outcome]++; r.Outcome == diff.Regressed {
+					regressed[p.name]++
+				}
+			}
+		}
+		t.Logf("%s: %v, regressed %v", name, outcomes, regressed)
+		if n := outcomes[diff.Regressed]; n > 10 {
+			t.Errorf("%s: %d of 200 comparisons of unchanged programs regressed: %v", name, n, regressed)
+		}
+	}
+}
+
+// reduced reads all recordings of one program; without the timeline as plain profiles.
+func reduced(t *testing.T, pattern string, o diff.Options, timeline bool) []*diff.Profile {
+	files, err := filepath.Glob(pattern)
+	if err != nil || len(files) < recordingsPerProgram {
+		t.Fatalf("%s: %d files, %v", pattern, len(files), err)
+	}
+	var all []*diff.Profile
+	for _, path := range files {
+		p, err := readProfile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range p.Sample {
+			if !timeline {
+				delete(s.NumLabel, "end_timestamp_ns")
+			}
+		}
+		all = append(all, diff.Reduce(p, path, o))
+	}
+	return all
+}
+
+// draw draws two sets without a recording in common.
+func draw(rng *rand.Rand, all []*diff.Profile, k int) (sides [2][]*diff.Profile) {
+	order := rng.Perm(len(all))
+	for i := range k {
+		sides[0], sides[1] = append(sides[0], all[order[i]]), append(sides[1], all[order[k+i]])
+	}
+	return sides
+}

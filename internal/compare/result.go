@@ -228,14 +228,22 @@ func (r *Result) sentence() (text string, fine bool) {
 	if s := r.misplaced(); s != "" {
 		wrong = append(wrong, s)
 	}
-	waits := r.waiting()
+	name := "the default profile "
+	if r.Decimated {
+		name = "the profile decimated to 100 Hz "
+	}
+	waits, few := r.waiting(), r.few()
 	switch {
 	case len(wrong) > 0 && waits != "":
-		return "the default profile " + strings.Join(wrong, " and ") + "; and " + waits, false
+		return name + strings.Join(wrong, " and ") + "; and " + waits, false
 	case len(wrong) > 0:
-		return "the default profile " + strings.Join(wrong, " and "), false
+		return name + strings.Join(wrong, " and "), false
+	case few != "" && waits != "":
+		return name + few + "; but " + waits, false
+	case few != "":
+		return name + few, false
 	case waits != "":
-		return "the default profile is right about the CPU, but " + waits, false
+		return name + "is right about the CPU, but " + waits, false
 	}
 	what := "the default profile is fine here: it has "
 	if r.Decimated {
@@ -255,12 +263,17 @@ func (r *Result) truth() int64 {
 // leastMissing is the share of the CPU time by which a profile may be off in sum.
 const leastMissing = 0.1
 
+// off is by how much the default profile's sum is wrong, and the standard error of that from
+// counting its samples, both as shares of the truth.
+func (r *Result) off() (off, se float64) {
+	off = float64(r.Default.NS)/float64(r.truth()) - 1
+	return off, (1 + off) / math.Sqrt(float64(max(1, r.Default.Samples)))
+}
+
 // missing says that the default profile's sum is wrong by more than counting explains.
 func (r *Result) missing() string {
-	truth := float64(r.truth())
-	off := float64(r.Default.NS)/truth - 1
-	noise := 3 * math.Sqrt(overdispersion/float64(max(1, r.Default.Samples)))
-	if math.Abs(off) <= leastMissing || math.Abs(off) <= noise {
+	off, se := r.off()
+	if math.Abs(off) <= leastMissing || math.Abs(off) <= 2.5*se {
 		return ""
 	}
 	verb := "misses"
@@ -268,6 +281,16 @@ func (r *Result) missing() string {
 		verb = "reports too much by"
 	}
 	return fmt.Sprintf("%s %.0f %% of the CPU time (%s of %s; mayfly has %s)", verb, 100*math.Abs(off), Round(r.Default.NS), Round(r.truth()), Round(r.Mayfly.NS))
+}
+
+// few says that the default profile has too few samples to be judged.
+func (r *Result) few() string {
+	off, se := r.off()
+	if math.Abs(off) <= leastMissing && 1.96*se <= 2*leastMissing {
+		return ""
+	}
+	return fmt.Sprintf("has %d samples, too few to judge it by: it shows %.0f %% ±%.0f %% of the CPU time; record longer",
+		r.Default.Samples, 100*(1+off), 100*1.96*se)
 }
 
 // misplaced says where the shares differ most.

@@ -76,7 +76,7 @@ func (r *Result) found() string {
 	var first string
 	n := 0
 	for _, c := range r.Columns {
-		for _, row := range append([]Row{c.Total}, c.Rows...) {
+		for _, row := range append(c.Rows[:len(c.Rows):len(c.Rows)], c.Total) {
 			if row.Outcome != r.Outcome {
 				continue
 			}

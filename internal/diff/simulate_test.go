@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"testing"
 
 	"gonum.org/v1/gonum/stat/distuv"
@@ -183,21 +184,144 @@ func slower(by float64) program {
 	return p
 }
 
-func TestExplore(t *testing.T) {
-	for _, s := range []struct {
-		name string
-		set  trialSet
-	}{
-		{"A/A 5x5 2.5s", trialSet{typical(), typical(), 5, 2.5, 999, false}},
-		{"A/A 5x5 10s", trialSet{typical(), typical(), 5, 10, 999, false}},
-		{"A/A 3x3 10s", trialSet{typical(), typical(), 3, 10, 999, false}},
-		{"A/A 2x2 10s", trialSet{typical(), typical(), 2, 10, 999, false}},
-		{"+10% 5x5 10s", trialSet{typical(), slower(0.1), 5, 10, 999, false}},
-		{"+10% 5x5 10s 100Hz", trialSet{typical(), slower(0.1), 5, 10, 100, false}},
-		{"+10% 5x5 10s 4999Hz", trialSet{typical(), slower(0.1), 5, 10, 4999, false}},
-		{"+1% 5x5 10s", trialSet{typical(), slower(0.01), 5, 10, 999, false}},
+// TestUnchangedIsNoRegression compares a program with itself, 200 times: at most one comparison in
+// twenty may call a regression.
+func TestUnchangedIsNoRegression(t *testing.T) {
+	for name, s := range map[string]trialSet{
+		"5x5":          {typical(), typical(), 5, 10, 999, false},
+		"5x5 short":    {typical(), typical(), 5, 2.5, 999, false},
+		"1x1":          {typical(), typical(), 1, 10, 999, false},
+		"1x1 timeline": {typical(), typical(), 1, 10, 999, true},
 	} {
-		v := s.set.run(t, 200, 7)
-		t.Logf("%-24s whole %v planted %v", s.name, v.whole, v.planted)
+		v := s.run(t, 200, 7)
+		t.Logf("%s: %v", name, v.whole)
+		if share := v.share(v.whole, Regressed); share > 0.05 {
+			t.Errorf("%s: %.1f %% of the comparisons of an unchanged program regressed", name, 100*share)
+		}
+	}
+}
+
+// TestSlowdownIsFound plants a slowdown of 10 % in a function of 5 % of the CPU time.
+func TestSlowdownIsFound(t *testing.T) {
+	v := trialSet{typical(), slower(0.1), 5, 10, 999, false}.run(t, 100, 3)
+	t.Logf("%v, whole %v", v.planted, v.whole)
+	if share := v.share(v.planted, Regressed); share < 0.9 {
+		t.Errorf("found in %.0f %% of the comparisons, want 90 %%", 100*share)
+	}
+}
+
+// TestOnePercentIsNoRegression plants 1 %, which is less than what counts.
+func TestOnePercentIsNoRegression(t *testing.T) {
+	v := trialSet{typical(), slower(0.01), 5, 10, 999, false}.run(t, 100, 4)
+	t.Logf("%v, whole %v", v.planted, v.whole)
+	if share := v.share(v.whole, Regressed); share > 0.05 {
+		t.Errorf("%.0f %% regressed", 100*share)
+	}
+}
+
+// TestPowerTable prints in how many of 200 comparisons of 5 x 10 s the planted slowdown is found, by
+// rate, by the CPUs that the program uses, and by how unsteady it is. It takes a minute:
+//
+//	MAYFLY_POWER=1 go test -v -run TestPowerTable ./internal/diff
+func TestPowerTable(t *testing.T) {
+	if os.Getenv("MAYFLY_POWER") == "" {
+		t.Skip("MAYFLY_POWER is not set")
+	}
+	for _, wander := range []float64{0.04, 0.1} {
+		for _, cpus := range []float64{1, 2, 4, 8} {
+			line := fmt.Sprintf("wander %.2f, %g CPUs:", wander, cpus)
+			for _, rate := range []float64{100, 999, 4999} {
+				a, b := typical(), slower(0.1)
+				a.cpus, b.cpus, a.wander, b.wander = cpus, cpus, wander, wander
+				v := trialSet{a, b, 5, 10, rate, false}.run(t, 200, 11)
+				line += fmt.Sprintf("  %g Hz %3.0f %%", rate, 100*v.share(v.planted, Regressed))
+			}
+			t.Log(line)
+		}
+	}
+}
+
+// service simulates the blocked time of requests by label: 50 requests a second to each of five
+// endpoints wait 5 ms on average, exponentially, in 20 s of CPU time that stays what it is.
+func service(rng *rand.Rand, seconds, moreWait float64) *Profile {
+	const endpoints = 5
+	out := &Profile{Name: "simulated", Seconds: seconds, Columns: []string{"cpu", "blocked"}, cols: []*sums{{}, {}}}
+	for i := range endpoints {
+		out.rows = append(out.rows, fmt.Sprintf("endpoint=/%d", i))
+	}
+	out.rows = append(out.rows, "endpoint=(none)")
+	cpu, blocked := out.cols[0], out.cols[1]
+	cpu.grow(len(out.rows), true)
+	blocked.grow(len(out.rows), false)
+	for i := range out.rows {
+		n := poisson(rng, 2*seconds*999/float64(len(out.rows)))
+		cpu.flat[i], cpu.n[i] = n*1e9/999, n
+		wait := 20e9 * seconds // idle workers
+		if i < endpoints {
+			requests := poisson(rng, 50*seconds)
+			mean := 5e6
+			if i == 0 {
+				mean += moreWait
+			}
+			wait = distuv.Gamma{Alpha: requests, Beta: 1 / mean, Src: rng}.Rand()
+		}
+		blocked.flat[i] = wait
+		cpu.total, cpu.count, blocked.total = cpu.total+cpu.flat[i], cpu.count+n, blocked.total+wait
+	}
+	out.samples = cpu.count
+	return out
+}
+
+// TestWaitIsFound plants a lock wait of 5 ms in the requests of one label.
+func TestWaitIsFound(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 5))
+	const n = 100
+	found, wrong := 0, 0
+	for range n {
+		var sides [2][]*Profile
+		for s, wait := range []float64{0, 5e6} {
+			for range 5 {
+				sides[s] = append(sides[s], service(rng, 10, wait))
+			}
+		}
+		r, err := Compare(sides[0], sides[1], Options{By: By{Label: "endpoint"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range r.Columns {
+			for _, row := range c.Rows {
+				switch hit := c.Name == "blocked" && row.Name == "endpoint=/0"; {
+				case hit && row.Outcome == Regressed:
+					found++
+				case !hit && row.Outcome == Regressed:
+					wrong++
+				}
+			}
+		}
+	}
+	t.Logf("found in %d of %d, %d other rows", found, n, wrong)
+	if found < 95 || wrong > 5 {
+		t.Errorf("found in %d of %d comparisons, want 95; %d other rows regressed", found, n, wrong)
+	}
+}
+
+// TestRatesMayDiffer compares recordings at 100 Hz with others at 999 Hz.
+func TestRatesMayDiffer(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 6))
+	regressed := 0
+	for range 100 {
+		slow := trialSet{repeats: 5, seconds: 10, rate: 100}.side(rng, typical())
+		fast := trialSet{repeats: 5, seconds: 10, rate: 999}.side(rng, typical())
+		r, err := Compare(slow, fast, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Outcome == Regressed {
+			regressed++
+		}
+	}
+	t.Logf("%d of 100 regressed", regressed)
+	if regressed > 5 {
+		t.Errorf("%d of 100 comparisons regressed by rate", regressed)
 	}
 }

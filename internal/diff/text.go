@@ -18,7 +18,7 @@ func writeText(out io.Writer, d *Document) error {
 	r := d.Result
 	fmt.Fprintf(w, "base: %s\nnew:  %s\n", r.Base.title(), r.New.title())
 	for _, c := range r.Columns {
-		fmt.Fprintf(w, "\n%s\tbase\tnew\tvs base\t\n", c.title())
+		fmt.Fprintf(w, "\n%s\tbase\tnew\tvs base\n", c.title())
 		r.textRow(w, c, c.Total)
 		rows, rest := split(c.Rows, shownRows)
 		for _, row := range rows {
@@ -51,7 +51,7 @@ func (r *Result) textRow(w io.Writer, c Column, row Row) {
 	if row.Outcome != Same {
 		word = "  " + string(row.Outcome)
 	}
-	fmt.Fprintf(w, "%s\t%s\t%s\t%s %s%s\t\n", row.Name, c.estimate(row.Base, row), c.estimate(row.New, row), row.change(), r.evidence(row), word)
+	fmt.Fprintf(w, "%s\t%s\t%s\t%s %s%s\n", row.Name, c.estimate(row.Base, row), c.estimate(row.New, row), row.change(), r.evidence(row), word)
 }
 
 // split returns all rows with a finding and some of the others, and the rest.
