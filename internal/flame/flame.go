@@ -51,8 +51,8 @@ type Graph struct {
 // Node is a frame with what is above it. Values are shares of the base side's whole, of both sides.
 type Node struct {
 	Name     string  `json:"name"`
-	Base     float64 `json:"b"`
-	New      float64 `json:"n"`
+	Base     float64 `json:"base"`
+	New      float64 `json:"new"`
 	Children []*Node `json:"children,omitempty"`
 
 	index map[string]*Node

@@ -6,7 +6,7 @@ import flamegraph from "d3-flame-graph";
 // Red grew, blue shrank, by how much of itself; gray stayed.
 function color(d, original) {
   if (d.highlight) return original;
-  const base = d.data.b, now = d.data.n;
+  const base = d.data.base, now = d.data.new;
   const change = base + now > 0 ? (now - base) / Math.max(base, now) : 0;
   const pale = Math.round(225 * (1 - Math.min(1, Math.sqrt(Math.abs(change)))));
   if (change > 0) return `rgb(235,${pale},${pale})`;
@@ -17,7 +17,7 @@ function color(d, original) {
 const percent = (v) => (100 * v).toFixed(2) + " %";
 
 function describe(d) {
-  const { b, n } = d.data;
+  const { base: b, new: n } = d.data;
   const change = b > 0 ? ` (${n >= b ? "+" : ""}${(100 * (n / b - 1)).toFixed(1)} %)` : b < n ? " (new)" : "";
   return `${d.data.name}: ${percent(b)} → ${percent(n)}${change}`;
 }
@@ -29,8 +29,8 @@ const chart = flamegraph()
   .minFrameSize(1)
   .transitionDuration(0)
   .inverted(true)
-  .getValue((d) => (d.b + d.n) / 2)
-  .getDelta((d) => d.n - d.b)
+  .getValue((d) => (d.base + d.new) / 2)
+  .getDelta((d) => d.new - d.base)
   .sort((x, y) => (x.data.name < y.data.name ? -1 : 1))
   .setColorMapper(color)
   .label(describe)
