@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/google/pprof/profile"
 	"github.com/spf13/cobra"
@@ -163,24 +165,40 @@ func readBudget(path string) (*diff.Budget, error) {
 	return diff.ReadBudget(f, path)
 }
 
-// load reads all profiles and adds them up by rows, one at a time: only the sums stay.
+// load reads all profiles and adds them up by rows, one of each side at a time: only the sums stay.
 func (d *diffRun) load(by diff.By, keep bool) (before, after []*diff.Profile, err error) {
 	var sides [2][]*diff.Profile
+	var errs [2]error
 	o := d.options
 	o.By = by
+	var both sync.WaitGroup
 	for side, files := range d.files {
-		for _, path := range files {
-			p, err := readProfile(path)
-			if err != nil {
-				return nil, nil, err
+		both.Go(func() {
+			for _, path := range files {
+				r, err := d.reduce(path, side, o, keep)
+				if err != nil {
+					errs[side] = err
+					return
+				}
+				sides[side] = append(sides[side], r)
 			}
-			sides[side] = append(sides[side], diff.Reduce(p, path, o))
-			if keep {
-				d.stacks[side] = append(d.stacks[side], p)
-			}
-		}
+		})
 	}
-	return sides[0], sides[1], nil
+	both.Wait()
+	return sides[0], sides[1], cmp.Or(errs[0], errs[1])
+}
+
+// reduce reads one profile, and keeps it for the formats that draw stacks.
+func (d *diffRun) reduce(path string, side int, o diff.Options, keep bool) (*diff.Profile, error) {
+	if !keep {
+		return reduceProfile(path, o)
+	}
+	p, err := readProfile(path)
+	if err != nil {
+		return nil, err
+	}
+	d.stacks[side] = append(d.stacks[side], p)
+	return diff.Reduce(p, path, o), nil
 }
 
 // finish writes the comparison and turns it into an exit code.

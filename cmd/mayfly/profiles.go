@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -62,15 +63,30 @@ func folderFiles(path string) ([]string, error) {
 	return files, nil
 }
 
-func readProfile(path string) (*profile.Profile, error) {
+func readProfile(path string) (p *profile.Profile, err error) {
+	err = withFile(path, func(r io.Reader) error {
+		p, err = diff.Read(r, path)
+		return err
+	})
+	return p, err
+}
+
+func reduceProfile(path string, o diff.Options) (p *diff.Profile, err error) {
+	err = withFile(path, func(r io.Reader) error {
+		p, err = diff.ReduceFrom(r, path, o)
+		return err
+	})
+	return p, err
+}
+
+func withFile(path string, do func(io.Reader) error) error {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, cause(err))
+		return fmt.Errorf("read %s: %w", path, cause(err))
 	}
 	defer f.Close()
-	p, err := diff.Read(f, path)
-	if err != nil {
-		return nil, fmt.Errorf("read %w", err)
+	if err := do(f); err != nil {
+		return fmt.Errorf("read %w", err)
 	}
-	return p, nil
+	return nil
 }

@@ -2,6 +2,7 @@ package diff
 
 import (
 	"fmt"
+	"iter"
 	"math"
 	"path"
 	"slices"
@@ -47,15 +48,20 @@ type block struct {
 
 // Reduce adds p up by rows. It keeps nothing of p.
 func Reduce(p *profile.Profile, name string, o Options) *Profile {
+	return reduce(p, slices.Values(p.Sample), name, o)
+}
+
+// reduce adds samples up; head is the profile that they belong to, with or without samples.
+func reduce(head *profile.Profile, samples iter.Seq[*profile.Sample], name string, o Options) *Profile {
 	r := &reducer{
-		p: p, by: o.By, per: o.Per, cumulative: o.Cumulative, index: make(map[string]int),
-		out: &Profile{Name: name, Seconds: float64(p.DurationNanos) / 1e9, facts: readFacts(p)},
+		p: head, by: o.By, per: o.Per, cumulative: o.Cumulative, index: make(map[string]int),
+		out: &Profile{Name: name, Seconds: float64(head.DurationNanos) / 1e9, facts: readFacts(head)},
 	}
 	r.columns()
 	r.frames()
-	r.spans()
+	r.spans(samples)
 	requests := make(map[string]struct{})
-	for _, s := range p.Sample {
+	for s := range samples {
 		r.add(s)
 		for _, v := range s.Label[r.per] {
 			requests[v] = struct{}{}
@@ -198,9 +204,9 @@ func (r *reducer) row(name string) int {
 const blocks = 10
 
 // spans finds the time that a timeline spans.
-func (r *reducer) spans() {
+func (r *reducer) spans(samples iter.Seq[*profile.Sample]) {
 	lo, hi := int64(math.MaxInt64), int64(0)
-	for _, s := range r.p.Sample {
+	for s := range samples {
 		end := s.NumLabel["end_timestamp_ns"]
 		if len(end) != 1 || end[0] <= 0 {
 			return

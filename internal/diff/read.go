@@ -37,6 +37,40 @@ func Read(r io.Reader, name string) (*profile.Profile, error) {
 }
 
 func read(r io.Reader) (*profile.Profile, error) {
+	s, err := open(r)
+	if err != nil {
+		return nil, err
+	}
+	s.head.Write(s.samples.Bytes()) // the order of protobuf's fields is free
+	p, err := parse(s.head.Bytes())
+	if err != nil {
+		return nil, err
+	}
+	return p, checkValues(p)
+}
+
+// ReduceFrom reads a profile as Read does and adds it up as Reduce does. Samples are looked at one by
+// one and never are in memory together: a file of half a million takes what its functions take.
+func ReduceFrom(r io.Reader, name string, o Options) (*Profile, error) {
+	s, err := open(r)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	head, err := parse(s.head.Bytes())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	s.head = bytes.Buffer{}
+	d := newDecoder(head, s.strings)
+	p := reduce(head, d.each(s.samples.Bytes()), name, o)
+	if d.err != nil {
+		return nil, fmt.Errorf("%s: %w", name, d.err)
+	}
+	return p, nil
+}
+
+// open decompresses and scans.
+func open(r io.Reader) (*scan, error) {
 	in := bufio.NewReaderSize(r, 64<<10)
 	switch magic, err := in.Peek(2); {
 	case errors.Is(err, io.EOF):
@@ -50,50 +84,64 @@ func read(r io.Reader) (*profile.Profile, error) {
 		}
 		in = bufio.NewReaderSize(z, 64<<10)
 	}
-	s := scan{in: in}
-	if err := s.run(); err != nil {
-		return nil, err
+	s := &scan{in: in}
+	return s, s.run()
+}
+
+func parse(b []byte) (*profile.Profile, error) {
+	p, err := profile.ParseUncompressed(b)
+	if err == nil {
+		err = p.CheckValid()
 	}
-	p, err := profile.ParseUncompressed(s.out.Bytes())
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotProfile, err)
 	}
-	if err := p.CheckValid(); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNotProfile, err)
-	}
-	return p, checkValues(p)
+	return p, nil
 }
+
+var errNegative = fmt.Errorf("%w of a program: it has negative values", ErrNotProfile)
 
 // checkValues refuses what is no recording but the difference of two.
 func checkValues(p *profile.Profile) error {
 	for _, s := range p.Sample {
 		for _, v := range s.Value {
 			if v < 0 {
-				return fmt.Errorf("%w of a program: it has negative values", ErrNotProfile)
+				return errNegative
 			}
 		}
 	}
 	return nil
 }
 
-// scan copies a protobuf message and adds up what its fields will cost.
+// scan splits a protobuf message into its samples and the rest, and adds up what they will cost.
 type scan struct {
-	in   *bufio.Reader
-	out  bytes.Buffer
-	cost int64
+	in      *bufio.Reader
+	head    bytes.Buffer
+	samples bytes.Buffer
+	strings []string // the string table
+	size    int64
+	cost    int64
+	tag     []byte // of the field at hand, with its length
 }
 
 // lastField is the largest field number of profile.proto's outermost message, with room for more.
 const lastField = 100
 
+// The fields of profile.proto's outermost message that the scan looks at.
+const (
+	fieldSample = 2
+	fieldString = 6
+)
+
 func (s *scan) run() error {
 	for {
+		s.tag = s.tag[:0]
 		tag, err := s.varint()
-		if errors.Is(err, io.EOF) && s.out.Len() > 0 {
+		if errors.Is(err, io.EOF) && s.size > 0 {
 			return nil
 		}
 		if err == nil {
-			err = s.field(tag)
+			err = unexpected(s.field(tag))
 		}
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			return fmt.Errorf("%w: truncated", ErrNotProfile)
@@ -110,44 +158,59 @@ func (s *scan) field(tag uint64) error {
 		return ErrNotProfile
 	}
 	s.cost += 16
+	var n uint64
 	var err error
 	switch kind {
 	case 0:
 		_, err = s.varint()
 	case 1:
-		err = s.copy(8)
+		n = 8
 	case 2:
-		err = s.message()
+		n, err = s.length()
 	case 5:
-		err = s.copy(4)
+		n = 4
 	default:
 		return ErrNotProfile
 	}
-	return unexpected(err)
-}
-
-// message copies a nested message or string. In memory each byte of it may become a location's
-// pointer and its id, each message a struct.
-func (s *scan) message() error {
-	n, err := s.varint()
 	if err != nil {
 		return err
 	}
-	if n > maxBytes {
-		return fmt.Errorf("%w: a field claims %d bytes", ErrTooLarge, n)
-	}
-	if s.cost += 150 + 12*int64(n); s.cost > maxCost {
-		return fmt.Errorf("%w: it would take more than %d GiB of memory", ErrTooLarge, maxCost>>30)
-	}
-	return s.copy(int64(n))
+	return s.copy(number, kind, int64(n))
 }
 
-func (s *scan) copy(n int64) error {
-	if int64(s.out.Len())+n > maxBytes {
+// length reads that of a nested message or string. In memory each byte of it may become a
+// location's pointer and its id, each message a struct.
+func (s *scan) length() (uint64, error) {
+	n, err := s.varint()
+	if err != nil {
+		return 0, err
+	}
+	if n > maxBytes {
+		return 0, fmt.Errorf("%w: a field claims %d bytes", ErrTooLarge, n)
+	}
+	if s.cost += 150 + 12*int64(n); s.cost > maxCost {
+		return 0, fmt.Errorf("%w: it would take more than %d GiB of memory", ErrTooLarge, maxCost>>30)
+	}
+	return n, nil
+}
+
+// copy copies a field to where it belongs.
+func (s *scan) copy(number, kind uint64, n int64) error {
+	if s.size += n + int64(len(s.tag)); s.size > maxBytes {
 		return fmt.Errorf("%w: more than %d MiB decompressed", ErrTooLarge, maxBytes>>20)
 	}
-	_, err := io.CopyN(&s.out, s.in, n)
-	return unexpected(err)
+	out := &s.head
+	if number == fieldSample && kind == 2 {
+		out = &s.samples
+	}
+	out.Write(s.tag)
+	if m, err := io.CopyN(out, s.in, n); m < n {
+		return unexpected(err)
+	}
+	if number == fieldString && kind == 2 {
+		s.strings = append(s.strings, string(out.Bytes()[out.Len()-int(n):]))
+	}
+	return nil
 }
 
 // unexpected is an end inside a field.
@@ -158,7 +221,7 @@ func unexpected(err error) error {
 	return err
 }
 
-// varint copies one varint and returns its value. io.EOF means that there was no byte at all.
+// varint reads one varint into the tag. io.EOF means that there was no byte at all.
 func (s *scan) varint() (v uint64, err error) {
 	for shift := 0; shift < 64; shift += 7 {
 		b, err := s.in.ReadByte()
@@ -168,10 +231,7 @@ func (s *scan) varint() (v uint64, err error) {
 			}
 			return 0, err
 		}
-		if s.out.Len() >= maxBytes {
-			return 0, fmt.Errorf("%w: more than %d MiB decompressed", ErrTooLarge, maxBytes>>20)
-		}
-		s.out.WriteByte(b)
+		s.tag = append(s.tag, b)
 		if v |= uint64(b&0x7f) << shift; b < 0x80 {
 			return v, nil
 		}

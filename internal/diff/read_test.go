@@ -65,6 +65,15 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte{0x1f, 0x8b, 0, 0})
 	f.Fuzz(func(t *testing.T, in []byte) {
 		p, err := Read(bytes.NewReader(in), "fuzz")
+		streamed, serr := ReduceFrom(bytes.NewReader(in), "fuzz", Options{})
+		if err == nil && serr == nil {
+			whole := Reduce(p, "fuzz", Options{})
+			for i, c := range whole.cols {
+				if c.total != streamed.cols[i].total || c.count != streamed.cols[i].count || len(whole.rows) != len(streamed.rows) {
+					t.Fatalf("read at once %+v, one by one %+v", c, streamed.cols[i])
+				}
+			}
+		}
 		if err != nil {
 			return
 		}
