@@ -79,19 +79,18 @@ func recordings(t *testing.T) string {
 				continue
 			}
 			pid, end := p.start(t)
-			takeRecording(t, pid, path)
+			takeRecording(t, pid, path, profiler.Options{Keep: profiler.Keep{Timeline: true}})
 			end()
 		}
 	}
 	return dir
 }
 
-// takeRecording waits until the program runs smoothly, and records it with all there is to keep.
-func takeRecording(t *testing.T, pid int, path string) {
+// takeRecording waits until the program runs smoothly, and records it.
+func takeRecording(t *testing.T, pid int, path string, o profiler.Options) {
 	time.Sleep(500 * time.Millisecond)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	o := profiler.Options{Keep: profiler.Keep{Timeline: true}}
 	o.Started = func() { time.AfterFunc(recordingLength, cancel) }
 	rec, err := profiler.Record(ctx, pid, o)
 	target.Need(t, err)
@@ -171,4 +170,44 @@ func draw(rng *rand.Rand, all []*diff.Profile, k int) (sides [2][]*diff.Profile)
 		sides[0], sides[1] = append(sides[0], all[order[i]]), append(sides[1], all[order[k+i]])
 	}
 	return sides
+}
+
+// TestReleasesAndRatesDoNotRegress compares recordings of one program built by Go 1.22 and by this Go,
+// and at 100 Hz and 999 Hz: that functions have other names or more samples is no regression.
+func TestReleasesAndRatesDoNotRegress(t *testing.T) {
+	if os.Getenv("MAYFLY_RECORDINGS") == "" {
+		t.Skip("MAYFLY_RECORDINGS names no folder: this records for a minute")
+	}
+	take := func(build target.Build, rate int) (all []*diff.Profile) {
+		exe := target.Compile(t, "server", build)
+		for i := range 5 {
+			x := target.Start(t, exe)
+			path := filepath.Join(t.TempDir(), fmt.Sprintf("%d.pb.gz", i))
+			takeRecording(t, x.PID, path, profiler.Options{Rate: rate})
+			x.Stop()
+			p, err := reduceProfile(path, diff.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, p)
+		}
+		return all
+	}
+	base := take(target.Build{}, 999)
+	for name, other := range map[string][]*diff.Profile{
+		"Go 1.22": take(target.Build{Go: "1.22.12"}, 999),
+		"100 Hz":  take(target.Build{}, 100),
+	} {
+		r, err := diff.Compare(other, base, diff.Options{Columns: []string{"cpu"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%s to this: %s; %q", name, r.Verdict(), r.Notes)
+		for _, row := range r.Columns[0].Rows {
+			t.Logf("%-10s %6.2f %% %6.2f %% %s", row.Outcome, 100*row.Base.Mean, 100*row.New.Mean, row.Name)
+			if row.Outcome == diff.Regressed && (name == "100 Hz" || row.Base.Mean == 0) {
+				t.Errorf("%s: %s regressed from %g to %g", name, row.Name, row.Base.Mean, row.New.Mean)
+			}
+		}
+	}
 }
