@@ -193,16 +193,20 @@ func TestUnchangedIsNoRegression(t *testing.T) {
 		"1x1":          {typical(), typical(), 1, 10, 999, false},
 		"1x1 timeline": {typical(), typical(), 1, 10, 999, true},
 	} {
-		v := s.run(t, 200, 7)
-		t.Logf("%s: %v", name, v.whole)
-		if share := v.share(v.whole, Regressed); share > 0.05 {
-			t.Errorf("%s: %.1f %% of the comparisons of an unchanged program regressed", name, 100*share)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := s.run(t, 200, 7)
+			t.Log(v.whole)
+			if share := v.share(v.whole, Regressed); share > 0.05 {
+				t.Errorf("%.1f %% of the comparisons of an unchanged program regressed", 100*share)
+			}
+		})
 	}
 }
 
 // TestSlowdownIsFound plants a slowdown of 10 % in a function of 5 % of the CPU time.
 func TestSlowdownIsFound(t *testing.T) {
+	t.Parallel()
 	v := trialSet{typical(), slower(0.1), 5, 10, 999, false}.run(t, 100, 3)
 	t.Logf("%v, whole %v", v.planted, v.whole)
 	if share := v.share(v.planted, Regressed); share < 0.9 {
@@ -212,6 +216,7 @@ func TestSlowdownIsFound(t *testing.T) {
 
 // TestOnePercentIsNoRegression plants 1 %, which is less than what counts.
 func TestOnePercentIsNoRegression(t *testing.T) {
+	t.Parallel()
 	v := trialSet{typical(), slower(0.01), 5, 10, 999, false}.run(t, 100, 4)
 	t.Logf("%v, whole %v", v.planted, v.whole)
 	if share := v.share(v.whole, Regressed); share > 0.05 {
@@ -307,6 +312,7 @@ func TestWaitIsFound(t *testing.T) {
 
 // TestRatesMayDiffer compares recordings at 100 Hz with others at 999 Hz.
 func TestRatesMayDiffer(t *testing.T) {
+	t.Parallel()
 	rng := rand.New(rand.NewPCG(1, 6))
 	regressed := 0
 	for range 100 {
