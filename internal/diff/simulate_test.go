@@ -59,7 +59,10 @@ func typical() program {
 // record takes one recording of a new process.
 func (p program) record(rng *rand.Rand, seconds, rate float64) *Profile {
 	slots := int(math.Round(seconds / slot))
-	cpu, n := make([][]float64, slots), make([][]float64, slots)
+	var cpu, n [blocks][]float64 // by block of time
+	for b := range blocks {
+		cpu[b], n[b] = make([]float64, len(p.shares)), make([]float64, len(p.shares))
+	}
 	state, layout := make([]float64, len(p.shares)), make([]float64, len(p.shares))
 	for i := range p.shares {
 		layout[i] = math.Exp(rng.NormFloat64() * p.layout)
@@ -67,13 +70,16 @@ func (p program) record(rng *rand.Rand, seconds, rate float64) *Profile {
 	}
 	layout[p.slowed] *= 1 + p.slowdown
 	for s := range slots {
-		cpu[s] = p.slot(rng, layout, state)
-		n[s] = make([]float64, len(p.shares))
-		for i, v := range cpu[s] {
-			n[s][i] = poisson(rng, v*rate)
+		for i, v := range p.slot(rng, layout, state) {
+			cpu[s*blocks/slots][i] += v
 		}
 	}
-	return simulated(p, cpu, n, seconds)
+	for b := range blocks {
+		for i, v := range cpu[b] {
+			n[b][i] = poisson(rng, v*rate)
+		}
+	}
+	return simulated(p, cpu[:], n[:], seconds)
 }
 
 // slot is the CPU seconds of each function in one slot. The CPUs are busy all the time.
@@ -113,7 +119,7 @@ func simulated(p program, cpu, n [][]float64, seconds float64) *Profile {
 		}
 	}
 	for s := range n {
-		b := &c.blocks[s*blocks/len(n)]
+		b := &c.blocks[s]
 		for i, k := range n[s] {
 			w := k * used / count
 			c.flat[i] += w
