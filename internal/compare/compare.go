@@ -155,7 +155,7 @@ func States(p *profile.Profile, key, value string) (states []Time, all int64) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(sums)) {
-		states = append(states, Time{name, sums[name]})
+		states = append(states, Time{diff.Clean(name), sums[name]})
 	}
 	slices.SortStableFunc(states, func(a, b Time) int { return cmp.Compare(b.NS, a.NS) })
 	return states, all

@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/pprof/profile"
 	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/mayfly-profiler/mayfly/internal/diff"
 )
 
 // Options say how to compare. The zero value works.
@@ -103,7 +105,7 @@ func (r *Result) labels() {
 	for _, key := range Keys(r.default_, r.mayfly) {
 		var rows []Row
 		for _, v := range Values(key, r.default_, r.mayfly) {
-			row := Row{Name: key + "=" + v, Default: Labelled(r.default_, key, v), Mayfly: Labelled(r.mayfly, key, v)}
+			row := Row{Name: diff.Clean(key + "=" + v), Default: Labelled(r.default_, key, v), Mayfly: Labelled(r.mayfly, key, v)}
 			if row.Mayfly.NS > 0 && row.Default.NS == 0 {
 				r.Unseen.Labels++
 			}
@@ -134,7 +136,7 @@ func (r *Result) functions() {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(names)) {
-		r.Functions = append(r.Functions, Row{Name: name, Default: a[name], Mayfly: b[name]})
+		r.Functions = append(r.Functions, Row{Name: diff.Clean(name), Default: a[name], Mayfly: b[name]})
 	}
 	slices.SortStableFunc(r.Functions, func(a, b Row) int { return cmp.Compare(b.Mayfly.NS, a.Mayfly.NS) })
 	r.mark(r.Functions)
@@ -200,7 +202,7 @@ func (r *Result) waits() {
 		}
 		for _, v := range values {
 			states, wall := States(r.mayfly, key, v)
-			w := Wait{Label: key + "=" + v, Wall: wall}
+			w := Wait{Label: diff.Clean(key + "=" + v), Wall: wall}
 			for _, s := range states {
 				if s.State == "running" {
 					w.CPU = s.NS

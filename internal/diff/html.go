@@ -70,7 +70,7 @@ func Graph(column string, scaling float64, before, after []*profile.Profile) fla
 func grow(root *flame.Node, column string, side int, profiles []*profile.Profile) {
 	names := make(map[*profile.Function]string)
 	for _, p := range profiles {
-		i := slices.IndexFunc(p.SampleType, func(t *profile.ValueType) bool { return t.Type == column })
+		i := slices.IndexFunc(p.SampleType, func(t *profile.ValueType) bool { return Clean(t.Type) == column })
 		if i < 0 {
 			continue
 		}

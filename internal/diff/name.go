@@ -3,6 +3,7 @@ package diff
 import (
 	"path"
 	"strings"
+	"unicode"
 )
 
 // A function has other names in other builds: the compiler numbers closures in the order in which
@@ -139,6 +140,17 @@ func splitDots(s string) []string {
 		}
 	}
 	return append(parts, s[start:])
+}
+
+// Clean replaces what does not print: names come from profiles, and profiles from anywhere, and end on
+// somebody's terminal.
+func Clean(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '\uFFFD'
+	}, text)
 }
 
 // packageOf is the import path in a name that FuncName made.

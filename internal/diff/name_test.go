@@ -56,3 +56,9 @@ func TestFileName(t *testing.T) {
 		}
 	}
 }
+
+func TestCleanKeepsTerminalsSafe(t *testing.T) {
+	if got := Clean("main.f\x1b[2J\n(é)"); got != "main.f\uFFFD[2J\uFFFD(é)" {
+		t.Errorf("%q", got)
+	}
+}

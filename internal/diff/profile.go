@@ -77,7 +77,7 @@ func reduce(head *profile.Profile, samples iter.Seq[*profile.Sample], name strin
 
 func readFacts(p *profile.Profile) (f facts) {
 	for _, c := range p.Comments {
-		key, value, _ := strings.Cut(c, "=")
+		key, value, _ := strings.Cut(Clean(c), "=")
 		switch key {
 		case "mayfly.kernel":
 			f.kernel = value
@@ -120,12 +120,12 @@ type reducer struct {
 func (r *reducer) columns() {
 	r.count = -1
 	for i, t := range r.p.SampleType {
-		r.out.types = append(r.out.types, t.Type+"/"+t.Unit)
+		r.out.types = append(r.out.types, Clean(t.Type+"/"+t.Unit))
 		if t.Unit == "count" && t.Type == "samples" {
 			r.count = i
 		}
 		if t.Unit == "nanoseconds" {
-			r.out.Columns = append(r.out.Columns, t.Type)
+			r.out.Columns = append(r.out.Columns, Clean(t.Type))
 			r.value = append(r.value, i)
 			r.out.cols = append(r.out.cols, &sums{})
 		}
@@ -195,7 +195,7 @@ func (r *reducer) row(name string) int {
 	if !ok {
 		i = len(r.names)
 		r.index[name] = i
-		r.names = append(r.names, name)
+		r.names = append(r.names, Clean(name))
 	}
 	return i
 }
