@@ -211,7 +211,7 @@ func (d *diffRun) finish(e *env, r *diff.Result) error {
 		}
 	}
 	if incomparable {
-		return &exitError{codeIncomparable, errors.New("diff: " + r.Verdict())}
+		return &exitError{codeIncomparable, errors.New("diff: " + r.Verdict() + d.remedy(r))}
 	}
 	for _, l := range r.Budget {
 		if l.Result == diff.LimitUnmatched {
@@ -222,6 +222,14 @@ func (d *diffRun) finish(e *env, r *diff.Result) error {
 		e.say("%s", r.Verdict())
 	}
 	return d.exit(r)
+}
+
+// remedy names the flag that compares all the same, where there is one.
+func (d *diffRun) remedy(r *diff.Result) string {
+	if len(r.Reasons) == 1 && strings.Contains(r.Reasons[0], "kernels") {
+		return " (--any-host compares them all the same)"
+	}
+	return ""
 }
 
 func (d *diffRun) exit(r *diff.Result) error {

@@ -48,11 +48,11 @@ func (c *comparison) incomparable(columns []string) (why []string) {
 		get  func(facts) string
 		skip bool
 	}{
-		{"kernels, so hosts,", func(f facts) string { return f.kernel }, c.o.AnyHost},
-		{"CPU engines", func(f facts) string { return f.engine }, false},
+		{"on different kernels, so on different hosts", func(f facts) string { return f.kernel }, c.o.AnyHost},
+		{"by different CPU engines", func(f facts) string { return f.engine }, false},
 	} {
 		if a, b := c.differ(f.get); a != "" && !f.skip {
-			why = append(why, fmt.Sprintf("different %s: %s and %s", f.what, a, b))
+			why = append(why, fmt.Sprintf("recorded %s: %s and %s", f.what, a, b))
 		}
 	}
 	if c.o.By.frames() && c.overlap() < leastOverlap {
