@@ -22,14 +22,8 @@ import (
 
 // recordChild starts the command, records it, and passes its exit code on.
 func recordChild(ctx context.Context, e *env, f *recordFlags) error {
-	c, path, err := holdCommand(f.command, os.Stdout)
-	if err != nil {
-		return err
-	}
-	rec, err := recordProcess(ctx, e, f, c.cmd.Process.Pid, &profiler.Pending{Exe: path, Release: c.release})
-	c.drop()
+	c, rec, err := recordHeld(ctx, e, f)
 	if rec == nil {
-		c.cmd.Wait()
 		return err
 	}
 	if err := finishRecord(e, f, rec, err); err != nil {
@@ -58,6 +52,20 @@ func (h *held) end() error {
 		return err
 	}
 	return nil
+}
+
+// recordHeld starts the command and records it. Without a recording the command has ended.
+func recordHeld(ctx context.Context, e *env, f *recordFlags) (*held, *profiler.Recording, error) {
+	c, path, err := holdCommand(f.command, os.Stdout)
+	if err != nil {
+		return nil, nil, err
+	}
+	rec, err := recordProcess(ctx, e, f, c.cmd.Process.Pid, &profiler.Pending{Exe: path, Release: c.release})
+	c.drop()
+	if rec == nil {
+		c.cmd.Wait()
+	}
+	return c, rec, err
 }
 
 // childExit is the child's exit code as ours; killed by signal n is 128+n, as in a shell.

@@ -13,6 +13,7 @@ import (
 	"github.com/google/pprof/profile"
 	"github.com/spf13/cobra"
 
+	"github.com/mayfly-profiler/mayfly/internal/diff"
 	"github.com/mayfly-profiler/mayfly/internal/report"
 	"github.com/mayfly-profiler/mayfly/profiler"
 	"github.com/mayfly-profiler/mayfly/profiler/bpf"
@@ -146,7 +147,7 @@ func reportOn(ctx context.Context, e *env, f *reportFlags) error {
 // profile reads the file, or records.
 func (f *reportFlags) profile(ctx context.Context, e *env) (*profile.Profile, string, error) {
 	if len(f.args) == 1 {
-		p, err := readProfile(e, f.args[0])
+		p, err := reportInput(e, f.args[0])
 		return p, f.args[0], err
 	}
 	f.mode, f.timeline = string(profiler.Wall), true
@@ -187,20 +188,10 @@ func reportChild(ctx context.Context, e *env, f *reportFlags) (*profiler.Recordi
 	return rec, errors.Join(err, c.end())
 }
 
-// readProfile reads a profile; "-" is stdin.
-func readProfile(e *env, path string) (*profile.Profile, error) {
-	in := e.stdin
-	if path != "-" {
-		f, err := os.Open(path)
-		if err != nil {
-			return nil, fmt.Errorf("report %s: %w", path, errors.Unwrap(err))
-		}
-		defer f.Close()
-		in = f
+// reportInput reads a profile; "-" is stdin.
+func reportInput(e *env, path string) (*profile.Profile, error) {
+	if path == "-" {
+		return diff.Read(e.stdin, "stdin")
 	}
-	p, err := profile.Parse(in)
-	if err != nil {
-		return nil, fmt.Errorf("report %s: no whole pprof profile: %w", path, err)
-	}
-	return p, nil
+	return readProfile(path)
 }

@@ -25,6 +25,8 @@ var commands = []func(*env) *cobra.Command{
 	topCommand,
 	dumpCommand,
 	reportCommand,
+	compareCommand,
+	diffCommand,
 	listCommand,
 	doctorCommand,
 	versionCommand,

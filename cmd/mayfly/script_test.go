@@ -32,7 +32,9 @@ func TestScript(t *testing.T) {
 		RequireExplicitExec: true,
 		UpdateScripts:       *update,
 		Setup:               startOthers,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "profiles": writeProfiles, "bomb": bomb, "truncate": truncate, "heapprofile": heapProfile, "steps": steps,
+		},
 	})
 }
 
