@@ -60,7 +60,7 @@ func TestReport(t *testing.T) {
 		{file("met", requests(400, 5), 1), "p99<10ms MET", "", codeOK},
 		{file("broken", requests(400, 20), 1), "sleep in main.nap", "", codeRegression},
 		{file("few", requests(12, 20), 1), "12 requests are too few", "", codeUndecided},
-		{file("torn", requests(400, 20), 0.5), "", "no whole pprof profile", codeFailed},
+		{file("torn", requests(400, 20), 0.5), "", "not a pprof profile", codeFailed},
 		{file("cpu", cpuOnly, 1), "", "mayfly record --timeline", codeFailed},
 	}
 	for _, tt := range tests {
