@@ -21,7 +21,7 @@ func (p *Process) Peer(fd int) (Peer, error) {
 	remote, err := unix.Getpeername(own)
 	switch err {
 	case nil:
-		return p.connected(own, remote), nil
+		return connected(own, remote), nil
 	case unix.ENOTSOCK:
 		return Peer{Addr: p.fileName(own)}, nil
 	case unix.ENOTCONN:
@@ -45,23 +45,17 @@ func (f pidfd) take(fd int) (own int, err error) {
 	return own, err
 }
 
-// connected describes a socket with a peer. A connection whose own address is one that connections
-// are accepted at was accepted: the peer is a client.
-func (p *Process) connected(fd int, remote unix.Sockaddr) Peer {
+// connected describes a socket with a peer.
+func connected(fd int, remote unix.Sockaddr) Peer {
 	peer := Peer{Addr: address(remote)}
 	local, err := unix.Getsockname(fd)
 	if err != nil {
 		return peer
 	}
-	switch l := local.(type) {
-	case *unix.SockaddrUnix: // who dials a unix socket has no name himself
-		if r, ok := remote.(*unix.SockaddrUnix); ok && unnamed(r) && !unnamed(l) {
-			peer = Peer{Addr: address(l), Client: true}
-		}
-	case *unix.SockaddrInet4:
-		peer.Client = p.listens(l.Port)
-	case *unix.SockaddrInet6:
-		peer.Client = p.listens(l.Port)
+	peer.Port = port(local)
+	l, isUnix := local.(*unix.SockaddrUnix)
+	if r, ok := remote.(*unix.SockaddrUnix); ok && isUnix && unnamed(r) && !unnamed(l) {
+		return Peer{Addr: address(l), Client: true} // who dials a unix socket has no name himself
 	}
 	return peer
 }
@@ -73,9 +67,19 @@ func unconnected(fd int) (Peer, error) {
 		return Peer{}, fmt.Errorf("proc: address of a socket: %w", err)
 	}
 	if on, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err == nil && on == 1 {
-		return Peer{Addr: "accept " + address(local)}, nil
+		return Peer{Addr: "accept " + address(local), Port: port(local), Listens: true}, nil
 	}
-	return Peer{Addr: "unconnected " + address(local)}, nil
+	return Peer{Addr: "unconnected " + address(local), Port: port(local)}, nil
+}
+
+func port(sa unix.Sockaddr) int {
+	switch a := sa.(type) {
+	case *unix.SockaddrInet4:
+		return a.Port
+	case *unix.SockaddrInet6:
+		return a.Port
+	}
+	return 0
 }
 
 func address(sa unix.Sockaddr) string {

@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 )
 
 // The test process looks at its own descriptors, as it would at another's.
@@ -41,19 +40,18 @@ func TestPeer(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		time.Sleep(2 * believed)
 		accepted, err := l.Accept()
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer accepted.Close()
-		prefix, client := "", c.LocalAddr().String()
+		prefix, client := "", Peer{Addr: c.LocalAddr().String(), Port: portOf(l.Addr())}
 		if network == "unix" {
-			prefix, client = "unix:", "unix:"+l.Addr().String()
+			prefix, client = "unix:", Peer{Addr: "unix:" + l.Addr().String(), Client: true}
 		}
-		check(network+" connection", c.(file), Peer{Addr: prefix + l.Addr().String()})
-		check(network+" accepted", accepted.(file), Peer{Addr: client, Client: true})
-		check(network+" listener", l.(file), Peer{Addr: "accept " + prefix + l.Addr().String()})
+		check(network+" connection", c.(file), Peer{Addr: prefix + l.Addr().String(), Port: portOf(c.LocalAddr())})
+		check(network+" accepted", accepted.(file), client)
+		check(network+" listener", l.(file), Peer{Addr: "accept " + prefix + l.Addr().String(), Port: portOf(l.Addr()), Listens: true})
 	}
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -67,6 +65,13 @@ func TestPeer(t *testing.T) {
 	if _, err := p.Peer(1 << 20); err == nil {
 		t.Error("a descriptor that is not open has a peer")
 	}
+}
+
+func portOf(a net.Addr) int {
+	if tcp, ok := a.(*net.TCPAddr); ok {
+		return tcp.Port
+	}
+	return 0
 }
 
 func TestPeerString(t *testing.T) {

@@ -43,8 +43,6 @@ type Process struct {
 	start uint64 // ticks since boot, field 22 of stat
 	fd    pidfd
 
-	listening listeners
-
 	once   sync.Once
 	exited chan struct{}
 	closed chan struct{}

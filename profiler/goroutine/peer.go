@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io/fs"
+	"sync/atomic"
 
 	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
@@ -29,10 +30,33 @@ const (
 	pollerHead = 64 // bytes of a pollDesc that hold fd, fdseq, rg, wg
 )
 
-// peer is who a goroutine waits for.
+// peer is who a goroutine waits for. Whether that is a client can come out later, when the socket that
+// it came in by is seen; whoever turns events into samples may be reading then.
 type peer struct {
 	proc.Peer
-	name string // Peer.String
+	name, client string // Peer.String, without and with Client
+	isClient     atomic.Bool
+}
+
+func newPeer(p proc.Peer) *peer {
+	x := &peer{Peer: p, name: p.String()}
+	p.Client = true
+	x.client = p.String()
+	return x
+}
+
+func (p *peer) String() string {
+	if p.isClient.Load() {
+		return p.client
+	}
+	return p.name
+}
+
+// whole is the peer as it is known now.
+func (p *peer) whole() proc.Peer {
+	w := p.Peer
+	w.Client = w.Client || p.isClient.Load()
+	return w
 }
 
 // poll is how a goroutine was seen to wait for a file. The next wait mostly looks the same.
@@ -52,7 +76,8 @@ type peers struct {
 	lookUp func(fd int) (proc.Peer, error) // nil: not possible
 	fields pollFields
 	known  map[peerKey]*peer
-	denied error // why descriptors cannot be looked at
+	ports  map[int]bool // at which the process listens
+	denied error        // why descriptors cannot be looked at
 
 	todo   []polled
 	heads  []byte // of pollDescs
@@ -80,7 +105,7 @@ func (s *scanner) newPeers(lookUp func(int) (proc.Peer, error)) peers {
 	if f.fd < 0 || f.desc < 0 || f.rg < f.fd+8 || f.wg < f.fd+8 || max(f.rg, f.wg) > pollerHead-8 {
 		lookUp = nil
 	}
-	return peers{lookUp: lookUp, fields: f, known: make(map[peerKey]*peer)}
+	return peers{lookUp: lookUp, fields: f, known: make(map[peerKey]*peer), ports: make(map[int]bool)}
 }
 
 // wantPeer notes a job that was walked in a copy of its stack.
@@ -173,6 +198,22 @@ func (s *scanner) guessPoll(t *polled) error {
 	return nil
 }
 
+// introduce finds out who is a client: who is connected to a port at which the process listens. A
+// server's listening socket has a goroutine that waits for it, so it is among the peers.
+func (p *peers) introduce(x *peer) {
+	switch {
+	case !x.Listens:
+		x.isClient.Store(p.ports[x.Port])
+	case x.Port != 0 && !p.ports[x.Port]:
+		p.ports[x.Port] = true
+		for _, other := range p.known {
+			if other.Port == x.Port && !other.Listens {
+				other.isClient.Store(true)
+			}
+		}
+	}
+}
+
 // enterPeer looks up the file of a pollDesc, of which head was read.
 func (s *scanner) enterPeer(j *job, g poll, head []byte) {
 	p := &s.peers
@@ -193,8 +234,9 @@ func (s *scanner) enterPeer(j *job, g poll, head []byte) {
 			clear(p.known)
 		}
 		if known == nil || known.Peer != found {
-			known = &peer{found, found.String()}
+			known = newPeer(found)
 			p.known[key] = known
+			p.introduce(known)
 		}
 	}
 	j.seen.peer, j.seen.write = known, g.write

@@ -67,6 +67,9 @@ func (s *scanner) snapshot() ([]*Goroutine, error) {
 				if sl.set != nil {
 					g.Labels, g.LabelsTruncated = sl.set.labels, sl.set.truncated
 				}
+				if sl.now.peer != nil {
+					g.Peer = sl.now.peer.whole()
+				}
 				all = append(all, g)
 			}
 		}
@@ -85,7 +88,7 @@ func (s *scanner) goroutine(j *job, g []byte) *Goroutine {
 		r.WaitSince = int64(optional(g, s.f.since))
 	}
 	if j.seen.peer != nil {
-		r.Peer, r.Write = j.seen.peer.Peer, j.seen.write
+		r.Write = j.seen.write
 	}
 	if j.seen.stack != nil {
 		r.Stack = slices.Clone(j.seen.stack.pcs)

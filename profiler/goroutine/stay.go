@@ -29,7 +29,7 @@ func (e *event) sample(sm *sample.Sample, s *scanner) {
 	}
 	sm.Call = e.call
 	if e.peer != nil {
-		sm.Peer = e.peer.name
+		sm.Peer = e.peer.String()
 	}
 	if e.set != nil {
 		sm.Labels, sm.LabelsTruncated = e.set.labels, e.set.truncated
