@@ -33,4 +33,4 @@ func openInRoot(root, path string) (*os.File, error) { return nil, errNotLinux }
 func fileID(*os.File) (dev, inode uint64, err error) { return 0, 0, errNotLinux }
 
 // Peer returns an error that wraps errors.ErrUnsupported.
-func (p *Process) Peer(int) (string, error) { return "", fmt.Errorf("proc: %w", errNotLinux) }
+func (p *Process) Peer(int) (Peer, error) { return Peer{}, fmt.Errorf("proc: %w", errNotLinux) }
