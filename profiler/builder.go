@@ -33,7 +33,8 @@ type Symbols interface {
 type Keep struct {
 	Goroutines bool // the goroutine id, as numeric label go.id
 	Wall       bool // all states: five columns and the label go.state, instead of CPU time only
-	TableOnly  bool // with Wall: no on-CPU source; the goroutine table tells CPU time, without frames
+	TableOnly  bool // no on-CPU source; the goroutine table tells CPU time, without frames
+	TableToo   bool // with Wall: what the table saw running, too, beside what the on-CPU source saw; reconcile makes one of both
 	Timeline   bool // with Wall: each sample by itself, with the numeric labels go.id and end_timestamp_ns
 	Idle       bool // with Wall: goroutines without labels that did nothing while recording, too
 }
@@ -198,13 +199,25 @@ func (b *Builder) count(s *sample.Sample) (done bool) {
 	if s.Goid != 0 {
 		b.tally.seen[s.Goid] = struct{}{}
 	}
-	if s.State == sample.Running && s.Count == 0 {
+	if s.State == sample.Running && s.Count == 0 && s.Loss != sample.InKernel {
 		b.tally.TableCPU += s.Weight
-		return !b.keep.TableOnly
+		switch {
+		case b.keep.TableToo:
+			b.tally.Wall += s.Weight
+			return false
+		case !b.keep.TableOnly:
+			return true
+		}
 	}
-	b.tally.Wall += s.Weight
+	if b.keep.TableOnly && !b.keep.Wall && s.State != sample.Running {
+		return true // the table was opened for its CPU time
+	}
 	if s.State != sample.Running {
+		b.tally.Wall += s.Weight
 		return false
+	}
+	if !b.keep.TableToo {
+		b.tally.Wall += s.Weight
 	}
 	b.tally.CPU += s.Weight
 	b.tally.Samples += s.Count
