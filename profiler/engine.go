@@ -56,6 +56,7 @@ type cpuSource interface {
 	sample.Source
 	Name() string
 	Flush()
+	doubts() []string
 	Stats() bpf.Stats
 	Close() error
 }
@@ -72,9 +73,23 @@ func (s perfSource) Stats() bpf.Stats {
 	st := s.OnCPU.Stats()
 	return bpf.Stats{
 		Samples: st.Samples, Lost: st.Lost, Counted: st.Counted, Rusage: st.Rusage,
-		CPUs: st.CPUs, Truncated: st.Late, NoG: st.NoG,
+		CPUs: st.CPUs, NoG: st.NoG,
 	}
 }
+
+// doubts say what of the samples is missing by the engine's nature.
+func (s perfSource) doubts() (words []string) {
+	st := s.OnCPU.Stats()
+	if st.UserOnly {
+		words = append(words, "stacks and labels of CPU time in the kernel: the frame [kernel] (kernel.perf_event_paranoid <= 1 would allow them)")
+	}
+	if st.Late > 0 {
+		words = append(words, fmt.Sprintf("goroutine and labels of %d samples on a CPU: they could only be read more than a millisecond later", st.Late))
+	}
+	return words
+}
+
+func (bpfSource) doubts() []string { return nil }
 
 // attachCPU opens the best on-CPU source that the host allows, or the one that is asked for. What
 // was refused is told; the error is the first refusal, when nothing is left but the goroutine table.

@@ -314,6 +314,9 @@ func (r *recording) finishCPU(t Tally) {
 	if t.CPU > 0 {
 		s.RateReached = float64(t.Samples+t.Lost) / (float64(t.CPU) / 1e9)
 	}
+	for _, d := range r.source.doubts() {
+		r.deny(d)
+	}
 	s.LabelsCompleted, s.LabelsTruncated = st.Completed, st.Truncated
 	if st.Distrust != "" {
 		r.deny("goroutine ids and labels: the layout of " + s.GoVersion + " does not fit this process: " + st.Distrust)

@@ -41,8 +41,12 @@ func serve(s *self.Server) {
 
 // answerWish records the parent and sends what was recorded.
 func answerWish(ctx context.Context, parent int, w wish, out *gob.Encoder) error {
+	share := w.MaxOverhead
+	if share == 0 {
+		share = DefaultShare
+	}
 	r, err := open(parent, Options{
-		Mode: w.Mode, Rate: w.Rate, Engine: w.Engine, MaxOverhead: w.MaxOverhead, Keep: w.Keep, Version: w.Version,
+		Mode: w.Mode, Rate: w.Rate, Engine: w.Engine, MaxOverhead: min(cores(share), 1), Keep: w.Keep, Version: w.Version,
 	})
 	if err != nil {
 		return err
@@ -52,11 +56,16 @@ func answerWish(ctx context.Context, parent int, w wish, out *gob.Encoder) error
 	if r.source != nil {
 		engine = r.source.Name()
 	}
+	g := newGovernor(r, share)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go g.run(ctx)
 	r.options.Started = func() { out.Encode(&answer{Engine: engine, Summary: r.summary}) }
 	var one *Recording
 	if err := r.stream(ctx, 0, func(rec *Recording) error { one = rec; return nil }); err != nil {
 		return err
 	}
+	g.tell(&one.Summary)
 	var b bytes.Buffer
 	if err := one.Profile.Write(&b); err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"go/version"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -115,7 +116,11 @@ func compile(dir string, b Build) (string, error) {
 		return "", err
 	}
 	src := filepath.Join(root, "testdata", dir)
-	sum, err := sourceHash(src, filepath.Join(root, "testdata", "run"))
+	dirs := []string{src, filepath.Join(root, "testdata", "run")}
+	if b.Module {
+		dirs = append(dirs, packages(root)...)
+	}
+	sum, err := sourceHash(dirs...)
 	if err != nil {
 		return "", err
 	}
@@ -290,6 +295,21 @@ func sourceHash(dirs ...string) ([]byte, error) {
 		}
 	}
 	return h.Sum(nil), nil
+}
+
+// packages are the folders of the module, which programs built by its go.mod may import.
+func packages(root string) (dirs []string) {
+	filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil || !d.IsDir():
+		case d.Name() == "testdata" || path != root && strings.HasPrefix(d.Name(), "."):
+			return fs.SkipDir
+		default:
+			dirs = append(dirs, path)
+		}
+		return nil
+	})
+	return dirs
 }
 
 // cacheDir is below the user's cache folder, or in the temporary folder for users without one.

@@ -46,6 +46,7 @@ type OnCPU struct {
 	stats     Stats
 	told      atomic.Pointer[Stats] // the stats as of the last weighing
 	flushes   chan chan struct{}
+	rate      atomic.Int64
 	over      chan struct{} // closed when Run returns
 	lost      uint64        // LOST counter at the last look
 	begin     int64
@@ -64,6 +65,7 @@ func Open(p *proc.Process, o Options) (*OnCPU, error) {
 		return nil, fmt.Errorf("rate %d Hz: not between 1 and %d", o.Rate, MaxRate)
 	}
 	s := &OnCPU{target: p, options: o, mem: p.Mem(), check: selfCheck{inGo: o.InGo}, flushes: make(chan chan struct{}, 1), over: make(chan struct{})}
+	s.rate.Store(int64(o.Rate))
 	if err := s.load(); err != nil {
 		return nil, err
 	}
@@ -201,6 +203,16 @@ func (s *OnCPU) Flush() {
 	}
 }
 
+// SetRate changes Options.Rate, also while Run is running. Weights are measured, so they stay right;
+// Stats.Counted is wrong for the samples that are under way, some 50 ms of them.
+func (s *OnCPU) SetRate(hz int) error {
+	if hz < 1 || hz > MaxRate {
+		return fmt.Errorf("rate %d Hz: not between 1 and %d", hz, MaxRate)
+	}
+	s.rate.Store(int64(hz))
+	return s.events.period(uint64(1e9 / hz))
+}
+
 // Begin is when sampling started, CLOCK_MONOTONIC in ns; 0 before Run.
 func (s *OnCPU) Begin() int64 { return s.begin }
 
@@ -325,7 +337,7 @@ func (s *OnCPU) weigh(emit func(*sample.Sample)) error {
 // used returns the CPU time in ns since the last call: by the process's own clock, which is what
 // top and rusage show, or by the number of samples when the clock can no longer be read.
 func (s *OnCPU) used(samples int64) int64 {
-	period := time.Duration(1e9 / s.options.Rate)
+	period := time.Duration(1e9 / s.rate.Load())
 	delta := time.Duration(samples) * period
 	s.stats.Counted += delta
 	if s.clockRead {

@@ -8,7 +8,9 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -35,11 +37,34 @@ func openEvents(p *proc.Process, o Options) (*events, error) {
 	return openAll(p, o, true)
 }
 
+// attempts and pause are for processes that create threads just now, as all do when they start.
+const (
+	attempts = 10
+	pause    = 5 * time.Millisecond
+)
+
+// openAll opens an event on each thread. A thread that was created meanwhile may have inherited one
+// or not, nobody can tell, and two would count it twice: then all is done again. A process that never stops
+// creating threads is taken as it is after some attempts.
 func openAll(p *proc.Process, o Options, userOnly bool) (*events, error) {
 	threads, err := p.Threads(nil)
-	if err != nil {
-		return nil, err
+	for n := 1; err == nil; n++ {
+		var e *events
+		if e, err = openThreads(p, threads, o, userOnly); err != nil {
+			return nil, err
+		}
+		var now []int
+		if now, err = p.Threads(nil); err == nil && (slices.Equal(now, threads) || n == attempts) {
+			return e, nil
+		}
+		e.close()
+		threads = now
+		time.Sleep(pause)
 	}
+	return nil, err
+}
+
+func openThreads(p *proc.Process, threads []int, o Options, userOnly bool) (*events, error) {
 	e := &events{userOnly: userOnly}
 	for cpu := range maxCPU() {
 		if err := e.openCPU(cpu, threads, o); err != nil {

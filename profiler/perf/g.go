@@ -45,6 +45,7 @@ type reader struct {
 type look struct {
 	goid, labels uint64
 	at, read     int64 // when; when the set was read
+	since        int64 // when this was found first; all looks from then on found the same
 	set          []sample.Label
 }
 
@@ -83,6 +84,9 @@ func (r *reader) find(regs regs, at int64) (uint64, []sample.Label, verdict) {
 	}
 	before, ok := r.last[g]
 	same := ok && before.goid == now.goid && before.labels == now.labels
+	if now.since = now.at; same {
+		now.since = before.since
+	}
 	if same && now.at-before.read < cacheFor {
 		now.set, now.read = before.set, before.read
 	} else if !r.readLabels(g, &now) {
@@ -90,7 +94,7 @@ func (r *reader) find(regs regs, at int64) (uint64, []sample.Label, verdict) {
 		return 0, nil, late
 	}
 	r.keep(g, now)
-	if now.at-at < fresh || same && before.at <= at {
+	if now.at-at < fresh || now.since <= at {
 		return now.goid, now.set, found
 	}
 	return 0, nil, late
