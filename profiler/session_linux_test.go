@@ -408,3 +408,29 @@ func TestPerfLabels(t *testing.T) {
 		t.Errorf("%.2f %% of goroutine stacks end at their root", 100*rec.Summary.StacksRooted)
 	}
 }
+
+// The library in a container: user, PID and mount namespaces of its own, no rights on the host.
+func TestSessionInNamespaces(t *testing.T) {
+	exe := public(t, target.Compile(t, "session", target.Build{Module: true}))
+	unshare, err := exec.LookPath("unshare")
+	if err != nil {
+		target.Need(t, fmt.Errorf("%w: %w", errors.ErrUnsupported, err))
+	}
+	flags := []string{"--user", "--map-root-user", "--pid", "--fork", "--mount", "--mount-proc"}
+	probe := exec.Command(unshare, append(flags, "true")...)
+	unprivileged(probe)
+	if out, err := probe.CombinedOutput(); err != nil {
+		target.Need(t, fmt.Errorf("%w: namespaces: %s", errors.ErrUnsupported, out))
+	}
+	p, truth := runSession(t, exe, func(c *exec.Cmd) {
+		c.Args = append(append(append([]string{"unshare"}, flags...), c.Path), c.Args[1:]...)
+		c.Path = unshare
+		unprivileged(c)
+	}, "-d", "2s")
+	if s := truth.Summary; s.EngineWall != "goroutine table" || s.EngineCPU == "none" || s.EngineCPU == "ebpf" {
+		t.Errorf("engines %q and %q: %v", s.EngineCPU, s.EngineWall, s.Denied)
+	}
+	if sums := byKind(p, "wall"); sums["sleep"] == 0 {
+		t.Errorf("wall time by label: %v", sums)
+	}
+}
