@@ -129,7 +129,7 @@ func (s *Session) Stop() (*profile.Profile, error) {
 	return s.profile, s.err
 }
 
-// Summary says what the profile is worth. It is complete when Stop has returned.
+// Summary says what the profile is worth. Like Stop, it ends the session.
 func (s *Session) Summary() Summary {
 	s.Stop()
 	return s.summary
@@ -261,7 +261,13 @@ func startHelper() (h *self.Helper, err error) {
 	return h, err
 }
 
+// patience is how long a helper may take to answer. Its own start takes some 100 ms, and a large profile a few
+// seconds; an init function of the program's that never returns takes for ever.
+const patience = time.Minute
+
 func (a *asked) next() (answer, error) {
+	stuck := time.AfterFunc(patience, a.Kill)
+	defer stuck.Stop()
 	var got answer
 	if err := a.answers.Decode(&got); err != nil {
 		return got, a.Ended()

@@ -94,13 +94,13 @@ func calling(k *kind) {
 }
 
 // spawning starts short-lived goroutines, which measure their own lives.
-func spawning(*kind) {
+func spawning(task *kind) {
 	for !run.Stopped() {
 		time.Sleep(10 * time.Millisecond)
 		go pprof.Do(context.Background(), pprof.Labels("kind", "task"), func(context.Context) {
 			begin := time.Now()
 			time.Sleep(60 * time.Millisecond)
-			kinds["task"].wall.Add(int64(time.Since(begin)))
+			task.wall.Add(int64(time.Since(begin)))
 		})
 	}
 }
@@ -132,15 +132,16 @@ func (r reading) since(begin reading) map[string]interface{} {
 func main() {
 	flag.Parse()
 	refuse(*deny)
-	kinds["task"] = &kind{}
 	start("half", 1, burning(20*time.Millisecond, 20*time.Millisecond))
 	start("fifth", 1, burning(8*time.Millisecond, 32*time.Millisecond))
 	start("sleep", 3, sleeping)
 	start("call", 1, calling)
-	start("spawn", 1, spawning)
 	if *burners > 0 {
 		start("burn", *burners, burning(5*time.Millisecond, 0))
 	}
+	task := &kind{}
+	kinds["task"] = task
+	start("spawn", 1, func(*kind) { spawning(task) })
 	for range *parked {
 		go func() { select {} }()
 	}

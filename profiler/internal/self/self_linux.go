@@ -126,6 +126,9 @@ func (h *Helper) Close() {
 	_ = unix.Prctl(unix.PR_SET_PTRACER, 0, 0, 0, 0)
 }
 
+// Kill ends a helper that does not answer. Close has to be called all the same.
+func (h *Helper) Kill() { h.process.Kill() }
+
 // words keeps the beginning of what is written to it: the first line of a panic says what happened.
 type words struct {
 	mu  sync.Mutex

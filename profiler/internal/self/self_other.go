@@ -24,3 +24,6 @@ func (*Helper) Ended() error { return ErrEnded }
 
 // Close does nothing.
 func (*Helper) Close() {}
+
+// Kill does nothing.
+func (*Helper) Kill() {}
