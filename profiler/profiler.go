@@ -9,7 +9,9 @@
 // Everything after that is a function of profiles: package export writes them, go tool pprof reads
 // them.
 //
-// The target is observed from outside: it is never stopped, signalled or written to.
+// The target is observed from outside: it is never stopped, signalled or written to. A program that
+// wants to observe itself does so by a helper process (Start, Handler), with the same engines and,
+// where those are not allowed, the runtime's own.
 package profiler
 
 import (
