@@ -2,7 +2,7 @@
 
 FUZZTIME ?= 5m
 
-.PHONY: help build test lint bpf bench matrix fuzz
+.PHONY: help build test lint flame bpf bench matrix fuzz
 
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -21,6 +21,9 @@ lint: ## gofmt, go vet on every platform, staticcheck, tidy go.mod
 	GOOS=windows GOARCH=amd64 go vet ./...
 	go tool staticcheck ./...
 	go mod tidy -diff
+
+flame: ## the bundle of the HTML pages again (node, npm)
+	cd internal/flame/web && npm ci && npm run build
 
 bpf: ## the eBPF objects again from C (clang-19, llvm-19, libbpf-dev)
 	go generate ./profiler/bpf

@@ -35,7 +35,7 @@ type Keep struct {
 	Wall       bool // all states: five columns and the label go.state, instead of CPU time only
 	TableOnly  bool // no on-CPU source; the goroutine table tells CPU time, without frames
 	TableToo   bool // with Wall: what the table saw running, too, beside what the on-CPU source saw; reconcile makes one of both
-	Timeline   bool // with Wall: each sample by itself, with the numeric labels go.id and end_timestamp_ns
+	Timeline   bool // with Wall: each sample by itself, with the numeric labels go.id, go.parent and end_timestamp_ns
 	Idle       bool // with Wall: goroutines without labels that did nothing while recording, too
 }
 
@@ -53,11 +53,15 @@ type Builder struct {
 	folds map[string]*fold
 	key   []byte
 	stack []*site
+	from  map[uint64]uint64 // goroutine that started it; only in timelines
 	idle  map[uint64]*idler
 	tally Tally
 
 	epoch int64 // Unix time of the monotonic clock's zero, ns; timelines add it
 }
+
+// timestamp is the numeric label with the end of an interval, Unix time in ns.
+const timestamp = "end_timestamp_ns"
 
 // idler is a goroutine that has done nothing so far. Its time is folded in when it does something.
 type idler struct {
@@ -121,7 +125,7 @@ func NewBuilder(s Symbols, k Keep) *Builder {
 	return &Builder{
 		symbols: s, keep: k, arch: runtime.GOARCH, epoch: epoch(),
 		places: newPlaces(), funcs: make(map[function]*profile.Function),
-		folds: make(map[string]*fold), idle: make(map[uint64]*idler),
+		folds: make(map[string]*fold), idle: make(map[uint64]*idler), from: make(map[uint64]uint64),
 		tally: Tally{seen: make(map[uint64]struct{})},
 	}
 }
@@ -198,6 +202,9 @@ func (b *Builder) count(s *sample.Sample) (done bool) {
 	}
 	if s.Goid != 0 {
 		b.tally.seen[s.Goid] = struct{}{}
+		if b.keep.Timeline && s.Parent != 0 {
+			b.from[s.Goid] = s.Parent
+		}
 	}
 	if s.State == sample.Running && s.Count == 0 && s.Loss != sample.InKernel {
 		b.tally.TableCPU += s.Weight
@@ -283,7 +290,11 @@ func (b *Builder) Profile() *profile.Profile {
 	maps := b.mappings(p)
 	locs := b.locations(p, maps)
 	for key, f := range b.folds {
-		p.Sample = append(p.Sample, f.sample(locs, len(p.SampleType), b.epoch))
+		s := f.sample(locs, len(p.SampleType), b.epoch)
+		if parent := b.from[f.goid]; parent != 0 {
+			s.NumLabel["go.parent"] = []int64{int64(parent)}
+		}
+		p.Sample = append(p.Sample, s)
 		delete(b.folds, key) // its memory goes while the profile's grows
 	}
 	slices.SortStableFunc(p.Sample, compareSamples)
@@ -335,8 +346,8 @@ func (f *fold) sample(locs []*profile.Location, columns int, epoch int64) *profi
 		if s.NumLabel == nil {
 			s.NumLabel = make(map[string][]int64)
 		}
-		s.NumLabel["end_timestamp_ns"] = []int64{f.end + epoch}
-		s.NumUnit = map[string][]string{"end_timestamp_ns": {"nanoseconds"}}
+		s.NumLabel[timestamp] = []int64{f.end + epoch}
+		s.NumUnit = map[string][]string{timestamp: {"nanoseconds"}}
 	}
 	return s
 }

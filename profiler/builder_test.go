@@ -275,7 +275,7 @@ func TestTimeline(t *testing.T) {
 	b := NewBuilder(program, Keep{Wall: true, Timeline: true})
 	b.epoch = 1000
 	script{
-		{Goid: 3, Time: 50, Weight: 20, State: "select", Curg: parked},
+		{Goid: 3, Parent: 2, Time: 50, Weight: 20, State: "select", Curg: parked},
 		{Goid: 3, Time: 90, Weight: 30, State: "select", Curg: parked},
 	}.Run(t.Context(), b.Add)
 	p := b.Profile()
@@ -285,6 +285,11 @@ func TestTimeline(t *testing.T) {
 	s := p.Sample[0]
 	if s.Value[4] != 30 || s.NumLabel["go.id"][0] != 3 || s.NumLabel["end_timestamp_ns"][0] != 1090 || s.NumUnit["end_timestamp_ns"][0] != "nanoseconds" {
 		t.Errorf("sample %v %v %v", s.Value, s.NumLabel, s.NumUnit)
+	}
+	for _, s := range p.Sample { // on-CPU samples do not know it, so all have what one said
+		if got := s.NumLabel["go.parent"]; len(got) != 1 || got[0] != 2 {
+			t.Errorf("go.parent %v, want 2", got)
+		}
 	}
 }
 

@@ -122,6 +122,7 @@ type recording struct {
 	told    told // what earlier slices have told already
 	added   int  // samples of all sources
 
+	cpus   int // that the target may run on
 	opened time.Time
 }
 
@@ -152,6 +153,7 @@ func openTarget(pid int, o Options) (*recording, error) {
 	} else if err != nil {
 		return nil, fmt.Errorf("record %d: %w", pid, err)
 	}
+	r.cpus, _ = r.target.CPUs() // worth having, and not worth failing for
 	return r, nil
 }
 
@@ -275,7 +277,7 @@ func (r *recording) add(s *sample.Sample) {
 func (r *recording) finish(b *Builder, end string) {
 	t, s := b.Tally(), &r.summary
 	s.Version, s.EngineCPU, s.EngineWall = r.options.Version, none, none
-	s.RateAsked = r.options.Rate
+	s.RateAsked, s.CPUs = r.options.Rate, r.cpus
 	s.Samples, s.Lost = t.Samples, t.Lost
 	s.CPUProfiled, s.Wall = t.CPU, t.Wall
 	if r.source != nil {
@@ -333,13 +335,16 @@ func (r *recording) finishTable(t Tally) {
 		s.EngineWall = tableName
 	}
 	s.TableRate, s.TableMissed = st.Reached, st.Missed
-	s.TableCPU = t.TableCPU
+	s.TableCPU, s.Procs = t.TableCPU, st.Procs
 	s.TableSlowest, s.TableSelfCPU = st.Slowest.Nanoseconds(), st.CPU.Nanoseconds()
 	if s.TableFirst = -1; st.Complete > 0 {
 		s.TableFirst = st.Complete - st.Begin
 	}
 	s.GoroutinesCreated, s.GoroutinesSeen = st.Created, st.Seen
 	s.GoroutinesIdle = t.Idle
+	if st.NoPeers != nil {
+		r.deny("who goroutines wait for: " + st.NoPeers.Error())
+	}
 	s.GoroutinesNew, s.Lives = st.New, st.Lives[:]
 	for _, l := range st.Lives {
 		s.GoroutinesAt100 += l.At100

@@ -186,8 +186,12 @@ const (
 func (m *match) check(t *testing.T) {
 	t.Helper()
 	total, state := wideTotal, wideState
-	if *refereeLong {
+	s := m.rec.Summary
+	switch missed := float64(s.TableMissed) / (float64(m.window.To-m.window.From) / 1e9 * float64(s.RateAsked)); {
+	case *refereeLong:
 		total, state = tightTotal, tightState
+	case missed > 0.1:
+		t.Skipf("%.0f %% of the looks were missed: the machine is too busy to say anything", 100*missed)
 	}
 	for label, want := range m.want {
 		life := float64(want.Total())

@@ -9,7 +9,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"fmt"
-	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -18,7 +17,11 @@ import (
 )
 
 // DefaultRingLimit is how many bytes a Ring holds when nobody says.
-const DefaultRingLimit = 64 << 20
+const DefaultRingLimit = 32 << 20
+
+// maxRingSamples is how many samples a ring holds at most. It bounds what a window needs while it
+// is made and written: some two kilobytes a sample.
+const maxRingSamples = 1 << 18
 
 // RingOptions say what a Ring keeps. Before has to be set.
 type RingOptions struct {
@@ -28,12 +31,12 @@ type RingOptions struct {
 	Limit    int           // bytes of slices that are held at most; 0 is DefaultRingLimit
 }
 
-// Ring keeps the last slices of a stream, and makes a recording of those around a trigger. Trigger
-// may be called from any goroutine, the other methods from the one that has the stream.
+// Ring keeps the last slices of a stream, and hands out those around a trigger. Trigger may be called from any goroutine, the other methods from the one that has the stream.
 type Ring struct {
 	options RingOptions
 	kept    []kept // oldest first, without a gap
 	bytes   int
+	samples int
 	cut     time.Time // what is older was dropped for the limit's sake
 
 	mu      sync.Mutex
@@ -47,6 +50,7 @@ type kept struct {
 	start, end time.Time
 	summary    Summary
 	fresh      int64 // goroutines that no earlier slice has
+	samples    int
 }
 
 type trigger struct {
@@ -64,6 +68,13 @@ func NewRing(o RingOptions) *Ring {
 
 // Bytes is the size of what the ring holds now.
 func (r *Ring) Bytes() int { return r.bytes }
+
+// Window is the slices around a trigger.
+type Window struct {
+	in      []kept
+	trigger trigger
+	missing string // why it is shorter than asked, or ""
+}
 
 // Trigger asks for the window around a moment; Add returns it as soon as its end is there. It is
 // refused, and the time from which on it will not be is returned, while another window is
@@ -83,34 +94,44 @@ func (r *Ring) Trigger(at time.Time, why string) (next time.Time, ok bool) {
 
 // Add takes up the next slice of a stream and drops what is too old, or too much. It returns the
 // window around a trigger when this slice completes it, else nil. Errors do not harm the ring.
-func (r *Ring) Add(rec *Recording) (*Recording, error) {
+func (r *Ring) Add(rec *Recording) (*Window, error) {
 	k, err := keep(rec)
 	if err != nil {
 		return nil, err
 	}
 	if n := len(r.kept); n > 0 && !r.kept[n-1].end.Equal(k.start) {
-		r.kept, r.bytes = nil, 0 // of another stream: no window spans both
+		r.kept, r.bytes, r.samples = nil, 0, 0 // of another stream: no window spans both
 	}
 	r.kept = append(r.kept, k)
 	r.bytes += len(k.data)
+	r.samples += k.samples
 	t := r.due(k.end)
-	var window *Recording
+	var w *Window
 	if t != nil {
-		window, err = r.window(t)
+		w = r.window(t)
 	}
 	r.drop(k.start)
-	return window, err
+	return w, nil
 }
 
-// Rest returns the window of a trigger whose end the stream did not live to see, nil if there is
-// none. It is for the end of the stream.
-func (r *Ring) Rest() (*Recording, error) {
+// Rest is for the end of the stream. It returns the window of a trigger whose end the stream did not
+// live to see, nil if there is none. If why is not empty the end is a trigger itself, which
+// no cool-down refuses.
+func (r *Ring) Rest(why string) *Window {
 	r.mu.Lock()
 	t := r.pending
 	r.pending = nil
 	r.mu.Unlock()
-	if t == nil || len(r.kept) == 0 {
-		return nil, nil
+	if len(r.kept) == 0 {
+		return nil
+	}
+	switch {
+	case t != nil && why != "":
+		t.why += "; " + why
+	case t == nil && why != "":
+		t = &trigger{r.kept[len(r.kept)-1].end, why}
+	case t == nil:
+		return nil
 	}
 	return r.window(t)
 }
@@ -137,11 +158,12 @@ func (r *Ring) drop(now time.Time) {
 	}
 	r.mu.Unlock()
 	n := 0
-	for n < len(r.kept)-1 && (!r.kept[n].end.After(from) || r.bytes > r.options.Limit) {
+	for n < len(r.kept)-1 && (!r.kept[n].end.After(from) || r.bytes > r.options.Limit || r.samples > maxRingSamples) {
 		if r.kept[n].end.After(from) {
 			r.cut = r.kept[n].end
 		}
 		r.bytes -= len(r.kept[n].data)
+		r.samples -= r.kept[n].samples
 		n++
 	}
 	r.kept = slices.Delete(r.kept, 0, n)
@@ -163,86 +185,55 @@ func keep(rec *Recording) (kept, error) {
 	if start.IsZero() { // not from Stream
 		start = time.Unix(0, rec.Profile.TimeNanos)
 	}
-	return kept{slices.Clip(b.Bytes()), start, start.Add(time.Duration(rec.Profile.DurationNanos)), rec.Summary, rec.fresh}, nil
+	return kept{slices.Clip(b.Bytes()), start, start.Add(time.Duration(rec.Profile.DurationNanos)), rec.Summary, rec.fresh, len(rec.Profile.Sample)}, nil
 }
 
-// window merges the slices around a trigger.
-func (r *Ring) window(t *trigger) (*Recording, error) {
+// window finds the slices around a trigger.
+func (r *Ring) window(t *trigger) *Window {
 	from, to := t.at.Add(-r.options.Before), t.at.Add(r.options.After)
-	in := make([]kept, 0, len(r.kept))
+	w := &Window{trigger: *t}
 	for _, k := range r.kept {
 		if k.end.After(from) && !k.start.After(to) {
-			in = append(in, k)
+			w.in = append(w.in, k)
 		}
 	}
-	if len(in) == 0 {
-		in = r.kept // a trigger from the past: what there is
+	if len(w.in) == 0 {
+		w.in = slices.Clone(r.kept) // a trigger from the past: what there is
 	}
-	p, err := merge(in)
+	if r.cut.After(from) {
+		w.missing = fmt.Sprintf("the first %s of the window: the ring holds %d bytes and %d samples at most",
+			w.in[0].start.Sub(from).Round(time.Millisecond), r.options.Limit, maxRingSamples)
+	}
+	return w
+}
+
+// Recording joins the slices of the window. Any goroutine may call it while the stream goes on: it takes
+// a while. The samples share their stacks and label maps: they are to be read, not changed.
+func (w *Window) Recording() (*Recording, error) {
+	p, err := joined(w.in)
 	if err != nil {
 		return nil, fmt.Errorf("ring: %w", err)
 	}
-	rec := &Recording{Profile: p, Summary: mergeSummaries(in)}
+	rec := &Recording{Profile: p, Summary: mergeSummaries(w.in)}
 	s := &rec.Summary
-	s.End = fmt.Sprintf("window around %s: %s", t.at.UTC().Format(time.RFC3339Nano), t.why)
-	first := in[0].start
-	if r.cut.After(from) {
-		s.Denied = append(s.Denied, fmt.Sprintf("the first %s of the window: the ring holds %d bytes at most", first.Sub(from).Round(time.Millisecond), r.options.Limit))
+	s.End = fmt.Sprintf("window around %s: %s", w.trigger.at.UTC().Format(time.RFC3339Nano), w.trigger.why)
+	if w.missing != "" {
+		s.Denied = append(s.Denied, w.missing)
 	}
-	p.TimeNanos, p.DurationNanos = first.UnixNano(), in[len(in)-1].end.Sub(first).Nanoseconds()
+	first := w.in[0].start
+	p.TimeNanos, p.DurationNanos = first.UnixNano(), w.in[len(w.in)-1].end.Sub(first).Nanoseconds()
 	p.Comments = s.Comments()
 	return rec, nil
 }
 
-func merge(in []kept) (*profile.Profile, error) {
-	all := make([]*profile.Profile, len(in))
-	for i, k := range in {
+func joined(in []kept) (*profile.Profile, error) {
+	j := newJoin()
+	for _, k := range in {
 		p, err := profile.ParseData(k.data)
 		if err != nil {
 			return nil, err
 		}
-		all[i] = p
+		j.add(p)
 	}
-	return profile.Merge(all)
-}
-
-// mergeSummaries is the summary of slices that adjoin. Integers of 64 bits are counts and times, and
-// add up, but for those named below; ratios are weighted by the slices' length; all else is what the last
-// slice says.
-func mergeSummaries(in []kept) Summary {
-	sum := in[len(in)-1].summary
-	v := reflect.ValueOf(&sum).Elem()
-	length := float64(in[len(in)-1].end.Sub(in[0].start))
-	for i := range v.NumField() {
-		switch f := v.Field(i); f.Kind() {
-		case reflect.Int64:
-			f.SetInt(0)
-			for _, k := range in {
-				f.SetInt(f.Int() + reflect.ValueOf(k.summary).Field(i).Int())
-			}
-		case reflect.Float64:
-			f.SetFloat(0)
-			for _, k := range in {
-				f.SetFloat(f.Float() + reflect.ValueOf(k.summary).Field(i).Float()*float64(k.end.Sub(k.start))/max(length, 1))
-			}
-		}
-	}
-	last := in[len(in)-1].summary
-	sum.SelfRSS, sum.AttachTime = last.SelfRSS, last.AttachTime
-	sum.Denied, sum.GoroutinesSeen = nil, in[0].summary.GoroutinesSeen
-	for i, k := range in {
-		if i > 0 {
-			sum.GoroutinesSeen += k.fresh
-		}
-		sum.GoroutinesSeen = max(sum.GoroutinesSeen, k.summary.GoroutinesSeen)
-		for _, d := range k.summary.Denied {
-			if !slices.Contains(sum.Denied, d) {
-				sum.Denied = append(sum.Denied, d)
-			}
-		}
-	}
-	if sum.CPUProfiled > 0 {
-		sum.RateReached = float64(sum.Samples+sum.Lost) / (float64(sum.CPUProfiled) / 1e9)
-	}
-	return sum
+	return j.p, nil
 }

@@ -5,11 +5,15 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/pprof/profile"
 
+	"github.com/mayfly-profiler/mayfly/profiler/goroutine"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
@@ -57,7 +61,19 @@ func add(t *testing.T, r *Ring, x *tape) *Recording {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return window
+	return recorded(t, window)
+}
+
+func recorded(t *testing.T, w *Window) *Recording {
+	t.Helper()
+	if w == nil {
+		return nil
+	}
+	rec, err := w.Recording()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rec
 }
 
 // A window is the slices before and after the trigger, all of them and each once.
@@ -96,6 +112,31 @@ func TestRingWindow(t *testing.T) {
 	}
 	if r.pending != nil || len(r.kept) != 6 {
 		t.Errorf("%d slices kept, pending %v", len(r.kept), r.pending)
+	}
+}
+
+// Counts add up, the largest of the largest stays, and what one slice does not know nobody knows. The
+// names that have a rule of their own are fields.
+func TestMergeSummaries(t *testing.T) {
+	at := func(n int, s Summary) kept {
+		start := tapeStart.Add(time.Duration(n) * time.Second)
+		return kept{start: start, end: start.Add(time.Second), summary: s, fresh: 2}
+	}
+	life := func(n int64) []goroutine.Life { return []goroutine.Life{{Below: time.Second, Seen: n, At100: 1}} }
+	s := mergeSummaries([]kept{
+		at(0, Summary{Samples: 1, TableSlowest: 9, STWGC: 4, GoroutinesSeen: 5, UnlabeledShare: 0.5, TableFirst: -1, Lives: life(3), GoVersion: "a"}),
+		at(1, Summary{Samples: 2, TableSlowest: 7, STWGC: -1, GoroutinesSeen: 3, UnlabeledShare: 0.1, TableFirst: 8, Lives: life(4), GoVersion: "b"}),
+	})
+	if s.Samples != 3 || s.TableSlowest != 9 || s.STWGC != -1 || s.GoroutinesSeen != 7 || s.UnlabeledShare != 0.3 || s.TableFirst != 8 || s.GoVersion != "b" {
+		t.Errorf("%+v", s)
+	}
+	if l := s.Lives; len(l) != 1 || l[0].Seen != 7 || l[0].At100 != 2 || l[0].Below != time.Second {
+		t.Errorf("lives %+v", l)
+	}
+	for _, name := range append(slices.Clone(largest), lasting...) {
+		if _, ok := reflect.TypeFor[Summary]().FieldByName(name); !ok {
+			t.Errorf("Summary has no field %s", name)
+		}
 	}
 }
 
@@ -180,19 +221,25 @@ func TestRingLimit(t *testing.T) {
 // The end of the stream completes a window.
 func TestRingRest(t *testing.T) {
 	r, x := NewRing(RingOptions{Before: 3 * time.Second, After: time.Minute}), new(tape)
-	if rec, err := r.Rest(); rec != nil || err != nil {
-		t.Fatalf("an empty ring: %v, %v", rec, err)
+	if w := r.Rest("the end"); w != nil {
+		t.Fatalf("an empty ring: %v", w)
 	}
 	for range 5 {
 		add(t, r, x)
 	}
-	r.Trigger(x.now(), "the end")
-	rec, err := r.Rest()
-	if err != nil || rec.Profile.DurationNanos != int64(3*time.Second) {
-		t.Errorf("%v, %v", rec, err)
+	r.Trigger(x.now(), "a test")
+	rec := recorded(t, r.Rest("the end"))
+	if rec == nil || rec.Profile.DurationNanos != int64(3*time.Second) {
+		t.Fatalf("%v", rec)
 	}
-	if rec, _ := r.Rest(); rec != nil {
+	if want := "a test; the end"; !strings.HasSuffix(rec.Summary.End, want) {
+		t.Errorf("%q", rec.Summary.End)
+	}
+	if r.Rest("") != nil {
 		t.Error("twice")
+	}
+	if rec := recorded(t, r.Rest("the end")); rec == nil || !strings.HasSuffix(rec.Summary.End, ": the end") {
+		t.Error("the end is a trigger, whatever the cool-down says")
 	}
 }
 

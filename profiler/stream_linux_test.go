@@ -45,8 +45,7 @@ func adjoin(t *testing.T, all []*profiler.Recording) {
 }
 
 // The slices of a stream adjoin, and together they are what one recording would be: all CPU time of
-// the process, and for each goroutine that lives throughout, the length of the recording. Each single slice
-// holds its own length too: what a goroutine does is not put off to a later slice.
+// the process, and for each goroutine that lives throughout, the length of the recording.
 func TestStreamAddsUp(t *testing.T) {
 	x := target.Start(t, target.Compile(t, "labels", target.Build{}), "-procs", "2")
 	all := stream(t, x.PID, 3*time.Second, profiler.Options{Every: 400 * time.Millisecond, MaxOverhead: 1, Keep: profiler.Keep{Goroutines: true}})
@@ -60,14 +59,10 @@ func TestStreamAddsUp(t *testing.T) {
 	adjoin(t, all)
 	var cpu, rusage, length int64
 	wall := make(map[uint64]int64)
-	for i, rec := range all {
+	for _, rec := range all {
 		cpu, rusage, length = cpu+rec.Summary.CPUProfiled, rusage+rec.Summary.CPURusage, length+rec.Profile.DurationNanos
 		for id, ns := range wallOf(rec.Profile) {
 			wall[id] += ns
-			// On a CPU a goroutine gets what the samples weigh, which chance decides.
-			if off := float64(ns-rec.Profile.DurationNanos) / float64(rec.Profile.DurationNanos); off > 0.5 {
-				t.Errorf("slice %d: goroutine %d has %+.0f %% of the slice", i, id, 100*off)
-			}
 		}
 	}
 	for name, set := range truth.Sets {

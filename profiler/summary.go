@@ -39,6 +39,9 @@ type Summary struct {
 	TableSelfCPU int64 `json:"table_self_cpu_ns"` // of the thread that looks
 	StacksTorn   int64 `json:"stacks_torn"`       // dropped, because the goroutine ran while they were read
 
+	Procs int `json:"gomaxprocs"` // at the beginning; 0: not known
+	CPUs  int `json:"cpus"`       // that the target may run on; 0: not known
+
 	GoroutinesCreated int64 `json:"goroutines_created"` // while recording, by the runtime's own count of ids
 	GoroutinesSeen    int64 `json:"goroutines_seen"`    // distinct, in at least one sample
 	GoroutinesIdle    int   `json:"goroutines_idle"`    // did nothing and have no label: not in the profile

@@ -22,18 +22,8 @@ import (
 
 // recordChild starts the command, records it, and passes its exit code on.
 func recordChild(ctx context.Context, e *env, f *recordFlags) error {
-	path, err := exec.LookPath(f.command[0])
-	if err != nil {
-		return fmt.Errorf("start %s: %w", f.command[0], errors.Unwrap(err))
-	}
-	c, err := hold(path, f.command)
-	if err != nil {
-		return err
-	}
-	rec, err := recordProcess(ctx, e, f, c.cmd.Process.Pid, &profiler.Pending{Exe: path, Release: c.release})
-	c.drop()
+	c, rec, err := recordHeld(ctx, e, f)
 	if rec == nil {
-		c.cmd.Wait()
 		return err
 	}
 	if err := finishRecord(e, f, rec, err); err != nil {
@@ -43,6 +33,39 @@ func recordChild(ctx context.Context, e *env, f *recordFlags) error {
 		c.cmd.Process.Signal(syscall.SIGTERM)
 	}
 	return childExit(c.cmd.Wait())
+}
+
+// holdCommand finds a command and starts it, held. Its standard output goes to stdout.
+func holdCommand(command []string, stdout *os.File) (c *held, path string, err error) {
+	if path, err = exec.LookPath(command[0]); err != nil {
+		return nil, "", fmt.Errorf("start %s: %w", command[0], errors.Unwrap(err))
+	}
+	c, err = hold(path, command, stdout)
+	return c, path, err
+}
+
+// end ends a command whose recording is over, and waits for it. How it ends is its own affair.
+func (h *held) end() error {
+	h.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+	var exit *exec.ExitError
+	if err := h.cmd.Wait(); err != nil && !errors.As(err, &exit) {
+		return err
+	}
+	return nil
+}
+
+// recordHeld starts the command and records it. Without a recording the command has ended.
+func recordHeld(ctx context.Context, e *env, f *recordFlags) (*held, *profiler.Recording, error) {
+	c, path, err := holdCommand(f.command, os.Stdout)
+	if err != nil {
+		return nil, nil, err
+	}
+	rec, err := recordProcess(ctx, e, f, c.cmd.Process.Pid, &profiler.Pending{Exe: path, Release: c.release})
+	c.drop()
+	if rec == nil {
+		c.cmd.Wait()
+	}
+	return c, rec, err
 }
 
 // childExit is the child's exit code as ours; killed by signal n is 128+n, as in a shell.
@@ -64,7 +87,7 @@ type held struct {
 	answer *os.File // end of file when it has executed the command, else why not
 }
 
-func hold(path string, command []string) (*held, error) {
+func hold(path string, command []string, stdout *os.File) (*held, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", command[0], err)
@@ -78,7 +101,7 @@ func hold(path string, command []string) (*held, error) {
 		return nil, errors.Join(fmt.Errorf("start %s: %w", command[0], err), gateR.Close(), gateW.Close())
 	}
 	cmd := exec.Command(self, append([]string{heldName, "--", path}, command...)...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, stdout, os.Stderr
 	cmd.ExtraFiles = []*os.File{gateR, answerW}
 	err = cmd.Start()
 	gateR.Close()

@@ -226,12 +226,16 @@ const roleName = "demo-role"
 
 // startRole starts this executable in a role; the service says when it is ready.
 func startRole(role string, args ...string) (*actor, demo.Ready, error) {
-	var ready demo.Ready
 	self, err := os.Executable()
 	if err != nil {
-		return nil, ready, fmt.Errorf("demo: %w", err)
+		return nil, demo.Ready{}, fmt.Errorf("demo: %w", err)
 	}
-	cmd := exec.Command(self, append([]string{roleName, role}, args...)...)
+	return startExecutable(self, role, args...)
+}
+
+func startExecutable(exe, role string, args ...string) (*actor, demo.Ready, error) {
+	var ready demo.Ready
+	cmd := exec.Command(exe, append([]string{roleName, role}, args...)...)
 	cmd.Stderr = os.Stderr
 	stdin, err := cmd.StdinPipe()
 	if err != nil {

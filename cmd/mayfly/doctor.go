@@ -31,8 +31,8 @@ const (
 	missing status = "missing" // recording does not work
 )
 
-// report is the answer of the doctor.
-type report struct {
+// diagnosis is the answer of the doctor.
+type diagnosis struct {
 	PID    int      `json:"pid,omitempty"`
 	Works  bool     `json:"works"` // nothing is missing
 	Host   []check  `json:"host"`
@@ -78,8 +78,8 @@ The exit code is 0 when nothing is missing and 1 otherwise.`,
 }
 
 // examine runs all checks.
-func examine(args []string) (*report, error) {
-	r := &report{}
+func examine(args []string) (*diagnosis, error) {
+	r := &diagnosis{}
 	if len(args) == 1 {
 		pid, err := parsePID(args[0])
 		if err != nil {
@@ -125,7 +125,7 @@ func (on palette) status(s status) string {
 	return colour + text + "\x1b[0m"
 }
 
-func (r *report) print(w io.Writer, colours palette) error {
+func (r *diagnosis) print(w io.Writer, colours palette) error {
 	var b strings.Builder
 	said := map[string]bool{}
 	printChecks(&b, "host", r.Host, colours, said)
@@ -165,7 +165,7 @@ func printChecks(b *strings.Builder, title string, checks []check, colours palet
 }
 
 // verdict is the whole report in one line.
-func (r *report) verdict() string {
+func (r *diagnosis) verdict() string {
 	names := map[status][]string{}
 	for _, c := range slices.Concat(r.Host, r.Target) {
 		names[c.Status] = append(names[c.Status], c.Name)

@@ -74,7 +74,7 @@ func TestHostChecks(t *testing.T) {
 }
 
 func TestReportPrint(t *testing.T) {
-	r := &report{PID: 7, Rights: remedies{"SETCAP", "DOCKER", "KUBERNETES"},
+	r := &diagnosis{PID: 7, Rights: remedies{"SETCAP", "DOCKER", "KUBERNETES"},
 		Host: []check{{"CAP_BPF", missing, "not effective", "no samples", "SETCAP"}, {Name: "BTF", Status: ok, Found: "there"},
 			{"CAP_PERFMON", missing, "not effective", "no samples", "SETCAP"}},
 		Target: []check{{Name: "Go", Status: ok, Found: "go1.26.8"}}}
@@ -113,7 +113,7 @@ func TestVerdict(t *testing.T) {
 		with status
 		want string
 	}{{ok, "recording works fully"}, {limited, "recording works, with limits: x"}, {missing, "recording does not work: x"}} {
-		r := &report{Host: []check{{Name: "x", Status: tt.with}}}
+		r := &diagnosis{Host: []check{{Name: "x", Status: tt.with}}}
 		if got := r.verdict(); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.with, got, tt.want)
 		}

@@ -114,15 +114,20 @@ func createTemp(path string) (*os.File, error) {
 
 // writeError names the file that was asked for and not the temporary one.
 func writeError(path string, err error) error {
+	return fmt.Errorf("write %s: %w", path, cause(err))
+}
+
+// cause is an error of the file system without the path, which the message has already.
+func cause(err error) error {
 	var pe *fs.PathError
 	var le *os.LinkError
 	switch {
 	case errors.As(err, &pe):
-		err = pe.Err
+		return pe.Err
 	case errors.As(err, &le):
-		err = le.Err
+		return le.Err
 	}
-	return fmt.Errorf("write %s: %w", path, err)
+	return err
 }
 
 // syncDir makes the rename durable where folders can be synced; where they cannot, it is as

@@ -37,6 +37,7 @@ type recordFlags struct {
 	idle       bool
 	timeline   bool
 	json       bool
+	ring       ringFlags
 	command    []string
 }
 
@@ -51,9 +52,17 @@ CPU, and writes one pprof file: stacks with inlined frames, kernel frames, pprof
 
 The recording ends after the duration, when the process ends, or with Ctrl-C; each leaves
 a complete file. A command that mayfly starts is recorded from its first instruction, and
-its exit code becomes mayfly's.`,
+its exit code becomes mayfly's.
+
+With --ring mayfly is a flight recorder: it records until Ctrl-C, keeps the last seconds in
+memory, and at each trigger writes the window before and after it to FILE-TIME. --when is
+p99(endpoint=/fulfil)>800ms, or another quantile, mean, max or count: over the times for
+which single goroutines carried these labels in a row, as far as they ended within the
+ring's window and since the last trigger; p99(endpoint=/fulfil,request)>800ms takes all
+goroutines with one value of the label request together. --when implies --timeline.`,
 		Example: `  mayfly record -p 4242 -d 30s -o before.pb.gz
   mayfly record -F 4999 -- ./server -listen :8080
+  mayfly record -p 4242 --ring 30s --on SIGUSR2 --when 'p99(endpoint=/fulfil)>800ms'
   go tool pprof -http=: mayfly.pb.gz`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -74,10 +83,11 @@ its exit code becomes mayfly's.`,
 	fl.StringVar(&f.engine, "engine", "", "how to see what is on a CPU: "+engineNames()+" (default the best that works)")
 	f.overhead = percentage(goroutine.DefaultMaxOverhead)
 	fl.Var(&f.overhead, "max-overhead", "share of one core that reading goroutine states may use")
-	fl.BoolVar(&f.timeline, "timeline", false, "keep each interval of each goroutine, with go.id and end_timestamp_ns (large profiles)")
+	fl.BoolVar(&f.timeline, "timeline", false, "keep each interval of each goroutine, with go.id, go.parent and end_timestamp_ns, for mayfly report")
 	fl.BoolVar(&f.idle, "idle", false, "keep goroutines without labels that do nothing while recording")
 	fl.BoolVar(&f.goroutines, "goroutines", false, "keep the goroutine id, as numeric label go.id (large profiles)")
 	fl.BoolVar(&f.json, "json", false, "print what was recorded as one JSON object on stdout")
+	f.ring.define(fl)
 	cmd.RegisterFlagCompletionFunc("mode", cobra.FixedCompletions([]string{string(profiler.Wall), string(profiler.CPU)}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RegisterFlagCompletionFunc("engine", cobra.FixedCompletions(strings.Split(engineNames(), ", "), cobra.ShellCompDirectiveNoFileComp))
 	cmd.RegisterFlagCompletionFunc("pid", completePID)
@@ -116,6 +126,9 @@ func (f *recordFlags) check(dash int) error {
 	if err := f.checkEngine(); err != nil {
 		return err
 	}
+	if err := f.ring.check(f); err != nil {
+		return err
+	}
 	_, err := f.writer()
 	return err
 }
@@ -138,6 +151,9 @@ func record(ctx context.Context, e *env, f *recordFlags) error {
 	if len(f.command) > 0 {
 		return recordChild(ctx, e, f)
 	}
+	if f.ring.before > 0 {
+		return recordRing(ctx, e, f)
+	}
 	if f.duration == 0 {
 		f.duration = duration(defaultDuration)
 	}
@@ -149,11 +165,8 @@ func record(ctx context.Context, e *env, f *recordFlags) error {
 func recordProcess(ctx context.Context, e *env, f *recordFlags, pid int, pending *profiler.Pending) (*profiler.Recording, error) {
 	line := progressLine(e)
 	defer line.clear()
-	o := profiler.Options{
-		Mode: profiler.Mode(f.mode), Rate: f.rate, Engine: profiler.Engine(f.engine), MaxOverhead: float64(f.overhead),
-		Keep:    profiler.Keep{Goroutines: f.goroutines, Idle: f.idle, Timeline: f.timeline},
-		Pending: pending, Version: readBuild().Version,
-	}
+	o := f.options()
+	o.Pending = pending
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var start time.Time
@@ -168,6 +181,14 @@ func recordProcess(ctx context.Context, e *env, f *recordFlags, pid int, pending
 		line.show("recording %d: %s, %d samples, %s CPU", pid, elapsed(start, f.duration), n, cpu.Round(10*time.Millisecond))
 	}
 	return profiler.Record(ctx, pid, o)
+}
+
+func (f *recordFlags) options() profiler.Options {
+	return profiler.Options{
+		Mode: profiler.Mode(f.mode), Rate: f.rate, Engine: profiler.Engine(f.engine), MaxOverhead: float64(f.overhead),
+		Keep:    profiler.Keep{Goroutines: f.goroutines, Idle: f.idle, Timeline: f.timeline},
+		Version: readBuild().Version,
+	}
 }
 
 func elapsed(start time.Time, of duration) string {

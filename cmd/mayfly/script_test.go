@@ -17,12 +17,13 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the expected output in testdata/script")
 
-func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
-		"mayfly": main,
-		"idle":   func() { _, _ = io.Copy(io.Discard, os.Stdin) },
-	})
+// programs are what tests start by name.
+var programs = map[string]func(){
+	"mayfly": main,
+	"idle":   func() { _, _ = io.Copy(io.Discard, os.Stdin) },
 }
+
+func TestMain(m *testing.M) { testscript.Main(m, programs) }
 
 // TestScript runs the real command in the scripts of testdata/script.
 func TestScript(t *testing.T) {
@@ -31,7 +32,9 @@ func TestScript(t *testing.T) {
 		RequireExplicitExec: true,
 		UpdateScripts:       *update,
 		Setup:               startOthers,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "profiles": writeProfiles, "bomb": bomb, "truncate": truncate, "heapprofile": heapProfile, "steps": steps,
+		},
 	})
 }
 

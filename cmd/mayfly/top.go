@@ -107,8 +107,8 @@ func (f *topFlags) stream(ctx context.Context, emit func(*profiler.Recording) er
 	}, emit)
 }
 
-// enough ends a stream from within.
-var enough = errors.New("enough")
+// errEnough ends a stream from within.
+var errEnough = errors.New("enough")
 
 // printTop prints one table an interval.
 func printTop(ctx context.Context, e *env, f *topFlags, by top.By) error {
@@ -132,11 +132,11 @@ func printTop(ctx context.Context, e *env, f *topFlags, by top.By) error {
 			return err
 		}
 		if f.once {
-			return enough
+			return errEnough
 		}
 		return nil
 	})
-	if errors.Is(err, enough) {
+	if errors.Is(err, errEnough) {
 		return nil
 	}
 	if err == nil && ctx.Err() == nil {

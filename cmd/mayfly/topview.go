@@ -10,6 +10,7 @@ import (
 	"charm.land/lipgloss/v2"
 	"github.com/charmbracelet/x/ansi"
 
+	"github.com/mayfly-profiler/mayfly/internal/compare"
 	"github.com/mayfly-profiler/mayfly/internal/top"
 )
 
@@ -279,7 +280,7 @@ func textTable(pid int, t *top.Table, most int) string {
 func textRow(name string, width int, r *top.Row) string {
 	var states []string
 	for i, s := range r.States[:min(len(r.States), 4)] {
-		if share := percent(s.NS, r.Wall()); i == 0 || share >= 1 {
+		if share := compare.Percent(s.NS, r.Wall()); i == 0 || share >= 1 {
 			states = append(states, fmt.Sprintf("%s %.0f %%", printable(s.Name), share))
 		}
 	}

@@ -74,6 +74,8 @@ func (s *service) pick(order Order) (Receipt, error) {
 	var wg sync.WaitGroup
 	for i, line := range order.Lines {
 		wg.Go(func() {
+			s.truth.openLines.Add(1)
+			defer s.truth.openLines.Add(-1)
 			start := time.Now()
 			receipt.Lines[i], errs[i] = s.pickLine(order.ID, line)
 			s.truth.line(time.Since(start))

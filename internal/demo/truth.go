@@ -19,7 +19,8 @@ type Truth struct {
 	Requests map[string]map[string]Latency `json:"requests"` // by endpoint and tenant
 	Work     map[string]Work               `json:"work"`     // by kind
 
-	Lines        int64     `json:"lines"` // goroutines that handled an order line
+	Lines        int64     `json:"lines"`      // goroutines that handled an order line
+	OpenLines    int64     `json:"open_lines"` // and those that are still at it
 	LineLife     Histogram `json:"line_life"`
 	Beats        int64     `json:"beats"` // goroutines that a heartbeat started
 	BeatLife     Histogram `json:"beat_life"`
@@ -123,6 +124,7 @@ type truth struct {
 	startCount uint64
 
 	lineLife, beatLife, reserve, stocktakes histogram
+	openLines                               atomic.Int64
 
 	mu       sync.Mutex
 	requests map[[2]string]*histogram
@@ -162,6 +164,7 @@ func (t *truth) snapshot(k *kernels) Truth {
 		Reserve:           t.reserve.snapshot(),
 		StocktakesNS:      t.stocktakes.total.Load(),
 	}
+	now.OpenLines = t.openLines.Load()
 	now.Lines, now.Beats, now.Stocktakes = now.LineLife.Count(), now.BeatLife.Count(), t.stocktakes.snapshot().Count()
 	for name, k := range map[string]*kernel{"price": &k.price, "seal": &k.seal, "index": &k.index, "flush": &k.flush} {
 		now.Work[name] = Work{Calls: k.calls.Load(), Rounds: k.rounds.Load(), CPUNS: int64(k.cpu())}

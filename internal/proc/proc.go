@@ -182,6 +182,19 @@ func (p *Process) UID() (int, error) {
 	return uid, nil
 }
 
+// CPUs returns how many CPUs the process's main thread may run on.
+func (p *Process) CPUs() (int, error) {
+	b, err := p.read("status")
+	if err != nil {
+		return 0, err
+	}
+	n, err := parseCPUs(b)
+	if err != nil {
+		return 0, fmt.Errorf("proc: %s: %w", p.path("status"), err)
+	}
+	return n, nil
+}
+
 // List returns the ids of all processes that /proc shows, ascending. On a system without /proc
 // the error wraps errors.ErrUnsupported.
 func List() ([]int, error) { return listIn(defaultRoot) }

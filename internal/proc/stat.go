@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -65,6 +66,27 @@ func parseUID(b []byte) (int, error) {
 		return 0, errStatus
 	}
 	return int(uid), nil
+}
+
+// parseCPUs counts the CPUs in a /proc/PID/status file, as in "0-3,8".
+func parseCPUs(b []byte) (n int, err error) {
+	v, ok := statusLine(b, "Cpus_allowed_list:")
+	if !ok {
+		return 0, errStatus
+	}
+	for list := range strings.SplitSeq(string(bytes.TrimSpace(v)), ",") {
+		from, to, ok := strings.Cut(list, "-")
+		if !ok {
+			to = from
+		}
+		a, err := strconv.ParseUint(from, 10, 16)
+		b, err2 := strconv.ParseUint(to, 10, 16)
+		if err != nil || err2 != nil || b < a {
+			return 0, errStatus
+		}
+		n += int(b-a) + 1
+	}
+	return n, nil
 }
 
 // statusLine returns what follows the given key in a /proc/PID/status file.

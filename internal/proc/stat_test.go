@@ -45,7 +45,7 @@ func TestParseStat(t *testing.T) {
 func TestFixtureProcess(t *testing.T) {
 	root := tree(t, map[string]string{
 		"42/stat": statFixture, "42/comm": "a) R (b\n", "42/cmdline": "/bin/a\x00-x\x00\x00",
-		"42/status": "Name:\ta\nUid:\t1\t2\t3\t4\n", "42/maps": mapsFixture,
+		"42/status": "Name:\ta\nUid:\t1\t2\t3\t4\nCpus_allowed_list:\t0-2,7\n", "42/maps": mapsFixture,
 		"42/task/42/x": "", "42/task/7/x": "", "42/task/101/x": "", "7/x": "", "self": "",
 	})
 	p, err := openIn(root, 42)
@@ -61,6 +61,9 @@ func TestFixtureProcess(t *testing.T) {
 	}
 	if u, err := p.UID(); u != 2 || err != nil {
 		t.Errorf("uid %d, %v", u, err)
+	}
+	if n, err := p.CPUs(); n != 4 || err != nil {
+		t.Errorf("CPUs %d, %v", n, err)
 	}
 	if th, err := p.Threads([]int{99}); !slices.Equal(th, []int{99, 7, 42, 101}) || err != nil {
 		t.Errorf("threads %v, %v", th, err)

@@ -116,11 +116,14 @@ func compile(dir string, b Build) (string, error) {
 		return "", err
 	}
 	src := filepath.Join(root, "testdata", dir)
-	dirs := []string{src, filepath.Join(root, "testdata", "run")}
+	sources := []string{src, filepath.Join(root, "testdata", "run")}
 	if b.Module {
-		dirs = append(dirs, packages(root)...)
+		sources = append(sources, filepath.Join(root, "go.sum"))
+		for _, dir := range []string{"profiler", "symbolize", "export", "internal"} { // which it may import
+			sources = append(sources, filepath.Join(root, dir))
+		}
 	}
-	sum, err := sourceHash(dirs...)
+	sum, err := sourceHash(sources...)
 	if err != nil {
 		return "", err
 	}
@@ -157,12 +160,12 @@ func build(src, exe, goVersion string, b Build) error {
 
 // goBuild runs the go command in the program's folder. The module's own go.mod asks for a Go that
 // old toolchains are not, so a go.mod of the same module with the toolchain's own version stands
-// in for it; the paths in the executable remain those of the sources.
+// in for it, unless the program needs what the module requires; the paths in the executable remain
+// those of the sources.
 func goBuild(src, out, goVersion string, b Build) error {
-	mod := filepath.Join(filepath.Dir(out), "go.mod")
-	text := fmt.Sprintf("module github.com/mayfly-profiler/mayfly\n\ngo %s\n", strings.TrimPrefix(version.Lang(goVersion), "go"))
-	if err := os.WriteFile(mod, []byte(text), 0o644); err != nil {
-		return fmt.Errorf("target: %w", err)
+	mod, err := modFile(out, goVersion, b)
+	if err != nil {
+		return err
 	}
 	cmd := exec.Command("go", buildArgs(b, mod, out)...)
 	cmd.Dir, cmd.Env = src, buildEnv(b)
@@ -177,6 +180,19 @@ func goBuild(src, out, goVersion string, b Build) error {
 	return nil
 }
 
+// modFile writes the go.mod that stands in for the module's; "" is the module's own.
+func modFile(out, goVersion string, b Build) (string, error) {
+	if b.Module {
+		return "", nil
+	}
+	mod := filepath.Join(filepath.Dir(out), "go.mod")
+	text := fmt.Sprintf("module github.com/mayfly-profiler/mayfly\n\ngo %s\n", strings.TrimPrefix(version.Lang(goVersion), "go"))
+	if err := os.WriteFile(mod, []byte(text), 0o644); err != nil {
+		return "", fmt.Errorf("target: %w", err)
+	}
+	return mod, nil
+}
+
 func buildArgs(b Build, mod, out string) []string {
 	ld := []string{}
 	if b.Strip {
@@ -189,7 +205,7 @@ func buildArgs(b Build, mod, out string) []string {
 		ld = append(ld, b.LDFlags)
 	}
 	args := []string{"build", "-buildvcs=false", "-o", out, "-ldflags=" + strings.Join(ld, " "), "-tags=" + b.Tags}
-	if !b.Module {
+	if mod != "" {
 		args = append(args, "-modfile="+mod)
 	}
 	if b.PIE {
@@ -273,43 +289,25 @@ func moduleRoot() (string, error) {
 	}
 }
 
-// sourceHash is of the files in the folders, a program's own and that of the package it imports.
+// sourceHash is of files and of the files in folders: a program's own, and what it imports.
 func sourceHash(dirs ...string) ([]byte, error) {
 	h := sha256.New()
 	for _, dir := range dirs {
 		fmt.Fprintln(h, dir) // the paths in the executable depend on it
-		files, err := os.ReadDir(dir)
+		err := filepath.WalkDir(dir, func(path string, f fs.DirEntry, err error) error {
+			if err != nil || f.IsDir() {
+				return err
+			}
+			src, err := os.ReadFile(path)
+			fmt.Fprintln(h, f.Name(), len(src))
+			h.Write(src)
+			return err
+		})
 		if err != nil {
 			return nil, fmt.Errorf("target: %w", err)
 		}
-		for _, f := range files {
-			if f.IsDir() {
-				continue
-			}
-			src, err := os.ReadFile(filepath.Join(dir, f.Name()))
-			if err != nil {
-				return nil, fmt.Errorf("target: %w", err)
-			}
-			fmt.Fprintln(h, f.Name(), len(src))
-			h.Write(src)
-		}
 	}
 	return h.Sum(nil), nil
-}
-
-// packages are the folders of the module, which programs built by its go.mod may import.
-func packages(root string) (dirs []string) {
-	filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil || !d.IsDir():
-		case d.Name() == "testdata" || path != root && strings.HasPrefix(d.Name(), "."):
-			return fs.SkipDir
-		default:
-			dirs = append(dirs, path)
-		}
-		return nil
-	})
-	return dirs
 }
 
 // cacheDir is below the user's cache folder, or in the temporary folder for users without one.

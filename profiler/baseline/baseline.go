@@ -40,7 +40,14 @@ func CPU(ctx context.Context, d time.Duration) (*profile.Profile, error) {
 // Wall runs fgprof on this process for d, or until ctx ends: the stacks of all goroutines at 99 Hz,
 // with two stops of the world each. Its pprof output is read, because its folded one is leaf
 // first.
-func Wall(ctx context.Context, d time.Duration) (*profile.Profile, error) {
+func Wall(ctx context.Context, d time.Duration) (p *profile.Profile, err error) {
+	// fgprof divides by the rate that it reached, which rounds to 0 below 1 look in two seconds: with
+	// 100,000 goroutines, or when it is ended at once.
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("fgprof: too few looks at the goroutines: %v", r)
+		}
+	}()
 	var b bytes.Buffer
 	stop := fgprof.Start(&b, fgprof.FormatPprof)
 	wait(ctx, d)

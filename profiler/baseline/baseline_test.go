@@ -51,6 +51,15 @@ func TestCPUAndWallSeeTheBurner(t *testing.T) {
 	}
 }
 
+// fgprof panics when it is ended before it has looked.
+func TestWallEndedAtOnce(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Wall(ctx, time.Hour); err == nil || !strings.Contains(err.Error(), "too few looks") {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestFetch(t *testing.T) {
 	burn(t)
 	mux := http.NewServeMux()

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -48,7 +49,8 @@ type OnCPU struct {
 	flushes   chan chan struct{}
 	rate      atomic.Int64
 	over      chan struct{} // closed when Run returns
-	lost      uint64        // LOST counter at the last look
+	once      sync.Once
+	lost      uint64 // LOST counter at the last look
 	begin     int64
 	clock     time.Duration // the target's CPU clock at the start
 	shared    time.Duration // CPU time that was divided among samples
@@ -209,7 +211,7 @@ func (s *OnCPU) Begin() int64 { return s.begin }
 // Run samples until ctx ends or the target is gone. It returns ErrExec when the target has become
 // another program. It may be called once.
 func (s *OnCPU) Run(ctx context.Context, emit func(*sample.Sample)) error {
-	defer close(s.over)
+	defer s.once.Do(func() { close(s.over) })
 	s.begin = monotonic()
 	if !s.options.OnExec {
 		s.clock, _ = s.target.CPU()

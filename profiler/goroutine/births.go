@@ -58,6 +58,17 @@ func (s *scanner) readBirths() (b births) {
 	return b
 }
 
+// readProcs reads GOMAXPROCS, the length of allp; 0 where it cannot be read.
+func (s *scanner) readProcs() int {
+	if s.v.Allp == 0 {
+		return 0
+	}
+	if n := s.word(s.v.Allp + 8); n <= maxPs {
+		return int(n)
+	}
+	return 0
+}
+
 // word reads one word, 0 where it cannot be read.
 func (s *scanner) word(addr uint64) uint64 {
 	var b [8]byte

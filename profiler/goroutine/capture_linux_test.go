@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -116,9 +117,13 @@ func TestCapture(t *testing.T) {
 	}
 }
 
-// What is captured at what rate and cost, with parked goroutines beside the short ones. One
-// iteration is a recording of five seconds: run it with -benchtime=1x, on a quiet machine.
+// What is captured at what rate and cost, with parked goroutines beside the short ones, as a table
+// by the length of their lives. One iteration is a recording of five seconds: run it with
+// -benchtime=1x, on a quiet machine.
+//
+//	go test ./profiler/goroutine -run '^$' -bench Capture -benchtime 1x
 func BenchmarkCapture(b *testing.B) {
+	var lines []string
 	for _, bench := range []struct {
 		rate, parked int
 		full         bool
@@ -144,7 +149,23 @@ func BenchmarkCapture(b *testing.B) {
 				b.ReportMetric(st.Reached, "hz")
 				b.ReportMetric(float64(st.Slowest)/1e6, "slowest-ms")
 				b.Logf("%v %+v", c.byLife, st)
+				lines = append(lines, fmt.Sprintf("%5d %7d %-9v %s %+8.2f %8.2f %8.0f %8.1f", bench.rate, bench.parked, bench.full, c.shares(), 100*c.total,
+					100*c.perLabel[len(c.perLabel)/2], st.Reached, 100*st.CPU.Seconds()/time.Duration(st.End-st.Begin).Seconds()))
 			}
 		})
 	}
+	fmt.Printf("\n%% of the goroutines seen at least once, by their lives\n%5s %7s %-9s %8s", "hz", "parked", "full scan", "all")
+	for _, d := range captureBounds[:len(captureBounds)-1] {
+		fmt.Printf(" %8s", "<"+d.String())
+	}
+	fmt.Printf(" %8s %8s %8s %8s %8s\n%s\n", "longer", "wall %", "median %", "looks/s", "core %", strings.Join(lines, "\n"))
+}
+
+// shares is how many percent were seen, of all and by life.
+func (c *captured) shares() string {
+	text := fmt.Sprintf("%8.1f", 100*float64(c.seen)/float64(c.tasks))
+	for _, b := range c.byLife[:len(captureBounds)] {
+		text += fmt.Sprintf(" %8.1f", 100*float64(b[1])/float64(b[0]))
+	}
+	return text
 }

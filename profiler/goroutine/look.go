@@ -108,7 +108,7 @@ func (s *scanner) look(sl *slot, image int, at int64) pulse {
 	}
 	j := job{s: sl, image: image, key: k, at: at, labels: labels, kind: kd, same: same, owed: !known}
 	j.first = sl.read == 0 || same && sl.now.late
-	j.seen.goid = k.goid
+	j.seen.goid, j.seen.parent = k.goid, optional(g, s.f.parent)
 	s.setState(&j.seen, g, k.status, same)
 	if known && labels != 0 {
 		j.seen.set = sl.set

@@ -2,6 +2,8 @@ package goroutine
 
 import (
 	"encoding/binary"
+	"errors"
+	"io/fs"
 
 	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
@@ -50,6 +52,7 @@ type peers struct {
 	lookUp func(fd int) (proc.Peer, error) // nil: not possible
 	fields pollFields
 	known  map[peerKey]*peer
+	denied error // why descriptors cannot be looked at
 
 	todo   []polled
 	heads  []byte // of pollDescs
@@ -180,6 +183,9 @@ func (s *scanner) enterPeer(j *job, g poll, head []byte) {
 	known := p.known[key]
 	if known == nil || p.fields.seq < 0 {
 		found, err := p.lookUp(int(key.fd))
+		if errors.Is(err, fs.ErrPermission) || errors.Is(err, errors.ErrUnsupported) {
+			p.denied = err
+		}
 		if err != nil {
 			return // closed meanwhile, or not allowed: the wait stays without a name
 		}

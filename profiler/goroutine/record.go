@@ -43,6 +43,7 @@ func (r *recorder) record(ctx context.Context) error {
 	s.stats.Asked = 1e9 / float64(r.nominal)
 	s.stats.Lowest, s.stats.BackOff = s.stats.Asked, int(s.backOff)
 	s.births, s.stops = s.readBirths(), s.readStops()
+	s.stats.Procs = s.readProcs()
 	s.stats.Begin = s.now()
 	r.budget = newBudget(s.stats.Begin)
 	err := r.ticks(ctx)

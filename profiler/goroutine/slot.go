@@ -34,6 +34,7 @@ type slot struct {
 type stay struct {
 	from, to int64
 	goid     uint64
+	parent   uint64
 	tid      uint32
 	state    state
 	loss     sample.Loss

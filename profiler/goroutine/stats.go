@@ -27,11 +27,14 @@ type Stats struct {
 
 	Seen    int64 // goroutines seen at all
 	New     int64 // of them, created while recording
+	Procs   int   // GOMAXPROCS at the beginning; 0: not known
 	Created int64 // goroutines that the runtime created while recording, by its own count of ids
 	Lives   [len(lifeBounds) + 1]Life
 	Runs    int64 // times that a goroutine ran and stopped between two looks, modulo 256 each
 
 	GC GC
+
+	NoPeers error // why it is not known who goroutines wait for; nil if it is
 
 	Walked        int64 // stacks
 	Torn          int64 // stacks that were dropped because the goroutine ran while they were read
@@ -73,7 +76,7 @@ func bucket(life time.Duration) int {
 // report is the Stats as of now.
 func (s *scanner) report() *Stats {
 	st := s.stats
-	st.Goroutines = int64(s.n)
+	st.Goroutines, st.NoPeers = int64(s.n), s.peers.denied
 	st.Unwatched = int64(max(word(s.length[:], 0), maxSlots) - maxSlots)
 	for i := range st.Lives[:len(lifeBounds)] {
 		st.Lives[i].Below = lifeBounds[i]

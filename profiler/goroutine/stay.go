@@ -23,7 +23,7 @@ type event stay
 
 // sample fills in the sample that an event stands for.
 func (e *event) sample(sm *sample.Sample, s *scanner) {
-	*sm = sample.Sample{Time: e.to, Weight: e.to - e.from, TID: e.tid, Goid: e.goid, State: s.states[e.state], Loss: e.loss}
+	*sm = sample.Sample{Time: e.to, Weight: e.to - e.from, TID: e.tid, Goid: e.goid, Parent: e.parent, State: s.states[e.state], Loss: e.loss}
 	if e.stack != nil {
 		sm.Curg = e.stack.pcs
 	}

@@ -21,6 +21,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -85,6 +86,7 @@ type Table struct {
 	limit   atomic.Uint64 // Options.MaxOverhead, or what Limit made of it, as float64 bits
 	flushes chan chan struct{}
 	over    chan struct{} // closed when Run returns
+	once    sync.Once
 }
 
 // Open prepares to sample the process. v holds run-time addresses. It reads the table once and
@@ -133,7 +135,7 @@ func (t *Table) settle(l *goruntime.Layout, v *goruntime.Vars) error {
 // that its goroutine spent in one place, at most about a second of it. emit is called from the
 // calling goroutine, some ten milliseconds after the fact. Run may be called once.
 func (t *Table) Run(ctx context.Context, emit func(*sample.Sample)) error {
-	defer close(t.over)
+	defer t.once.Do(func() { close(t.over) })
 	r := &recorder{table: t, scan: t.scan, full: make(chan batch, 2), free: make(chan []event, 3)}
 	failed := make(chan error, 1)
 	go func() { failed <- r.sample(ctx) }()

@@ -1,6 +1,6 @@
 // Command capture starts short goroutines at random moments, 600 a second: five kinds of doing and
 // waiting (cpu, sleep, chan, mix, db), nominally 0.3, 1, 3 or 10 ms long, beside 50 goroutines that
-// are parked for good. The labels are "kind", "life" (the nominal one) and "id", a number that no
+// are parked for good, or with -wake wake up now and then. The labels are "kind", "life" (the nominal one) and "id", a number that no
 // other goroutine has.
 //
 // Truth: labels, the (kind, life) pairs; wall_by_label_ns, their total wall time; tasks, one
@@ -126,6 +126,13 @@ func query(d time.Duration) {
 }
 
 //go:noinline
+func doze(mean time.Duration) {
+	for {
+		time.Sleep(time.Duration(rand.Int63n(2 * int64(mean))))
+	}
+}
+
+//go:noinline
 func park() { select {} }
 
 func (t *tasks) truth() map[string]interface{} {
@@ -147,10 +154,15 @@ func (t *tasks) truth() map[string]interface{} {
 func main() {
 	rate := flag.Float64("rate", 600, "goroutines started per second")
 	parked := flag.Int("parked", 50, "goroutines that wait for ever")
+	wake := flag.Duration("wake", 0, "let them wake up, each at random moments this far apart on average")
 	flag.Parse()
 	go serve()
 	for i := 0; i < *parked; i++ {
-		go park()
+		if *wake > 0 {
+			go doze(*wake)
+		} else {
+			go park()
+		}
 	}
 	var all tasks
 	ended := make(chan struct{})

@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/google/pprof/profile"
+	"github.com/spf13/cobra"
+
+	"github.com/mayfly-profiler/mayfly/internal/compare"
+	"github.com/mayfly-profiler/mayfly/profiler"
+	"github.com/mayfly-profiler/mayfly/profiler/baseline"
+	"github.com/mayfly-profiler/mayfly/profiler/bpf"
+	"github.com/mayfly-profiler/mayfly/profiler/goroutine"
+)
+
+// compareFlags is the command line of compare.
+type compareFlags struct {
+	record   recordFlags
+	standard string // --default
+	format   string
+	json     bool
+	output   string
+	keep     string
+	seed     uint64
+	files    []string
+}
+
+func compareCommand(e *env) *cobra.Command {
+	f := compareFlags{record: recordFlags{mode: string(profiler.Wall), goroutines: true, overhead: goroutine.DefaultMaxOverhead}}
+	cmd := &cobra.Command{
+		Use:     "compare (-p PID | -- COMMAND ARG... | [DEFAULT] MAYFLY)",
+		GroupID: groupRead,
+		Short:   "Say what the default 100 Hz profile of the same seconds does not show",
+		Long: `Compare records a process while the default profile of the same seconds is taken from its
+/debug/pprof/profile (--default URL), or reads two profiles from files. It says in one sentence
+whether the default profile is fine, and shows CPU time by label and function with their
+intervals, what the default profile never saw, and what its goroutines waited for.
+
+Without a default profile, mayfly's own samples are decimated to 100 Hz; the output says so.`,
+		Example: `  mayfly compare -p 4242 --default http://localhost:6060
+  mayfly compare default.pb.gz mayfly.pb.gz
+  mayfly compare mayfly.pb.gz`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if dash := cmd.ArgsLenAtDash(); dash >= 0 {
+				f.files, f.record.command = args[:dash], args[dash:]
+			} else {
+				f.files = args
+			}
+			return runCompare(cmd.Context(), e, &f)
+		},
+	}
+	fl := cmd.Flags()
+	fl.IntVarP(&f.record.pid, "pid", "p", 0, "the process to record")
+	fl.StringVar(&f.standard, "default", "", "URL of the process's net/http/pprof: http://HOST:PORT[/debug/pprof/profile]")
+	fl.IntVarP(&f.record.rate, "rate", "F", bpf.DefaultRate, "samples per second of CPU time")
+	f.record.duration = duration(defaultDuration)
+	fl.VarP(&f.record.duration, "duration", "d", "how long to record")
+	fl.StringVar(&f.format, "format", "text", "text, markdown, json or html")
+	fl.BoolVar(&f.json, "json", false, "the same as --format json")
+	fl.StringVarP(&f.output, "output", "o", "-", "file to write, - for stdout")
+	fl.StringVar(&f.keep, "keep", "", "folder to write the recorded profiles to, default.pb.gz and mayfly.pb.gz")
+	fl.Uint64Var(&f.seed, "seed", 1, "for the decimation to 100 Hz")
+	cmd.RegisterFlagCompletionFunc("pid", completePID)
+	return cmd
+}
+
+// check finds what is wrong with the command line.
+func (f *compareFlags) check() error {
+	if f.json {
+		f.format = "json"
+	}
+	live := f.record.pid != 0 || len(f.record.command) > 0
+	switch {
+	case f.record.pid != 0 && len(f.record.command) > 0, live && len(f.files) > 0:
+		return usagef("compare: one of -p PID, -- COMMAND, or files")
+	case !live && (len(f.files) == 0 || len(f.files) > 2):
+		return usagef("compare: what? a process (-p PID), a command (-- COMMAND ARG...), or profiles: [DEFAULT] MAYFLY")
+	case !live && f.standard != "":
+		return usagef("compare: --default is for recording; name the default profile's file first")
+	case !live && f.keep != "":
+		return usagef("compare: --keep is for recording")
+	case f.record.pid < 0:
+		return usagef("compare: %d is no pid", f.record.pid)
+	case f.record.rate < 1 || f.record.rate > bpf.MaxRate:
+		return usagef("compare: rate %d Hz: not between 1 and %d", f.record.rate, bpf.MaxRate)
+	}
+	return nil
+}
+
+func runCompare(ctx context.Context, e *env, f *compareFlags) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	format, err := compare.ByName(f.format)
+	if err != nil {
+		return usagef("compare: %w", err)
+	}
+	if err := checkOutput(f.output); err != nil {
+		return err
+	}
+	var standard, mayfly *profile.Profile
+	if len(f.files) > 0 {
+		standard, mayfly, err = f.read()
+	} else {
+		standard, mayfly, err = f.take(ctx, e)
+	}
+	if err != nil {
+		return err
+	}
+	r, err := compare.Compare(standard, mayfly, compare.Options{Seed: f.seed})
+	if errors.Is(err, compare.ErrNoCPU) {
+		return &exitError{codeIncomparable, err}
+	} else if err != nil {
+		return err
+	}
+	return writeOutput(e, f.output, func(w io.Writer) error { return format.Write(w, r) })
+}
+
+// read reads [DEFAULT] MAYFLY.
+func (f *compareFlags) read() (standard, mayfly *profile.Profile, err error) {
+	if len(f.files) == 2 {
+		if standard, err = readProfile(f.files[0]); err != nil {
+			return nil, nil, err
+		}
+	}
+	mayfly, err = readProfile(f.files[len(f.files)-1])
+	return standard, mayfly, err
+}
+
+// take records, and takes the default profile of the same seconds where there is one.
+func (f *compareFlags) take(ctx context.Context, e *env) (standard, mayfly *profile.Profile, err error) {
+	type fetched struct {
+		p   *profile.Profile
+		err error
+	}
+	done := make(chan fetched, 1)
+	fetching, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if f.standard != "" {
+		go func() {
+			p, err := fetchDefault(fetching, f.standard, time.Duration(f.record.duration), len(f.record.command) > 0)
+			done <- fetched{p, err}
+		}()
+	}
+	var rec *profiler.Recording
+	var child *held
+	if len(f.record.command) > 0 {
+		child, rec, err = recordHeld(ctx, e, &f.record)
+	} else {
+		rec, err = recordProcess(ctx, e, &f.record, f.record.pid, nil)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	var got fetched
+	if f.standard != "" {
+		got = <-done
+	}
+	if child != nil {
+		child.cmd.Process.Signal(syscall.SIGTERM)
+		child.cmd.Wait()
+	}
+	for _, what := range rec.Summary.Denied {
+		e.warn("missing: %s", what)
+	}
+	if got.err != nil {
+		return nil, nil, got.err
+	}
+	return got.p, rec.Profile, f.save(e, got.p, rec.Profile)
+}
+
+// startup is how long a command may take until it serves its default profile.
+const startup = 10 * time.Second
+
+// fetchDefault takes the default profile; of a command that has just been started, once it listens.
+func fetchDefault(ctx context.Context, url string, d time.Duration, wait bool) (*profile.Profile, error) {
+	for begin := time.Now(); ; {
+		p, err := baseline.Fetch(ctx, url, d)
+		refused := errors.Is(err, syscall.ECONNREFUSED)
+		if !refused || !wait || time.Since(begin) > startup || !sleepContext(ctx, 50*time.Millisecond) {
+			return p, err
+		}
+	}
+}
+
+// save keeps the profiles that were recorded.
+func (f *compareFlags) save(e *env, standard, mayfly *profile.Profile) error {
+	if f.keep == "" {
+		return nil
+	}
+	if standard != nil {
+		if err := writeProfile(e, filepath.Join(f.keep, "default.pb.gz"), standard); err != nil {
+			return err
+		}
+	}
+	return writeProfile(e, filepath.Join(f.keep, "mayfly.pb.gz"), mayfly)
+}

@@ -1,0 +1,247 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/google/pprof/profile"
+	"github.com/spf13/cobra"
+
+	"github.com/mayfly-profiler/mayfly/internal/diff"
+)
+
+// diffFlags is the command line of diff.
+type diffFlags struct {
+	by, per    string
+	columns    []string
+	format     string
+	output     string
+	budget     string
+	failOn     []string
+	ops        float64
+	alpha      float64
+	minEffect  percentage
+	seed       uint64
+	cumulative bool
+	anyHost    bool
+	base, new  string
+}
+
+// What --fail-on takes.
+const (
+	failRegression = "regression"
+	failBudget     = "budget"
+	failUndecided  = "undecided"
+)
+
+func diffCommand(e *env) *cobra.Command {
+	var f diffFlags
+	cmd := &cobra.Command{
+		Use:     "diff BASE NEW",
+		GroupID: groupRead,
+		Short:   "Say whether NEW is slower than BASE, and where; exit code 3 if it is",
+		Long: `Diff compares two sets of pprof profiles with a model of their noise. BASE and NEW are each a file,
+a folder, or a comma-separated list: repeats of the same thing. Five a side are good; with one
+a side use record --timeline, which lets the noise be seen within the recording.
+
+CPU time is compared by share, time not on a CPU by second; both by operation with --ops, or by
+request with --per. "~" is a row that did not change, or whose change is not more than noise.
+
+Exit codes: 0 no regression; 3 a row, a total or a limit of the budget regressed; 4 undecided (with
+--fail-on undecided); 5 the profiles cannot be compared; 1 a file cannot be read.`,
+		Example: `  mayfly diff old.pb.gz new.pb.gz
+  mayfly diff --format markdown base/ new/ >> "$GITHUB_STEP_SUMMARY"
+  mayfly diff --by label:endpoint,state --sample-index blocked base/ new/
+  mayfly diff --budget perf-budget.yml --fail-on budget base/ new/`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.base, f.new = args[0], args[1]
+			return runDiff(e, &f)
+		},
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.by, "by", "func", "what a row is: func, line, state, label:KEY, or label:KEY,state")
+	fl.StringSliceVar(&f.columns, "sample-index", nil, "sample types to compare, such as cpu, runnable, blocked, wall (default: all that both sides have)")
+	fl.BoolVar(&f.cumulative, "cum", false, "compare functions with all that they call")
+	fl.StringVar(&f.format, "format", "text", "text, markdown, json, html (a page), or pprof (a profile)")
+	fl.StringVarP(&f.output, "output", "o", "-", "file to write, - for stdout")
+	fl.Float64Var(&f.ops, "ops", 0, "operations in each profile: compare time by operation")
+	fl.StringVar(&f.per, "per", "", "label:KEY that has another value for each request: compare time by request")
+	f.minEffect = diff.DefaultMinEffect
+	fl.Var(&f.minEffect, "min-effect", "smallest relative change that counts")
+	fl.Float64Var(&f.alpha, "alpha", diff.DefaultAlpha, "bound on the share of false findings")
+	fl.Uint64Var(&f.seed, "seed", 1, "for what is drawn at random; nothing is at present")
+	fl.StringVar(&f.budget, "budget", "", "YAML file with limits")
+	fl.StringSliceVar(&f.failOn, "fail-on", []string{failRegression, failBudget}, "what makes the exit code 3 or 4: regression, budget, undecided")
+	fl.BoolVar(&f.anyHost, "any-host", false, "compare profiles of different kernels")
+	cmd.MarkFlagsMutuallyExclusive("ops", "per")
+	return cmd
+}
+
+// options checks the command line.
+func (f *diffFlags) options() (o diff.Options, err error) {
+	if o.By, err = diff.ParseBy(f.by); err != nil {
+		return o, usagef("diff: %w", err)
+	}
+	key, isLabel := strings.CutPrefix(f.per, "label:")
+	switch {
+	case f.per != "" && (!isLabel || key == ""):
+		return o, usagef("diff: --per %q: want label:KEY", f.per)
+	case f.ops < 0:
+		return o, usagef("diff: --ops %g: want a number of operations", f.ops)
+	case f.alpha <= 0 || f.alpha >= 0.5:
+		return o, usagef("diff: --alpha %g: not between 0 and 0.5", f.alpha)
+	}
+	for _, what := range f.failOn {
+		if !slices.Contains([]string{failRegression, failBudget, failUndecided}, what) {
+			return o, usagef("diff: --fail-on %q: not regression, budget or undecided", what)
+		}
+	}
+	o.Columns, o.Cumulative, o.Ops, o.Per = f.columns, f.cumulative, f.ops, key
+	o.Alpha, o.MinEffect, o.Seed, o.AnyHost = f.alpha, float64(f.minEffect), f.seed, f.anyHost
+	return o, nil
+}
+
+// diffRun is one run of diff.
+type diffRun struct {
+	flags   *diffFlags
+	options diff.Options
+	format  diff.Format
+	files   [2][]string
+	stacks  [2][]*profile.Profile // when the format wants them
+}
+
+func runDiff(e *env, f *diffFlags) (err error) {
+	d := &diffRun{flags: f}
+	if d.options, err = f.options(); err != nil {
+		return err
+	}
+	if d.format, err = diff.ByName(f.format); err != nil {
+		return usagef("diff: %w", err)
+	}
+	if err := checkOutput(f.output); err != nil {
+		return err
+	}
+	var budget *diff.Budget
+	if f.budget != "" {
+		if budget, err = readBudget(f.budget); err != nil {
+			return err
+		}
+	}
+	for side, arg := range []string{f.base, f.new} {
+		if d.files[side], err = profileFiles(arg); err != nil {
+			return err
+		}
+	}
+	before, after, err := d.load(d.options.By, d.format.Stacks)
+	if err != nil {
+		return err
+	}
+	r, err := diff.Compare(before, after, d.options)
+	if err != nil {
+		return err
+	}
+	if budget != nil && r.Outcome != diff.Incomparable {
+		load := func(by diff.By) ([]*diff.Profile, []*diff.Profile, error) { return d.load(by, false) }
+		if r.Budget, err = budget.Check(load, d.options); err != nil {
+			return err
+		}
+	}
+	return d.finish(e, r)
+}
+
+func readBudget(path string) (*diff.Budget, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("budget: %w", err)
+	}
+	defer f.Close()
+	return diff.ReadBudget(f, path)
+}
+
+// load reads all profiles and adds them up by rows, one of each side at a time: only the sums stay.
+func (d *diffRun) load(by diff.By, keep bool) (before, after []*diff.Profile, err error) {
+	var sides [2][]*diff.Profile
+	var errs [2]error
+	o := d.options
+	o.By = by
+	var both sync.WaitGroup
+	for side, files := range d.files {
+		both.Go(func() {
+			for _, path := range files {
+				r, err := d.reduce(path, side, o, keep)
+				if err != nil {
+					errs[side] = err
+					return
+				}
+				sides[side] = append(sides[side], r)
+			}
+		})
+	}
+	both.Wait()
+	return sides[0], sides[1], cmp.Or(errs[0], errs[1])
+}
+
+// reduce reads one profile, and keeps it for the formats that draw stacks.
+func (d *diffRun) reduce(path string, side int, o diff.Options, keep bool) (*diff.Profile, error) {
+	if !keep {
+		return reduceProfile(path, o)
+	}
+	p, err := readProfile(path)
+	if err != nil {
+		return nil, err
+	}
+	d.stacks[side] = append(d.stacks[side], p)
+	return diff.Reduce(p, path, o), nil
+}
+
+// finish writes the comparison and turns it into an exit code.
+func (d *diffRun) finish(e *env, r *diff.Result) error {
+	incomparable := r.Outcome == diff.Incomparable
+	if !incomparable || d.format.Name != "text" && d.format.Name != "pprof" {
+		doc := &diff.Document{Result: r, Before: d.stacks[0], After: d.stacks[1]}
+		if err := writeOutput(e, d.flags.output, func(w io.Writer) error { return d.format.Write(w, doc) }); err != nil {
+			return err
+		}
+	}
+	if incomparable {
+		return &exitError{codeIncomparable, errors.New("diff: " + r.Verdict() + d.remedy(r))}
+	}
+	for _, l := range r.Budget {
+		if l.Result == diff.LimitUnmatched {
+			e.warn("budget: %s: no such row on either side; is it misspelt?", l.String())
+		}
+	}
+	if d.flags.output != "-" {
+		e.say("%s", r.Verdict())
+	}
+	return d.exit(r)
+}
+
+// remedy names the flag that compares all the same, where there is one.
+func (d *diffRun) remedy(r *diff.Result) string {
+	if len(r.Reasons) == 1 && strings.Contains(r.Reasons[0], "kernels") {
+		return " (--any-host compares them all the same)"
+	}
+	return ""
+}
+
+func (d *diffRun) exit(r *diff.Result) error {
+	fails := func(what string) bool { return slices.Contains(d.flags.failOn, what) }
+	limit := func(result string) bool {
+		return slices.ContainsFunc(r.Budget, func(l diff.Limit) bool { return l.Result == result })
+	}
+	switch {
+	case fails(failRegression) && r.Outcome == diff.Regressed, fails(failBudget) && limit(diff.LimitExceeded):
+		return &exitError{code: codeRegression}
+	case fails(failUndecided) && (r.Undecided() || limit(diff.LimitUndecided) || limit(diff.LimitUnmatched)):
+		return &exitError{code: codeUndecided}
+	}
+	return nil
+}

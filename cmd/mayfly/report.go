@@ -1,0 +1,197 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/pprof/profile"
+	"github.com/spf13/cobra"
+
+	"github.com/mayfly-profiler/mayfly/internal/diff"
+	"github.com/mayfly-profiler/mayfly/internal/report"
+	"github.com/mayfly-profiler/mayfly/profiler"
+	"github.com/mayfly-profiler/mayfly/profiler/bpf"
+)
+
+// reportDuration is how long a process is recorded for a report when nobody says: long enough for a
+// p99 at ten requests a second.
+const reportDuration = 30 * time.Second
+
+// reportOverhead is the share of a core that a recording for a report may use. Its requests are
+// traced by what was seen of them, so that looks are worth more here than in a profile.
+const reportOverhead = 0.15
+
+// reportFlags is the command line of report.
+type reportFlags struct {
+	recordFlags
+	slo, request, by, format string
+	args                     []string
+}
+
+func reportCommand(e *env) *cobra.Command {
+	var f reportFlags
+	cmd := &cobra.Command{
+		Use:     "report --slo 'p99<800ms' (FILE | -p PID | -- COMMAND ARG...)",
+		GroupID: groupRead,
+		Short:   "Name the cause of slow requests",
+		Long: `Report finds the requests in a recording with a timeline, holds them against an objective, and
+if it is broken says in one sentence why the slow ones are slow, with the evidence: what they
+wait for is followed to what those did meanwhile who had it.
+
+A request is a call of net/http's or gRPC's server function, or what --request says. With FILE
+"-" the profile is read from stdin. Exit codes: 0 met, 3 broken, 4 undecided.`,
+		Example: `  mayfly report --slo 'p99<800ms' -p 4242 -d 30s
+  mayfly record --timeline -p 4242 -d 30s -o slow.pb.gz
+  mayfly report --slo 'p99<800ms' --request label:request --by endpoint slow.pb.gz`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.args = args
+			if err := f.check(cmd.ArgsLenAtDash()); err != nil {
+				return err
+			}
+			return reportOn(cmd.Context(), e, &f)
+		},
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.slo, "slo", "", "the objective: p99<800ms, p99.9<1s, mean<50ms")
+	fl.StringVar(&f.request, "request", "", "what a request is: label:KEY, func:NAME or goroutine:FUNC (default: the server functions of net/http and gRPC)")
+	fl.StringVar(&f.by, "by", "", "one verdict for each value of this label")
+	fl.StringVar(&f.format, "format", "text", "text, markdown, html or json")
+	fl.StringVarP(&f.output, "output", "o", "-", "file to write, - for stdout")
+	fl.IntVarP(&f.pid, "pid", "p", 0, "the process to record")
+	fl.IntVarP(&f.rate, "rate", "F", bpf.DefaultRate, "samples per second of CPU time, and looks at goroutine states")
+	fl.VarP(&f.duration, "duration", "d", "how long to record (default 30s; a command: until it ends)")
+	f.overhead = percentage(reportOverhead)
+	fl.Var(&f.overhead, "max-overhead", "share of one core that reading goroutine states may use")
+	cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(reportFormats, cobra.ShellCompDirectiveNoFileComp))
+	cmd.RegisterFlagCompletionFunc("pid", completePID)
+	return cmd
+}
+
+var reportFormats = []string{"text", "markdown", "html", "json"}
+
+// check finds what is wrong with the command line itself; dash is the position of "--", or -1.
+func (f *reportFlags) check(dash int) error {
+	if dash >= 0 {
+		f.command, f.args = f.args[dash:], f.args[:dash]
+	}
+	sources := len(f.args)
+	if f.pid != 0 {
+		sources++
+	}
+	if len(f.command) > 0 {
+		sources++
+	}
+	switch {
+	case f.slo == "":
+		return usagef("report: no objective: --slo 'p99<800ms'")
+	case sources != 1:
+		return usagef("report: one recording, please: FILE, -p PID or -- COMMAND ARG...")
+	case f.pid < 0:
+		return usagef("report: %d is no pid", f.pid)
+	case f.rate < 1 || f.rate > bpf.MaxRate:
+		return usagef("report: rate %d Hz: not between 1 and %d", f.rate, bpf.MaxRate)
+	case !slices.Contains(reportFormats, f.format):
+		return usagef("report: format %q: not %s", f.format, strings.Join(reportFormats, ", "))
+	}
+	_, err := f.options()
+	return err
+}
+
+func (f *reportFlags) options() (report.Options, error) {
+	o := report.Options{By: f.by}
+	var err error
+	if o.SLO, err = report.ParseSLO(f.slo); err != nil {
+		return o, usagef("%w", err)
+	}
+	if o.Request, err = report.ParseSelector(f.request); err != nil {
+		return o, usagef("%w", err)
+	}
+	return o, nil
+}
+
+func reportOn(ctx context.Context, e *env, f *reportFlags) error {
+	if err := checkOutput(f.output); err != nil {
+		return err
+	}
+	p, name, err := f.profile(ctx, e)
+	if err != nil {
+		return err
+	}
+	o, err := f.options()
+	if err != nil {
+		return err
+	}
+	reports, err := report.New(p, o)
+	if err != nil {
+		return fmt.Errorf("report %s: %w", name, err)
+	}
+	if err := writeOutput(e, f.output, func(w io.Writer) error { return report.Write(w, f.format, reports) }); err != nil {
+		return err
+	}
+	switch reports[0].Verdict { // the worst
+	case report.Broken:
+		return &exitError{code: codeRegression}
+	case report.Undecided:
+		return &exitError{code: codeUndecided}
+	}
+	return nil
+}
+
+// profile reads the file, or records.
+func (f *reportFlags) profile(ctx context.Context, e *env) (*profile.Profile, string, error) {
+	if len(f.args) == 1 {
+		p, err := reportInput(e, f.args[0])
+		return p, f.args[0], err
+	}
+	f.mode, f.timeline = string(profiler.Wall), true
+	var rec *profiler.Recording
+	var err error
+	name := fmt.Sprint(f.pid)
+	if len(f.command) > 0 {
+		name = f.command[0]
+		rec, err = reportChild(ctx, e, f)
+	} else {
+		if f.duration == 0 {
+			f.duration = duration(reportDuration)
+		}
+		rec, err = recordProcess(ctx, e, &f.recordFlags, f.pid, nil)
+	}
+	if rec == nil || err != nil {
+		return nil, name, err
+	}
+	for _, d := range rec.Summary.Denied {
+		e.warn("missing: %s", d)
+	}
+	return rec.Profile, name, nil
+}
+
+// reportChild records a command until it ends, or for the duration. Our stdout is the report's, so
+// that the command writes to stderr.
+func reportChild(ctx context.Context, e *env, f *reportFlags) (*profiler.Recording, error) {
+	c, path, err := holdCommand(f.command, os.Stderr)
+	if err != nil {
+		return nil, err
+	}
+	rec, err := recordProcess(ctx, e, &f.recordFlags, c.cmd.Process.Pid, &profiler.Pending{Exe: path, Release: c.release})
+	c.drop()
+	if rec == nil {
+		c.cmd.Wait()
+		return nil, err
+	}
+	return rec, errors.Join(err, c.end())
+}
+
+// reportInput reads a profile; "-" is stdin.
+func reportInput(e *env, path string) (*profile.Profile, error) {
+	if path == "-" {
+		return diff.Read(e.stdin, "stdin")
+	}
+	return readProfile(path)
+}

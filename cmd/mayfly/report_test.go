@@ -1,0 +1,84 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/pprof/profile"
+)
+
+// requests is a timeline profile of n requests that sleep ms each, one after the other.
+func requests(n int, ms int64) *profile.Profile {
+	const began = int64(1_800_000_000e9)
+	f := &profile.Function{ID: 1, Name: "main.nap", Filename: "/src/main/x.go"}
+	l := &profile.Location{ID: 1, Line: []profile.Line{{Function: f, Line: 7}}}
+	p := &profile.Profile{TimeNanos: began, Function: []*profile.Function{f}, Location: []*profile.Location{l}}
+	for _, c := range []string{"samples", "cpu", "runnable", "blocked", "wall"} {
+		p.SampleType = append(p.SampleType, &profile.ValueType{Type: c, Unit: "nanoseconds"})
+	}
+	end := began + 100e6
+	for i := range n {
+		end += ms * 1e6
+		p.Sample = append(p.Sample, &profile.Sample{
+			Location: []*profile.Location{l}, Value: []int64{0, 0, 0, ms * 1e6, ms * 1e6},
+			Label:    map[string][]string{"go.state": {"sleep"}, "request": {fmt.Sprint(i)}},
+			NumLabel: map[string][]int64{"go.id": {int64(i + 1)}, "end_timestamp_ns": {end}},
+		})
+	}
+	p.DurationNanos = end + 1e9 - began
+	return p
+}
+
+// TestReport has the exit codes that scripts rely on, and the errors of files that are no use.
+func TestReport(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name string, p *profile.Profile, keep float64) string {
+		var b bytes.Buffer
+		if err := p.Write(&b); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, b.Bytes()[:int(float64(b.Len())*keep)], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	cpuOnly := requests(400, 20)
+	cpuOnly.SampleType = cpuOnly.SampleType[:2]
+	for _, s := range cpuOnly.Sample {
+		s.Value = s.Value[:2]
+	}
+	tests := []struct {
+		path, stdout, err string
+		code              int
+	}{
+		{file("met", requests(400, 5), 1), "p99<10ms MET", "", codeOK},
+		{file("broken", requests(400, 20), 1), "sleep in main.nap", "", codeRegression},
+		{file("few", requests(12, 20), 1), "12 requests are too few", "", codeUndecided},
+		{file("torn", requests(400, 20), 0.5), "", "not a pprof profile", codeFailed},
+		{file("cpu", cpuOnly, 1), "", "mayfly record --timeline", codeFailed},
+	}
+	for _, tt := range tests {
+		var out, errs bytes.Buffer
+		e := &env{stdin: strings.NewReader(""), stdout: &out, stderr: &errs, getenv: func(string) string { return "" }}
+		err := run(t.Context(), e, []string{"report", "--slo", "p99<10ms", "--request", "label:request", tt.path})
+		if code := exitCode(err); code != tt.code || !strings.Contains(out.String(), tt.stdout) || !strings.Contains(message(err), tt.err) {
+			t.Errorf("%s: exit code %d, %q, stdout %q; want %d", filepath.Base(tt.path), code, message(err), out.String(), tt.code)
+		}
+	}
+	var out bytes.Buffer
+	e := &env{stdin: strings.NewReader(""), stdout: &out, stderr: &out, getenv: func(string) string { return "" }}
+	err := run(t.Context(), e, []string{"report", "--slo", "p99<10ms", "--request", "label:request", "--format", "json", tests[1].path})
+	var got struct {
+		Verdict string
+		Cause   struct{ Kind, Function string }
+	}
+	if jerr := json.Unmarshal(out.Bytes(), &got); jerr != nil || exitCode(err) != codeRegression || got.Cause.Kind != "sleep" || got.Cause.Function != "main.nap" {
+		t.Errorf("json: %v, %v, %+v", jerr, err, got)
+	}
+}

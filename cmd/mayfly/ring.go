@@ -1,0 +1,299 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/mayfly-profiler/mayfly/internal/when"
+	"github.com/mayfly-profiler/mayfly/profiler"
+)
+
+// The flight recorder: `record --ring 30s` records until it is told to end, and writes what was
+// around the moments that somebody, or a condition, points at.
+
+// ringFlags are the flags of record that are about the ring.
+type ringFlags struct {
+	before   duration
+	after    duration
+	coolDown duration
+	limit    int // MiB
+	on       []string
+	when     string
+}
+
+// defaultTrigger is where triggers by HTTP are listened for when nobody says: on this host only,
+// beside the port that net/http/pprof is used to have.
+const defaultTrigger = "127.0.0.1:6061"
+
+func (f *ringFlags) define(fl *pflag.FlagSet) {
+	*f = ringFlags{after: duration(5 * time.Second), coolDown: duration(time.Minute), limit: profiler.DefaultRingLimit >> 20}
+	fl.Var(&f.before, "ring", "flight recorder: keep so much in memory and write it when triggered")
+	fl.Var(&f.after, "after", "with --ring: how much after the trigger is written too")
+	fl.Var(&f.coolDown, "cool-down", "with --ring: how long triggers are refused after one")
+	fl.IntVar(&f.limit, "ring-limit", f.limit, "with --ring: MiB of memory for what is kept; a shorter window when it is full")
+	fl.StringArrayVar(&f.on, "on", nil, "with --ring: SIGUSR2, http, http=ADDRESS or exit (of the target); repeat for more")
+	fl.StringVar(&f.when, "when", "", "with --ring: a condition on latencies, like p99(endpoint=/fulfil)>800ms")
+}
+
+// check finds what is wrong with the flags.
+func (f *ringFlags) check(r *recordFlags) error {
+	_, err := f.condition()
+	switch {
+	case f.before == 0 && (len(f.on) > 0 || f.when != ""):
+		return usagef("record: --on and --when want --ring DURATION")
+	case f.before == 0:
+		return nil
+	case len(r.command) > 0:
+		return usagef("record: --ring wants a running process (-p PID)")
+	case r.output == "-":
+		return usagef("record: --ring writes files: -o names them")
+	case len(f.on) == 0 && f.when == "":
+		return usagef("record: --ring without a trigger: give --on SIGUSR2, --on http, --on exit or --when CONDITION")
+	case err != nil:
+		return usagef("record: --when %w", err)
+	case f.when != "" && r.mode != string(profiler.Wall):
+		return usagef("record: --when wants --mode wall")
+	case f.limit < 1:
+		return usagef("record: --ring-limit %d: at least 1 MiB", f.limit)
+	}
+	for _, on := range f.on {
+		kind, _, valued := strings.Cut(on, "=")
+		if kind != "http" && (valued || kind != "exit" && on != triggerSignalName) {
+			return usagef("record: --on %q: not %s, http, http=ADDRESS or exit", on, triggerSignalName)
+		}
+	}
+	return nil
+}
+
+func (f *ringFlags) condition() (*when.Condition, error) {
+	if f.when == "" {
+		return nil, nil
+	}
+	return when.Parse(f.when)
+}
+
+// flight is a flight recorder under way.
+type flight struct {
+	env   *env
+	flags *recordFlags
+	ring  *profiler.Ring
+	watch *when.Watch // nil: no condition
+	exit  bool        // the end of the target is a trigger
+	ended string      // why the last slice ended
+	file  func(time.Time) string
+
+	writing sync.WaitGroup // one at most
+}
+
+func newFlight(e *env, f *recordFlags) (*flight, error) {
+	r := &f.ring
+	fl := &flight{env: e, flags: f, file: dumpName(f.output)}
+	fl.ring = profiler.NewRing(profiler.RingOptions{
+		Before: time.Duration(r.before), After: time.Duration(r.after), CoolDown: time.Duration(r.coolDown), Limit: r.limit << 20,
+	})
+	c, err := r.condition()
+	if c != nil {
+		fl.watch = when.NewWatch(c, time.Duration(r.before))
+	}
+	return fl, err
+}
+
+// recordRing runs the flight recorder until ctx or the target ends.
+func recordRing(ctx context.Context, e *env, f *recordFlags) error {
+	fl, err := newFlight(e, f)
+	if err != nil {
+		return err
+	}
+	stop, err := fl.listen(ctx)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	o := f.options()
+	o.Every, o.Progress = min(time.Second, max(time.Duration(f.ring.before)/4, 100*time.Millisecond)), nil
+	o.Keep.Timeline = o.Keep.Timeline || fl.watch != nil
+	o.Started = func() {
+		e.say("recording %d: keeping the last %s, Ctrl-C ends", f.pid, &f.ring.before)
+		if f.duration > 0 {
+			time.AfterFunc(time.Duration(f.duration), func() { cancel(context.DeadlineExceeded) })
+		}
+	}
+	said := false
+	err = profiler.Stream(ctx, f.pid, o, func(rec *profiler.Recording) error {
+		if !said {
+			for _, d := range rec.Summary.Denied {
+				e.warn("missing: %s", d)
+			}
+			said = true
+		}
+		return fl.take(rec)
+	})
+	return errors.Join(err, fl.end(ctx))
+}
+
+// take takes up a slice.
+func (fl *flight) take(rec *profiler.Recording) error {
+	fl.ended = rec.Summary.End
+	if fl.watch != nil {
+		if why := fl.watch.Add(rec.Profile); why != "" {
+			if _, ok := fl.ring.Trigger(time.Now(), why); ok {
+				fl.env.say("%s", why)
+				fl.watch.Reset()
+			}
+		}
+	}
+	window, err := fl.ring.Add(rec)
+	if err != nil || window == nil {
+		return err
+	}
+	fl.writing.Wait()
+	fl.writing.Go(func() { // beside the stream: the longer a slice has to wait, the longer it gets
+		if err := fl.write(window); err != nil {
+			fl.env.warn("%s", oneLine(err.Error())) // a full disk is no reason to stop watching
+		}
+	})
+	return nil
+}
+
+// end writes what is still waited for, and the last window if the target's end is a trigger.
+func (fl *flight) end(ctx context.Context) error {
+	why := ""
+	if fl.exit && ctx.Err() == nil {
+		why = fl.ended
+	}
+	window := fl.ring.Rest(why)
+	fl.writing.Wait()
+	if window == nil {
+		return nil
+	}
+	return fl.write(window)
+}
+
+func (fl *flight) write(w *profiler.Window) error {
+	rec, err := w.Recording()
+	if err != nil {
+		return err
+	}
+	f := *fl.flags
+	for now := time.Now(); ; now = now.Add(time.Millisecond) {
+		f.output = fl.file(now)
+		if _, err := os.Stat(f.output); err != nil { // a name that is free
+			break
+		}
+	}
+	err = finishRecord(fl.env, &f, rec, nil)
+	*rec = profiler.Recording{}
+	debug.FreeOSMemory() // a dump needs much for a moment, and the host's memory is the target's
+	return err
+}
+
+// dumpName makes the names of dumps: the time in front of the extension, or of the first of two.
+func dumpName(output string) func(time.Time) string {
+	dir, name := filepath.Split(output)
+	ext := filepath.Ext(name)
+	if base := strings.TrimSuffix(name, ext); ext == ".gz" {
+		ext = filepath.Ext(base) + ext
+	}
+	base := strings.TrimSuffix(name, ext)
+	return func(t time.Time) string {
+		return filepath.Join(dir, fmt.Sprintf("%s-%s%s", base, t.UTC().Format("20060102T150405.000Z"), ext))
+	}
+}
+
+// listen waits for triggers from outside. stop ends it.
+func (fl *flight) listen(ctx context.Context) (stop func(), err error) {
+	var stops []func()
+	stop = func() {
+		for _, s := range stops {
+			s()
+		}
+	}
+	for _, on := range fl.flags.ring.on {
+		kind, addr, _ := strings.Cut(on, "=")
+		switch kind {
+		case "exit":
+			fl.exit = true
+		case "http":
+			s, err := fl.serve(addr)
+			if err != nil {
+				stop()
+				return nil, err
+			}
+			stops = append(stops, s)
+		default:
+			stops = append(stops, fl.signals(ctx))
+		}
+	}
+	return stop, nil
+}
+
+// signals takes each trigger signal that mayfly itself gets for a trigger.
+func (fl *flight) signals(ctx context.Context) (stop func()) {
+	ch := make(chan os.Signal, 1)
+	signal.Notify(ch, triggerSignal)
+	fl.env.say("kill -USR2 %d writes the window", os.Getpid())
+	go func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ch:
+				if next, ok := fl.ring.Trigger(time.Now(), triggerSignalName); !ok {
+					fl.env.say("%s: not again before %s", triggerSignalName, next.Format(time.TimeOnly))
+				}
+			}
+		}
+	}()
+	return func() { signal.Stop(ch) }
+}
+
+// serve answers POST /dump.
+func (fl *flight) serve(addr string) (stop func(), err error) {
+	if addr == "" {
+		addr = defaultTrigger
+	}
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen for triggers: %w (--on http=ADDRESS takes another)", err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /dump", fl.dump)
+	s := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, WriteTimeout: 5 * time.Second, MaxHeaderBytes: 16 << 10}
+	fl.env.say("curl -X POST http://%s/dump writes the window", l.Addr())
+	go s.Serve(l)
+	return func() { s.Close() }, nil
+}
+
+// dump answers a trigger by HTTP. A page in somebody's browser may send a POST to this host too:
+// browsers say so by the header Origin.
+func (fl *flight) dump(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("Origin") != "" {
+		http.Error(w, "not for browsers", http.StatusForbidden)
+		return
+	}
+	now := time.Now()
+	next, ok := fl.ring.Trigger(now, "http "+printable(r.RemoteAddr))
+	if !ok {
+		w.Header().Set("Retry-After", strconv.Itoa(int(time.Until(next).Seconds())+1))
+		http.Error(w, "not again before "+next.UTC().Format(time.RFC3339), http.StatusTooManyRequests)
+		return
+	}
+	w.WriteHeader(http.StatusAccepted)
+	io.WriteString(w, fmt.Sprintf("the window is written %s from now\n", &fl.flags.ring.after))
+}

@@ -1,0 +1,300 @@
+package diff
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// What weights are divided by.
+const (
+	unitShare   = "share"
+	unitSecond  = "second"
+	unitOp      = "op"
+	unitRequest = "request"
+)
+
+// ErrNoProfiles is returned when a side is empty.
+var ErrNoProfiles = errors.New("no profiles to compare")
+
+// Compare compares two sides. Profiles of one side are repeats of the same thing; with one profile
+// a side the blocks of a timeline stand in for repeats, and without a timeline the counts have to
+// do. That the profiles cannot be compared is a Result too, with the Outcome Incomparable.
+func Compare(before, after []*Profile, o Options) (*Result, error) {
+	if len(before) == 0 || len(after) == 0 {
+		return nil, ErrNoProfiles
+	}
+	o = o.withDefaults()
+	c := &comparison{o: o, sides: [2][]*Profile{before, after}}
+	c.out = &Result{By: o.By.String(), Seed: o.Seed, Alpha: o.Alpha, Base: side(before), New: side(after), effect: o.MinEffect}
+	columns := c.columns()
+	if c.out.Reasons = c.incomparable(columns); len(c.out.Reasons) > 0 {
+		c.out.Outcome = Incomparable
+		return c.out, nil
+	}
+	c.index()
+	for _, name := range columns {
+		c.tables = append(c.tables, c.table(name))
+	}
+	c.notes()
+	c.test()
+	c.report()
+	return c.out, nil
+}
+
+// comparison is the work of Compare.
+type comparison struct {
+	o      Options
+	sides  [2][]*Profile
+	names  []string
+	rows   [2][][]int // by side, profile and row of that profile: the common row
+	tables []*table
+	trials []trial
+	out    *Result
+}
+
+// trial is one row of one table that is tested, or a table's total.
+type trial struct {
+	table  int
+	row    int // -1: the total; untested
+	t      *table
+	p, adj float64
+	weight float64 // of the error rate
+}
+
+const untested = -2
+
+func side(profiles []*Profile) Side {
+	s := Side{Profiles: len(profiles), GoVersion: profiles[0].facts.goVersion, BuildID: profiles[0].facts.buildID}
+	cpu := 0.0
+	for _, p := range profiles {
+		s.Seconds += p.Seconds
+		s.Samples += p.samples
+		if c := p.column("cpu"); c != nil {
+			cpu += c.total
+		}
+	}
+	if cpu > 0 {
+		s.Rate = math.Round(s.Samples / (cpu / 1e9))
+	}
+	return s
+}
+
+// index gives the rows of all profiles common numbers.
+func (c *comparison) index() {
+	index := make(map[string]int)
+	fold := c.o.By.frames() && c.releases()
+	for s, profiles := range c.sides {
+		for _, p := range profiles {
+			rows := make([]int, len(p.rows))
+			for i, name := range p.rows {
+				if fold && ofGo(name) {
+					name = goRow
+				}
+				row, ok := index[name]
+				if !ok {
+					row = len(c.names)
+					index[name] = row
+					c.names = append(c.names, name)
+				}
+				rows[i] = row
+			}
+			c.rows[s] = append(c.rows[s], rows)
+		}
+	}
+	if fold {
+		c.note("different Go releases (%s, %s): functions of the runtime and of internal packages are one row", c.out.Base.GoVersion, c.out.New.GoVersion)
+	}
+}
+
+// releases says whether the profiles come from different Go releases.
+func (c *comparison) releases() bool {
+	first := c.out.Base.GoVersion
+	for _, profiles := range c.sides {
+		for _, p := range profiles {
+			if p.facts.goVersion != first {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (c *comparison) note(format string, args ...any) {
+	c.out.Notes = append(c.out.Notes, fmt.Sprintf(format, args...))
+}
+
+// table makes the table of a column.
+func (c *comparison) table(name string) *table {
+	t := &table{name: name, unit: c.unit(name), names: c.names, peeled: make([]bool, len(c.names)), n: make([]float64, len(c.names))}
+	single := len(c.sides[older]) == 1 && len(c.sides[newer]) == 1 &&
+		c.sides[older][0].column(name).blocks != nil && c.sides[newer][0].column(name).blocks != nil
+	for s, profiles := range c.sides {
+		h := &t.side[s]
+		h.blocks = single
+		total, count := 0.0, 0.0
+		for i, p := range profiles {
+			col := p.column(name)
+			total += col.total
+			count += col.count
+			c.count(t, col, c.rows[s][i])
+			h.rep = append(h.rep, c.repeats(p, col, c.rows[s][i], single)...)
+		}
+		h.weight = waitQuantum
+		if onCPU(name) && count > 0 {
+			h.weight = total / count
+		}
+	}
+	t.reset()
+	t.seconds = min(c.out.Base.Seconds, c.out.New.Seconds)
+	return t
+}
+
+// count adds the samples of a column to those of the table.
+func (c *comparison) count(t *table, col *sums, rows []int) {
+	for i := range col.flat {
+		n := col.flat[i] / waitQuantum
+		if col.n != nil {
+			n = col.n[i]
+		}
+		if c.o.Cumulative && c.o.By.frames() {
+			n = col.cum[i] / waitQuantum
+			if col.n != nil && col.total > 0 {
+				n = col.cum[i] * col.count / col.total
+			}
+		}
+		t.n[rows[i]] += n
+	}
+}
+
+// repeats are the observations that one profile has of a column.
+func (c *comparison) repeats(p *Profile, col *sums, rows []int, single bool) []repeat {
+	if !single {
+		flat := col.flat
+		if c.o.Cumulative && c.o.By.frames() {
+			flat = col.cum
+		}
+		return []repeat{{x: c.spreadOut(flat, rows), total: col.total, samples: col.count, per: c.exposure(p, 1)}}
+	}
+	var reps []repeat
+	for _, b := range col.blocks {
+		reps = append(reps, repeat{x: c.spreadOut(b.flat, rows), total: b.total, samples: b.count, per: c.exposure(p, 1.0/blocks)})
+	}
+	return reps
+}
+
+// spreadOut renumbers rows.
+func (c *comparison) spreadOut(flat []float64, rows []int) []float64 {
+	x := make([]float64, len(c.names))
+	for i, v := range flat {
+		x[rows[i]] += v
+	}
+	return x
+}
+
+// exposure is by what a part of a profile's weights are divided when it is not its total.
+func (c *comparison) exposure(p *Profile, part float64) float64 {
+	switch {
+	case c.o.Ops > 0:
+		return c.o.Ops * part
+	case c.o.Per != "":
+		return max(1, p.requests) * part
+	case p.Seconds > 0:
+		return p.Seconds * part
+	}
+	return 1
+}
+
+func (c *comparison) unit(column string) string {
+	switch {
+	case c.o.Ops > 0:
+		return unitOp
+	case c.o.Per != "":
+		return unitRequest
+	case onCPU(column) || !c.timed():
+		return unitShare
+	}
+	return unitSecond
+}
+
+// timed says whether all profiles say how long they took.
+func (c *comparison) timed() bool {
+	for _, profiles := range c.sides {
+		if slices.ContainsFunc(profiles, func(p *Profile) bool { return p.Seconds <= 0 }) {
+			return false
+		}
+	}
+	return true
+}
+
+// notes says what weakens the answer.
+func (c *comparison) notes() {
+	t := c.tables[0]
+	switch {
+	case t.blocks():
+		c.out.Base.Blocks, c.out.New.Blocks = len(t.side[older].rep), len(t.side[newer].rep)
+		c.note("one profile a side: %d blocks of its time stand in for repeats, and what differs between two runs is assumed", blocks)
+	case !t.repeats():
+		c.note("one profile a side and no timeline: noise is estimated from counts and from the bulk of the rows, which is weaker than repeats")
+	}
+	if !c.timed() {
+		c.note("a profile does not say how long it took: no totals by second")
+	}
+	if c.out.Base.BuildID != "" && c.out.Base.BuildID == c.out.New.BuildID {
+		c.note("both sides are the same build (%s)", c.out.Base.BuildID)
+	}
+}
+
+// report fills in the result.
+func (c *comparison) report() {
+	c.out.Tested = len(c.trials)
+	for i, t := range c.tables {
+		col := Column{Name: t.name, Unit: t.unit, Rows: []Row{}, scaling: t.side[newer].scale() / t.side[older].scale()}
+		for row, out := range t.peeled {
+			if out {
+				col.Peeled = append(col.Peeled, t.names[row])
+			}
+		}
+		tested := make(map[int]trial)
+		col.Total = c.describe(t.total(), 0, trial{p: 1, adj: 1, row: untested})
+		for _, x := range c.trials {
+			if x.table == i && x.row < 0 {
+				col.Total = c.describe(x.t, 0, x)
+			} else if x.table == i {
+				tested[x.row] = x
+			}
+		}
+		for row := range t.names {
+			if x, ok := tested[row]; ok {
+				col.Rows = append(col.Rows, c.describe(t, row, x))
+			} else if t.n[row] > 0 {
+				col.Small++
+			}
+		}
+		slices.SortStableFunc(col.Rows, compareRows)
+		c.out.Columns = append(c.out.Columns, col)
+	}
+	c.out.Outcome = c.whole()
+}
+
+// compareRows orders what was found first, then the largest change.
+func compareRows(a, b Row) int {
+	return cmp.Or(
+		cmp.Compare(rank(a.Outcome), rank(b.Outcome)),
+		-cmp.Compare(math.Abs(a.Change.Abs)*a.certainty(), math.Abs(b.Change.Abs)*b.certainty()),
+		-cmp.Compare(a.Base.Mean+a.New.Mean, b.Base.Mean+b.New.Mean),
+		cmp.Compare(a.Name, b.Name))
+}
+
+func (r Row) certainty() float64 {
+	if r.Outcome == Regressed || r.Outcome == Improved {
+		return 1
+	}
+	return 0 // by size
+}
+
+func rank(o Outcome) int {
+	return slices.Index([]Outcome{Regressed, Improved, Undecided, Same}, o)
+}

@@ -1,0 +1,185 @@
+package diff
+
+import (
+	"encoding/binary"
+	"fmt"
+	"iter"
+
+	"github.com/google/pprof/profile"
+)
+
+// decoder reads samples in profile.proto's encoding, one after the other into the same Sample: package
+// profile keeps a kilobyte for each. All else of a profile is package profile's to read.
+type decoder struct {
+	strings   []string
+	locations map[uint64]*profile.Location
+	dense     []*profile.Location // the same by id, where ids are as small as nearly all writers make them
+	values    int
+	sample    profile.Sample
+	err       error
+}
+
+func newDecoder(head *profile.Profile, strings []string) *decoder {
+	d := &decoder{strings: strings, locations: make(map[uint64]*profile.Location, len(head.Location)), values: len(head.SampleType)}
+	d.dense = make([]*profile.Location, 2*len(head.Location)+1)
+	for _, l := range head.Location {
+		d.locations[l.ID] = l
+		if l.ID < uint64(len(d.dense)) {
+			d.dense[l.ID] = l
+		}
+	}
+	d.sample.Label, d.sample.NumLabel = make(map[string][]string), make(map[string][]int64)
+	return d
+}
+
+// each yields the samples of a message; it ends at the first error. A sample is valid until the next.
+func (d *decoder) each(b []byte) iter.Seq[*profile.Sample] {
+	return func(yield func(*profile.Sample) bool) {
+		rest := b
+		for len(rest) > 0 && d.err == nil {
+			var f field
+			if f, rest = d.field(rest); d.err != nil || f.number != fieldSample {
+				continue
+			}
+			d.reset()
+			d.read(f.bytes)
+			if d.err == nil && !yield(&d.sample) {
+				return
+			}
+		}
+	}
+}
+
+func (d *decoder) reset() {
+	s := &d.sample
+	s.Location, s.Value = s.Location[:0], s.Value[:0]
+	clear(s.Label)
+	clear(s.NumLabel)
+}
+
+// field is one field of a message.
+type field struct {
+	number uint64
+	packed bool // bytes hold the value, else value does
+	value  uint64
+	bytes  []byte
+}
+
+// field splits the first field off b.
+func (d *decoder) field(b []byte) (f field, rest []byte) {
+	tag, b := d.varint(b)
+	f.number = tag >> 3
+	switch tag & 7 {
+	case 0:
+		f.value, b = d.varint(b)
+	case 2:
+		var n uint64
+		n, b = d.varint(b)
+		if n > uint64(len(b)) {
+			d.fail("a field is longer than its message")
+			return f, nil
+		}
+		f.packed, f.bytes, b = true, b[:n], b[n:]
+	default:
+		d.fail("a field of unknown kind")
+		return f, nil
+	}
+	return f, b
+}
+
+func (d *decoder) varint(b []byte) (uint64, []byte) {
+	v, n := binary.Uvarint(b)
+	if n <= 0 {
+		d.fail("a number without end")
+		return 0, nil
+	}
+	return v, b[n:]
+}
+
+func (d *decoder) fail(why string) {
+	if d.err == nil {
+		d.err = fmt.Errorf("%w: sample: %s", ErrNotProfile, why)
+	}
+}
+
+// numbers calls do with each number of a repeated field, packed or not.
+func (d *decoder) numbers(f field, do func(uint64)) {
+	if !f.packed {
+		do(f.value)
+		return
+	}
+	for b := f.bytes; len(b) > 0 && d.err == nil; {
+		var v uint64
+		if v, b = d.varint(b); d.err == nil {
+			do(v)
+		}
+	}
+}
+
+func (d *decoder) read(b []byte) {
+	for len(b) > 0 && d.err == nil {
+		var f field
+		f, b = d.field(b)
+		switch {
+		case d.err != nil:
+		case f.number == 1:
+			d.numbers(f, d.location)
+		case f.number == 2:
+			d.numbers(f, d.value)
+		case f.number == 3 && f.packed:
+			d.label(f.bytes)
+		}
+	}
+	if d.err == nil && len(d.sample.Value) != d.values {
+		d.fail("wrong number of values")
+	}
+}
+
+func (d *decoder) location(id uint64) {
+	var l *profile.Location
+	if id < uint64(len(d.dense)) {
+		l = d.dense[id]
+	} else {
+		l = d.locations[id]
+	}
+	if l == nil {
+		d.fail("no such location")
+	}
+	d.sample.Location = append(d.sample.Location, l)
+}
+
+func (d *decoder) value(v uint64) {
+	if int64(v) < 0 && d.err == nil {
+		d.err = errNegative
+	}
+	d.sample.Value = append(d.sample.Value, int64(v))
+}
+
+func (d *decoder) label(b []byte) {
+	var key, text string
+	var num int64
+	for len(b) > 0 && d.err == nil {
+		var f field
+		switch f, b = d.field(b); f.number {
+		case 1:
+			key = d.text(f.value)
+		case 2:
+			text = d.text(f.value)
+		case 3:
+			num = int64(f.value)
+		}
+	}
+	if text != "" {
+		d.sample.Label[key] = append(d.sample.Label[key], text)
+	} else {
+		d.sample.NumLabel[key] = append(d.sample.NumLabel[key], num)
+	}
+}
+
+func (d *decoder) text(i uint64) string {
+	if i >= uint64(len(d.strings)) {
+		d.fail("no such string")
+		return ""
+	}
+	return d.strings[i]
+}

@@ -1,0 +1,195 @@
+// Package diff says whether one set of profiles differs from another, and where.
+//
+// A profile is a sample of what a program does, so two profiles of one unchanged program differ.
+// Subtracting them shows that noise as if it were news. This package compares rows (functions,
+// lines, labels, states) the way that other counted samples of many things at once are compared,
+// with a model of the noise, an error rate that holds over all rows together, and an answer
+// "undecided" for when there is too little data:
+//
+//  1. Read reads a profile from untrusted bytes. Reduce adds it up by rows.
+//  2. Compare takes the reduced profiles of both sides; those of one side are repeats.
+//  3. A Result is written by one of Formats.
+//
+// It sees profiles only, and computes no random number except where a seed says which.
+package diff
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Outcome is what a comparison says of a row, or of the whole.
+type Outcome string
+
+const (
+	Improved     Outcome = "improved"
+	Same         Outcome = "same"
+	Regressed    Outcome = "regressed"
+	Undecided    Outcome = "undecided"      // too few samples to say
+	Incomparable Outcome = "not comparable" // of the whole only
+)
+
+// Options say how to compare. The zero value works.
+type Options struct {
+	// By says what a row is; the zero value is a function.
+	By By
+	// Columns are the sample types to compare; nil is all columns of time that both sides have.
+	Columns []string
+	// Cumulative compares the time of a function with all that it called, instead of its own.
+	Cumulative bool
+	// Ops is the number of operations in each profile; 0 is unknown.
+	Ops float64
+	// Per is a label key whose distinct values in a profile are its number of requests.
+	Per string
+	// Alpha bounds the share of false findings among all findings; 0 is DefaultAlpha.
+	Alpha float64
+	// MinEffect is the smallest relative change that counts; 0 is DefaultMinEffect.
+	MinEffect float64
+	// MinSamples is how many samples of both sides a row needs to be tested; 0 is DefaultMinSamples.
+	MinSamples float64
+	// AnyHost compares profiles although they come from different kernels.
+	AnyHost bool
+	// Seed is for what is drawn at random, and printed.
+	Seed uint64
+}
+
+const (
+	DefaultAlpha      = 0.05
+	DefaultMinEffect  = 0.02
+	DefaultMinSamples = 50
+)
+
+// Margin is the change that "same" rules out, as a share of the whole column. What could be
+// larger is undecided.
+const Margin = 0.05
+
+func (o Options) withDefaults() Options {
+	if o.Alpha == 0 {
+		o.Alpha = DefaultAlpha
+	}
+	if o.MinEffect == 0 {
+		o.MinEffect = DefaultMinEffect
+	}
+	if o.MinSamples == 0 {
+		o.MinSamples = DefaultMinSamples
+	}
+	return o
+}
+
+// By says what a row is. The zero value is a function; Label and State can be combined.
+type By struct {
+	Line  bool
+	State bool
+	Label string // its key
+}
+
+// ParseBy reads func, line, state, label:KEY or label:KEY,state.
+func ParseBy(text string) (By, error) {
+	var by By
+	parts := strings.Split(text, ",")
+	for _, part := range parts {
+		key, isLabel := strings.CutPrefix(part, "label:")
+		switch {
+		case part == "func" && len(parts) == 1:
+		case part == "line" && len(parts) == 1:
+			by.Line = true
+		case part == "state":
+			by.State = true
+		case isLabel && key != "" && by.Label == "":
+			by.Label = key
+		default:
+			return by, fmt.Errorf("rows by %q: not func, line, state, label:KEY or label:KEY,state", text)
+		}
+	}
+	return by, nil
+}
+
+// String is what ParseBy reads.
+func (by By) String() string {
+	switch {
+	case by.Line:
+		return "line"
+	case by.Label != "" && by.State:
+		return "label:" + by.Label + ",state"
+	case by.Label != "":
+		return "label:" + by.Label
+	case by.State:
+		return "state"
+	}
+	return "func"
+}
+
+func (by By) frames() bool { return by.Label == "" && !by.State }
+
+// Result is a comparison.
+type Result struct {
+	Outcome Outcome  `json:"outcome"`
+	Reasons []string `json:"reasons,omitempty"` // why not comparable
+	Notes   []string `json:"notes,omitempty"`   // what to know before believing the rest
+	By      string   `json:"by"`
+	Seed    uint64   `json:"seed"`
+	Alpha   float64  `json:"alpha"`
+	Tested  int      `json:"tested"` // rows and totals over which the error rate holds
+	Base    Side     `json:"base"`
+	New     Side     `json:"new"`
+	Columns []Column `json:"columns"`
+	Budget  []Limit  `json:"budget,omitempty"`
+
+	effect float64
+}
+
+// Side describes the profiles of one side.
+type Side struct {
+	Profiles  int     `json:"profiles"`
+	Blocks    int     `json:"blocks,omitempty"` // of time, that stand in for repeats
+	Seconds   float64 `json:"seconds"`
+	Rate      float64 `json:"rate_hz"` // samples per second of CPU time
+	Samples   float64 `json:"samples"`
+	GoVersion string  `json:"go_version,omitempty"`
+	BuildID   string  `json:"build_id,omitempty"`
+}
+
+// Column is the comparison of one sample type.
+type Column struct {
+	Name string `json:"name"`
+	// Unit is what the rows' weights are divided by: "share" of the column, or "second", "op", "request" (ns each).
+	Unit string `json:"unit"`
+	// Peeled are the rows that changed so much that the other rows' shares are taken without them.
+	Peeled []string `json:"peeled,omitempty"`
+	Total  Row      `json:"total"` // ns per second, or per op or request
+	Rows   []Row    `json:"rows"`  // the largest change first
+	// Small is how many rows have too few samples to be tested.
+	Small int `json:"small"`
+
+	scaling float64 // what brings the base side to the new side's scale
+}
+
+// Row is the comparison of one row.
+type Row struct {
+	Name    string   `json:"name"`
+	Base    Estimate `json:"base"`
+	New     Estimate `json:"new"`
+	Change  Change   `json:"change"`
+	Outcome Outcome  `json:"outcome"`
+
+	tested bool
+	n      float64 // samples of both sides
+}
+
+// Estimate is a mean over repeats, with half the width of its interval.
+type Estimate struct {
+	Mean   float64 `json:"mean"`
+	Margin float64 `json:"margin"`
+	Share  float64 `json:"share"` // of the column, whatever the unit
+	Second float64 `json:"ns_per_second"`
+}
+
+// Change is new against base.
+type Change struct {
+	Abs      float64 `json:"abs"`        // in the column's unit
+	Low      float64 `json:"low"`        // the interval of Abs
+	High     float64 `json:"high"`       //
+	Relative float64 `json:"relative"`   // Abs by base; of a row without base 0
+	P        float64 `json:"p"`          // of this row alone
+	Adjusted float64 `json:"p_adjusted"` // over all rows (Benjamini-Hochberg)
+}

@@ -1,0 +1,238 @@
+package diff
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"strings"
+
+	"github.com/google/pprof/profile"
+)
+
+// Document is what a format writes.
+type Document struct {
+	*Result
+	// Before and After are the profiles of both sides, for formats with Stacks. They are written to.
+	Before, After []*profile.Profile
+}
+
+// Format is one way to write a comparison.
+type Format struct {
+	Name   string
+	Doc    string
+	Stacks bool // wants the profiles themselves
+	Write  func(io.Writer, *Document) error
+}
+
+var formats = []Format{
+	{"text", "a table like benchstat's", false, writeText},
+	{"markdown", "a comment for a pull request: verdict first, at most ten rows, the rest folded", false, writeMarkdown},
+	{"json", "all numbers, one object", false, writeJSON},
+	{"html", "one page with a differential flame graph; needs no network", true, writeHTML},
+	{"pprof", "the difference as a profile, for go tool pprof", true, writePprof},
+}
+
+// Formats returns all formats, the default first.
+func Formats() []Format { return append([]Format(nil), formats...) }
+
+// ByName returns the format with the given name.
+func ByName(name string) (Format, error) {
+	var names []string
+	for _, f := range formats {
+		if f.Name == name {
+			return f, nil
+		}
+		names = append(names, f.Name)
+	}
+	return Format{}, fmt.Errorf("format %q: not one of %s", name, strings.Join(names, ", "))
+}
+
+func writeJSON(w io.Writer, d *Document) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(d.Result)
+}
+
+// Verdict is one sentence about the whole.
+func (r *Result) Verdict() string {
+	found := r.found()
+	switch r.Outcome {
+	case Incomparable:
+		return "not comparable: " + strings.Join(r.Reasons, "; ")
+	case Regressed:
+		return "regressed: " + found
+	case Improved:
+		return "improved: " + found
+	case Undecided:
+		return "undecided: no regression found, but there is too little data to rule out one of " + percent(Margin) + " of a column"
+	}
+	return "same: no row changed, and a change of " + percent(Margin) + " of a column is ruled out"
+}
+
+// found names the largest change that decides the outcome, and counts the others.
+func (r *Result) found() string {
+	var first string
+	n := 0
+	for _, c := range r.Columns {
+		for _, row := range append(c.Rows[:len(c.Rows):len(c.Rows)], c.Total) {
+			if row.Outcome != r.Outcome {
+				continue
+			}
+			if n++; n == 1 {
+				first = fmt.Sprintf("%s %s %s", c.label(row), row.change(), c.Name)
+			}
+		}
+	}
+	if n > 1 {
+		first += fmt.Sprintf(", and %d more", n-1)
+	}
+	return first
+}
+
+func (c Column) label(r Row) string {
+	if r.Name == totalName {
+		return "total"
+	}
+	return r.Name
+}
+
+// totalName is the name of a column's total among its rows.
+const totalName = "total"
+
+// value is an estimate in the column's unit.
+func (c Column) value(v float64, r Row) string {
+	if c.Unit == unitShare && r.Name != totalName {
+		return percent(v)
+	}
+	unit := map[string]string{unitOp: "/op", unitRequest: "/req"}[c.Unit]
+	if unit == "" {
+		unit = "/s"
+	}
+	return duration(v) + unit
+}
+
+// estimate is "5.02% ± 3%", as benchstat has it: the interval in percent of the value.
+func (c Column) estimate(e Estimate, r Row) string {
+	s := c.value(e.Mean, r)
+	if e.Mean <= 0 || math.IsInf(e.Margin, 0) {
+		return s + "     "
+	}
+	rel := 100 * e.Margin / e.Mean
+	if rel >= 1000 {
+		return s + " ± ∞ "
+	}
+	return fmt.Sprintf("%s ± %.0f%%", s, rel)
+}
+
+// change is "+10.2%", "~", "new" or "gone".
+func (r Row) change() string {
+	switch {
+	case r.Outcome != Regressed && r.Outcome != Improved:
+		return "~"
+	case r.Base.Mean == 0:
+		return "new"
+	case r.New.Mean == 0:
+		return "gone"
+	}
+	return signed(r.Change.Relative)
+}
+
+// evidence is "(p=0.001 n=5)".
+func (r *Result) evidence(row Row) string {
+	return fmt.Sprintf("(p=%.3f n=%s)", row.Change.Adjusted, r.repeats())
+}
+
+// repeats is what benchstat calls n.
+func (r *Result) repeats() string {
+	if r.Base.Profiles == r.New.Profiles {
+		return fmt.Sprint(r.Base.Profiles)
+	}
+	return fmt.Sprintf("%d+%d", r.Base.Profiles, r.New.Profiles)
+}
+
+// percent is a share with as many digits as it needs.
+func percent(v float64) string {
+	switch p := 100 * v; {
+	case p == 0:
+		return "0%"
+	case math.Abs(p) >= 9.995:
+		return fmt.Sprintf("%.1f%%", p)
+	case math.Abs(p) >= 0.0995:
+		return fmt.Sprintf("%.2f%%", p)
+	default:
+		return fmt.Sprintf("%.3f%%", p)
+	}
+}
+
+func signed(v float64) string {
+	if math.Abs(v) >= 10 {
+		return fmt.Sprintf("%+.0f%%", 100*v)
+	}
+	return fmt.Sprintf("%+.1f%%", 100*v)
+}
+
+// duration is ns with three digits.
+func duration(ns float64) string {
+	for _, u := range []struct {
+		ns   float64
+		name string
+	}{{1e9, "s"}, {1e6, "ms"}, {1e3, "µs"}} {
+		if v := ns / u.ns; math.Abs(v) >= 0.9995 {
+			return digits(v) + u.name
+		}
+	}
+	return digits(ns) + "ns"
+}
+
+// digits is v with three digits, and all those before the point.
+func digits(v float64) string {
+	switch a := math.Abs(v); {
+	case a >= 99.95:
+		return fmt.Sprintf("%.0f", v)
+	case a >= 9.995:
+		return fmt.Sprintf("%.1f", v)
+	}
+	return fmt.Sprintf("%.2f", v)
+}
+
+// title is "cpu, share of the column".
+func (c Column) title() string {
+	return c.Name + map[string]string{
+		unitShare: ", share", unitSecond: " by second", unitOp: " by operation", unitRequest: " by request",
+	}[c.Unit]
+}
+
+// title is "5 profiles, 50s, 999 Hz, go1.26.8".
+func (s Side) title() string {
+	parts := []string{plural(s.Profiles, "profile")}
+	if s.Seconds > 0 {
+		parts = append(parts, duration(s.Seconds*1e9))
+	}
+	if s.Rate > 0 {
+		parts = append(parts, fmt.Sprintf("%.0f Hz", s.Rate))
+	}
+	if s.GoVersion != "" {
+		parts = append(parts, s.GoVersion)
+	}
+	return strings.Join(parts, ", ")
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// footnotes are the sentences below the tables.
+func (r *Result) footnotes() []string {
+	notes := append([]string(nil), r.Notes...)
+	for _, c := range r.Columns {
+		if len(c.Peeled) > 0 {
+			notes = append(notes, fmt.Sprintf("%s: shares are of what the base side used without %s, which changed: else a change of one row were one of all", c.Name, strings.Join(c.Peeled, ", ")))
+		}
+	}
+	return append(notes, fmt.Sprintf("p is adjusted for %d tests (Benjamini-Hochberg), alpha %g; changes under %s do not count; seed %d", r.Tested, r.Alpha, percent(r.effect), r.Seed))
+}

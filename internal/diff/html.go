@@ -1,0 +1,130 @@
+package diff
+
+import (
+	"io"
+	"slices"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/mayfly-profiler/mayfly/internal/flame"
+)
+
+// leastNode is the share of a column below which a frame is too small to be drawn.
+const leastNode = 0.0005
+
+// deepest bounds how deep a tree of hostile stacks gets.
+const deepest = 500
+
+// writeHTML writes one page: the verdict, the rows of the pull-request comment, and for each column
+// the stacks of both sides in one flame graph.
+func writeHTML(w io.Writer, d *Document) error {
+	p := &flame.Page{Title: "mayfly diff", Verdict: d.Verdict(), Class: classes[d.Outcome]}
+	if len(d.Columns) > 0 {
+		p.Notes = append([]string{"base: " + d.Base.title(), "new: " + d.New.title()}, d.footnotes()...)
+	}
+	shown, folded := d.rowsByColumn()
+	if len(shown) > 0 {
+		p.Tables = append(p.Tables, htmlTable("Rows", append(shown, folded[:min(len(folded), shownRows)]...)))
+	}
+	if len(d.Budget) > 0 {
+		t := flame.Table{Title: "Budget", Head: []string{"limit", "measured", ""}}
+		for _, l := range d.Budget {
+			t.Rows = append(t.Rows, []string{l.String(), l.measured(), l.Result})
+		}
+		p.Tables = append(p.Tables, t)
+	}
+	for _, c := range d.Columns {
+		p.Graphs = append(p.Graphs, Graph(c.Name, c.scaling, d.Before, d.After))
+	}
+	return flame.Write(w, p)
+}
+
+var classes = map[Outcome]string{Improved: "good", Same: "good", Regressed: "bad", Undecided: "open", Incomparable: "bad"}
+
+func htmlTable(title string, lines []line) flame.Table {
+	t := flame.Table{Title: title, Head: []string{"", "", "base", "new", "vs base", ""}}
+	for _, l := range lines {
+		t.Rows = append(t.Rows, []string{l.name, l.column, l.base, l.new, l.change, l.outcome})
+	}
+	return t
+}
+
+// Graph is the flame graph of one column of both sides. A value of the new side is its share of its
+// side's column by scaling, which is the new side's scale by the base side's: 1 compares shares.
+func Graph(column string, scaling float64, before, after []*profile.Profile) flame.Graph {
+	root := &flame.Node{Name: "all"}
+	for s, side := range [][]*profile.Profile{before, after} {
+		grow(root, column, s, side)
+	}
+	if whole := root.Base; whole > 0 {
+		if scaling > 0 { // both sides are means of a profile
+			scaleNode(root, 1/whole, 1/(whole*scaling))
+		} else {
+			scaleNode(root, 1/whole, 1/max(1, root.New))
+		}
+	}
+	root.Prune(leastNode)
+	return flame.Graph{Name: column, Root: root}
+}
+
+func grow(root *flame.Node, column string, side int, profiles []*profile.Profile) {
+	names := make(map[*profile.Function]string)
+	for _, p := range profiles {
+		i := slices.IndexFunc(p.SampleType, func(t *profile.ValueType) bool { return Clean(t.Type) == column })
+		if i < 0 {
+			continue
+		}
+		for _, s := range p.Sample {
+			if v := float64(s.Value[i]) / float64(len(profiles)); v > 0 {
+				addStack(root, s, side, v, names)
+			}
+		}
+	}
+}
+
+func addStack(n *flame.Node, s *profile.Sample, side int, v float64, names map[*profile.Function]string) {
+	weigh(n, side, v)
+	depth := 0
+	for i := len(s.Location) - 1; i >= 0; i-- {
+		l := s.Location[i]
+		if len(l.Line) == 0 {
+			n = n.Child(unknown(l))
+			weigh(n, side, v)
+		}
+		for j := len(l.Line) - 1; j >= 0; j-- {
+			if depth++; depth > deepest {
+				return
+			}
+			n = n.Child(nameOf(l.Line[j].Function, names))
+			weigh(n, side, v)
+		}
+	}
+}
+
+func nameOf(f *profile.Function, names map[*profile.Function]string) string {
+	if f == nil {
+		return "[unknown]"
+	}
+	name, ok := names[f]
+	if !ok {
+		name = FuncName(f.Name)
+		names[f] = name
+	}
+	return name
+}
+
+func weigh(n *flame.Node, side int, v float64) {
+	if side == older {
+		n.Base += v
+	} else {
+		n.New += v
+	}
+}
+
+func scaleNode(n *flame.Node, base, after float64) {
+	n.Base *= base
+	n.New *= after
+	for _, c := range n.Children {
+		scaleNode(c, base, after)
+	}
+}

@@ -1,0 +1,104 @@
+package diff
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// markdownRows is how many rows a pull-request comment shows before it folds the rest.
+const markdownRows = 10
+
+// marks are the verdicts' signs: whoever skims looks for them.
+var marks = map[Outcome]string{Improved: "✅", Same: "✅", Regressed: "❌", Undecided: "❔", Incomparable: "⚠️"}
+
+// writeMarkdown writes a comment for a pull request.
+func writeMarkdown(out io.Writer, d *Document) error {
+	w, r := bufio.NewWriter(out), d.Result
+	fmt.Fprintf(w, "### %s mayfly diff: %s\n\n", marks[r.Outcome], EscapeMarkdown(r.Verdict()))
+	fmt.Fprintf(w, "base: %s · new: %s\n\n", EscapeMarkdown(r.Base.title()), EscapeMarkdown(r.New.title()))
+	r.markdownBudget(w)
+	shown, folded := r.rowsByColumn()
+	markdownTable(w, shown)
+	if len(folded) > 0 {
+		fmt.Fprintf(w, "<details><summary>%d rows more</summary>\n\n", len(folded))
+		markdownTable(w, folded)
+		fmt.Fprintf(w, "</details>\n\n")
+	}
+	if len(r.Columns) > 0 {
+		fmt.Fprintf(w, "<sub>%s</sub>\n", EscapeMarkdown(strings.Join(r.footnotes(), " · ")))
+	}
+	return w.Flush()
+}
+
+// line is one row of the comment.
+type line struct{ column, name, base, new, change, outcome string }
+
+// foldedRows bounds what is folded: a comment has 65,536 characters.
+const foldedRows = 200
+
+// rowsByColumn are the lines that are shown, findings of all columns first, and those that are folded.
+func (r *Result) rowsByColumn() (shown, folded []line) {
+	var found, totals, rest []line
+	for _, c := range r.Columns {
+		for _, row := range append([]Row{c.Total}, c.Rows...) {
+			if !row.tested {
+				continue
+			}
+			l := line{c.title(), row.Name, c.estimate(row.Base, row), c.estimate(row.New, row), row.change() + " " + r.evidence(row), string(row.Outcome)}
+			switch {
+			case row.Outcome == Regressed || row.Outcome == Improved:
+				found = append(found, l)
+			case row.Name == totalName:
+				totals = append(totals, l)
+			default:
+				rest = append(rest, l)
+			}
+		}
+	}
+	all := append(append(found, totals...), rest...)
+	n := min(len(all), markdownRows)
+	return all[:n], all[n:min(len(all), n+foldedRows)]
+}
+
+func markdownTable(w io.Writer, lines []line) {
+	if len(lines) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "| | | base | new | vs base | |\n| --- | --- | ---: | ---: | ---: | --- |\n")
+	for _, l := range lines {
+		outcome := l.outcome
+		if outcome == string(Regressed) || outcome == string(Improved) {
+			outcome = "**" + outcome + "**"
+		}
+		fmt.Fprintf(w, "| %s | %s | %s | %s | %s | %s |\n", l.column, CodeMarkdown(l.name), l.base, l.new, l.change, outcome)
+	}
+	fmt.Fprintln(w)
+}
+
+func (r *Result) markdownBudget(w io.Writer) {
+	if len(r.Budget) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "| budget | measured | |\n| --- | --- | --- |\n")
+	for _, l := range r.Budget {
+		result := l.Result
+		if result != LimitKept {
+			result = "**" + result + "**"
+		}
+		fmt.Fprintf(w, "| %s | %s | %s |\n", CodeMarkdown(l.String()), l.measured(), result)
+	}
+	fmt.Fprintln(w)
+}
+
+// CodeMarkdown keeps a name from being read as markup: names come from profiles, and profiles from anywhere.
+func CodeMarkdown(name string) string {
+	name = strings.NewReplacer("`", "'", "|", "\\|", "\n", " ", "\r", " ").Replace(name)
+	return "`" + name + "`"
+}
+
+var markup = strings.NewReplacer("<", "&lt;", ">", "&gt;", "*", "\\*", "_", "\\_", "`", "\\`", "[", "\\[", "]", "\\]", "|", "\\|", "@", "&#64;", "#", "\\#", "\n", " ", "\r", " ")
+
+// EscapeMarkdown keeps text from being read as markup, a mention or a reference.
+func EscapeMarkdown(text string) string { return markup.Replace(text) }

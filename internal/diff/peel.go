@@ -1,0 +1,114 @@
+package diff
+
+import "math"
+
+// test finds p-values, and peels the rows that changed until the rest looks unchanged.
+func (c *comparison) test() {
+	for range maxPeeled {
+		c.round()
+		if !c.peel() {
+			return
+		}
+	}
+	c.round()
+}
+
+// maxPeeled bounds the work: a program of which so many rows changed is another program.
+const maxPeeled = 25
+
+// round tests all rows of all tables, and the totals.
+func (c *comparison) round() {
+	c.trials = c.trials[:0]
+	for i, t := range c.tables {
+		c.trials = append(c.trials, c.rowTrials(i, t)...)
+		if total := t.total(); c.timed() || t.unit != unitShare {
+			c.trials = append(c.trials, trial{table: i, row: -1, t: total, weight: totalWeight / float64(len(c.tables))})
+		}
+	}
+	p, w := make([]float64, len(c.trials)), make([]float64, len(c.trials))
+	for i := range c.trials {
+		x := &c.trials[i]
+		d, se, df := x.t.difference(max(0, x.row))
+		x.p = pValue(d/se, df)
+		p[i], w[i] = x.p, x.weight
+	}
+	for i, adj := range adjust(p, w) {
+		c.trials[i].adj = adj
+	}
+}
+
+// How the error rate is spent: some of it on totals, the rest on rows, most of that by their size. A
+// change of a large row matters more, and can be seen; and fifty thousand small functions do not
+// take away what it takes to find it.
+const (
+	totalWeight = 0.05
+	evenWeight  = 0.1
+)
+
+func (c *comparison) rowTrials(i int, t *table) (trials []trial) {
+	var rows []int
+	sum := 0.0
+	for row, n := range t.n {
+		if n >= c.o.MinSamples {
+			rows = append(rows, row)
+			sum += n
+		}
+	}
+	t.learn(rows)
+	for _, row := range rows {
+		w := evenWeight/float64(len(rows)) + (1-evenWeight)*t.n[row]/sum
+		trials = append(trials, trial{table: i, row: row, t: t, weight: w * (1 - totalWeight) / float64(len(c.tables))})
+	}
+	return trials
+}
+
+// peel takes the row that changed most out of what the others' shares are of. It says whether
+// there was one. Of two rows that changed by as much time in opposite directions the smaller one is
+// peeled: it changed by more of itself.
+func (c *comparison) peel() bool {
+	done := false
+	for i, t := range c.tables {
+		if t.unit != unitShare || !t.partition(c.o) {
+			continue
+		}
+		best, most, found := -1, 0.0, 0.0
+		for pass := range 2 {
+			for _, x := range c.trials {
+				if x.table != i || x.row < 0 || t.peeled[x.row] || x.adj > c.o.Alpha {
+					continue
+				}
+				d, _, _ := t.difference(x.row)
+				switch rel := math.Abs(d) / t.pooled(x.row); {
+				case pass == 0:
+					most = max(most, math.Abs(d))
+				case math.Abs(d) >= most/2 && rel > found:
+					best, found = x.row, rel
+				}
+			}
+		}
+		if best >= 0 && t.left(best) > leastReference {
+			t.peeled[best], done = true, true
+			t.reset()
+		}
+	}
+	return done
+}
+
+// leastReference is the share of a column that has to remain as what shares are taken of.
+const leastReference = 0.2
+
+// left is the share of each side that remains when a row is peeled; the smaller one.
+func (t *table) left(row int) float64 {
+	least := 1.0
+	for s := range t.side {
+		for _, r := range t.side[s].rep {
+			if r.total > 0 {
+				least = min(least, (r.scale-r.x[row])/r.total)
+			}
+		}
+	}
+	return least
+}
+
+// partition says whether the rows of a column add up to it.
+func (t *table) partition(o Options) bool { return !(o.Cumulative && o.By.frames()) }

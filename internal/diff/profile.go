@@ -1,0 +1,375 @@
+package diff
+
+import (
+	"fmt"
+	"iter"
+	"math"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/google/pprof/profile"
+)
+
+// Profile is one profile added up by rows. It holds nothing of the pprof profile that it was made
+// of: of two profiles of half a million samples only the sums have to be in memory together.
+type Profile struct {
+	Name    string // of the file
+	Seconds float64
+	Columns []string // sample types in nanoseconds, in the profile's order
+
+	types    []string // all sample types, for messages
+	facts    facts
+	rows     []string
+	cols     []*sums // by column
+	requests float64
+	samples  float64
+}
+
+// facts are what the comments of mayfly's profiles say, "" where they do not.
+type facts struct {
+	kernel, goVersion, buildID, engine string
+}
+
+// sums are the sums of one column.
+type sums struct {
+	total, count float64   // ns, samples
+	flat, cum    []float64 // ns by row
+	n            []float64 // samples by row; nil: the column counts none
+	// blocks are the same by block of time, of a timeline: blocks[b].flat. nil without one.
+	blocks []block
+}
+
+type block struct {
+	total, count float64
+	flat, n      []float64
+}
+
+// Reduce adds p up by rows. It keeps nothing of p.
+func Reduce(p *profile.Profile, name string, o Options) *Profile {
+	return reduce(p, slices.Values(p.Sample), name, o)
+}
+
+// reduce adds samples up; head is the profile that they belong to, with or without samples.
+func reduce(head *profile.Profile, samples iter.Seq[*profile.Sample], name string, o Options) *Profile {
+	r := &reducer{
+		p: head, by: o.By, per: o.Per, cumulative: o.Cumulative, index: make(map[string]int),
+		out: &Profile{Name: name, Seconds: float64(head.DurationNanos) / 1e9, facts: readFacts(head)},
+	}
+	r.columns()
+	r.frames()
+	r.spans(samples)
+	requests := make(map[string]struct{})
+	for s := range samples {
+		r.add(s)
+		for _, v := range s.Label[r.per] {
+			requests[v] = struct{}{}
+		}
+	}
+	r.out.requests = float64(len(requests))
+	r.out.rows = r.names
+	for _, c := range r.out.cols {
+		c.grow(len(r.names), false)
+	}
+	return r.out
+}
+
+func readFacts(p *profile.Profile) (f facts) {
+	for _, c := range p.Comments {
+		key, value, _ := strings.Cut(Clean(c), "=")
+		switch key {
+		case "mayfly.kernel":
+			f.kernel = value
+		case "mayfly.go_version":
+			f.goVersion = value
+		case "mayfly.build_id":
+			f.buildID = value
+		case "mayfly.engine.cpu":
+			f.engine = value
+		}
+	}
+	if f.buildID == "" && len(p.Mapping) > 0 {
+		f.buildID = p.Mapping[0].BuildID
+	}
+	return f
+}
+
+// reducer is the work of Reduce.
+type reducer struct {
+	p          *profile.Profile
+	by         By
+	per        string
+	cumulative bool
+	out        *Profile
+
+	index map[string]int // row by name
+	names []string
+	value []int // columns of out.cols in a sample's values
+	count int   // the column samples/count, or -1
+
+	leaf, waits map[*profile.Location]int   // the row of a stack's leaf; of who waits there, or -1
+	inner       map[*profile.Location][]int // the rows of a location with its inlined frames
+	funcs       map[*profile.Function]string
+	stamp       []int // by row, for counting a row once a stack
+	seen        int
+	from, step  float64 // of blocks, Unix ns; step 0: no timeline
+}
+
+// columns finds the sample types that are times. A count of samples is believed for CPU time.
+func (r *reducer) columns() {
+	r.count = -1
+	for i, t := range r.p.SampleType {
+		r.out.types = append(r.out.types, Clean(t.Type+"/"+t.Unit))
+		if t.Unit == "count" && t.Type == "samples" {
+			r.count = i
+		}
+		if t.Unit == "nanoseconds" {
+			r.out.Columns = append(r.out.Columns, Clean(t.Type))
+			r.value = append(r.value, i)
+			r.out.cols = append(r.out.cols, &sums{})
+		}
+	}
+}
+
+// frames resolves each location once.
+func (r *reducer) frames() {
+	if !r.by.frames() {
+		return
+	}
+	r.leaf, r.waits = make(map[*profile.Location]int), make(map[*profile.Location]int)
+	r.inner = make(map[*profile.Location][]int)
+	r.funcs = make(map[*profile.Function]string, len(r.p.Function))
+	for _, f := range r.p.Function {
+		r.funcs[f] = FuncName(f.Name)
+	}
+	for _, l := range r.p.Location {
+		r.waits[l] = -1
+		if len(l.Line) == 0 {
+			l.Line = nil
+			row := r.row(unknown(l))
+			r.leaf[l], r.inner[l] = row, []int{row}
+			r.waits[l] = row
+			continue
+		}
+		for i, line := range l.Line {
+			row := r.row(r.lineName(line))
+			if i == 0 {
+				r.leaf[l] = row
+			}
+			if r.waits[l] < 0 && line.Function != nil && !ofGo(r.funcs[line.Function]) {
+				r.waits[l] = row
+			}
+			if r.cumulative {
+				r.inner[l] = append(r.inner[l], row)
+			}
+		}
+	}
+}
+
+// unknown names a location without symbols by its file: addresses differ between builds.
+func unknown(l *profile.Location) string {
+	if l.Mapping == nil || l.Mapping.File == "" {
+		return "[unknown]"
+	}
+	return "[" + path.Base(l.Mapping.File) + "]"
+}
+
+func (r *reducer) lineName(line profile.Line) string {
+	f := line.Function
+	if f == nil {
+		return "[unknown]"
+	}
+	name := r.funcs[f]
+	if !r.by.Line {
+		return name
+	}
+	if f.StartLine > 0 && line.Line >= f.StartLine { // lines above the function may come and go
+		return name + " +" + strconv.FormatInt(line.Line-f.StartLine, 10)
+	}
+	return name + " " + fileName(name, f.Filename) + ":" + strconv.FormatInt(line.Line, 10)
+}
+
+func (r *reducer) row(name string) int {
+	i, ok := r.index[name]
+	if !ok {
+		i = len(r.names)
+		r.index[name] = i
+		r.names = append(r.names, Clean(name))
+	}
+	return i
+}
+
+// blocks is into how many blocks of time a timeline is cut.
+const blocks = 10
+
+// spans finds the time that a timeline spans.
+func (r *reducer) spans(samples iter.Seq[*profile.Sample]) {
+	lo, hi := int64(math.MaxInt64), int64(0)
+	for s := range samples {
+		end := s.NumLabel["end_timestamp_ns"]
+		if len(end) != 1 || end[0] <= 0 {
+			return
+		}
+		lo, hi = min(lo, end[0]), max(hi, end[0])
+	}
+	if hi > lo {
+		r.from, r.step = float64(lo), float64(hi-lo)/blocks
+	}
+}
+
+func (r *reducer) add(s *profile.Sample) {
+	n := 0.0
+	if r.count >= 0 {
+		n = float64(s.Value[r.count])
+	}
+	r.out.samples += n
+	var stack []int
+	if r.cumulative && r.by.frames() {
+		stack = r.stack(s)
+	}
+	for i, c := range r.out.cols {
+		v := float64(s.Value[r.value[i]])
+		if v == 0 {
+			continue
+		}
+		cpu := onCPU(r.out.Columns[i])
+		row := r.of(s, !cpu)
+		c.grow(len(r.names), cpu && r.count >= 0)
+		c.total += v
+		c.flat[row] += v
+		if c.n != nil {
+			c.n[row] += n
+			c.count += n
+		}
+		for _, up := range stack {
+			c.cum[up] += v
+		}
+		r.addBlocks(c, s, row, v, n)
+	}
+}
+
+// onCPU says whether a column is CPU time, whose rows are shares, and not waiting.
+func onCPU(column string) bool { return column == "cpu" }
+
+// of is the row that a sample belongs to. Who waits, waits in the runtime: the row is then the
+// first function above the runtime and sync.
+func (r *reducer) of(s *profile.Sample, waits bool) int {
+	if !r.by.frames() {
+		return r.row(r.labels(s))
+	}
+	if len(s.Location) == 0 {
+		return r.row("[no stack]")
+	}
+	if waits {
+		for _, l := range s.Location {
+			if row := r.waits[l]; row >= 0 {
+				return row
+			}
+		}
+	}
+	return r.leaf[s.Location[0]]
+}
+
+func (r *reducer) labels(s *profile.Sample) string {
+	var parts []string
+	if key := r.by.Label; key != "" {
+		v := "(none)"
+		if values := s.Label[key]; len(values) > 0 {
+			v = strings.Join(values, ",")
+		} else if nums := s.NumLabel[key]; len(nums) > 0 {
+			v = strconv.FormatInt(nums[0], 10)
+		}
+		parts = append(parts, key+"="+v)
+	}
+	if r.by.State {
+		parts = append(parts, state(s))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// state is a sample's state; profiles without states are of CPU time.
+func state(s *profile.Sample) string {
+	if v := s.Label["go.state"]; len(v) > 0 {
+		return v[0]
+	}
+	return "running"
+}
+
+// stack is the rows of a sample's stack, each once.
+func (r *reducer) stack(s *profile.Sample) []int {
+	r.seen++
+	r.stamp = append(r.stamp, make([]int, len(r.names)-len(r.stamp))...)
+	var rows []int
+	for _, l := range s.Location {
+		for _, row := range r.inner[l] {
+			if r.stamp[row] != r.seen {
+				r.stamp[row] = r.seen
+				rows = append(rows, row)
+			}
+		}
+	}
+	return rows
+}
+
+// addBlocks spreads a sample over the blocks of time that its interval touches. A sample stands
+// for the interval that ends at its time stamp; a count falls where it ends.
+func (r *reducer) addBlocks(c *sums, s *profile.Sample, row int, v, n float64) {
+	if r.step == 0 {
+		return
+	}
+	if c.blocks == nil {
+		c.blocks = make([]block, blocks)
+	}
+	end := (float64(s.NumLabel["end_timestamp_ns"][0]) - r.from) / r.step
+	last := min(blocks-1, int(end))
+	begin := max(0, end-v/r.step)
+	for b := min(last, int(begin)); b <= last; b++ {
+		part := 1.0
+		if v > 0 && end > begin {
+			part = max(0, min(end, float64(b+1))-max(begin, float64(b))) / (end - begin)
+		}
+		c.blocks[b].add(row, v*part)
+	}
+	c.blocks[last].addCount(row, n)
+}
+
+func (b *block) add(row int, v float64) {
+	b.flat = grown(b.flat, row+1)
+	b.flat[row] += v
+	b.total += v
+}
+
+func (b *block) addCount(row int, n float64) {
+	b.n = grown(b.n, row+1)
+	b.n[row] += n
+	b.count += n
+}
+
+// grow makes room for rows.
+func (c *sums) grow(rows int, counts bool) {
+	c.flat, c.cum = grown(c.flat, rows), grown(c.cum, rows)
+	if counts || c.n != nil {
+		c.n = grown(c.n, rows)
+	}
+}
+
+func grown(s []float64, n int) []float64 {
+	if len(s) < n {
+		s = slices.Grow(s, n-len(s))[:n]
+	}
+	return s
+}
+
+// column returns the sums of a column, or nil.
+func (p *Profile) column(name string) *sums {
+	if i := slices.Index(p.Columns, name); i >= 0 {
+		return p.cols[i]
+	}
+	return nil
+}
+
+// describe names the profile's sample types for a message.
+func (p *Profile) describe() string {
+	return fmt.Sprintf("%s has %s", p.Name, strings.Join(p.types, ", "))
+}

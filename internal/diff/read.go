@@ -1,0 +1,240 @@
+package diff
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/google/pprof/profile"
+)
+
+// A profile comes from anywhere: an artifact of another job, a download. A few kilobytes of gzip can
+// claim gigabytes, and a few bytes of protobuf can ask for hundreds in memory. So the outermost
+// fields are looked at while they are decompressed, and what is too large is refused before it
+// is there.
+const (
+	maxBytes = 512 << 20 // of profile.proto, decompressed
+	maxCost  = 4 << 30   // what the parsed profile may take in memory, estimated
+)
+
+// Errors of Read, wrapped.
+var (
+	ErrTooLarge   = errors.New("too large")
+	ErrNotProfile = errors.New("not a pprof profile")
+)
+
+// Read reads a profile in profile.proto's encoding, compressed or not. The name is for messages. Its
+// memory is bounded whatever r holds. Errors are one line.
+func Read(r io.Reader, name string) (*profile.Profile, error) {
+	p, err := read(r)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return p, nil
+}
+
+func read(r io.Reader) (*profile.Profile, error) {
+	s, err := open(r)
+	if err != nil {
+		return nil, err
+	}
+	s.head.Write(s.samples.Bytes()) // the order of protobuf's fields is free
+	p, err := parse(s.head.Bytes())
+	if err != nil {
+		return nil, err
+	}
+	return p, checkValues(p)
+}
+
+// ReduceFrom reads a profile as Read does and adds it up as Reduce does. Samples are looked at one by
+// one and never are in memory together: a file of half a million takes what its functions take.
+func ReduceFrom(r io.Reader, name string, o Options) (*Profile, error) {
+	s, err := open(r)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	head, err := parse(s.head.Bytes())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	s.head = bytes.Buffer{}
+	d := newDecoder(head, s.strings)
+	p := reduce(head, d.each(s.samples.Bytes()), name, o)
+	if d.err != nil {
+		return nil, fmt.Errorf("%s: %w", name, d.err)
+	}
+	return p, nil
+}
+
+// open decompresses and scans.
+func open(r io.Reader) (*scan, error) {
+	in := bufio.NewReaderSize(r, 64<<10)
+	switch magic, err := in.Peek(2); {
+	case errors.Is(err, io.EOF):
+		return nil, fmt.Errorf("%w: empty", ErrNotProfile)
+	case err != nil:
+		return nil, err
+	case magic[0] == 0x1f && magic[1] == 0x8b:
+		z, err := gzip.NewReader(in)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrNotProfile, err)
+		}
+		in = bufio.NewReaderSize(z, 64<<10)
+	}
+	s := &scan{in: in}
+	return s, s.run()
+}
+
+func parse(b []byte) (*profile.Profile, error) {
+	p, err := profile.ParseUncompressed(b)
+	if err == nil {
+		err = p.CheckValid()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNotProfile, err)
+	}
+	return p, nil
+}
+
+var errNegative = fmt.Errorf("%w of a program: it has negative values", ErrNotProfile)
+
+// checkValues refuses what is no recording but the difference of two.
+func checkValues(p *profile.Profile) error {
+	for _, s := range p.Sample {
+		for _, v := range s.Value {
+			if v < 0 {
+				return errNegative
+			}
+		}
+	}
+	return nil
+}
+
+// scan splits a protobuf message into its samples and the rest, and adds up what they will cost.
+type scan struct {
+	in      *bufio.Reader
+	head    bytes.Buffer
+	samples bytes.Buffer
+	strings []string // the string table
+	size    int64
+	cost    int64
+	tag     []byte // of the field at hand, with its length
+}
+
+// lastField is the largest field number of profile.proto's outermost message, with room for more.
+const lastField = 100
+
+// The fields of profile.proto's outermost message that the scan looks at.
+const (
+	fieldSample = 2
+	fieldString = 6
+)
+
+func (s *scan) run() error {
+	for {
+		s.tag = s.tag[:0]
+		tag, err := s.varint()
+		if errors.Is(err, io.EOF) && s.size > 0 {
+			return nil
+		}
+		if err == nil {
+			err = unexpected(s.field(tag))
+		}
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return fmt.Errorf("%w: truncated", ErrNotProfile)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (s *scan) field(tag uint64) error {
+	number, kind := tag>>3, tag&7
+	if number == 0 || number > lastField {
+		return ErrNotProfile
+	}
+	s.cost += 16
+	var n uint64
+	var err error
+	switch kind {
+	case 0:
+		_, err = s.varint()
+	case 1:
+		n = 8
+	case 2:
+		n, err = s.length()
+	case 5:
+		n = 4
+	default:
+		return ErrNotProfile
+	}
+	if err != nil {
+		return err
+	}
+	return s.copy(number, kind, int64(n))
+}
+
+// length reads that of a nested message or string. In memory each byte of it may become a
+// location's pointer and its id, each message a struct.
+func (s *scan) length() (uint64, error) {
+	n, err := s.varint()
+	if err != nil {
+		return 0, err
+	}
+	if n > maxBytes {
+		return 0, fmt.Errorf("%w: a field claims %d bytes", ErrTooLarge, n)
+	}
+	if s.cost += 150 + 12*int64(n); s.cost > maxCost {
+		return 0, fmt.Errorf("%w: it would take more than %d GiB of memory", ErrTooLarge, maxCost>>30)
+	}
+	return n, nil
+}
+
+// copy copies a field to where it belongs.
+func (s *scan) copy(number, kind uint64, n int64) error {
+	if s.size += n + int64(len(s.tag)); s.size > maxBytes {
+		return fmt.Errorf("%w: more than %d MiB decompressed", ErrTooLarge, maxBytes>>20)
+	}
+	out := &s.head
+	if number == fieldSample && kind == 2 {
+		out = &s.samples
+	}
+	out.Write(s.tag)
+	if m, err := io.CopyN(out, s.in, n); m < n {
+		return unexpected(err)
+	}
+	if number == fieldString && kind == 2 {
+		s.strings = append(s.strings, string(out.Bytes()[out.Len()-int(n):]))
+	}
+	return nil
+}
+
+// unexpected is an end inside a field.
+func unexpected(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// varint reads one varint into the tag. io.EOF means that there was no byte at all.
+func (s *scan) varint() (v uint64, err error) {
+	for shift := 0; shift < 64; shift += 7 {
+		b, err := s.in.ReadByte()
+		if err != nil {
+			if shift > 0 {
+				err = unexpected(err)
+			}
+			return 0, err
+		}
+		s.tag = append(s.tag, b)
+		if v |= uint64(b&0x7f) << shift; b < 0x80 {
+			return v, nil
+		}
+	}
+	return 0, ErrNotProfile
+}

@@ -1,0 +1,170 @@
+package diff
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/pprof/profile"
+)
+
+// tiny is a valid profile, not compressed.
+func tiny(t testing.TB) []byte {
+	f := &profile.Function{ID: 1, Name: "main.f", Filename: "/src/main.go", StartLine: 3}
+	l := &profile.Location{ID: 1, Address: 0x1000, Line: []profile.Line{{Function: f, Line: 5}}}
+	bare := &profile.Location{ID: 2, Address: 0x2000}
+	p := &profile.Profile{
+		SampleType: []*profile.ValueType{{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"}},
+		Sample: []*profile.Sample{
+			{Location: []*profile.Location{l, bare}, Value: []int64{3, 3e6}, Label: map[string][]string{"k": {"v"}},
+				NumLabel: map[string][]int64{"end_timestamp_ns": {1e18}}},
+			{Location: []*profile.Location{bare}, Value: []int64{1, 1e6}, NumLabel: map[string][]int64{"end_timestamp_ns": {1e18 + 1e9}}},
+			{Value: []int64{1, 1e6}, NumLabel: map[string][]int64{"end_timestamp_ns": {1e18 + 2e9}}},
+		},
+		Location: []*profile.Location{l, bare}, Function: []*profile.Function{f}, DurationNanos: 1e9,
+		Comments: []string{"mayfly.kernel=6.18"},
+	}
+	var b bytes.Buffer
+	if err := p.WriteUncompressed(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestReadRefuses(t *testing.T) {
+	whole := tiny(t)
+	var z bytes.Buffer
+	w := gzip.NewWriter(&z)
+	w.Write(whole)
+	w.Close()
+	for name, tt := range map[string]struct {
+		in   []byte
+		want error
+	}{
+		"whole":           {whole, nil},
+		"compressed":      {z.Bytes(), nil},
+		"empty":           {nil, ErrNotProfile},
+		"text":            {[]byte("--- heapz 1 ---\n"), ErrNotProfile},
+		"cut":             {whole[:len(whole)/2], ErrNotProfile},
+		"cut gzip":        {z.Bytes()[:z.Len()/2], ErrNotProfile},
+		"a claim of 2 GB": {[]byte{6<<3 | 2, 0x80, 0x80, 0x80, 0x80, 0x08}, ErrTooLarge},
+		"many messages":   {bytes.Repeat([]byte{2<<3 | 2, 0}, 30<<20), ErrTooLarge},
+	} {
+		_, err := Read(bytes.NewReader(tt.in), name)
+		if !errors.Is(err, tt.want) || err != nil && strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v, want %v", name, err, tt.want)
+		}
+	}
+}
+
+// FuzzRead reads anything and compares it with itself in every way.
+func FuzzRead(f *testing.F) {
+	f.Add(tiny(f))
+	f.Add([]byte{0x1f, 0x8b, 0, 0})
+	f.Fuzz(func(t *testing.T, in []byte) {
+		p, err := Read(bytes.NewReader(in), "fuzz")
+		streamed, serr := ReduceFrom(bytes.NewReader(in), "fuzz", Options{})
+		if err == nil && serr == nil {
+			whole := Reduce(p, "fuzz", Options{})
+			for i, c := range whole.cols {
+				if c.total != streamed.cols[i].total || c.count != streamed.cols[i].count || len(whole.rows) != len(streamed.rows) {
+					t.Fatalf("read at once %+v, one by one %+v", c, streamed.cols[i])
+				}
+			}
+		}
+		if err != nil {
+			return
+		}
+		for _, by := range []string{"func", "line", "state", "label:k,state"} {
+			b, _ := ParseBy(by)
+			for _, o := range []Options{{By: b}, {By: b, Cumulative: true, Per: "k"}, {By: b, Ops: 3}} {
+				a := Reduce(p, "a", o)
+				r, err := Compare([]*Profile{a}, []*Profile{a}, o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if r.Outcome == Regressed || r.Outcome == Improved {
+					t.Fatalf("a profile %s against itself", r.Outcome)
+				}
+				for _, format := range Formats() {
+					var out bytes.Buffer
+					d := &Document{Result: r, Before: []*profile.Profile{p.Copy()}, After: []*profile.Profile{p.Copy()}}
+					if err := format.Write(&out, d); err != nil && format.Name != "pprof" {
+						t.Fatalf("%s: %v", format.Name, err)
+					}
+				}
+			}
+		}
+	})
+}
+
+const someBudget = `limits:
+  - func: encoding/json.*
+    max_share: 12%
+  - label: endpoint=/checkout
+    column: blocked
+    max: 30ms
+  - total: cpu
+    max_increase: 3%
+`
+
+func FuzzBudget(f *testing.F) {
+	f.Add([]byte(someBudget))
+	f.Add([]byte("limits: [{func: '[', max: 1s}]"))
+	f.Add([]byte("a: &a [*a]"))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		b, err := ReadBudget(bytes.NewReader(in), "fuzz")
+		if err != nil {
+			if strings.ContainsAny(err.Error(), "\n\r") {
+				t.Fatalf("%q: two lines", err)
+			}
+			return
+		}
+		p, err := Read(bytes.NewReader(tiny(t)), "tiny")
+		if err != nil {
+			t.Fatal(err)
+		}
+		load := func(by By) ([]*Profile, []*Profile, error) {
+			r := []*Profile{Reduce(p, "tiny", Options{By: by})}
+			return r, r, nil
+		}
+		limits, err := b.Check(load, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range limits {
+			if l.Result == "" || l.String() == "" || l.measured() == "" {
+				t.Fatalf("%+v", l)
+			}
+		}
+	})
+}
+
+func TestBudgetRefuses(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                                 "empty",
+		"limits: []":                       "not between",
+		"limit: [{func: f, max: 1s}]":      "field limit not found",
+		"limits: [{func: f, maximum: 1s}]": "field maximum not found",
+		"limits: [{func: f}]":              "one of max",
+		"limits: [{max: 1s}]":              "one of func",
+		"limits: [{func: f, max: 1s, max_share: 3%}]": "one of max",
+		"limits: [{func: f, max: 12}]":                "no duration",
+		"limits: [{func: f, max_share: x}]":           "no share",
+		"limits: [{label: x, max: 1s}]":               "KEY=VALUE",
+		"limits: [{func: 'a[', max: 1s}]":             "syntax error",
+		"limits: [{total: cpu, max_share: 1%}]":       "100 %",
+		"limits: [{func: f, max: -1s}]":               "below zero",
+	} {
+		_, err := ReadBudget(strings.NewReader(text), "b.yml")
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "budget b.yml: ") {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+	b, err := ReadBudget(strings.NewReader(someBudget), "b.yml")
+	if err != nil || len(b.Limits) != 3 || b.Limits[0].MaxShare != 0.12 || b.Limits[1].Max != 30e6 {
+		t.Errorf("%+v, %v", b, err)
+	}
+}

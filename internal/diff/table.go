@@ -1,0 +1,293 @@
+package diff
+
+import (
+	"math"
+	"slices"
+)
+
+// A table is one column of both sides: rows by repeats. Time on a CPU is compared by share, since a
+// busy program uses all the CPUs it gets whatever it does with them. Shares have a trap: when one
+// function gets faster the shares of all others grow. So a row that changed is peeled: the others'
+// shares are taken of what remains, and the first row's too. Time not on a CPU is compared by
+// second, and all of it by operation or request when their number is known.
+type table struct {
+	name  string
+	unit  string
+	names []string
+	side  [2]half
+	noise noise
+
+	peeled []bool
+	n      []float64 // samples by row, both sides
+
+	seconds float64 // of the shorter side
+}
+
+// half is one side of a table.
+type half struct {
+	rep    []repeat
+	blocks bool    // the repeats are blocks of time of one profile
+	weight float64 // ns by sample
+}
+
+// repeat is one profile, or one block of it.
+type repeat struct {
+	x       []float64 // ns by row
+	total   float64   // ns
+	per     float64   // seconds, ops or requests
+	scale   float64   // what x is divided by
+	samples float64
+}
+
+// The two sides.
+const (
+	older = 0
+	newer = 1
+)
+
+// reset sets the scales: what the rows of each repeat are divided by.
+func (t *table) reset() {
+	for s := range t.side {
+		for i := range t.side[s].rep {
+			r := &t.side[s].rep[i]
+			r.scale = r.per
+			if t.unit == unitShare {
+				r.scale = r.total
+				for row, out := range t.peeled {
+					if out {
+						r.scale -= r.x[row]
+					}
+				}
+				r.scale = max(r.scale, 1)
+			}
+		}
+	}
+}
+
+// mean is of a row over a side's repeats, and its variance between them.
+func (h *half) mean(row int) (mean, variance float64) {
+	for _, r := range h.rep {
+		mean += r.x[row] / r.scale
+	}
+	k := float64(len(h.rep))
+	mean /= k
+	for _, r := range h.rep {
+		d := r.x[row]/r.scale - mean
+		variance += d * d
+	}
+	if k > 1 {
+		variance /= k - 1
+	}
+	return mean, variance
+}
+
+func (h *half) scale() (mean float64) {
+	for _, r := range h.rep {
+		mean += r.scale
+	}
+	return mean / float64(len(h.rep))
+}
+
+func (h *half) df() float64 { return float64(len(h.rep) - 1) }
+
+// floor is the variance of one repeat's mean that counting leaves open.
+func (t *table) floor(h *half, row int, mean float64) float64 {
+	v := mean * h.weight / h.scale()
+	switch {
+	case t.unit != unitShare:
+		return v
+	case t.peeled[row]: // its own count, and that of the rest
+		return v * (1 + mean)
+	}
+	return v * max(0.01, 1-mean)
+}
+
+// trend is the variance that the model expects of one repeat.
+func (t *table) trend(h *half, row int, mean float64) float64 {
+	return t.floor(h, row, mean) + t.noise.cv*t.noise.cv*mean*mean
+}
+
+// pooled is the mean of both sides, which is what both have if nothing changed.
+func (t *table) pooled(row int) float64 {
+	sum, k := 0.0, 0.0
+	for s := range t.side {
+		m, _ := t.side[s].mean(row)
+		n := float64(len(t.side[s].rep))
+		sum += m * n
+		k += n
+	}
+	return sum / k
+}
+
+func (t *table) spread(row int) (s spread) {
+	mean := t.pooled(row)
+	for i := range t.side {
+		h := &t.side[i]
+		_, v := h.mean(row)
+		if trend := t.trend(h, row, mean); trend > 0 && h.df() > 0 {
+			s.ratio += h.df() * v / trend
+			s.df += h.df()
+		}
+	}
+	if s.df > 0 {
+		s.ratio /= s.df
+	}
+	return s
+}
+
+// learn fits the noise to the rows that are tested.
+func (t *table) learn(rows []int) {
+	t.noise = noise{scale: 1, blow: 1}
+	if !t.repeats() {
+		t.learnWithout(rows)
+		return
+	}
+	t.noise.cv = t.commonCV(rows)
+	var spreads []spread
+	for _, row := range rows {
+		spreads = append(spreads, t.spread(row))
+	}
+	t.noise.fit(spreads)
+	if t.side[older].df()+t.side[newer].df() < 4 {
+		t.noise.blow = fewRepeats
+	}
+	if t.blocks() {
+		t.noise.blow = t.blow(rows)
+		t.noise.fixed = t.assumedCV(cpuRow, waitRow)
+		t.calibrate(rows)
+	}
+}
+
+// fewRepeats is how much more variance two repeats a side are taken to have than they show: too
+// little to know which rows work in bursts.
+const fewRepeats = 1.5
+
+// repeats says whether a side at least has more than one observation.
+func (t *table) repeats() bool { return len(t.side[older].rep) > 1 || len(t.side[newer].rep) > 1 }
+
+// blocks says that what repeats there are, are blocks of one process's time.
+func (t *table) blocks() bool { return t.side[older].blocks || t.side[newer].blocks }
+
+// assumedCV is what two runs are assumed to differ by, of a row or of the total.
+func (t *table) assumedCV(cpu, wait assumed) float64 {
+	a := wait
+	if onCPU(t.name) {
+		a = cpu
+	}
+	return a.after(t.seconds, t.blocks())
+}
+
+// commonCV is what rows vary by beyond counting: their median, each row with the weight of its
+// samples, because a small row's variance says little about anything but counting.
+func (t *table) commonCV(rows []int) float64 {
+	var excess []weighted
+	for _, row := range rows {
+		mean := t.pooled(row)
+		for s := range t.side {
+			h := &t.side[s]
+			if h.df() <= 0 || mean <= 0 {
+				continue
+			}
+			_, v := h.mean(row)
+			x := (v/chiMedian(h.df()) - t.floor(h, row, mean)) / (mean * mean)
+			excess = append(excess, weighted{x, mean * h.scale() / h.weight})
+		}
+	}
+	if len(excess) < enoughRows {
+		return repeatCV
+	}
+	return math.Sqrt(max(0, weightedMedian(excess)))
+}
+
+// learnWithout has one profile a side and no timeline: counts, and what other programs taught.
+func (t *table) learnWithout(rows []int) {
+	t.noise.fixed = t.assumedCV(cpuRow, waitRow)
+	t.noise.df = 5
+	t.calibrate(rows)
+}
+
+// calibrate makes the bulk of the rows look unchanged (Efron's empirical null): if the median
+// row is further out than chance puts it, the program varies more than the model knows.
+func (t *table) calibrate(rows []int) {
+	if len(rows) < enoughRows {
+		return
+	}
+	var z2 []float64
+	for _, row := range rows {
+		d, se, _ := t.difference(row)
+		z2 = append(z2, d*d/(se*se))
+	}
+	if k := median(z2) / chiMedian(1); k > 1 {
+		t.noise.blow *= k
+		t.noise.fixed *= math.Sqrt(k)
+	}
+}
+
+// blow is how much more a mean of blocks varies than if they were independent: neighbouring blocks
+// of time are alike. With the rows' average correlation of neighbours q it is (1+q)/(1-q).
+func (t *table) blow(rows []int) float64 {
+	var cov, all float64
+	for _, row := range rows {
+		for s := range t.side {
+			h := &t.side[s]
+			mean, v := h.mean(row)
+			if !h.blocks || v == 0 {
+				continue
+			}
+			for i := 1; i < len(h.rep); i++ {
+				a, b := h.rep[i-1], h.rep[i]
+				cov += (a.x[row]/a.scale - mean) * (b.x[row]/b.scale - mean) / v
+			}
+			all += h.df()
+		}
+	}
+	if all == 0 {
+		return 1
+	}
+	q := min(0.8, cov/all+1.0/blocks) // the estimate of a short series is low by 1/k
+	return max(1, (1+q)/(1-q))
+}
+
+// difference is new minus base of a row, its standard error and the degrees of freedom of that.
+func (t *table) difference(row int) (d, se, df float64) {
+	mean := t.pooled(row)
+	ratio, df := t.noise.moderate(t.spread(row))
+	var m [2]float64
+	v := 0.0
+	for s := range t.side {
+		h := &t.side[s]
+		m[s], _ = h.mean(row)
+		v += ratio * t.trend(h, row, mean) / float64(len(h.rep)) * t.noise.blow
+		v += t.noise.fixed * t.noise.fixed * mean * mean
+	}
+	return m[newer] - m[older], math.Sqrt(max(v, 1e-300)), df
+}
+
+// within is half the interval of a row's mean on one side.
+func (t *table) within(s, row int, alpha float64) float64 {
+	h := &t.side[s]
+	mean, _ := h.mean(row)
+	ratio, df := t.noise.moderate(t.spread(row))
+	v := ratio*t.trend(h, row, mean)/float64(len(h.rep))*t.noise.blow + t.noise.fixed*t.noise.fixed*mean*mean
+	return quantile(alpha, df) * math.Sqrt(v)
+}
+
+// total is a table of one row, the column's whole, by second, op or request.
+func (t *table) total() *table {
+	u := &table{name: t.name, unit: unitSecond, seconds: t.seconds, names: []string{"total"}, peeled: []bool{false}}
+	for s := range t.side {
+		h := t.side[s]
+		u.side[s] = half{weight: h.weight, blocks: h.blocks, rep: slices.Clone(h.rep)}
+		for i, r := range h.rep {
+			u.side[s].rep[i] = repeat{x: []float64{r.total}, total: r.total, per: r.per, scale: r.per}
+		}
+	}
+	u.noise = noise{cv: repeatCV, scale: 1, df: 4, blow: 1}
+	if u.blocks() || !u.repeats() {
+		u.noise.fixed = u.assumedCV(cpuTotal, waitTotal)
+	}
+	if u.blocks() {
+		u.noise.blow = u.blow([]int{0})
+	}
+	return u
+}

@@ -1,0 +1,178 @@
+package report
+
+import (
+	"cmp"
+	"math/rand/v2"
+	"slices"
+)
+
+const (
+	// enough requests of each set are blamed; more change nothing but the time that it takes.
+	enough = 1500
+	// rounds of the bootstrap.
+	rounds = 400
+)
+
+// causeKey is what time is charged to.
+type causeKey struct {
+	kind kind
+	fn   int32
+}
+
+// account is where the time of one request went, in ns by cause.
+type account map[causeKey]float64
+
+// excess is how much longer the slow requests took than the fast ones, by cause: means in ns.
+type excess struct {
+	causes []weighed // of all causes, largest first
+	total  float64   // of the whole requests
+	slow   []account
+	fast   []account
+	detail map[causeKey]*detail
+}
+
+type weighed struct {
+	causeKey
+	slow, fast float64
+}
+
+func (w weighed) excess() float64 { return w.slow - w.fast }
+
+// detail is what is known of a cause beyond its key, weighed by the slow requests' time.
+type detail struct {
+	lines  map[int32]float64
+	chains map[int32]float64
+	states map[int32]float64
+}
+
+// compare blames the time of slow and fast requests.
+func (b *blamer) compare(slow, fast []*request, rng *rand.Rand) *excess {
+	e := &excess{detail: map[causeKey]*detail{}}
+	slow, fast = draw(slow, rng), draw(fast, rng)
+	for _, r := range slow {
+		e.slow = append(e.slow, b.account(r, e.detail))
+	}
+	for _, r := range fast {
+		e.fast = append(e.fast, b.account(r, nil))
+	}
+	e.total = meanLength(slow) - meanLength(fast)
+	e.causes = weigh(e.slow, e.fast)
+	return e
+}
+
+// draw is at most enough of the requests, at random.
+func draw(all []*request, rng *rand.Rand) []*request {
+	if len(all) <= enough {
+		return all
+	}
+	some := make([]*request, enough)
+	for i, k := range rng.Perm(len(all))[:enough] {
+		some[i] = all[k]
+	}
+	return some
+}
+
+func meanLength(rs []*request) float64 {
+	sum := 0.0
+	for _, r := range rs {
+		sum += float64(r.length())
+	}
+	return sum / float64(max(len(rs), 1))
+}
+
+// account charges the time of one request, and adds to what is known of its causes.
+func (b *blamer) account(r *request, details map[causeKey]*detail) account {
+	acc := account{}
+	b.blame(r, func(a atom) {
+		k := causeKey{a.kind, a.at.fn}
+		acc[k] += a.ns
+		if details == nil {
+			return
+		}
+		d := details[k]
+		if d == nil {
+			d = &detail{map[int32]float64{}, map[int32]float64{}, map[int32]float64{}}
+			details[k] = d
+		}
+		d.lines[a.at.line] += a.ns
+		d.chains[a.chain] += a.ns
+		d.states[a.state] += a.ns
+	})
+	return acc
+}
+
+// heaviest is the key with most time, the smallest of equals.
+func heaviest(m map[int32]float64) int32 {
+	best, most := int32(0), -1.0
+	for k, ns := range m {
+		if ns > most || ns == most && k < best {
+			best, most = k, ns
+		}
+	}
+	return best
+}
+
+// weigh is the mean time of each cause in both sets, in the order of the excess.
+func weigh(slow, fast []account) []weighed {
+	m := map[causeKey]*weighed{}
+	add := func(set []account, to func(*weighed) *float64) {
+		for _, acc := range set {
+			for k, ns := range acc {
+				if m[k] == nil {
+					m[k] = &weighed{causeKey: k}
+				}
+				*to(m[k]) += ns / float64(len(set))
+			}
+		}
+	}
+	add(slow, func(w *weighed) *float64 { return &w.slow })
+	add(fast, func(w *weighed) *float64 { return &w.fast })
+	all := make([]weighed, 0, len(m))
+	for _, w := range m {
+		all = append(all, *w)
+	}
+	slices.SortFunc(all, func(a, b weighed) int {
+		return cmp.Or(cmp.Compare(b.excess(), a.excess()), cmp.Compare(a.kind, b.kind), cmp.Compare(a.fn, b.fn))
+	})
+	return all
+}
+
+// top is the kind that explains most of the excess, and its function that explains most of the kind's.
+func top(causes []weighed) (weighed, float64) {
+	var byKind [unknown + 1]float64
+	for _, w := range causes {
+		byKind[w.kind] += w.excess()
+	}
+	best := kind(0)
+	for k := range byKind {
+		if byKind[k] > byKind[best] {
+			best = kind(k)
+		}
+	}
+	for _, w := range causes {
+		if w.kind == best {
+			return w, byKind[best]
+		}
+	}
+	return weighed{causeKey: causeKey{unknown, -1}}, 0
+}
+
+// confidence is how often the same cause comes out when the requests are drawn again.
+func (e *excess) confidence(rng *rand.Rand) float64 {
+	want, _ := top(e.causes)
+	same := 0
+	for range rounds {
+		if got, _ := top(weigh(redraw(e.slow, rng), redraw(e.fast, rng))); got.causeKey == want.causeKey {
+			same++
+		}
+	}
+	return float64(same) / rounds
+}
+
+func redraw(set []account, rng *rand.Rand) []account {
+	again := make([]account, len(set))
+	for i := range again {
+		again[i] = set[rng.IntN(len(set))]
+	}
+	return again
+}

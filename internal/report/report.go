@@ -1,0 +1,297 @@
+// Package report names the cause of slow requests from a profile with a timeline.
+//
+//	groups, err := report.New(p, report.Options{SLO: slo, Request: sel})
+//
+// It finds the requests in the profile (request.go), splits the slow from the fast, follows what the
+// slow ones waited for to what caused the waiting (blame.go), and compares with the fast ones of the
+// same window (excess.go). It sees a profile and nothing else.
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/google/pprof/profile"
+)
+
+// Options say what to report on. SLO is needed.
+type Options struct {
+	SLO     SLO
+	Request Selector // what a request is; the zero value: a call of net/http's or gRPC's server function
+	By      string   // a label key: one report for each of its values; "": one for all requests
+}
+
+// Report is what there is to say about one group of requests. Times are in ns.
+type Report struct {
+	Verdict    Verdict           `json:"verdict"`
+	Why        string            `json:"why,omitempty"` // of an undecided verdict
+	SLO        string            `json:"slo"`
+	Group      map[string]string `json:"group"` // the label and value that the requests have in common
+	Requests   int               `json:"requests"`
+	Slow       int               `json:"slow"`       // requests that took the limit or longer
+	Short      int               `json:"short"`      // requests that lasted for less than two looks: there were more, which nobody saw
+	Looks      float64           `json:"looks_hz"`   // 0: the profile does not say
+	Unfinished int               `json:"unfinished"` // at the ends of the recording: not counted
+	P99        int64             `json:"p99_ns"`
+	Value      int64             `json:"value_ns"` // of what the objective is about
+	SlowMean   int64             `json:"slow_mean_ns"`
+	FastMean   int64             `json:"fast_mean_ns"`
+	Cause      *Cause            `json:"cause"`  // nil unless the objective is broken
+	Causes     []Charge          `json:"causes"` // the largest parts of the excess
+	States     States            `json:"states"`
+	RuledOut   []Ruled           `json:"ruled_out"`
+	Labels     []Skew            `json:"labels"`
+	Window     Window            `json:"window"`
+
+	view *view // for pictures
+}
+
+// Cause is the one named cause.
+type Cause struct {
+	Kind       Kind     `json:"kind"`
+	Function   string   `json:"function"`
+	File       string   `json:"file"`
+	Line       int64    `json:"line"`
+	Peer       string   `json:"peer"`       // of a network wait; the call of a syscall
+	Share      float64  `json:"share"`      // of the slow requests' excess that it explains
+	Confidence float64  `json:"confidence"` // how often it comes out again when requests are drawn again
+	Chain      []string `json:"chain"`      // from the request to the cause
+	Sentence   string   `json:"sentence"`
+}
+
+// Charge is a part of the slow requests' time, followed to where it was lost. Times are means.
+type Charge struct {
+	Kind     Kind    `json:"kind"`
+	Function string  `json:"function"`
+	Slow     int64   `json:"slow_ns"`
+	Fast     int64   `json:"fast_ns"`
+	Share    float64 `json:"share"` // of the excess
+}
+
+// States is where the time of requests went, mean ns by state of the request's own goroutine.
+type States struct {
+	Slow map[Kind]int64 `json:"slow"`
+	Fast map[Kind]int64 `json:"fast"`
+}
+
+// Ruled is a kind of cause that the excess is not.
+type Ruled struct {
+	Kind  Kind    `json:"kind"`
+	Slow  int64   `json:"slow_ns"`
+	Fast  int64   `json:"fast_ns"`
+	Share float64 `json:"share"`
+}
+
+// Window is the time that the profile covers, Unix ns.
+type Window struct {
+	From int64 `json:"from_ns"`
+	To   int64 `json:"to_ns"`
+}
+
+// New reports on the requests in p, one report for each group, the worst first. It uses p's samples
+// up: they are not needed any more when they were read, and there are many.
+func New(p *profile.Profile, o Options) ([]*Report, error) {
+	t, err := readTimeline(p)
+	if err != nil {
+		return nil, err
+	}
+	p.Sample = nil
+	all, cut := t.find(o.Request)
+	if len(all) == 0 {
+		return nil, fmt.Errorf("no whole request in %s of profile: %s", short(float64(t.to-t.from)), o.Request.hint(cut))
+	}
+	b := newBlamer(t)
+	var reports []*Report
+	for _, g := range t.groups(all, o.By) {
+		r := b.report(g, o)
+		r.Unfinished = cut
+		reports = append(reports, r)
+	}
+	rank := map[Verdict]int{Broken: 0, Undecided: 1, Met: 2}
+	slices.SortStableFunc(reports, func(a, b *Report) int { return rank[a.Verdict] - rank[b.Verdict] })
+	return reports, nil
+}
+
+func (s Selector) hint(cut int) string {
+	switch {
+	case cut > 0:
+		return fmt.Sprintf("%d are unfinished: record longer", cut)
+	case s.By == Label:
+		return fmt.Sprintf("no goroutine has the label %s", s.Name)
+	case s.Name == "":
+		return "no server function of net/http or gRPC on any stack: name one with --request func:NAME, or a label with label:KEY"
+	}
+	return fmt.Sprintf("%s is on no stack: write it as the profile does, with its package's full path", s.Name)
+}
+
+// group is requests that have the value of a label in common.
+type group struct {
+	label, value string
+	requests     []*request
+}
+
+func (t *timeline) groups(all []*request, key string) []group {
+	if key == "" {
+		return []group{{requests: all}}
+	}
+	by := map[string][]*request{}
+	for _, r := range all {
+		v := t.labels[r.labels][key]
+		by[v] = append(by[v], r)
+	}
+	var gs []group
+	for v, rs := range by {
+		gs = append(gs, group{key, v, rs})
+	}
+	slices.SortFunc(gs, func(a, b group) int {
+		if d := len(b.requests) - len(a.requests); d != 0 {
+			return d
+		}
+		return slices.Compare([]string{a.value}, []string{b.value})
+	})
+	return gs
+}
+
+// report says what there is to say about one group.
+func (b *blamer) report(g group, o Options) *Report {
+	lengths := make([]int64, len(g.requests))
+	var slow, fast []*request
+	for i, r := range g.requests {
+		if lengths[i] = r.length(); lengths[i] >= int64(o.SLO.Limit) {
+			slow = append(slow, r)
+		} else {
+			fast = append(fast, r)
+		}
+	}
+	slices.Sort(lengths)
+	r := &Report{
+		SLO: o.SLO.String(), Group: map[string]string{}, Requests: len(g.requests), Slow: len(slow),
+		P99: quantile(lengths, 0.99), Value: o.SLO.value(lengths), Window: Window{b.from, b.to},
+		SlowMean: int64(meanLength(slow)), FastMean: int64(meanLength(fast)),
+		Looks: b.looks, Short: b.short(lengths), Causes: []Charge{},
+		States: States{b.meanStates(slow), b.meanStates(fast)}, RuledOut: []Ruled{}, Labels: []Skew{},
+	}
+	if g.label != "" {
+		r.Group[g.label] = g.value
+	}
+	r.Verdict, r.Why = o.SLO.judge(lengths)
+	if r.Verdict == Broken && len(slow) > 0 {
+		rng := rand.New(rand.NewPCG(uint64(len(slow)), uint64(len(fast))))
+		e := b.compare(slow, fast, rng)
+		r.Cause = b.cause(e, g, rng)
+		r.Causes = b.charges(e)
+		r.RuledOut = e.ruledOut(r.Cause.Kind)
+		r.Labels = b.skewed(slow, fast, o)
+		r.view = b.newView(slow, fast, r)
+	}
+	return r
+}
+
+// cause puts the largest part of the excess into words.
+func (b *blamer) cause(e *excess, g group, rng *rand.Rand) *Cause {
+	w, ofKind := top(e.causes)
+	c := &Cause{Kind: kinds[w.kind], Share: ofKind / max(e.total, 1), Confidence: e.confidence(rng), Chain: []string{}}
+	c.Share = min(max(c.Share, 0), 1)
+	d := e.detail[w.causeKey]
+	if d != nil {
+		c.Chain = b.words(b.ending(heaviest(d.chains), w))
+		if s := heaviest(d.states); s >= 0 {
+			c.Peer = b.states[s].peer + b.states[s].call
+		}
+		c.Line = int64(heaviest(d.lines))
+	}
+	if w.fn >= 0 {
+		f := b.funcs[w.fn]
+		c.Function, c.File = f.name, f.file
+		c.Line = cmp.Or(c.Line, int64(f.line))
+	}
+	c.Sentence = c.sentence(g)
+	return c
+}
+
+// short is how many requests lasted for less than two looks. The shorter one is, the likelier it was
+// not seen at all; so the others weigh too much in quantiles.
+func (b *blamer) short(lengths []int64) int {
+	if b.looks == 0 {
+		return 0
+	}
+	i, _ := slices.BinarySearch(lengths, int64(2e9/b.looks))
+	return i
+}
+
+// charges are the causes that explain a twentieth of the excess or more, five at most.
+func (b *blamer) charges(e *excess) []Charge {
+	out := []Charge{}
+	for _, w := range e.causes[:min(len(e.causes), 5)] {
+		c := Charge{Kind: kinds[w.kind], Slow: int64(w.slow), Fast: int64(w.fast), Share: w.excess() / max(e.total, 1)}
+		if w.fn >= 0 {
+			c.Function = b.funcs[w.fn].name
+		}
+		if c.Share >= 0.05 {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// ruledOut is the kinds that explain nothing, as far as the requests tell: less than a twentieth.
+func (e *excess) ruledOut(named Kind) []Ruled {
+	var sum [unknown + 1]Ruled
+	for _, w := range e.causes {
+		s := &sum[w.kind]
+		s.Slow += int64(w.slow)
+		s.Fast += int64(w.fast)
+	}
+	out := []Ruled{}
+	for k := range sum {
+		s := sum[k]
+		s.Kind, s.Share = kinds[k], float64(s.Slow-s.Fast)/max(e.total, 1)
+		if s.Share < 0.05 && s.Kind != named && s.Kind != Children && s.Kind != Unknown {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// meanStates is the mean time in each state of the requests' own goroutines.
+func (b *blamer) meanStates(rs []*request) map[Kind]int64 {
+	var sum [unknown + 1]int64
+	for _, r := range rs {
+		at := r.from
+		r.main.during(r.from, r.to, func(p *piece, from, to int64) {
+			sum[p.kind] += to - from
+			sum[unknown] += max(from-at, 0)
+			at = to
+		})
+		sum[unknown] += max(r.to-at, 0)
+	}
+	m := map[Kind]int64{}
+	for k, ns := range sum {
+		if len(rs) > 0 {
+			m[kinds[k]] = ns / int64(len(rs))
+		}
+	}
+	return m
+}
+
+// Where is the cause's file and line, as far as they are known.
+func (c *Cause) Where() string {
+	if c.Line > 0 {
+		return fmt.Sprintf("%s:%d", c.File, c.Line)
+	}
+	return c.File
+}
+
+// ending is the steps of a chain, the last of which says what the cause itself is.
+func (b *blamer) ending(chain int32, w weighed) []link {
+	steps := b.chainOf(chain)
+	last := link{w.kind, frame{fn: w.fn}, waitsFor}
+	for _, s := range steps {
+		if s.kind == w.kind && s.at.fn == w.fn {
+			return steps
+		}
+	}
+	return append(steps, last)
+}

@@ -1,0 +1,62 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Selector says what a request is. The zero value is Func over the server functions of net/http and
+// gRPC.
+type Selector struct {
+	By   By
+	Name string // a label key, or a function as the profile spells it
+}
+
+// By is a way to tell requests apart.
+type By string
+
+const (
+	Label     By = "label"     // each value of a label is one request
+	Func      By = "func"      // a goroutine is inside a request while a function is on its stack
+	Goroutine By = "goroutine" // each goroutine that starts in a function is one request
+)
+
+// ParseSelector reads "label:KEY", "func:NAME" or "goroutine:FUNC"; "" is the zero Selector.
+func ParseSelector(s string) (Selector, error) {
+	if s == "" {
+		return Selector{}, nil
+	}
+	by, name, ok := strings.Cut(s, ":")
+	sel := Selector{By(by), name}
+	switch sel.By {
+	case Label, Func, Goroutine:
+		if ok && name != "" {
+			return sel, nil
+		}
+	}
+	return Selector{}, fmt.Errorf("request %q: want label:KEY, func:NAME or goroutine:FUNC", s)
+}
+
+// String is the selector as ParseSelector reads it.
+func (s Selector) String() string {
+	if s == (Selector{}) {
+		return ""
+	}
+	return string(s.By) + ":" + s.Name
+}
+
+// servers are the functions that a server runs once for each request.
+var servers = []string{
+	"net/http.serverHandler.ServeHTTP",
+	"google.golang.org/grpc.(*Server).handleStream",
+	"golang.org/x/net/http2.(*serverConn).runHandler",
+	"github.com/valyala/fasthttp.(*Server).serveConn",
+}
+
+// functions are the names that a Func selector looks for.
+func (s Selector) functions() []string {
+	if s.Name == "" {
+		return servers
+	}
+	return []string{s.Name}
+}

@@ -1,0 +1,177 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+)
+
+// WriteText writes reports for a terminal.
+func WriteText(w io.Writer, reports []*Report) error {
+	p := &printer{w: w}
+	for i, r := range reports {
+		if i > 0 {
+			p.printf("\n")
+		}
+		p.text(r)
+	}
+	return p.err
+}
+
+// printer keeps the first error of many writes.
+type printer struct {
+	w   io.Writer
+	err error
+}
+
+func (p *printer) printf(format string, args ...any) {
+	if p.err == nil {
+		_, p.err = fmt.Fprintf(p.w, format, args...)
+	}
+}
+
+func (p *printer) text(r *Report) {
+	p.printf("%s\n", r.headline())
+	if note := r.note(); note != "" {
+		p.printf("  %s\n", note)
+	}
+	if r.Cause == nil {
+		if r.Why != "" {
+			p.printf("  %s\n", r.Why)
+		}
+		return
+	}
+	p.printf("\n  %s\n\n", r.Cause.Sentence)
+	p.table(r.stateRows(), "  ")
+	p.printf("\n")
+	for i, step := range r.Cause.Chain {
+		p.printf("  %s%s\n", strings.Repeat("  ", i)+arrow(i), step)
+	}
+	if c := r.Cause; c.Function != "" {
+		p.printf("\n  %s\n  %s\n", c.Function, c.Where())
+	}
+	if len(r.Causes) > 1 {
+		p.printf("\n  the excess, followed to where it was lost:\n")
+		p.table(r.chargeRows(), "  ")
+	}
+	p.printf("\n  confidence %.0f %%: so often the same cause comes out when requests are drawn again\n", 100*r.Cause.Confidence)
+	for _, l := range r.Labels {
+		p.printf("  %s=%s: %.0f %% of the slow requests, %.0f %% of the others\n", l.Key, l.Value, 100*l.Slow, 100*l.Fast)
+	}
+	if len(r.RuledOut) > 0 {
+		p.printf("  ruled out: %s\n", strings.Join(r.ruledNames(), ", "))
+	}
+	p.printf("\n  next: %s\n", r.next())
+}
+
+func arrow(i int) string {
+	if i == 0 {
+		return ""
+	}
+	return "<- "
+}
+
+// headline is the verdict in one line.
+func (r *Report) headline() string {
+	name, _, _ := strings.Cut(r.SLO, "<")
+	return fmt.Sprintf("%s%s %s: %s is %s, %d of %d requests took longer",
+		r.groupName(), r.SLO, strings.ToUpper(string(r.Verdict)), name, short(float64(r.Value)), r.Slow, r.Requests)
+}
+
+// groupName is "endpoint=/fulfil: ", or nothing.
+func (r *Report) groupName() string {
+	for k, v := range r.Group {
+		return k + "=" + v + ": "
+	}
+	return ""
+}
+
+// stateRows is the table of states: mean time of slow and fast requests.
+func (r *Report) stateRows() [][]string {
+	rows := [][]string{{"state", "slow", "fast", ""}}
+	for _, k := range kinds {
+		slow, fast := r.States.Slow[k], r.States.Fast[k]
+		if slow+fast < 1000 {
+			continue
+		}
+		rows = append(rows, []string{string(k), short(float64(slow)), short(float64(fast)), bar(float64(slow), float64(total(r.States.Slow)))})
+	}
+	return append(rows, []string{"all", short(float64(total(r.States.Slow))), short(float64(total(r.States.Fast))), ""})
+}
+
+// chargeRows is the table of where the excess was lost.
+func (r *Report) chargeRows() [][]string {
+	var rows [][]string
+	for _, c := range r.Causes {
+		rows = append(rows, []string{string(c.Kind), fmt.Sprintf("%.0f %%", 100*c.Share), shortName(c.Function)})
+	}
+	return rows
+}
+
+// note says what the quantiles may miss, or nothing.
+func (r *Report) note() string {
+	if 20*r.Short < r.Requests {
+		return ""
+	}
+	return fmt.Sprintf("%d of the requests lasted for less than two looks (%.0f looks a second): shorter ones were missed, so that the others weigh too much", r.Short, r.Looks)
+}
+
+func total(m map[Kind]int64) (sum int64) {
+	for v := range maps.Values(m) {
+		sum += v
+	}
+	return sum
+}
+
+func bar(x, of float64) string {
+	const width = 30
+	n := int(x/max(of, 1)*width + 0.5)
+	return strings.Repeat("#", min(max(n, 0), width))
+}
+
+// table writes rows whose middle columns are numbers.
+func (p *printer) table(rows [][]string, indent string) {
+	var b strings.Builder
+	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	for _, row := range rows {
+		last := len(row) - 1
+		fmt.Fprintf(tw, "%s\t  %s\n", strings.Join(row[:last], "\t"), row[last])
+	}
+	tw.Flush()
+	for line := range strings.Lines(b.String()) {
+		p.printf("%s%s\n", indent, strings.TrimRight(line, " \n"))
+	}
+}
+
+func (r *Report) ruledNames() []string {
+	var names []string
+	for _, k := range slices.Clone(r.RuledOut) {
+		names = append(names, string(k.Kind))
+	}
+	return names
+}
+
+// next is the command that shows more of the cause.
+func (r *Report) next() string {
+	c := r.Cause
+	index := "blocked"
+	switch c.Kind {
+	case CPU, GC:
+		index = "cpu"
+	case GoScheduler, OSScheduler:
+		index = "runnable"
+	}
+	focus := ""
+	if c.Function != "" {
+		focus = " -focus='" + quoteMeta(shortName(c.Function)) + "'"
+	}
+	return "go tool pprof -sample_index=" + index + focus + " -top FILE"
+}
+
+// quoteMeta makes a function's name a regular expression that fits nothing else.
+func quoteMeta(s string) string {
+	return strings.NewReplacer("(", `\(`, ")", `\)`, "*", `\*`, "[", `\[`, "]", `\]`).Replace(s)
+}

@@ -1,0 +1,217 @@
+package report_test
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mayfly-profiler/mayfly/internal/report"
+	"github.com/mayfly-profiler/mayfly/internal/target"
+	"github.com/mayfly-profiler/mayfly/profiler"
+)
+
+var runs = flag.Int("fulfil.runs", 0, "record every cause of testdata/fulfil this many times, and count")
+
+// expected is what a report has to say of testdata/fulfil with one of its causes.
+type expected struct {
+	kind     report.Kind
+	function string
+}
+
+var want = map[string]expected{
+	"none": {}, "twice": {},
+	"lock":      {report.Lock, "main.(*service).bookAtCarrier"},
+	"pool":      {report.Pool, "main.(*store).reserve"},
+	"statement": {report.Network, "main.(*service).auditTrail"},
+	"channel":   {report.Channel, "main.(*service).packOrders"},
+	"cpu":       {report.CPU, "main.planRoute"},
+	"gc":        {report.GC, "main.makeEntries"},
+	"procs":     {report.GoScheduler, "main.reindex"},
+	"neighbour": {report.OSScheduler, ""},
+	"fsync":     {report.Syscall, "main.(*service).journal"},
+}
+
+// expect is what a report has to say with a store: the embedded one computes where PostgreSQL waits.
+func expect(cause, store string) expected {
+	if cause == "statement" && store == "embedded" {
+		return expected{report.CPU, "main.burn"}
+	}
+	return want[cause]
+}
+
+const limit = 300 * time.Millisecond
+
+// truth is what the service says of itself.
+type truth struct {
+	Store    string
+	Requests []struct {
+		Endpoint string
+		Begin    int64 `json:"begin_ns"`
+		Length   int64 `json:"length_ns"`
+		Step     int64 `json:"step_ns"`
+	}
+}
+
+// guilty says whether the cause is one: at least two thirds of the slow orders' time was in it. On a machine
+// that is short of CPU, what the cause does not touch can be slower still.
+func (x *truth) guilty(w report.Window) bool {
+	var step, all int64
+	for _, r := range x.Requests {
+		if r.Length >= int64(limit) && r.Begin > w.From && r.Begin+r.Length < w.To {
+			step, all = step+r.Step, all+r.Length
+		}
+	}
+	return 3*step >= 2*all
+}
+
+// lengths is how long the orders took that began and ended while r was recorded, ascending.
+func (x *truth) lengths(w report.Window) []int64 {
+	var ns []int64
+	for _, r := range x.Requests {
+		if r.Endpoint == "/fulfil" && r.Begin > w.From && r.Begin+r.Length < w.To {
+			ns = append(ns, r.Length)
+		}
+	}
+	slices.Sort(ns)
+	return ns
+}
+
+// fulfil records the service with a cause for five seconds, and reports on its orders.
+func fulfil(t *testing.T, cause, dsn string) (*report.Report, *truth) {
+	t.Helper()
+	args := []string{"-cause", cause, "-dsn", dsn}
+	x := target.Start(t, target.Compile(t, "fulfil", target.Build{Module: true}), args...)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	rec, err := profiler.Record(ctx, x.PID, profiler.Options{
+		MaxOverhead: 0.15, Keep: profiler.Keep{Timeline: true},
+		Started: func() { time.AfterFunc(5*time.Second, cancel) },
+	})
+	target.Need(t, err)
+	var tr truth
+	x.Truth(&tr)
+	slo, err := report.ParseSLO("p99<" + limit.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	rs, err := report.New(rec.Profile, report.Options{SLO: slo, Request: report.Selector{By: report.Label, Name: "request"}, By: "endpoint"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(rs, func(r *report.Report) bool { return r.Group["endpoint"] == "/fulfil" })
+	if i < 0 {
+		t.Fatalf("no orders in %d groups", len(rs))
+	}
+	return rs[i], &tr
+}
+
+// TestFulfil holds reports on real recordings against what the service knows. Four causes and none are
+// enough for every day: the others need a machine that nobody else uses (-fulfil.runs). The pool is that
+// of the embedded store, because a database that gets no CPU slows it as much as a pool that is too small.
+func TestFulfil(t *testing.T) {
+	for _, cause := range []string{"none", "lock", "pool", "statement", "channel"} {
+		t.Run(cause, func(t *testing.T) {
+			dsn := ""
+			if cause != "pool" {
+				dsn = postgres(t)
+			}
+			r, tr := fulfil(t, cause, dsn)
+			ns := tr.lengths(r.Window)
+			t.Logf("%s store, %s, p99 %s, %d of %d slow: %+v", tr.Store, r.Verdict, time.Duration(r.P99), r.Slow, r.Requests, r.Cause)
+			if len(ns) < 100 {
+				t.Skipf("%d orders were answered in five seconds: this machine has no time for the service", len(ns))
+			}
+			quantiles(t, r, ns)
+			states(t, r, ns)
+			agrees(t, r, ns)
+			w := expect(cause, tr.Store)
+			if c := r.Cause; c != nil && (cause == "pool" || tr.guilty(r.Window)) && (c.Kind != w.kind || c.Function != w.function) {
+				t.Errorf("%s in %q, want %s in %q\n%s", c.Kind, c.Function, w.kind, w.function, strings.Join(c.Chain, "\n"))
+			}
+		})
+	}
+}
+
+// agrees holds the verdict against how many orders took too long by the service's own count.
+func agrees(t *testing.T, r *report.Report, ns []int64) {
+	t.Helper()
+	i, _ := slices.BinarySearch(ns, int64(limit))
+	over := len(ns) - i
+	switch {
+	case r.Verdict != report.Broken && r.Cause != nil:
+		t.Errorf("%s, and a cause: %s", r.Verdict, r.Cause.Sentence)
+	case r.Verdict == report.Broken && r.Cause == nil:
+		t.Error("broken, and no cause")
+	case float64(over) > 0.05*float64(len(ns)) && r.Verdict != report.Broken, over == 0 && r.Verdict == report.Broken:
+		t.Errorf("%s, and %d of %d orders took longer than %s", r.Verdict, over, len(ns), limit)
+	}
+}
+
+// border is how far the begin of a request may be off: where a goroutine was on a CPU between two
+// looks and took its label on meanwhile, the border is drawn in the middle.
+const border = float64(10 * time.Millisecond)
+
+// quantiles holds the p99 against the service's own, within 5 % and two requests: on a machine that
+// is short of CPU a request at the edge of the recording is counted by one side only.
+func quantiles(t *testing.T, r *report.Report, ns []int64) {
+	t.Helper()
+	if n := len(ns); math.Abs(float64(r.Requests-n)) > 0.05*float64(n)+3 {
+		t.Errorf("%d orders, the service says %d", r.Requests, n)
+	}
+	at := int(math.Ceil(0.99*float64(len(ns)))) - 1
+	low, high := float64(ns[max(at-2, 0)])*0.95-border, float64(ns[min(at+2, len(ns)-1)])*1.05+border
+	if p := float64(r.P99); p < low || p > high {
+		t.Errorf("p99 %s, the service's own is %s", time.Duration(r.P99), time.Duration(ns[at]))
+	}
+}
+
+// states holds the sum of the states against the slow requests' length, by the timeline and by the
+// service.
+func states(t *testing.T, r *report.Report, ns []int64) {
+	t.Helper()
+	var sum int64
+	for _, v := range r.States.Slow {
+		sum += v
+	}
+	if r.Slow == 0 {
+		return
+	}
+	if off := float64(sum)/float64(r.SlowMean) - 1; math.Abs(off) > 0.02 {
+		t.Errorf("states of slow requests add up to %+.1f %%", 100*off)
+	}
+	if u := float64(r.States.Slow[report.Unknown]) / float64(sum); u > 0.03 {
+		t.Errorf("%.1f %% of the slow requests' time is unknown", 100*u)
+	}
+}
+
+// TestFulfilRuns counts how often the right kind and function come out.
+func TestFulfilRuns(t *testing.T) {
+	if *runs == 0 {
+		t.Skip("-fulfil.runs N records each cause N times")
+	}
+	var table bytes.Buffer
+	for cause := range want {
+		right := 0
+		for range *runs {
+			r, tr := fulfil(t, cause, postgres(t))
+			w := expect(cause, tr.Store)
+			switch {
+			case w.kind == "" && r.Verdict == report.Met, r.Cause != nil && r.Cause.Kind == w.kind && r.Cause.Function == w.function:
+				right++
+			default:
+				fmt.Fprintf(&table, "  %s: %s, %d of %d slow, %+v\n", cause, r.Verdict, r.Slow, r.Requests, r.Cause)
+			}
+		}
+		fmt.Fprintf(&table, "%s: %d of %d\n", cause, right, *runs)
+		if 10*right < 9**runs {
+			t.Errorf("%s: right in %d of %d runs", cause, right, *runs)
+		}
+	}
+	t.Log("\n" + table.String())
+}

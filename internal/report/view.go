@@ -1,0 +1,196 @@
+package report
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// What the page draws beyond the numbers: a heatmap of the window, the stacks of slow and fast
+// requests side by side, and the worst requests moment by moment.
+
+const (
+	heatRows  = 50 // of a second
+	worst     = 3
+	mostKids  = 12
+	mostParts = 2000 // pieces drawn for one request
+)
+
+// view is drawn by page.html.
+type view struct {
+	Heat   [][]beat    `json:"heat"` // by second, then by fiftieth
+	Graph  *node       `json:"graph"`
+	Worst  []timelines `json:"worst"`
+	States []shares    `json:"states"`
+}
+
+// beat is a fiftieth of a second: requests under way in it, and those of them that were slow.
+type beat struct {
+	All  float64 `json:"a"`
+	Slow float64 `json:"s"`
+}
+
+// node is a frame with what is above it: mean time in fast (b) and in slow requests (n), as shares
+// of a slow request's.
+type node struct {
+	Name     string  `json:"name"`
+	Base     float64 `json:"b"`
+	New      float64 `json:"n"`
+	Children []*node `json:"children,omitempty"`
+
+	index map[string]*node
+}
+
+// shares is one state's part of slow and of fast requests, in ms.
+type shares struct {
+	Kind Kind    `json:"kind"`
+	Slow float64 `json:"slow"`
+	Fast float64 `json:"fast"`
+}
+
+// timelines is one request and its children. Times are ms since the request began.
+type timelines struct {
+	Name  string  `json:"name"`
+	Start float64 `json:"start"` // ms since the window began
+	Took  float64 `json:"took"`
+	Rows  []row   `json:"rows"`
+}
+
+type row struct {
+	Name  string `json:"name"`
+	Parts []part `json:"parts"`
+}
+
+type part struct {
+	From float64 `json:"f"`
+	To   float64 `json:"t"`
+	Kind Kind    `json:"k"`
+	What string  `json:"w"`
+}
+
+func ms(ns int64) float64 { return float64(ns/1000) / 1000 }
+
+func (b *blamer) newView(slow, fast []*request, r *Report) *view {
+	v := &view{Heat: b.heat(slow, fast), Graph: &node{Name: "requests"}}
+	for _, k := range kinds {
+		if s, f := r.States.Slow[k], r.States.Fast[k]; s+f > 0 {
+			v.States = append(v.States, shares{k, ms(s), ms(f)})
+		}
+	}
+	whole := meanLength(slow) * float64(len(slow))
+	b.grow(v.Graph, slow[:min(len(slow), enough)], func(n *node) *float64 { return &n.New }, 1/whole)
+	b.grow(v.Graph, fast[:min(len(fast), enough)], func(n *node) *float64 { return &n.Base }, float64(len(slow))/whole/float64(max(len(fast), 1)))
+	v.Graph.prune(0.002)
+	byLength := slices.Clone(slow)
+	slices.SortStableFunc(byLength, func(a, b *request) int { return cmp.Compare(b.length(), a.length()) })
+	for _, q := range byLength[:min(len(byLength), worst)] {
+		v.Worst = append(v.Worst, b.draw(q))
+	}
+	return v
+}
+
+// heat counts the requests under way in each fiftieth of a second.
+func (b *blamer) heat(slow, fast []*request) [][]beat {
+	const step = int64(1e9) / heatRows
+	seconds := min((b.to-b.from+1e9-1)/1e9, 3600)
+	heat := make([][]beat, seconds)
+	for i := range heat {
+		heat[i] = make([]beat, heatRows)
+	}
+	add := func(r *request, to func(*beat) *float64) {
+		last := min((r.to-b.from)/step, seconds*heatRows-1)
+		for at := max((r.from-b.from)/step, 0); at <= last; at++ {
+			*to(&heat[at/heatRows][at%heatRows])++
+		}
+	}
+	for _, r := range slow {
+		add(r, func(x *beat) *float64 { return &x.Slow })
+		add(r, func(x *beat) *float64 { return &x.All })
+	}
+	for _, r := range fast {
+		add(r, func(x *beat) *float64 { return &x.All })
+	}
+	return heat
+}
+
+// grow adds the stacks of requests' own goroutines, with the state on top.
+func (b *blamer) grow(root *node, rs []*request, column func(*node) *float64, scale float64) {
+	for _, r := range rs {
+		r.main.during(r.from, r.to, func(p *piece, from, to int64) {
+			ns := float64(to-from) * scale
+			n := root
+			*column(n) += ns
+			for _, f := range slices.Backward(b.stacks[p.stack].frames) {
+				n = n.child(b.funcs[f.fn].name)
+				*column(n) += ns
+			}
+			n = n.child("[" + b.states[p.state].name + "]")
+			*column(n) += ns
+		})
+	}
+}
+
+func (n *node) child(name string) *node {
+	c := n.index[name]
+	if c == nil {
+		c = &node{Name: name}
+		if n.index == nil {
+			n.index = make(map[string]*node)
+		}
+		n.index[name] = c
+		n.Children = append(n.Children, c)
+	}
+	return c
+}
+
+// prune drops what is small on both sides, and puts what grew most first.
+func (n *node) prune(least float64) {
+	n.Children = slices.DeleteFunc(n.Children, func(c *node) bool { return c.Base < least && c.New < least })
+	slices.SortFunc(n.Children, func(a, b *node) int {
+		return cmp.Or(cmp.Compare(b.New-b.Base, a.New-a.Base), cmp.Compare(a.Name, b.Name))
+	})
+	for _, c := range n.Children {
+		c.prune(least)
+	}
+}
+
+// draw is a request and those of its children that were there longest.
+func (b *blamer) draw(r *request) timelines {
+	name := b.nameOf(r)
+	tl := timelines{Name: name, Start: ms(r.from - b.from), Took: ms(r.length()), Rows: []row{b.row(r, r.main, "request")}}
+	kids := slices.DeleteFunc(slices.Clone(r.kids), func(k *track) bool { return !k.alive(r.from, r.to) })
+	slices.SortStableFunc(kids, func(a, c *track) int { return cmp.Compare(a.pieces[0].from, c.pieces[0].from) })
+	for _, k := range kids[:min(len(kids), mostKids)] {
+		tl.Rows = append(tl.Rows, b.row(r, k, shortName(b.root(k.pieces[0].stack))))
+	}
+	return tl
+}
+
+// nameOf is the labels of a request, or the function of its goroutine if it has none.
+func (b *blamer) nameOf(r *request) string {
+	var names []string
+	for k, v := range b.labels[r.labels] {
+		names = append(names, k+"="+v)
+	}
+	if len(names) == 0 {
+		return b.root(r.main.pieces[0].stack)
+	}
+	slices.Sort(names)
+	return strings.Join(names, " ")
+}
+
+func (b *blamer) row(r *request, g *track, name string) row {
+	out := row{Name: name, Parts: []part{}}
+	g.during(r.from, r.to, func(p *piece, from, to int64) {
+		what := ""
+		if f := b.place(p.stack); f.fn >= 0 {
+			what = shortName(b.funcs[f.fn].name)
+		}
+		if n := len(out.Parts); n > 0 && out.Parts[n-1].Kind == kinds[p.kind] && out.Parts[n-1].What == what {
+			out.Parts[n-1].To = ms(to - r.from)
+		} else if n < mostParts {
+			out.Parts = append(out.Parts, part{ms(from - r.from), ms(to - r.from), kinds[p.kind], what})
+		}
+	})
+	return out
+}
