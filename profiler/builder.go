@@ -33,7 +33,8 @@ type Symbols interface {
 type Keep struct {
 	Goroutines bool // the goroutine id, as numeric label go.id
 	Wall       bool // all states: five columns and the label go.state, instead of CPU time only
-	TableOnly  bool // with Wall: no on-CPU source; the goroutine table tells CPU time, without frames
+	TableOnly  bool // no on-CPU source; the goroutine table tells CPU time, without frames
+	TableToo   bool // with Wall: what the table saw running, too, beside what the on-CPU source saw; reconcile makes one of both
 	Timeline   bool // with Wall: each sample by itself, with the numeric labels go.id, go.parent and end_timestamp_ns
 	Idle       bool // with Wall: goroutines without labels that did nothing while recording, too
 }
@@ -205,13 +206,25 @@ func (b *Builder) count(s *sample.Sample) (done bool) {
 			b.from[s.Goid] = s.Parent
 		}
 	}
-	if s.State == sample.Running && s.Count == 0 {
+	if s.State == sample.Running && s.Count == 0 && s.Loss != sample.InKernel {
 		b.tally.TableCPU += s.Weight
-		return !b.keep.TableOnly
+		switch {
+		case b.keep.TableToo:
+			b.tally.Wall += s.Weight
+			return false
+		case !b.keep.TableOnly:
+			return true
+		}
 	}
-	b.tally.Wall += s.Weight
+	if b.keep.TableOnly && !b.keep.Wall && s.State != sample.Running {
+		return true // the table was opened for its CPU time
+	}
 	if s.State != sample.Running {
+		b.tally.Wall += s.Weight
 		return false
+	}
+	if !b.keep.TableToo {
+		b.tally.Wall += s.Weight
 	}
 	b.tally.CPU += s.Weight
 	b.tally.Samples += s.Count
@@ -349,59 +362,4 @@ func compareSamples(a, b *profile.Sample) int {
 		}
 	}
 	return len(a.Location) - len(b.Location)
-}
-
-// mappings adds the target's mappings to p. They are all marked as resolved: nothing but this
-// process ever knew more about them.
-func (b *Builder) mappings(p *profile.Profile) []*profile.Mapping {
-	var maps []*profile.Mapping
-	for i, m := range b.symbols.Mappings() {
-		maps = append(maps, &profile.Mapping{
-			ID: uint64(i + 1), Start: m.Start, Limit: m.Limit, Offset: m.Offset, File: m.File, BuildID: m.BuildID,
-			HasFunctions: true, HasFilenames: true, HasLineNumbers: true, HasInlineFrames: true,
-		})
-	}
-	p.Mapping = maps
-	return maps
-}
-
-// locations turns the sites of all folds into locations of p. The result has them by site id.
-func (b *Builder) locations(p *profile.Profile, maps []*profile.Mapping) []*profile.Location {
-	locs := make([]*profile.Location, len(b.sites))
-	used := b.used()
-	for i, st := range b.sites {
-		if !used[i] {
-			continue
-		}
-		l := &profile.Location{ID: uint64(len(p.Location) + 1), Address: st.addr}
-		if st.mapping >= 0 && st.mapping < len(maps) {
-			l.Mapping = maps[st.mapping]
-		}
-		for _, fr := range st.frames {
-			l.Line = append(l.Line, profile.Line{Function: b.function(p, fr), Line: int64(fr.Line)})
-		}
-		locs[i] = l
-		p.Location = append(p.Location, l)
-	}
-	return locs
-}
-
-// function is what makes two frames the same pprof function.
-type function struct {
-	name, file string
-	start      int
-}
-
-func (b *Builder) function(p *profile.Profile, fr symbolize.Frame) *profile.Function {
-	k := function{fr.Func, fr.File, fr.StartLine}
-	f := b.funcs[k]
-	if f == nil {
-		f = &profile.Function{ID: uint64(len(p.Function) + 1), Name: fr.Func, SystemName: fr.SystemName, Filename: fr.File, StartLine: int64(fr.StartLine)}
-		if f.SystemName == "" {
-			f.SystemName = fr.Func
-		}
-		b.funcs[k] = f
-		p.Function = append(p.Function, f)
-	}
-	return f
 }

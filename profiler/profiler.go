@@ -9,7 +9,9 @@
 // Everything after that is a function of profiles: package export writes them, go tool pprof reads
 // them.
 //
-// The target is observed from outside: it is never stopped, signalled or written to.
+// The target is observed from outside: it is never stopped, signalled or written to. A program that
+// wants to observe itself does so by a helper process (Start, Handler), with the same engines and,
+// where those are not allowed, the runtime's own.
 package profiler
 
 import (
@@ -26,6 +28,7 @@ import (
 	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"github.com/mayfly-profiler/mayfly/profiler/bpf"
 	"github.com/mayfly-profiler/mayfly/profiler/goroutine"
+	"github.com/mayfly-profiler/mayfly/profiler/perf"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 	"github.com/mayfly-profiler/mayfly/symbolize"
 )
@@ -51,6 +54,8 @@ type Options struct {
 	// Rate is the number of samples per second of the target's CPU time, and of looks at the
 	// goroutine table per second; 0 is bpf.DefaultRate.
 	Rate int
+	// Engine forces one way to sample; "" is the best that works, see Engine.
+	Engine Engine
 	// MaxOverhead is the share of one core that reading the goroutine table may use; the rate of
 	// looks is lowered to keep it. 0 is goroutine.DefaultMaxOverhead.
 	MaxOverhead float64
@@ -106,7 +111,7 @@ type recording struct {
 	target  *proc.Process
 	symbols *symbolize.Symbolizer
 	exe     *os.File         // of the goroutine table's own symbols
-	source  *bpf.OnCPU       // nil: not allowed here
+	source  cpuSource        // nil: not allowed here
 	sched   *bpf.Sched       // nil: not asked for, or not allowed
 	table   *goroutine.Table // nil: the same
 	mu      sync.Mutex       // of builder, before and symbols while the sources run
@@ -158,11 +163,10 @@ func (r *recording) attach() error {
 	if err != nil {
 		return err
 	}
-	r.source, err = bpf.Open(r.target, bpf.Options{Rate: r.options.Rate, Layout: layout, InGo: r.inGo, OnExec: r.options.Pending != nil})
-	if err != nil && r.options.Mode == CPU {
-		return err
+	missing := r.attachCPU(layout)
+	if missing != nil && r.options.Engine.forcesCPU() {
+		return missing
 	}
-	missing := err
 	if p := r.options.Pending; p != nil {
 		if err := p.Release(); err != nil {
 			return err
@@ -171,19 +175,20 @@ func (r *recording) attach() error {
 	if r.symbols, err = symbolize.New(r.target, symbolize.Options{}); err != nil {
 		return err
 	}
-	if r.options.Mode == Wall && layout != nil {
+	if (r.options.Mode == Wall || r.source == nil) && layout != nil {
 		if err := r.attachTable(layout); err != nil {
 			r.deny("states of goroutines that are not on a CPU: " + err.Error())
 		}
 	}
-	if missing != nil && r.table == nil {
+	if r.source == nil && r.table == nil {
+		if missing == nil { // nobody asked for more than the table
+			missing = errors.New(r.summary.Denied[len(r.summary.Denied)-1])
+		}
 		return missing // neither source: the first one's remedy is the one that helps
 	}
-	if missing != nil {
-		r.deny("stacks and kernel time of what is on a CPU: " + missing.Error())
-	}
 	keep := r.options.Keep
-	keep.Wall, keep.TableOnly = r.table != nil, r.source == nil
+	keep.Wall, keep.TableOnly = r.options.Mode == Wall && r.table != nil, r.source == nil
+	keep.TableToo = keep.Wall && r.source != nil && r.sched == nil && !keep.Timeline
 	r.builder = NewBuilder(r.symbols, keep)
 	r.summary.AttachTime = time.Since(r.opened).Nanoseconds()
 	return nil
@@ -255,7 +260,9 @@ func (r *recording) close() {
 // progressEvery is how many samples pass between two calls of Progress: it is for people.
 const progressEvery = 128
 
-func execed(err error) bool { return errors.Is(err, bpf.ErrExec) || errors.Is(err, goroutine.ErrExec) }
+func execed(err error) bool {
+	return errors.Is(err, bpf.ErrExec) || errors.Is(err, perf.ErrExec) || errors.Is(err, goroutine.ErrExec)
+}
 
 func (r *recording) add(s *sample.Sample) {
 	r.mu.Lock()
@@ -269,7 +276,7 @@ func (r *recording) add(s *sample.Sample) {
 // finish fills in what is known once all samples of a builder have come.
 func (r *recording) finish(b *Builder, end string) {
 	t, s := b.Tally(), &r.summary
-	s.Version, s.EngineCPU, s.EngineWall = r.options.Version, "none", "none"
+	s.Version, s.EngineCPU, s.EngineWall = r.options.Version, none, none
 	s.RateAsked, s.CPUs = r.options.Rate, r.cpus
 	s.Samples, s.Lost = t.Samples, t.Lost
 	s.CPUProfiled, s.Wall = t.CPU, t.Wall
@@ -306,10 +313,13 @@ func (r *recording) finishCPU(t Tally) {
 	now, s := r.source.Stats(), &r.summary
 	st := now.Since(r.told.cpu)
 	r.told.cpu = now
-	s.EngineCPU = "ebpf"
+	s.EngineCPU = r.source.Name()
 	s.CPURusage, s.CPUCounted = st.Rusage.Nanoseconds(), st.Counted.Nanoseconds()
 	if t.CPU > 0 {
 		s.RateReached = float64(t.Samples+t.Lost) / (float64(t.CPU) / 1e9)
+	}
+	for _, d := range r.source.doubts() {
+		r.deny(d)
 	}
 	s.LabelsCompleted, s.LabelsTruncated = st.Completed, st.Truncated
 	if st.Distrust != "" {
@@ -321,7 +331,9 @@ func (r *recording) finishTable(t Tally) {
 	now, s := r.table.Stats(), &r.summary
 	st := now.Since(r.told.table)
 	r.told.table = now
-	s.EngineWall = "goroutine table"
+	if r.options.Mode == Wall {
+		s.EngineWall = tableName
+	}
 	s.TableRate, s.TableMissed = st.Reached, st.Missed
 	s.TableCPU, s.Procs = t.TableCPU, st.Procs
 	s.TableSlowest, s.TableSelfCPU = st.Slowest.Nanoseconds(), st.CPU.Nanoseconds()
@@ -341,8 +353,11 @@ func (r *recording) finishTable(t Tally) {
 	s.STWGC, s.STWGCTime, s.STWGCMax = st.GC.Stopped.Count, st.GC.Stopped.Time.Nanoseconds(), st.GC.Stopped.Longest.Nanoseconds()
 	s.STWOther, s.STWOtherTime, s.STWOtherMax = st.GC.Others.Count, st.GC.Others.Time.Nanoseconds(), st.GC.Others.Longest.Nanoseconds()
 	s.StacksTorn = st.Torn
-	if s.EngineCPU == "none" {
-		s.EngineCPU = "goroutine table"
+	if r.source == nil {
+		s.EngineCPU = tableName
+		if now, err := r.target.CPU(); err == nil {
+			s.CPURusage, r.told.clock = (now - r.told.clock).Nanoseconds(), now
+		}
 	}
 }
 

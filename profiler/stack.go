@@ -75,12 +75,16 @@ const (
 	frameTruncated = "[truncated]" // the stack is deeper than what was read
 	frameRunning   = "[running]"   // on a CPU, seen by the goroutine table, which cannot see where
 	frameUnwalked  = "[unwalked]"  // no stack could be read
+	frameKernel    = "[kernel]"    // CPU time in the kernel, which it keeps to itself
 )
 
 // walk appends the sites of a sample, leaf first: kernel, user, synthetic root.
 func (b *Builder) walk(dst []*site, s *sample.Sample) []*site {
 	if s.Loss == sample.Lost {
 		return append(dst, b.special(frameLost))
+	}
+	if s.Loss == sample.InKernel {
+		return append(dst, b.special(frameKernel))
 	}
 	for i, pc := range s.Kernel {
 		dst = append(dst, b.kernelSite(pc, i > 0))

@@ -57,6 +57,7 @@ type told struct {
 	cpu   bpf.Stats
 	table goroutine.Stats
 	self  time.Duration
+	clock time.Duration // the target's CPU clock, where no on-CPU source reads it
 }
 
 // sliceEnd is the Summary's End of a slice that others follow.
@@ -68,6 +69,7 @@ func (r *recording) stream(ctx context.Context, every time.Duration, emit func(*
 	defer cancel()
 	s := slicer{recording: r, start: time.Now(), attached: r.summary, emit: emit}
 	s.mono = s.start.UnixNano() - r.builder.epoch
+	r.told.clock, _ = r.target.CPU()
 	if r.options.Started != nil {
 		r.options.Started()
 	}
@@ -137,6 +139,7 @@ func (s *slicer) seal(b *Builder, to time.Duration, end string) *Recording {
 	b.freeze()
 	s.mu.Unlock()
 	p := b.Profile()
+	s.settle(b, p)
 	begin := s.start.Add(s.from)
 	s.describe(p, begin, to-s.from)
 	s.from = to

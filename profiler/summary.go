@@ -68,6 +68,12 @@ type Summary struct {
 	StacksRooted    float64 `json:"stacks_rooted"` // share of goroutine samples whose stack is whole
 	CallersRepaired int64   `json:"callers_repaired"`
 
+	// Of a session in the own process: the share of the machine's CPU time that mayfly may use, what it
+	// used after its start, and what it did about that.
+	MaxOverhead float64 `json:"max_overhead"`
+	Overhead    float64 `json:"overhead"`
+	Governor    string  `json:"governor"`
+
 	SelfCPU    int64    `json:"self_cpu_ns"`
 	SelfRSS    int64    `json:"self_rss_bytes"`
 	AttachTime int64    `json:"attach_ns"`

@@ -32,6 +32,7 @@ type recordFlags struct {
 	format     string
 	mode       string
 	overhead   percentage
+	engine     string
 	goroutines bool
 	idle       bool
 	timeline   bool
@@ -79,6 +80,7 @@ goroutines with one value of the label request together. --when implies --timeli
 	fl.StringVarP(&f.output, "output", "o", "mayfly.pb.gz", "file to write, - for stdout; the extension picks the format")
 	fl.StringVar(&f.format, "format", "", "format of the file whatever its name: "+formatNames())
 	fl.StringVar(&f.mode, "mode", string(profiler.Wall), "wall: all states of all goroutines; cpu: time on a CPU only")
+	fl.StringVar(&f.engine, "engine", "", "how to see what is on a CPU: "+engineNames()+" (default the best that works)")
 	f.overhead = percentage(goroutine.DefaultMaxOverhead)
 	fl.Var(&f.overhead, "max-overhead", "share of one core that reading goroutine states may use")
 	fl.BoolVar(&f.timeline, "timeline", false, "keep each interval of each goroutine, with go.id, go.parent and end_timestamp_ns, for mayfly report")
@@ -87,6 +89,7 @@ goroutines with one value of the label request together. --when implies --timeli
 	fl.BoolVar(&f.json, "json", false, "print what was recorded as one JSON object on stdout")
 	f.ring.define(fl)
 	cmd.RegisterFlagCompletionFunc("mode", cobra.FixedCompletions([]string{string(profiler.Wall), string(profiler.CPU)}, cobra.ShellCompDirectiveNoFileComp))
+	cmd.RegisterFlagCompletionFunc("engine", cobra.FixedCompletions(strings.Split(engineNames(), ", "), cobra.ShellCompDirectiveNoFileComp))
 	cmd.RegisterFlagCompletionFunc("pid", completePID)
 	cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(strings.Split(formatNames(), ", "), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
@@ -119,6 +122,9 @@ func (f *recordFlags) check(dash int) error {
 		return usagef("record: --timeline wants --mode wall")
 	case f.json && f.output == "-":
 		return usagef("record: --json and -o - both want stdout")
+	}
+	if err := f.checkEngine(); err != nil {
+		return err
 	}
 	if err := f.ring.check(f); err != nil {
 		return err
@@ -179,7 +185,7 @@ func recordProcess(ctx context.Context, e *env, f *recordFlags, pid int, pending
 
 func (f *recordFlags) options() profiler.Options {
 	return profiler.Options{
-		Mode: profiler.Mode(f.mode), Rate: f.rate, MaxOverhead: float64(f.overhead),
+		Mode: profiler.Mode(f.mode), Rate: f.rate, Engine: profiler.Engine(f.engine), MaxOverhead: float64(f.overhead),
 		Keep:    profiler.Keep{Goroutines: f.goroutines, Idle: f.idle, Timeline: f.timeline},
 		Version: readBuild().Version,
 	}
@@ -222,7 +228,7 @@ type recordReport struct {
 // tell prints on stderr what the recording is worth.
 func tell(e *env, f *recordFlags, rec *profiler.Recording) {
 	s := rec.Summary
-	if s.EngineCPU == "ebpf" {
+	if s.Samples > 0 || s.EngineCPU == "ebpf" {
 		tellCPU(e, f, rec)
 	}
 	if s.EngineWall != "none" {

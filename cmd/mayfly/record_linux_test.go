@@ -251,6 +251,8 @@ func TestRecordRefuses(t *testing.T) {
 		{[]string{"-p", me, "-F", "0"}, 2, "not between"},
 		{[]string{"-p", me, "-F", "1000000"}, 2, "not between"},
 		{[]string{"-p", me, "--format", "jfr"}, 2, "pprof, folded"},
+		{[]string{"-p", me, "--engine", "magic"}, 2, "ebpf, perf, table"},
+		{[]string{"-p", me, "--engine", "runtime"}, 2, "own process"},
 		{[]string{"-p", me, "-d", "soon"}, 2, "no duration"},
 		{[]string{"-p", me, "--json", "-o", "-"}, 2, "stdout"},
 		{[]string{"4242"}, 2, "behind --"},
@@ -340,12 +342,13 @@ func TestRecordRights(t *testing.T) {
 		{"none", nil, own, "CAP_BPF and CAP_PERFMON"},
 		{"CAP_BPF only", []uintptr{unix.CAP_BPF}, own, "CAP_PERFMON"},
 		{"CAP_PERFMON only", []uintptr{unix.CAP_PERFMON}, own, "CAP_BPF"},
+		{"none, another user's", nil, pid(roots), "CAP_SYS_PTRACE"},
 		{"both", []uintptr{unix.CAP_BPF, unix.CAP_PERFMON}, own, ""},
 		{"both, another user's", []uintptr{unix.CAP_BPF, unix.CAP_PERFMON}, pid(roots), "CAP_SYS_PTRACE"},
 		{"all three, another user's", []uintptr{unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_SYS_PTRACE}, pid(roots), ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := start(t, as(t, tt.caps), "record", "-q", "--mode", "cpu", "-d", "1s", "-p", tt.pid)
+			s := start(t, as(t, tt.caps), "record", "-q", "--engine", "ebpf", "--mode", "cpu", "-d", "1s", "-p", tt.pid)
 			code := s.wait()
 			if tt.want == "" {
 				if code != 0 || !hasFunction(s.profile("mayfly.pb.gz"), "main.(*worker).descend") {
@@ -359,13 +362,27 @@ func TestRecordRights(t *testing.T) {
 			s.oneLineOf(tt.want)
 		})
 	}
-	t.Run("wall without eBPF", func(t *testing.T) { // of one's own process: all that is not on a CPU
-		s := start(t, as(t, nil), "record", "-q", "-d", "1s", "-p", own)
+	// Without eBPF the next rung: perf events, or where those are forbidden too the table alone.
+	for _, mode := range []string{"wall", "cpu"} {
+		t.Run(mode+" without eBPF", func(t *testing.T) {
+			s := start(t, as(t, nil), "record", "-q", "--mode", mode, "-d", "1s", "-p", own)
+			if code := s.wait(); code != 0 {
+				t.Fatalf("exit code %d: %s", code, s.stderr.String())
+			}
+			if got := s.stderr.String(); !strings.Contains(got, "what is on a CPU: load eBPF: permission denied: needs CAP_BPF and CAP_PERFMON") {
+				t.Errorf("stderr %q", got)
+			}
+			p := s.profile("mayfly.pb.gz")
+			perf := strings.Contains(strings.Join(p.Comments, "\n"), "mayfly.engine.cpu=perf")
+			if hasFunction(p, "main.(*worker).descend") != perf || mode == "wall" && !hasFunction(p, "runtime.gopark") {
+				t.Errorf("by perf events: %v; stacks of what runs: %v", perf, hasFunction(p, "main.(*worker).descend"))
+			}
+		})
+	}
+	t.Run("the table alone", func(t *testing.T) {
+		s := start(t, as(t, nil), "record", "-q", "--engine", "table", "-d", "1s", "-p", own)
 		if code := s.wait(); code != 0 {
 			t.Fatalf("exit code %d: %s", code, s.stderr.String())
-		}
-		if got := s.stderr.String(); !strings.Contains(got, "missing: stacks and kernel time of what is on a CPU: load eBPF: permission denied: needs CAP_BPF and CAP_PERFMON") {
-			t.Errorf("stderr %q", got)
 		}
 		p := s.profile("mayfly.pb.gz")
 		running := int64(0)

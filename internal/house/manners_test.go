@@ -23,6 +23,12 @@ var unmannered = map[string][]string{
 	"fmt": {"Print", "Printf", "Println"},
 }
 
+// excused are files that may, and why.
+var excused = map[string]string{
+	"profiler/internal/self/self.go":       "a process that was started to be a helper is a program of its own",
+	"profiler/internal/self/self_linux.go": "the variable that makes a helper of it is told by the process that started it",
+}
+
 func TestManners(t *testing.T) {
 	root := filepath.Join("..", "..")
 	files := 0
@@ -41,6 +47,9 @@ func TestManners(t *testing.T) {
 			return err
 		}
 		files++
+		if rel, _ := filepath.Rel(root, path); excused[filepath.ToSlash(rel)] != "" {
+			return nil
+		}
 		bad, err := lapses(path, src)
 		for _, b := range bad {
 			t.Error(b)

@@ -119,6 +119,9 @@ func compile(dir string, b Build) (string, error) {
 	sources := []string{src, filepath.Join(root, "testdata", "run")}
 	if b.Module {
 		sources = append(sources, filepath.Join(root, "go.sum"))
+		for _, dir := range []string{"profiler", "symbolize", "export", "internal"} { // which it may import
+			sources = append(sources, filepath.Join(root, dir))
+		}
 	}
 	sum, err := sourceHash(sources...)
 	if err != nil {

@@ -51,10 +51,21 @@ func Wall(ctx context.Context, d time.Duration) (p *profile.Profile, err error) 
 	var b bytes.Buffer
 	stop := fgprof.Start(&b, fgprof.FormatPprof)
 	wait(ctx, d)
-	if err := stop(); err != nil {
+	if err := finish(stop); err != nil {
 		return nil, fmt.Errorf("fgprof: %w", err)
 	}
 	return parse("fgprof", &b)
+}
+
+// finish calls fgprof's function that ends a profile. Version 0.9.5 divides by the rate that it
+// reached, which is 0 when there was no time for a sample.
+func finish(stop func() error) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = errors.New("no sample: the window was too short")
+		}
+	}()
+	return stop()
 }
 
 // Fetch asks the process behind base for its default CPU profile of the next d. base is the

@@ -103,3 +103,13 @@ func (e events) close() {
 		unix.Close(fd)
 	}
 }
+
+// period changes the time between two samples, ns.
+func (e events) period(ns uint64) error {
+	for _, fd := range e {
+		if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.PERF_EVENT_IOC_PERIOD, uintptr(unsafe.Pointer(&ns))); errno != 0 {
+			return fmt.Errorf("change perf event: %w", errno)
+		}
+	}
+	return nil
+}

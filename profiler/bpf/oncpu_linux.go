@@ -47,6 +47,7 @@ type OnCPU struct {
 	stats     Stats
 	told      atomic.Pointer[Stats] // the stats as of the last weighing
 	flushes   chan chan struct{}
+	rate      atomic.Int64
 	over      chan struct{} // closed when Run returns
 	once      sync.Once
 	lost      uint64 // LOST counter at the last look
@@ -66,6 +67,7 @@ func Open(p *proc.Process, o Options) (*OnCPU, error) {
 		return nil, fmt.Errorf("rate %d Hz: not between 1 and %d", o.Rate, MaxRate)
 	}
 	s := &OnCPU{target: p, options: o, mem: p.Mem(), check: selfCheck{inGo: o.InGo}, flushes: make(chan chan struct{}, 1), over: make(chan struct{})}
+	s.rate.Store(int64(o.Rate))
 	if err := s.load(); err != nil {
 		return nil, err
 	}
@@ -327,7 +329,7 @@ func (s *OnCPU) weigh(emit func(*sample.Sample)) error {
 // used returns the CPU time in ns since the last call: by the process's own clock, which is what
 // top and rusage show, or by the number of samples when the clock can no longer be read.
 func (s *OnCPU) used(samples int64) int64 {
-	period := time.Duration(1e9 / s.options.Rate)
+	period := time.Duration(1e9 / s.rate.Load())
 	delta := time.Duration(samples) * period
 	s.stats.Counted += delta
 	if s.clockRead {
@@ -400,10 +402,4 @@ func (s *OnCPU) execed() bool {
 		return false
 	}
 	return execs > 0 && armed == 0
-}
-
-func monotonic() int64 {
-	var ts unix.Timespec
-	unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
-	return ts.Nano()
 }

@@ -31,6 +31,9 @@ func (*OnCPU) Stats() Stats { return Stats{} }
 // Flush has nothing to do.
 func (*OnCPU) Flush() {}
 
+// SetRate returns an error that wraps errors.ErrUnsupported.
+func (*OnCPU) SetRate(int) error { return errPlatform }
+
 // Begin is 0.
 func (*OnCPU) Begin() int64 { return 0 }
 

@@ -45,7 +45,7 @@ func (r *recorder) record(ctx context.Context) error {
 	s.births, s.stops = s.readBirths(), s.readStops()
 	s.stats.Procs = s.readProcs()
 	s.stats.Begin = s.now()
-	r.budget = newBudget(r.table.options.MaxOverhead, s.stats.Begin)
+	r.budget = newBudget(s.stats.Begin)
 	err := r.ticks(ctx)
 	if err == nil {
 		err = r.last()
@@ -131,7 +131,6 @@ func (r *recorder) handOver(flush chan struct{}) {
 
 // budget keeps the sampling thread's share of a core below a limit, by its own CPU clock.
 type budget struct {
-	limit float64
 	begin time.Duration // CPU time at the start
 	cpu   time.Duration // at the last weighing
 	at    int64
@@ -141,9 +140,9 @@ type budget struct {
 	put   int64 // scanner.put at the last weighing
 }
 
-func newBudget(limit float64, now int64) budget {
+func newBudget(now int64) budget {
 	cpu := threadCPU()
-	return budget{limit: limit, begin: cpu, cpu: cpu, at: now, until: now + int64(warmUp)}
+	return budget{begin: cpu, cpu: cpu, at: now, until: now + int64(warmUp)}
 }
 
 // weigh keeps the cost within the budget. Quiet goroutines lose nothing when they are looked at
@@ -156,7 +155,7 @@ func (r *recorder) weigh() {
 		return
 	}
 	cpu := threadCPU()
-	spent := float64(cpu-b.cpu) / float64(wall) / b.limit
+	spent := float64(cpu-b.cpu) / float64(wall) / r.table.limited()
 	idle := 2*(s.idle-b.idle) > s.stats.Reads-b.reads
 	b.cpu, b.at, b.idle, b.reads = cpu, s.stats.End, s.idle, s.stats.Reads
 	first := s.put != b.put && b.at < b.until

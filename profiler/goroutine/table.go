@@ -83,6 +83,7 @@ type Table struct {
 	scan    *scanner
 	options Options
 	stats   atomic.Pointer[Stats]
+	limit   atomic.Uint64 // Options.MaxOverhead, or what Limit made of it, as float64 bits
 	flushes chan chan struct{}
 	over    chan struct{} // closed when Run returns
 	once    sync.Once
@@ -107,6 +108,7 @@ func Open(p *proc.Process, l *goruntime.Layout, v *goruntime.Vars, o Options) (*
 	}
 	t := &Table{process: p, options: o, flushes: make(chan chan struct{}, 1), over: make(chan struct{})}
 	t.stats.Store(&Stats{})
+	t.Limit(o.MaxOverhead)
 	if err := t.settle(l, v); err != nil {
 		return nil, fmt.Errorf("goroutine table of process %d: %w", p.PID(), err)
 	}

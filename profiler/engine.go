@@ -1,0 +1,152 @@
+package profiler
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/mayfly-profiler/mayfly/internal/goruntime"
+	"github.com/mayfly-profiler/mayfly/profiler/bpf"
+	"github.com/mayfly-profiler/mayfly/profiler/perf"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
+)
+
+// Engine is a way to see what a process does: a rung of a ladder, best first. What each of them
+// cannot do is in docs/engines.md. Without one, the best that the host allows is taken for time on
+// a CPU, and for all other time the goroutine table or, where that cannot be read, fgprof. The
+// profile's comments engine.cpu and engine.wall say which, and denied says why not the better ones.
+type Engine string
+
+const (
+	EBPF    Engine = "ebpf"    // on a CPU: needs CAP_BPF and CAP_PERFMON
+	Perf    Engine = "perf"    // on a CPU: needs perf_event_paranoid <= 2 and the same user
+	Runtime Engine = "runtime" // on a CPU: the runtime's own profiler, of this process only
+	Table   Engine = "table"   // the goroutine table alone: CPU time by label, without frames
+	FGProf  Engine = "fgprof"  // all goroutines without states and labels, of this process only; everywhere
+)
+
+// Engines returns all engines, best first.
+func Engines() []Engine { return []Engine{EBPF, Perf, Runtime, Table, FGProf} }
+
+// ParseEngine returns the engine with the given name; "" is the best that works.
+func ParseEngine(name string) (Engine, error) {
+	if name == "" || slices.Contains(Engines(), Engine(name)) {
+		return Engine(name), nil
+	}
+	var names []string
+	for _, e := range Engines() {
+		names = append(names, string(e))
+	}
+	return "", fmt.Errorf("engine %q: not one of %s", name, strings.Join(names, ", "))
+}
+
+// What the comments call an engine.
+const (
+	none      = "none"
+	tableName = "goroutine table"
+)
+
+// forcesCPU says that nothing but this engine will do for time on a CPU.
+func (e Engine) forcesCPU() bool { return e != "" && e != Table }
+
+// cpuSource samples what is on a CPU.
+type cpuSource interface {
+	sample.Source
+	Name() string
+	Flush()
+	doubts() []string
+	Stats() bpf.Stats
+	Close() error
+}
+
+type bpfSource struct{ *bpf.OnCPU }
+
+func (bpfSource) Name() string { return string(EBPF) }
+
+type perfSource struct{ *perf.OnCPU }
+
+func (perfSource) Name() string { return string(Perf) }
+
+func (s perfSource) Stats() bpf.Stats {
+	st := s.OnCPU.Stats()
+	return bpf.Stats{
+		Samples: st.Samples, Lost: st.Lost, Counted: st.Counted, Rusage: st.Rusage,
+		CPUs: st.CPUs, NoG: st.NoG,
+	}
+}
+
+// doubts say what of the samples is missing by the engine's nature.
+func (s perfSource) doubts() (words []string) {
+	st := s.OnCPU.Stats()
+	if st.UserOnly {
+		words = append(words, "stacks and labels of CPU time in the kernel: the frame [kernel] (kernel.perf_event_paranoid <= 1 would allow them)")
+	}
+	if st.Late > 0 {
+		words = append(words, fmt.Sprintf("goroutine and labels of %d samples on a CPU: they could only be read more than a millisecond later", st.Late))
+	}
+	return words
+}
+
+func (bpfSource) doubts() []string { return nil }
+
+// attachCPU opens the best on-CPU source that the host allows, or the one that is asked for. What
+// was refused is told; the error is the first refusal, when nothing is left but the goroutine table.
+func (r *recording) attachCPU(l *goruntime.Layout) error {
+	switch r.options.Engine {
+	case Table:
+		return nil
+	case Runtime, FGProf:
+		return fmt.Errorf("record %s: engine %s is for the own process only (import profiler, or ask its HTTP endpoint)", r.name(), r.options.Engine)
+	case EBPF:
+		return r.attachBPF(l)
+	case Perf:
+		return r.attachPerf(l)
+	}
+	first := r.attachBPF(l)
+	if first == nil {
+		return nil
+	}
+	second := r.attachPerf(l)
+	if second == nil {
+		r.deny("kernel stacks of what is on a CPU: " + first.Error())
+		return nil
+	}
+	r.deny("stacks and kernel time of what is on a CPU: " + first.Error())
+	r.deny("stacks without eBPF: " + second.Error())
+	return first
+}
+
+func (r *recording) attachBPF(l *goruntime.Layout) error {
+	s, err := bpf.Open(r.target, bpf.Options{Rate: r.options.Rate, Layout: l, InGo: r.inGo, OnExec: r.options.Pending != nil})
+	if err != nil {
+		return err
+	}
+	r.source = bpfSource{s}
+	return nil
+}
+
+func (r *recording) attachPerf(l *goruntime.Layout) error {
+	s, err := perf.Open(r.target, perf.Options{Rate: r.options.Rate, Layout: l, OnExec: r.options.Pending != nil})
+	if err != nil {
+		return err
+	}
+	r.source = perfSource{s}
+	return nil
+}
+
+// settle makes one of what two sources say of the same time, where the scheduler's view is missing.
+func (r *recording) settle(b *Builder, p *profile.Profile) {
+	switch {
+	case r.sched != nil || b.keep.Timeline:
+	case b.keep.TableToo:
+		reconcile(p)
+	case b.keep.TableOnly:
+		ration(p, r.summary.CPURusage)
+		r.summary.CPUProfiled = 0
+		for _, s := range p.Sample {
+			r.summary.CPUProfiled += s.Value[columnCPU]
+		}
+	}
+}

@@ -1,0 +1,182 @@
+package profiler
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/mayfly-profiler/mayfly/export"
+)
+
+// Bounds of the handlers' parameters.
+const (
+	defaultSeconds = 10
+	maxSeconds     = 3600
+)
+
+// Handler returns a handler that records this process and answers with the profile, in the manners of
+// net/http/pprof:
+//
+//	http.Handle("/debug/mayfly/profile", profiler.Handler())
+//	go tool pprof -http=: 'http://localhost:6060/debug/mayfly/profile?seconds=10'
+//
+// Parameters: seconds, 10 by default; hz, 999 by default; mode, wall (default) or cpu; engine; format,
+// pprof (default), folded or another of package export's. A value that it does not understand is
+// answered with 400, a second request while one records with 409, and one that would
+// outlast the server's WriteTimeout with 400, each with one line of text. A client that goes away ends its recording.
+//
+// A profile shows names of functions, files, labels and peers: serve it where net/http/pprof may be
+// served.
+func Handler() http.Handler { return handler{seconds: defaultSeconds} }
+
+// HandlerOf is Handler with other defaults: o says what is recorded when the request does not, and
+// seconds for how long. The profile's default column is the given one, "" leaves it.
+func HandlerOf(o Options, seconds int, column string) http.Handler {
+	return handler{o, seconds, column}
+}
+
+type handler struct {
+	options Options
+	seconds int
+	column  string
+}
+
+// request is what a client asks for.
+type request struct {
+	options Options
+	length  time.Duration
+	format  export.Format
+}
+
+func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if r.Method != http.MethodGet {
+		w.Header().Set("Allow", http.MethodGet)
+		refuse(w, http.StatusMethodNotAllowed, errors.New("only GET"))
+		return
+	}
+	q, err := h.parse(r.URL.RawQuery)
+	if err == nil {
+		err = fits(r, q.length)
+	}
+	if err != nil {
+		refuse(w, http.StatusBadRequest, err)
+		return
+	}
+	p, err := during(r, q)
+	switch {
+	case r.Context().Err() != nil: // nobody is there to answer to
+	case errors.Is(err, ErrBusy):
+		refuse(w, http.StatusConflict, err)
+	case err != nil:
+		refuse(w, http.StatusInternalServerError, err)
+	default:
+		h.answer(w, q, p)
+	}
+}
+
+func refuse(w http.ResponseWriter, code int, err error) {
+	// As net/http/pprof marks its errors, so that go tool pprof shows the text.
+	w.Header().Set("X-Go-Pprof", "1")
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Del("Content-Disposition")
+	w.WriteHeader(code)
+	fmt.Fprintln(w, err)
+}
+
+func (h handler) parse(query string) (request, error) {
+	q := request{options: h.options}
+	v, err := url.ParseQuery(query)
+	if err != nil {
+		return q, fmt.Errorf("query: %w", err)
+	}
+	seconds, err := number(v, "seconds", h.seconds, maxSeconds)
+	if err != nil {
+		return q, err
+	}
+	q.length = time.Duration(seconds) * time.Second
+	if q.options.Rate, err = number(v, "hz", h.options.Rate, 0); err != nil {
+		return q, err
+	}
+	if m := v.Get("mode"); m != "" {
+		q.options.Mode = Mode(m)
+	}
+	if q.options.Mode == "" {
+		q.options.Mode = Wall
+	}
+	if e := v.Get("engine"); e != "" {
+		q.options.Engine = Engine(e)
+	}
+	format := v.Get("format")
+	if format == "" {
+		format = "pprof"
+	}
+	if q.format, err = export.ByName(format); err != nil {
+		return q, err
+	}
+	return q, check(q.options)
+}
+
+// number is a whole parameter from 1 on, to a limit if that is not 0.
+func number(v url.Values, name string, fallback, limit int) (int, error) {
+	text := v.Get(name)
+	if text == "" {
+		return fallback, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || limit > 0 && n > limit {
+		if limit == 0 {
+			return 0, fmt.Errorf("%s %q: not a number from 1 on", name, text)
+		}
+		return 0, fmt.Errorf("%s %q: not a number from 1 to %d", name, text, limit)
+	}
+	return n, nil
+}
+
+// fits says no when the server would cut the answer off.
+func fits(r *http.Request, d time.Duration) error {
+	srv, ok := r.Context().Value(http.ServerContextKey).(*http.Server)
+	if ok && srv.WriteTimeout != 0 && d >= srv.WriteTimeout {
+		return fmt.Errorf("seconds %d: profile duration exceeds server's WriteTimeout, %s", int(d.Seconds()), srv.WriteTimeout)
+	}
+	return nil
+}
+
+// during records for as long as was asked, or until the client has gone.
+func during(r *http.Request, q request) (*profile.Profile, error) {
+	s, err := Start(q.options)
+	if err != nil {
+		return nil, err
+	}
+	t := time.NewTimer(q.length)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-r.Context().Done():
+	}
+	return s.Stop()
+}
+
+func (h handler) answer(w http.ResponseWriter, q request, p *profile.Profile) {
+	if h.column != "" {
+		for _, c := range p.SampleType {
+			if c.Type == h.column {
+				p.DefaultSampleType = h.column
+			}
+		}
+	}
+	if q.format.Name == "pprof" {
+		w.Header().Set("Content-Type", "application/octet-stream")
+		w.Header().Set("Content-Disposition", `attachment; filename="mayfly.pb.gz"`)
+	} else {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	}
+	if err := q.format.Write(w, p); err != nil {
+		return // the client has gone, or its connection: there is no one to tell
+	}
+}

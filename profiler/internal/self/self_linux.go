@@ -1,0 +1,153 @@
+package self
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func init() {
+	parent, err := strconv.Atoi(os.Getenv(variable))
+	if err != nil {
+		return
+	}
+	os.Unsetenv(variable) // what this process starts is no helper
+	if parent != os.Getppid() || !isPipe(asksFD) || !isPipe(answersFD) {
+		return
+	}
+	syscall.CloseOnExec(asksFD)
+	syscall.CloseOnExec(answersFD)
+	// A Ctrl-C is meant for the program, which may want its profile when it ends. The helper ends when
+	// its pipe does.
+	signal.Ignore(unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT)
+	served = &Server{parent, os.NewFile(asksFD, "asks"), os.NewFile(answersFD, "answers")}
+}
+
+func isPipe(fd int) bool {
+	var st unix.Stat_t
+	return unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFIFO
+}
+
+// Helper is the parent's side.
+type Helper struct {
+	PID     int
+	Asks    *os.File // closing it tells the helper to finish
+	Answers *os.File
+
+	process *os.Process
+	ended   chan struct{}
+	err     error // how it ended; valid after ended
+	said    words // what it wrote to standard error
+}
+
+// Start starts a helper and allows it to read the memory of this process.
+func Start() (*Helper, error) {
+	asksR, asksW, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("start helper: %w", err)
+	}
+	answersR, answersW, err := os.Pipe()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start helper: %w", err), asksR.Close(), asksW.Close())
+	}
+	h := &Helper{Asks: asksW, Answers: answersR, ended: make(chan struct{})}
+	started := make(chan error)
+	go h.run([]*os.File{asksR, answersW}, started)
+	if err := <-started; err != nil {
+		return nil, errors.Join(fmt.Errorf("start helper: %w", err), asksW.Close(), answersR.Close())
+	}
+	// Where Yama's ptrace_scope is 1 a process may read its descendants only, unless it is named. EINVAL:
+	// there is no Yama.
+	_ = unix.Prctl(unix.PR_SET_PTRACER, uintptr(h.PID), 0, 0, 0)
+	return h, nil
+}
+
+// run starts the helper and waits for it. The signal that comes with the parent's death comes with
+// that of the thread which started the helper, so this thread stays.
+func (h *Helper) run(files []*os.File, started chan<- error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	defer close(h.ended)
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Args[0] = "mayfly-helper"
+	cmd.Env = append(cmd.Environ(), variable+"="+strconv.Itoa(os.Getpid()))
+	cmd.ExtraFiles, cmd.Stderr, cmd.WaitDelay = files, &h.said, time.Second
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	err := cmd.Start()
+	for _, f := range files {
+		f.Close()
+	}
+	if err == nil {
+		h.PID, h.process = cmd.Process.Pid, cmd.Process
+	}
+	started <- err
+	if err == nil {
+		h.err = cmd.Wait()
+	}
+}
+
+// Ended says how the helper ended, after it has: what it said last is part of the error, which
+// wraps ErrEnded. It waits for a moment only, and ends a helper that goes on.
+func (h *Helper) Ended() error {
+	h.Close()
+	why := "without a word"
+	if h.err != nil {
+		why = h.err.Error()
+	}
+	if said := h.said.first(); said != "" {
+		why += ": " + said
+	}
+	return fmt.Errorf("%w: %s", ErrEnded, why)
+}
+
+// patience is how long a helper that was told to end may take.
+const patience = 2 * time.Second
+
+// Close ends the helper and returns when it is gone; it leaves no zombie. It may be called again.
+func (h *Helper) Close() {
+	h.Asks.Close()
+	h.Answers.Close()
+	select {
+	case <-h.ended:
+	case <-time.After(patience):
+		h.process.Kill()
+		<-h.ended
+	}
+	_ = unix.Prctl(unix.PR_SET_PTRACER, 0, 0, 0, 0)
+}
+
+// Kill ends a helper that does not answer. Close has to be called all the same.
+func (h *Helper) Kill() { h.process.Kill() }
+
+// words keeps the beginning of what is written to it: the first line of a panic says what happened.
+type words struct {
+	mu  sync.Mutex
+	buf []byte
+}
+
+const maxWords = 4096
+
+func (w *words) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.buf = append(w.buf, p[:min(len(p), maxWords-len(w.buf))]...)
+	return len(p), nil
+}
+
+// first is the first line that was written.
+func (w *words) first() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	line, _, _ := bytes.Cut(bytes.TrimSpace(w.buf), []byte("\n"))
+	return string(line)
+}

@@ -1,0 +1,29 @@
+//go:build !linux
+
+package self
+
+import (
+	"errors"
+	"fmt"
+	"os"
+)
+
+// Helper cannot be started here.
+type Helper struct {
+	PID           int
+	Asks, Answers *os.File
+}
+
+// Start returns an error that wraps errors.ErrUnsupported.
+func Start() (*Helper, error) {
+	return nil, fmt.Errorf("start helper: %w: needs Linux", errors.ErrUnsupported)
+}
+
+// Ended returns ErrEnded.
+func (*Helper) Ended() error { return ErrEnded }
+
+// Close does nothing.
+func (*Helper) Close() {}
+
+// Kill does nothing.
+func (*Helper) Kill() {}

@@ -1,0 +1,57 @@
+package perf
+
+import "github.com/mayfly-profiler/mayfly/profiler/sample"
+
+const (
+	batchSamples = 8192
+	batchWords   = 1 << 20
+)
+
+// batch holds samples until the CPU time that they stand for has been read from the process's clock.
+type batch struct {
+	samples []sample.Sample
+	words   []uint64 // their stacks
+	lost    int64
+	carry   int64 // ns of CPU time that no sample has stood for so far
+}
+
+func (b *batch) full() bool { return len(b.samples) >= batchSamples || len(b.words) >= batchWords }
+
+// add holds a sample, with stacks of its own.
+func (b *batch) add(s sample.Sample, e *event) {
+	k, u := len(b.words), len(b.words)+len(e.kernel)
+	b.words = append(append(b.words, e.kernel...), e.user...)
+	s.Kernel, s.User = b.words[k:u:u], b.words[u:len(b.words):len(b.words)]
+	b.samples = append(b.samples, s)
+}
+
+// share divides cpu ns among the samples and the lost ones: n parts of each ns, the remainder of the
+// division on the first. With a period, no sample stands for more than that, and what is left was
+// spent in the kernel; less than a period is carried over. Time without any sample is, too.
+func (b *batch) share(cpu, period int64) (each, first, kernel int64) {
+	n := int64(len(b.samples)) + b.lost
+	b.carry += cpu
+	if period > 0 {
+		if kernel = b.carry - n*period; kernel < period {
+			kernel = 0
+		}
+		b.carry -= kernel
+		if n > 0 && b.carry > n*period { // less than a period: for the next time
+			each = period
+			b.carry -= n * period
+			return each, each, kernel
+		}
+	}
+	if n == 0 {
+		return 0, 0, kernel
+	}
+	each = b.carry / n
+	first = b.carry - each*(n-1)
+	b.carry = 0
+	return each, first, kernel
+}
+
+func (b *batch) reset() {
+	clear(b.samples)
+	b.samples, b.words, b.lost = b.samples[:0], b.words[:0], 0
+}

@@ -1,0 +1,167 @@
+package perf
+
+import (
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"github.com/mayfly-profiler/mayfly/internal/goruntime"
+	"github.com/mayfly-profiler/mayfly/internal/proc"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
+)
+
+// A sample says which g ran; whose labels these are is read from memory a moment later, when the g
+// may run on with other labels, or be another goroutine. So what is read is believed if
+//
+//	it was read within a millisecond of the sample (fresh), or
+//	an earlier look, before the sample, found the same goroutine with the same label set: then it
+//	had it in between.
+//
+// The second is what saves goroutines that run for long on a machine so busy that the reader gets
+// no CPU. In all other cases the sample has no goroutine and no labels, and counts as late.
+//
+// The register holds a g in Go code only; elsewhere it holds anything. A word is believed to be a g
+// when its m says so (m.curg or m.g0), or the stack pointer lies in its stack; g structs are
+// never freed, so once is enough.
+
+const (
+	fresh    = int64(time.Millisecond)
+	cacheFor = int64(20 * time.Millisecond) // a label set is read anew after that
+	maxKnown = 1 << 16                      // g structs remembered
+	maxG     = 4096                         // bytes of one
+)
+
+// reader reads goroutines.
+type reader struct {
+	mem   proc.Memory
+	l     *goruntime.Layout
+	now   func() int64
+	g     []byte
+	known map[uint64]struct{} // addresses that are g structs
+	last  map[uint64]look     // by address
+}
+
+// look is what was found in a g at some time.
+type look struct {
+	goid, labels uint64
+	at, read     int64 // when; when the set was read
+	since        int64 // when this was found first; all looks from then on found the same
+	set          []sample.Label
+}
+
+// verdict says what became of a look.
+type verdict uint8
+
+const (
+	noG   verdict = iota // none there
+	late                 // too late to tell
+	found                // believed
+)
+
+func newReader(mem proc.Memory, l *goruntime.Layout, now func() int64) *reader {
+	if l == nil || l.G.Size <= 0 || l.G.Size > maxG || l.M.Curg < 0 || l.M.G0 < 0 {
+		return nil
+	}
+	return &reader{mem: mem, l: l, now: now, g: make([]byte, l.G.Size), known: make(map[uint64]struct{}), last: make(map[uint64]look)}
+}
+
+// find returns the goroutine that a sample taken at the given time, with these registers, is of.
+func (r *reader) find(regs regs, at int64) (uint64, []sample.Label, verdict) {
+	g := regs.g
+	if !r.load(g) || !r.isG(g, regs.sp) {
+		return 0, nil, noG
+	}
+	if r.word(r.l.G.Goid) == 0 { // a g0: the thread runs the scheduler or works for another
+		curg := r.pointer(r.word(r.l.G.M), r.l.M.Curg)
+		if curg == 0 || !r.load(curg) || r.word(r.l.G.Goid) == 0 {
+			return 0, nil, noG
+		}
+		g = curg
+	}
+	now := look{goid: r.word(r.l.G.Goid), at: r.now()}
+	if r.l.G.Labels >= 0 {
+		now.labels = r.word(r.l.G.Labels)
+	}
+	before, ok := r.last[g]
+	same := ok && before.goid == now.goid && before.labels == now.labels
+	if now.since = now.at; same {
+		now.since = before.since
+	}
+	if same && now.at-before.read < cacheFor {
+		now.set, now.read = before.set, before.read
+	} else if !r.readLabels(g, &now) {
+		delete(r.last, g)
+		return 0, nil, late
+	}
+	r.keep(g, now)
+	if now.at-at < fresh || now.since <= at {
+		return now.goid, now.set, found
+	}
+	return 0, nil, late
+}
+
+// readLabels reads the label set, and says whether the goroutine has it still.
+func (r *reader) readLabels(g uint64, now *look) bool {
+	if now.labels == 0 {
+		return true
+	}
+	set, err := goruntime.ReadLabels(r.mem, r.l, now.labels)
+	if err != nil && !errors.Is(err, goruntime.ErrTruncated) {
+		return false
+	}
+	now.set, now.read = set, r.now()
+	return r.load(g) && r.word(r.l.G.Goid) == now.goid && r.word(r.l.G.Labels) == now.labels
+}
+
+func (r *reader) keep(g uint64, now look) {
+	if len(r.last) >= maxKnown {
+		clear(r.last)
+	}
+	r.last[g] = now
+}
+
+// load reads the g at the address into r.g.
+func (r *reader) load(g uint64) bool {
+	if g < 4096 || g > 1<<62 || g%8 != 0 {
+		return false
+	}
+	n, _ := r.mem.ReadAt(r.g, int64(g))
+	return n == len(r.g)
+}
+
+// isG says whether what was loaded is a g.
+func (r *reader) isG(g, sp uint64) bool {
+	if _, ok := r.known[g]; ok {
+		return true
+	}
+	m := r.word(r.l.G.M)
+	inStack := sp >= r.word(r.l.G.StackLo) && sp < r.word(r.l.G.StackHi)
+	if !inStack && (m == 0 || r.pointer(m, r.l.M.Curg) != g && r.pointer(m, r.l.M.G0) != g) {
+		return false
+	}
+	if len(r.known) >= maxKnown {
+		clear(r.known)
+	}
+	r.known[g] = struct{}{}
+	return true
+}
+
+// word is a field of the g that was loaded.
+func (r *reader) word(offset int32) uint64 {
+	if offset < 0 || int(offset)+8 > len(r.g) {
+		return 0
+	}
+	return binary.LittleEndian.Uint64(r.g[offset:])
+}
+
+// pointer reads a field of another struct, 0 if it cannot be read.
+func (r *reader) pointer(base uint64, offset int32) uint64 {
+	if base < 4096 || base > 1<<62 {
+		return 0
+	}
+	var b [8]byte
+	if n, _ := r.mem.ReadAt(b[:], int64(base)+int64(offset)); n < len(b) {
+		return 0
+	}
+	return binary.LittleEndian.Uint64(b[:])
+}

@@ -1,0 +1,285 @@
+//go:build amd64 || arm64
+
+package perf
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mayfly-profiler/mayfly/internal/proc"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
+)
+
+const (
+	pollEvery  = 50 * time.Millisecond // for which the end of the context can go unnoticed
+	weighEvery = time.Second           // longer than any error of the clocks matters
+)
+
+// OnCPU samples the target's threads while they are on a CPU. It is a sample.Source.
+type OnCPU struct {
+	target  *proc.Process
+	options Options
+	events  *events
+	reader  *reader // nil: nothing is known of the runtime's layout
+
+	event   event
+	batch   batch
+	stats   Stats
+	told    atomic.Pointer[Stats]
+	flushes chan chan struct{}
+	over    chan struct{} // closed when Run returns
+	clock   time.Duration // the target's CPU clock at the start
+	shared  time.Duration // CPU time that was divided among samples
+	execs   int
+}
+
+// Open opens the events; nothing is sampled before Run. The error wraps fs.ErrPermission when the
+// host does not allow it and errors.ErrUnsupported when the kernel has no perf events.
+func Open(p *proc.Process, o Options) (*OnCPU, error) {
+	if o.Rate == 0 {
+		o.Rate = DefaultRate
+	}
+	if o.Rate < 1 || o.Rate > MaxRate {
+		return nil, fmt.Errorf("rate %d Hz: not between 1 and %d", o.Rate, MaxRate)
+	}
+	e, err := openEvents(p, o)
+	if err != nil {
+		return nil, err
+	}
+	s := &OnCPU{target: p, options: o, events: e, reader: newReader(p.Mem(), o.Layout, monotonic), flushes: make(chan chan struct{}, 1), over: make(chan struct{})}
+	s.stats.CPUs, s.stats.UserOnly = len(e.rings), e.userOnly
+	s.clock, _ = p.CPU() // what a process uses before it executes its program is not the program's
+	return s, nil
+}
+
+// Close releases the events. The target is not touched by it.
+func (s *OnCPU) Close() error {
+	s.events.close()
+	return nil
+}
+
+// Stats say how the sampling went, up to the last batch of samples that was emitted.
+func (s *OnCPU) Stats() Stats {
+	if st := s.told.Load(); st != nil {
+		return *st
+	}
+	return Stats{CPUs: len(s.events.rings), UserOnly: s.events.userOnly}
+}
+
+// Flush returns when all samples that were taken before the call have been emitted, or when Run has
+// returned. It is for another goroutine than the one in Run, one at a time.
+func (s *OnCPU) Flush() {
+	done := make(chan struct{})
+	select {
+	case s.flushes <- done:
+	case <-s.over:
+		return
+	}
+	select {
+	case <-done:
+	case <-s.over:
+	}
+}
+
+// Run samples until ctx ends or the target is gone. It returns ErrExec when the target has become
+// another program. It may be called once.
+func (s *OnCPU) Run(ctx context.Context, emit func(*sample.Sample)) error {
+	defer close(s.over)
+	failed := make(chan error, 1)
+	go func() { // on a thread that ends with it: nobody is to inherit the priority
+		runtime.LockOSThread()
+		attr := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 4, Flags: unix.SCHED_FLAG_RESET_ON_FORK}
+		if unix.SchedSetAttr(0, &attr, 0) != nil {
+			_ = unix.Setpriority(unix.PRIO_PROCESS, 0, -10) // best effort
+		}
+		failed <- s.run(ctx, emit)
+	}()
+	return <-failed
+}
+
+func (s *OnCPU) run(ctx context.Context, emit func(*sample.Sample)) error {
+	if !s.options.OnExec {
+		s.clock, _ = s.target.CPU()
+		if err := s.events.start(); err != nil {
+			return err
+		}
+	}
+	err := s.sample(ctx, emit)
+	s.events.stop()
+	if er := s.drain(); er != nil && err == nil {
+		err = er
+	}
+	s.weigh(emit)
+	return err
+}
+
+func (s *OnCPU) sample(ctx context.Context, emit func(*sample.Sample)) error {
+	fds := make([]unix.PollFd, len(s.events.rings))
+	next := time.Now().Add(weighEvery)
+	for ctx.Err() == nil {
+		for i, r := range s.events.rings {
+			fds[i] = unix.PollFd{Fd: int32(r.fd), Events: unix.POLLIN}
+		}
+		if err := s.wait(fds); err != nil {
+			return err
+		}
+		if err := s.drain(); err != nil {
+			return err
+		}
+		select {
+		case <-s.target.Exited():
+			return nil
+		default:
+		}
+		var flush chan struct{}
+		select {
+		case flush = <-s.flushes:
+		default:
+		}
+		if flush == nil && !s.batch.full() && time.Now().Before(next) {
+			continue
+		}
+		next = time.Now().Add(weighEvery)
+		s.weigh(emit)
+		if flush != nil {
+			close(flush)
+		}
+		if s.execed() {
+			return fmt.Errorf("process %d: %w", s.target.PID(), ErrExec)
+		}
+	}
+	return nil
+}
+
+// wait waits for a sample. The events of a thread that has ended are always ready: then the clock
+// has to do.
+func (s *OnCPU) wait(fds []unix.PollFd) error {
+	_, err := unix.Poll(fds, int(pollEvery/time.Millisecond))
+	if err != nil && err != unix.EINTR {
+		return fmt.Errorf("wait for samples: %w", err)
+	}
+	for _, f := range fds {
+		if f.Revents&(unix.POLLHUP|unix.POLLERR) != 0 {
+			time.Sleep(time.Millisecond)
+			break
+		}
+	}
+	return nil
+}
+
+// drain takes all records that there are.
+func (s *OnCPU) drain() error {
+	for _, r := range s.events.rings {
+		if err := r.each(s.take); err != nil {
+			return fmt.Errorf("read samples: %w", err)
+		}
+	}
+	return nil
+}
+
+func (s *OnCPU) take(h header, body []byte) error {
+	switch h.kind {
+	case typeSample:
+		if err := parseSample(body, &s.event); err != nil {
+			return err
+		}
+		s.batch.add(s.observe(&s.event), &s.event)
+	case typeLost:
+		n, err := parseLost(body)
+		if err != nil {
+			return err
+		}
+		s.batch.lost += int64(n)
+	case typeComm:
+		if h.misc&miscCommExec != 0 {
+			s.execs++
+		}
+	}
+	return nil
+}
+
+// observe makes a sample of an event, without stacks and weight.
+func (s *OnCPU) observe(e *event) sample.Sample {
+	sm := sample.Sample{Time: e.time, PID: e.pid, TID: e.tid, State: sample.Running, Count: 1}
+	if !e.hasRegs || len(e.user) == 0 {
+		sm.Loss = sample.Unwalked
+		return sm
+	}
+	sm.Leaf = sample.Leaf{SP: e.regs.sp, BP: e.regs.bp, LR: e.regs.lr, Words: e.stack, Valid: e.hasStack}
+	if len(e.user) >= maxStack {
+		sm.Loss = sample.Truncated
+	}
+	if s.reader == nil {
+		return sm
+	}
+	goid, set, v := s.reader.find(e.regs, e.time)
+	switch v {
+	case found:
+		sm.Goid, sm.Labels = goid, set
+	case late:
+		s.stats.Late++
+	case noG:
+		s.stats.NoG++
+	}
+	return sm
+}
+
+// maxStack is kernel.perf_event_max_stack, unless somebody has changed it.
+const maxStack = 127
+
+// weigh divides the CPU time that the target used since the last call among the samples held, and
+// emits them.
+func (s *OnCPU) weigh(emit func(*sample.Sample)) {
+	period := int64(1e9 / s.options.Rate)
+	counted := (int64(len(s.batch.samples)) + s.batch.lost) * period
+	used := counted
+	if now, err := s.target.CPU(); err == nil { // a process that is gone has no clock
+		s.stats.Rusage = now - s.clock
+		used = max(int64(s.stats.Rusage-s.shared), 0)
+	}
+	s.shared += time.Duration(used)
+	if !s.events.userOnly {
+		period = 0
+	}
+	each, first, kernel := s.batch.share(used, period)
+	s.stats.Counted += time.Duration(counted + kernel)
+	for i := range s.batch.samples {
+		sm := &s.batch.samples[i]
+		sm.Weight = each
+		if i == 0 {
+			sm.Weight = first
+		}
+		s.stats.Samples++
+		emit(sm)
+	}
+	if n := s.batch.lost; n > 0 {
+		s.stats.Lost += n
+		emit(&sample.Sample{Time: monotonic(), State: sample.Running, Loss: sample.Lost, Count: n, Weight: n * each})
+	}
+	if kernel > 0 {
+		emit(&sample.Sample{Time: monotonic(), State: sample.Running, Loss: sample.InKernel, Weight: kernel})
+	}
+	s.batch.reset()
+	st := s.stats
+	s.told.Store(&st)
+}
+
+// execed says whether the target has executed another program: the one that a held command was
+// to execute does not count.
+func (s *OnCPU) execed() bool {
+	if s.options.OnExec {
+		return s.execs > 1
+	}
+	return s.execs > 0
+}
+
+func monotonic() int64 {
+	var ts unix.Timespec
+	unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
+	return ts.Nano()
+}

@@ -1,0 +1,32 @@
+//go:build !linux || !(amd64 || arm64)
+
+package perf
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/mayfly-profiler/mayfly/internal/proc"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
+)
+
+var errPlatform = fmt.Errorf("perf event: %w: needs Linux on amd64 or arm64", errors.ErrUnsupported)
+
+// OnCPU cannot work on this platform.
+type OnCPU struct{}
+
+// Open returns an error that wraps errors.ErrUnsupported.
+func Open(*proc.Process, Options) (*OnCPU, error) { return nil, errPlatform }
+
+// Close does nothing.
+func (*OnCPU) Close() error { return nil }
+
+// Stats are empty.
+func (*OnCPU) Stats() Stats { return Stats{} }
+
+// Flush has nothing to do.
+func (*OnCPU) Flush() {}
+
+// Run returns an error that wraps errors.ErrUnsupported.
+func (*OnCPU) Run(context.Context, func(*sample.Sample)) error { return errPlatform }
