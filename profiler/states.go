@@ -66,14 +66,23 @@ func (s *threadStates) call(tid uint32) string {
 // switch of threads and the return from a sleep lie between.
 const displaced = int64(20 * time.Microsecond)
 
-// At is what the thread was doing at the given time, a moment ago, for a goroutine that it has not had
-// for long: what it did before says nothing of that one.
+// At is for a goroutine that the thread has not had for long. That the thread slept before says nothing of
+// that one; how often it was kept from its CPU since the last question does, and the one who asks
+// keeps it from there too. Where nothing is known of that it is what the thread was doing at the
+// given time, a moment ago.
 func (s *threadStates) At(tid uint32, at int64) (sample.State, string, bool) {
 	now, ok := s.threads.Times(tid)
 	if !ok {
 		return sample.Unknown, s.call(tid), false
 	}
+	then, known := s.last[tid]
 	s.last[tid] = now
+	if known && now.Now != sample.Syscall && now.Now != sample.Unknown {
+		awake := sample.ThreadTimes{Running: now.Running - then.Running, Preempted: now.Preempted - then.Preempted, Throttled: now.Throttled - then.Throttled}
+		if state, ok := draw(s.random, awake); ok {
+			return state, "", true
+		}
+	}
 	switch {
 	case now.Now == sample.Preempted && max(now.Since-at, at-now.Since) < displaced:
 		return sample.Running, "", true // it was, until it lost its CPU to the one who asks
