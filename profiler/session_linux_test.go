@@ -167,7 +167,8 @@ func paranoid(t *testing.T) bool {
 	return n > 2
 }
 
-// checkCPU holds the column cpu against the program's clocks: the whole within 5 %, a kind within
+// checkCPU holds the column cpu against the program's clocks: the whole within 5 % (15 % by the
+// table, which is looked at when there is a CPU to do so), a kind within
 // 5 % of the whole and four standard errors. The table makes no claim by kind: it sees who has a
 // thread, not whose thread has a CPU.
 func checkCPU(t *testing.T, p *profile.Profile, truth *sessionTruth) {
@@ -177,7 +178,11 @@ func checkCPU(t *testing.T, p *profile.Profile, truth *sessionTruth) {
 	for _, ns := range sums {
 		all += ns
 	}
-	if off := float64(all)/float64(truth.Process) - 1; math.Abs(off) > 0.05 {
+	whole := 0.05
+	if truth.Summary.EngineCPU == "goroutine table" {
+		whole = 0.15 // time between two looks, which are missed on a busy machine
+	}
+	if off := float64(all)/float64(truth.Process) - 1; math.Abs(off) > whole {
 		t.Errorf("%.3fs of CPU, the program counted %.3fs: %+.1f %%", float64(all)/1e9, float64(truth.Process)/1e9, 100*off)
 	}
 	n := truth.Summary.Samples

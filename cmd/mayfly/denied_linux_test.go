@@ -50,7 +50,7 @@ func TestRecordDenied(t *testing.T) {
 	}{
 		{"process_vm_readv", "", nil}, // /proc/PID/mem does it
 		{"pidfd_getfd", "who goroutines wait for", []string{"go.peer"}},
-		{"bpf", "stacks and kernel time of what is on a CPU", nil},
+		{"bpf", "kernel stacks of what is on a CPU", nil}, // perf events do the rest
 		{"perf_event_open", "stacks and kernel time of what is on a CPU", nil},
 		{"process_vm_readv,bpf,perf_event_open,pidfd_getfd", "stacks and kernel time of what is on a CPU", []string{"go.peer"}},
 		{"pidfd_open", "who goroutines wait for", []string{"go.peer"}},

@@ -55,7 +55,7 @@ func TestCPUAndWallSeeTheBurner(t *testing.T) {
 func TestWallEndedAtOnce(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Wall(ctx, time.Hour); err == nil || !strings.Contains(err.Error(), "too few looks") {
+	if _, err := Wall(ctx, time.Hour); err == nil || !strings.Contains(err.Error(), "too short") {
 		t.Errorf("%v", err)
 	}
 }
