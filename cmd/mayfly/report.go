@@ -128,7 +128,10 @@ func reportOn(ctx context.Context, e *env, f *reportFlags) error {
 	if err != nil {
 		return err
 	}
-	reports, err := report.New(p, o)
+	if len(f.args) == 0 {
+		ctx = context.WithoutCancel(ctx) // Ctrl-C has ended the recording, not the report on it
+	}
+	reports, err := within(ctx, func() ([]*report.Report, error) { return report.New(p, o) })
 	if err != nil {
 		return fmt.Errorf("report %s: %w", name, err)
 	}
@@ -142,6 +145,24 @@ func reportOn(ctx context.Context, e *env, f *reportFlags) error {
 		return &exitError{code: codeUndecided}
 	}
 	return nil
+}
+
+// within calls f, and returns before it has ended when ctx does: for work that cannot be interrupted
+// at the end of a process.
+func within[T any](ctx context.Context, f func() (T, error)) (result T, err error) {
+	done := make(chan struct{})
+	var got T
+	var failed error
+	go func() {
+		defer close(done)
+		got, failed = f()
+	}()
+	select {
+	case <-done:
+		return got, failed
+	case <-ctx.Done():
+		return result, errors.New("interrupted")
+	}
 }
 
 // profile reads the file, or records.

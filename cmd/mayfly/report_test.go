@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -80,5 +81,19 @@ func TestReport(t *testing.T) {
 	}
 	if jerr := json.Unmarshal(out.Bytes(), &got); jerr != nil || exitCode(err) != codeRegression || got.Cause.Kind != "sleep" || got.Cause.Function != "main.nap" {
 		t.Errorf("json: %v, %v, %+v", jerr, err, got)
+	}
+}
+
+// A signal ends work that cannot be interrupted.
+func TestWithin(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	if n, err := within(ctx, func() (int, error) { return 7, nil }); n != 7 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+	cancel()
+	block := make(chan int)
+	defer close(block)
+	if _, err := within(ctx, func() (int, error) { return <-block, nil }); err == nil {
+		t.Error("work went on after its context had ended")
 	}
 }
