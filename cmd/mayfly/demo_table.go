@@ -19,7 +19,7 @@ func (d *demoRun) table(lines int) {
 	w := tabwriter.NewWriter(d.env.stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	defer w.Flush()
 	seen, rusage, atLeast := s.CPUProfiled, s.CPURusage, ""
-	if s.EngineCPU != "ebpf" { // the goroutine table tells CPU time by label, and not where it goes
+	if s.EngineCPU == "goroutine table" { // the goroutine table tells CPU time by label, and not where it goes
 		seen, rusage, atLeast = s.TableCPU, d.after.CPUNS-d.before.CPUNS, "at least "
 	}
 	fmt.Fprintf(w, "\tdefault profile\t%s\t\n", "mayfly")
