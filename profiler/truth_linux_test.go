@@ -30,6 +30,9 @@ func record(t testing.TB, pid int, d time.Duration, o profiler.Options) *profile
 	if o.Mode == "" {
 		o.Mode = profiler.CPU
 	}
+	if o.Mode == profiler.CPU && o.Engine == "" {
+		o.Engine = profiler.EBPF // these tests are about it; TestEngineLadder is about what is left without
+	}
 	rec, err := profiler.Record(ctx, pid, o)
 	target.Need(t, err)
 	if err := rec.Profile.CheckValid(); err != nil {
