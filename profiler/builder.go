@@ -150,6 +150,17 @@ func (b *Builder) Add(s *sample.Sample) {
 		return
 	}
 	b.stack = b.walk(b.stack[:0], s)
+	b.fold(s)
+	if s.Stolen > 0 && b.keep.Wall {
+		part := *s // just before the time on the CPU: timelines have no two states at once
+		part.State, part.Count, part.Weight, part.Time = sample.Preempted, 0, s.Stolen, s.Time-s.Weight
+		b.tally.Wall += s.Stolen
+		b.fold(&part)
+	}
+}
+
+// fold adds a sample whose stack is in b.stack.
+func (b *Builder) fold(s *sample.Sample) {
 	b.key = b.appendKey(b.key[:0], s)
 	f := b.find(s)
 	f.count += s.Count

@@ -222,7 +222,7 @@ func TestWallProfile(t *testing.T) {
 	parked := []uint64{at("runtime.gopark", 0x40), at("main.work", 0x30), at("runtime.goexit.abi0", 1)}
 	run := []uint64{at("main.work", 0x20), at("runtime.goexit.abi0", 1)}
 	samples := script{
-		{Goid: 1, Count: 1, Weight: 10, State: sample.Running, User: run},
+		{Goid: 1, Count: 1, Weight: 10, Stolen: 2, State: sample.Running, User: run},
 		{Goid: 1, Weight: 100, State: sample.Running},
 		{Goid: 1, Weight: 20, State: sample.Preempted},
 		{Goid: 1, Weight: 30, State: "chan receive", Curg: parked},
@@ -235,7 +235,7 @@ func TestWallProfile(t *testing.T) {
 	b := NewBuilder(program, Keep{Wall: true})
 	samples.Run(t.Context(), b.Add)
 	y := b.Tally()
-	if y.Idle != 1 || y.IdleTime != 1000 || y.TableCPU != 100 || y.CPU != 10 || y.Wall != 10+20+30+40+500+5+7 {
+	if y.Idle != 1 || y.IdleTime != 1000 || y.TableCPU != 100 || y.CPU != 10 || y.Wall != 10+2+20+30+40+500+5+7 {
 		t.Errorf("tally %+v", y)
 	}
 	p := b.Profile()
@@ -254,7 +254,7 @@ func TestWallProfile(t *testing.T) {
 	}
 	for key, want := range map[string][]int64{
 		"running: main.work":                       {1, 10, 0, 0, 10},
-		"preempted: main.work":                     {0, 0, 20, 0, 20},
+		"preempted: main.work":                     {0, 0, 22, 0, 22},
 		"chan receive: runtime.gopark < main.work": {0, 0, 0, 30, 30},
 		"runnable: runtime.gopark < main.work":     {0, 0, 45, 0, 45},
 		"select: runtime.gopark < main.work":       {0, 0, 0, 507, 507},

@@ -314,7 +314,7 @@ func (r *recording) finishCPU(t Tally) {
 	st := now.Since(r.told.cpu)
 	r.told.cpu = now
 	s.EngineCPU = r.source.Name()
-	s.CPURusage, s.CPUCounted = st.Rusage.Nanoseconds(), st.Counted.Nanoseconds()
+	s.CPURusage, s.CPUCounted, s.CPUStolen = st.Rusage.Nanoseconds(), st.Counted.Nanoseconds(), st.Stolen.Nanoseconds()
 	if t.CPU > 0 {
 		s.RateReached = float64(t.Samples+t.Lost) / (float64(t.CPU) / 1e9)
 	}

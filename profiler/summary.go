@@ -24,6 +24,9 @@ type Summary struct {
 	CPUProfiled int64 `json:"cpu_profiled_ns"`
 	CPURusage   int64 `json:"cpu_rusage_ns"`
 	CPUCounted  int64 `json:"cpu_counted_ns"`
+	// CPUStolen is for how long threads had a CPU and could not use it, in a wall recording with eBPF: what the
+	// scheduler counts and the process's clock does not. It is drawn as preempted, and not part of the others.
+	CPUStolen int64 `json:"cpu_stolen_ns"`
 
 	// Of a wall recording: the time of all goroutines in all states, looks at the goroutine table
 	// per second and how many of them came too late, and the CPU time that the table saw, which is

@@ -48,6 +48,14 @@ func (r *recording) attachTable(l *goruntime.Layout) error {
 	return err
 }
 
+// held is for how long the target's threads have had CPUs, 0 if that is not known.
+func (r *recording) held() int64 {
+	if r.sched == nil {
+		return 0
+	}
+	return r.sched.Held()
+}
+
 // sources runs the sources until ctx ends or the target is gone. If one fails the other goes on.
 func (r *recording) sources(ctx context.Context) error {
 	var both []sample.Source

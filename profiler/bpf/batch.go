@@ -2,7 +2,11 @@
 
 package bpf
 
-import "github.com/mayfly-profiler/mayfly/profiler/sample"
+import (
+	"time"
+
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
+)
 
 const (
 	batchRecords = 4096
@@ -59,4 +63,28 @@ func (b *batch) share(cpu, lost int64) (each, first int64) {
 func (b *batch) reset() {
 	b.bytes, b.ends = b.bytes[:0], b.ends[:0]
 	clear(b.whole)
+}
+
+// theft is the time for which threads had CPUs, by the scheduler, and did not use them, by the
+// process's clock.
+type theft struct {
+	held int64 // for how long they had CPUs at the last call, ns
+	owed int64 // stolen time that no sample has stood for so far, ns
+}
+
+// skew bounds what one call may owe the next: the scheduler's sums and the clock are not read at the same moment. Beyond
+// that, threads were missing from the sums, and that is nobody's to make up for.
+const skew = int64(time.Millisecond)
+
+// share divides the time stolen since the last call among n samples. used is the process's CPU time
+// meanwhile.
+func (t *theft) share(held, used, n int64) (each int64) {
+	t.owed = max(t.owed+held-t.held-used, -skew)
+	t.held = held
+	if n == 0 || t.owed < n {
+		return 0
+	}
+	each = t.owed / n
+	t.owed -= each * n
+	return each
 }

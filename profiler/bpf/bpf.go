@@ -34,6 +34,9 @@ type Options struct {
 	// InGo says whether a run-time address lies in the target's Go code. It lets the source check
 	// Layout against what the first samples say; nil leaves the check out. It is called from Run.
 	InGo func(pc uint64) bool
+	// Held says for how long the target's threads have had CPUs, as Sched.Held does. What that is more
+	// than the process's clock counts was stolen from them; nil: samples do not tell.
+	Held func() int64
 	// OnExec starts sampling when the target calls execve, for a command that mayfly starts.
 	OnExec bool
 }
@@ -48,6 +51,7 @@ type Stats struct {
 	Lost      int64         // taken, but there was no room in the ring buffer
 	Counted   time.Duration // CPU time by the number of samples: times the period, lost ones included
 	Rusage    time.Duration // CPU time of the process by its own clock, over the same window
+	Stolen    time.Duration // that threads had a CPU and could not use it, see Options.Held
 	CPUs      int           // that have an event
 	Completed int64         // label sets that were completed from the target's memory
 	Truncated int64         // samples whose label set is not whole
@@ -62,6 +66,7 @@ func (s Stats) Since(before Stats) Stats {
 	s.Lost -= before.Lost
 	s.Counted -= before.Counted
 	s.Rusage -= before.Rusage
+	s.Stolen -= before.Stolen
 	s.Completed -= before.Completed
 	s.Truncated -= before.Truncated
 	s.NoG -= before.NoG

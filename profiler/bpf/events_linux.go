@@ -104,12 +104,12 @@ func (e events) close() {
 	}
 }
 
-// period changes the time between two samples, ns.
-func (e events) period(ns uint64) error {
-	for _, fd := range e {
-		if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.PERF_EVENT_IOC_PERIOD, uintptr(unsafe.Pointer(&ns))); errno != 0 {
-			return fmt.Errorf("change perf event: %w", errno)
-		}
+// period changes the time between two samples of one event, ns, and starts its timer anew
+// (kernel/events/core.c, __perf_event_period).
+func (e events) period(i int, ns int64) error {
+	value := uint64(ns)
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(e[i]), unix.PERF_EVENT_IOC_PERIOD, uintptr(unsafe.Pointer(&value))); errno != 0 {
+		return fmt.Errorf("change perf event: %w", errno)
 	}
 	return nil
 }

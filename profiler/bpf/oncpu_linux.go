@@ -48,12 +48,14 @@ type OnCPU struct {
 	told      atomic.Pointer[Stats] // the stats as of the last weighing
 	flushes   chan chan struct{}
 	rate      atomic.Int64
+	rhythm    rhythm
 	over      chan struct{} // closed when Run returns
 	once      sync.Once
 	lost      uint64 // LOST counter at the last look
 	begin     int64
 	clock     time.Duration // the target's CPU clock at the start
 	shared    time.Duration // CPU time that was divided among samples
+	theft     theft
 	clockRead bool          // the last reading of the clock went well
 }
 
@@ -85,6 +87,7 @@ func (s *OnCPU) attach() (err error) {
 	}
 	s.events, err = openEvents(s.objects.Sample.FD(), s.options)
 	s.stats.CPUs = len(s.events)
+	s.rhythm = newRhythm(len(s.events), s.period())
 	return err
 }
 
@@ -216,6 +219,10 @@ func (s *OnCPU) Run(ctx context.Context, emit func(*sample.Sample)) error {
 	if !s.options.OnExec {
 		s.clock, _ = s.target.CPU()
 	}
+	if s.options.Held != nil {
+		s.theft.held = s.options.Held()
+	}
+	s.rhythm.start(monotonic())
 	if err := s.events.start(); err != nil {
 		return err
 	}
@@ -246,6 +253,7 @@ func (s *OnCPU) sample(ctx context.Context, emit func(*sample.Sample)) error {
 		if err := s.drain(time.Now().Add(drainEvery)); err != nil {
 			return err
 		}
+		s.shuffle()
 		s.readClock()
 		select {
 		case <-s.target.Exited():
@@ -318,8 +326,9 @@ func (s *OnCPU) take(raw []byte) error {
 // emits them.
 func (s *OnCPU) weigh(emit func(*sample.Sample)) error {
 	lost := s.counter(oncpuCountersLOST)
-	each, first := s.batch.share(s.used(int64(s.batch.len())+int64(lost-s.lost)), int64(lost-s.lost))
-	err := s.emitBatch(emit, each, first)
+	used := s.used(int64(s.batch.len()) + int64(lost-s.lost))
+	each, first := s.batch.share(used, int64(lost-s.lost))
+	err := s.emitBatch(emit, weights{each, first, s.stolen(used)})
 	s.emitLost(emit, int64(lost-s.lost), each)
 	s.lost = lost
 	s.batch.reset()
@@ -329,8 +338,8 @@ func (s *OnCPU) weigh(emit func(*sample.Sample)) error {
 // used returns the CPU time in ns since the last call: by the process's own clock, which is what
 // top and rusage show, or by the number of samples when the clock can no longer be read.
 func (s *OnCPU) used(samples int64) int64 {
-	period := time.Duration(1e9 / s.rate.Load())
-	delta := time.Duration(samples) * period
+	delta := time.Duration(samples) * s.rhythm.mean(s.period())
+	s.rhythm.reset()
 	s.stats.Counted += delta
 	if s.clockRead {
 		delta = max(s.stats.Rusage-s.shared, 0)
@@ -339,7 +348,21 @@ func (s *OnCPU) used(samples int64) int64 {
 	return int64(delta)
 }
 
-func (s *OnCPU) emitBatch(emit func(*sample.Sample), each, first int64) error {
+// weights are what the samples of a batch stand for, ns.
+type weights struct{ each, first, stolen int64 }
+
+// stolen is for how long the thread of each sample of the batch had its CPU and could not use it.
+func (s *OnCPU) stolen(used int64) int64 {
+	if s.options.Held == nil || !s.clockRead {
+		return 0
+	}
+	n := int64(s.batch.len())
+	each := s.theft.share(s.options.Held(), used, n)
+	s.stats.Stolen += time.Duration(each * n)
+	return each
+}
+
+func (s *OnCPU) emitBatch(emit func(*sample.Sample), w weights) error {
 	if v := s.check.verdict(); v != "" {
 		s.stats.Distrust = v
 	}
@@ -348,9 +371,9 @@ func (s *OnCPU) emitBatch(emit func(*sample.Sample), each, first int64) error {
 		if err := s.decoder.decode(s.batch.record(i), &sm); err != nil {
 			return err
 		}
-		sm.Count, sm.Weight = 1, each
+		sm.Count, sm.Weight, sm.Stolen = 1, w.each, w.stolen
 		if i == 0 {
-			sm.Weight = first
+			sm.Weight = w.first
 		}
 		if set, ok := s.batch.whole[i]; ok {
 			sm.Labels, sm.LabelsTruncated = set, false

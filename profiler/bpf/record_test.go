@@ -7,6 +7,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 	"unsafe"
 
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
@@ -154,6 +155,27 @@ func TestSelfCheck(t *testing.T) {
 		c.look(&tt.h, 2) // in C code
 		if got := c.verdict(); (got != "") != tt.wantDoubt {
 			t.Errorf("%s: verdict %q", tt.name, got)
+		}
+	}
+}
+
+// What threads had of CPUs beyond the process's clock was stolen; what they had less was not, and no
+// more than a skew of the two clocks is held against the time after it.
+func TestTheft(t *testing.T) {
+	var th theft
+	const ms = int64(time.Millisecond)
+	for i, step := range []struct{ held, used, n, want int64 }{
+		{100 * ms, 100 * ms, 10, 0},
+		{210 * ms, 100 * ms, 10, ms},
+		{309 * ms, 100 * ms, 10, 0},     // read a moment too early
+		{420 * ms, 110 * ms, 10, 0},     // which the next reading makes up for
+		{520 * ms, 90 * ms, 0, 0},       // nobody to give it to
+		{620 * ms, 100 * ms, 5, 2 * ms}, // now there is
+		{630 * ms, 1000 * ms, 5, 0},     // a thread that the scheduler's view did not have
+		{740 * ms, 100 * ms, 9, (10 - 1) * ms / 9},
+	} {
+		if got := th.share(step.held, step.used, step.n); got != step.want {
+			t.Errorf("step %d: %d, want %d", i, got, step.want)
 		}
 	}
 }

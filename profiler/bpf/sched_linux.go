@@ -81,6 +81,21 @@ func (s *Sched) Times(tid uint32) (sample.ThreadTimes, bool) {
 	return s.thread(i).times(monotonic())
 }
 
+// Held is for how long all threads together have had CPUs since OpenSched, ns, those that have ended
+// included. It may be called while others ask for Times.
+func (s *Sched) Held() (ns int64) {
+	var used uint32
+	if s.objects.Used.Get(&used) != nil {
+		return 0
+	}
+	now := monotonic()
+	for i := range min(int(used), maxThreads) {
+		t, _ := s.thread(i).times(now)
+		ns += t.Running
+	}
+	return ns
+}
+
 // slot is an entry of the threads map, which the kernel writes while we read.
 type slot struct{ t *schedThread }
 

@@ -49,6 +49,10 @@ type Sample struct {
 	// observation of a goroutine that is not on a CPU, n for n Lost events.
 	Count int64
 
+	// Stolen is for how long its thread had the CPU besides and could not use it, ns: a hypervisor ran something
+	// else, or interrupts did whose time the kernel does not charge. 0 when unknown.
+	Stolen int64
+
 	PID, TID uint32 // in the PID namespace that the source reads /proc in; 0 when unknown
 	Goid     uint64 // 0 when the thread ran no goroutine or the runtime's layout is unknown
 	Parent   uint64 // id of the goroutine that started it; 0 when the source does not know
