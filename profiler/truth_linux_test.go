@@ -313,7 +313,7 @@ func TestRateReached(t *testing.T) {
 
 // Bursts that timers start keep their phase against the kernel's tick. The runtime's own profiler,
 // whose timers are checked at the tick, sees too much of them or too little, the same program
-// differently in each run; mayfly's timers run on the threads' own CPU time.
+// differently in each run; mayfly's are not bound to the tick, and their distance changes all the time.
 func TestTickPhase(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "cpu.pprof")
 	x := target.Start(t, target.Compile(t, "tickphase", target.Build{}), "-pprof", file)
