@@ -17,6 +17,8 @@ type atom struct {
 	stack int32
 	ns    float64
 	chain int32 // how one came there, in blamer.links
+	// denied says that the time passed while a thread wanted a CPU for it and other processes had them.
+	denied bool
 }
 
 // nowhere is no function.
@@ -56,8 +58,9 @@ type blamer struct {
 
 	links  []chained
 	byLink map[chained]int32
-	path   []*track // being followed, against cycles
-	turn   int      // of whom to follow, where one stands for many
+	path   []*track       // being followed, against cycles
+	turn   int            // of whom to follow, where one stands for many
+	works  map[int32]kind // by stack, what running there is
 }
 
 // chained is a link and what is before it.
@@ -67,7 +70,7 @@ type chained struct {
 }
 
 func newBlamer(t *timeline) *blamer {
-	b := &blamer{timeline: t, resources: make(map[resourceKey]*resource), byLink: make(map[chained]int32), links: make([]chained, 1)}
+	b := &blamer{timeline: t, resources: make(map[resourceKey]*resource), byLink: make(map[chained]int32), links: make([]chained, 1), works: make(map[int32]kind)}
 	b.loadCells()
 	b.ps = b.parallel()
 	b.allocator = b.findAllocator()
@@ -159,7 +162,10 @@ func (b *blamer) charge(p *piece, r *request, s span, chain int32, out func(atom
 	case network:
 		plain.ns -= b.unpolled(p, s, chain, out)
 	case osScheduler:
-		plain.at = nowhere
+		plain.denied = true
+		if plain.kind = b.work(p.stack); plain.kind == gc {
+			plain.at = b.allocator
+		}
 	case gc:
 		plain.at = b.allocator
 	case children, channel, lock, pool:
@@ -171,6 +177,16 @@ func (b *blamer) charge(p *piece, r *request, s span, chain int32, out func(atom
 		}
 	}
 	out(plain)
+}
+
+// work is what a goroutine would do with a CPU: collect, or the program's own.
+func (b *blamer) work(stack int32) kind {
+	k, ok := b.works[stack]
+	if !ok {
+		k = b.kindOf("running", stack)
+		b.works[stack] = k
+	}
+	return k
 }
 
 // followWait charges a wait to what was waited for, if that is known.
@@ -315,6 +331,9 @@ func (b *blamer) name(res *resource, h span) frame {
 // cause of its waiters too. But if the holder does what it is there to do, the cause is that only one,
 // or only so many, can do it at a time.
 func (b *blamer) verdict(res *resource, h span, a atom, long bool) atom {
+	if a.denied {
+		return a
+	}
 	switch a.kind {
 	case gc, goScheduler, osScheduler, lock, pool, channel:
 		return a

@@ -19,8 +19,17 @@ type causeKey struct {
 	fn   int32
 }
 
-// account is where the time of one request went, in ns by cause.
-type account map[causeKey]float64
+// account is where the time of one request went, by cause.
+type account map[causeKey]spent
+
+// spent is ns. Time in which other processes had the CPUs is charged to them, as os-scheduler; for
+// whose work a CPU was wanted then is counted beside, as denied: had there been no such work, nobody
+// would have waited for a CPU.
+type spent struct{ own, denied float64 }
+
+func (s spent) add(o spent, weight float64) spent {
+	return spent{s.own + weight*o.own, s.denied + weight*o.denied}
+}
 
 // excess is how much longer the slow requests took than the fast ones, by cause: means in ns.
 type excess struct {
@@ -33,10 +42,17 @@ type excess struct {
 
 type weighed struct {
 	causeKey
-	slow, fast float64
+	slow, fast spent
 }
 
-func (w weighed) excess() float64 { return w.slow - w.fast }
+func (w weighed) excess() float64 { return w.slow.own - w.fast.own }
+func (w weighed) denied() float64 { return w.slow.denied - w.fast.denied }
+
+// weight is how much of the excess there would be no more without the cause.
+func (w weighed) weight() float64 { return w.excess() + w.denied() }
+
+// others is time in which other processes had the CPUs.
+var others = causeKey{osScheduler, -1}
 
 // detail is what is known of a cause beyond its key, weighed by the slow requests' time.
 type detail struct {
@@ -85,7 +101,11 @@ func (b *blamer) account(r *request, details map[causeKey]*detail) account {
 	acc := account{}
 	b.blame(r, func(a atom) {
 		k := causeKey{a.kind, a.at.fn}
-		acc[k] += a.ns
+		if a.denied {
+			acc[k] = acc[k].add(spent{denied: a.ns}, 1)
+			k = others
+		}
+		acc[k] = acc[k].add(spent{own: a.ns}, 1)
 		if details == nil {
 			return
 		}
@@ -115,34 +135,45 @@ func heaviest(m map[int32]float64) int32 {
 // weigh is the mean time of each cause in both sets, in the order of the excess.
 func weigh(slow, fast []account) []weighed {
 	m := map[causeKey]*weighed{}
-	add := func(set []account, to func(*weighed) *float64) {
+	add := func(set []account, to func(*weighed) *spent) {
 		for _, acc := range set {
-			for k, ns := range acc {
+			for k, s := range acc {
 				if m[k] == nil {
 					m[k] = &weighed{causeKey: k}
 				}
-				*to(m[k]) += ns / float64(len(set))
+				sum := to(m[k])
+				*sum = sum.add(s, 1/float64(len(set)))
 			}
 		}
 	}
-	add(slow, func(w *weighed) *float64 { return &w.slow })
-	add(fast, func(w *weighed) *float64 { return &w.fast })
+	add(slow, func(w *weighed) *spent { return &w.slow })
+	add(fast, func(w *weighed) *spent { return &w.fast })
 	all := make([]weighed, 0, len(m))
 	for _, w := range m {
 		all = append(all, *w)
 	}
 	slices.SortFunc(all, func(a, b weighed) int {
-		return cmp.Or(cmp.Compare(b.excess(), a.excess()), cmp.Compare(a.kind, b.kind), cmp.Compare(a.fn, b.fn))
+		return cmp.Or(cmp.Compare(b.weight(), a.weight()), cmp.Compare(a.kind, b.kind), cmp.Compare(a.fn, b.fn))
 	})
 	return all
 }
 
-// top is the kind that explains most of the excess, and its function that explains most of the kind's.
+// top is the kind without which most of the excess would not be, and its function that explains most of
+// the kind's. What other processes keep from the CPU and what the CPU is wanted for multiply: either of
+// them gone, the wait is gone. So what a CPU was wanted for counts for the work, too. Of the program's
+// own functions only the largest is taken so: without any work there would be no requests.
 func top(causes []weighed) (weighed, float64) {
 	var byKind [unknown + 1]float64
+	most := 0.0
 	for _, w := range causes {
 		byKind[w.kind] += w.excess()
+		if w.kind == cpu {
+			most = max(most, w.denied())
+			continue
+		}
+		byKind[w.kind] += w.denied()
 	}
+	byKind[cpu] += most
 	best := kind(0)
 	for k := range byKind {
 		if byKind[k] > byKind[best] {

@@ -69,30 +69,39 @@ func (b *blamer) parallel() float64 {
 	return max(float64(int(most+0.5)), 1)
 }
 
-// queueForP charges time that a goroutine was runnable to what the Ps were busy with: the collector,
-// the program's own functions, or waiting for a CPU themselves. If the program may use fewer Ps than
-// there are CPUs, the want of Ps is the cause, whatever they ran.
+// queueForP charges time that a goroutine was runnable to what the Ps were busy with, or wanted a CPU
+// for: the collector, the program's own functions. If the program may use fewer Ps than there are CPUs,
+// the want of Ps is the cause, whatever they ran.
 func (b *blamer) queueForP(from, to int64, chain int32, out func(atom)) {
-	few := b.procs > 0 && b.cpus > b.procs
 	b.eachCell(from, to, func(l *load, ns int64) {
-		full := float64(b.cell) * b.ps
 		busy := l.cpu + l.gc
-		denied := max(l.denied, full-busy)
-		if busy+denied <= 0 {
-			out(atom{kind: goScheduler, at: nowhere, state: -1, ns: float64(ns), chain: chain})
+		denied := max(l.denied, float64(b.cell)*b.ps-busy)
+		if busy <= 0 {
+			out(atom{kind: goScheduler, at: nowhere, state: -1, ns: float64(ns), chain: chain, denied: l.denied > 0})
 			return
 		}
-		share := float64(ns) / (busy + denied)
-		out(atom{kind: osScheduler, at: nowhere, state: -1, ns: denied * share, chain: b.link(chain, link{goScheduler, nowhere, behind})})
-		out(atom{kind: gc, at: b.allocator, state: -1, ns: l.gc * share, chain: b.link(chain, link{goScheduler, nowhere, behind})})
+		lost := denied / (busy + denied)
+		share := func(k kind, at frame, work float64) {
+			a := atom{kind: k, at: at, state: -1, ns: float64(ns) * (1 - lost) * work / busy, chain: b.link(chain, link{goScheduler, at, behind})}
+			out(a)
+			a.ns, a.denied, a.chain = float64(ns)*lost*work/busy, true, b.link(chain, link{goScheduler, nowhere, behind})
+			out(a)
+		}
+		if l.gc > 0 {
+			share(gc, b.allocator, l.gc)
+		}
 		for f, c := range l.top {
-			k := cpu
-			if few {
-				k = goScheduler
-			}
-			out(atom{kind: k, at: f, state: -1, ns: c * share, chain: b.link(chain, link{goScheduler, f, behind})})
+			share(b.queued(), f, c)
 		}
 	})
+}
+
+// queued is what kind of cause it is that a goroutine's turn comes late.
+func (b *blamer) queued() kind {
+	if b.procs > 0 && b.cpus > b.procs {
+		return goScheduler
+	}
+	return cpu
 }
 
 // pollEvery is how long it can take until the runtime looks at the network when no P is free to do

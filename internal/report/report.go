@@ -55,7 +55,7 @@ type Cause struct {
 	File       string   `json:"file"`
 	Line       int64    `json:"line"`
 	Peer       string   `json:"peer"`       // of a network wait; the call of a syscall
-	Share      float64  `json:"share"`      // of the slow requests' excess that it explains
+	Share      float64  `json:"share"`      // of the slow requests' excess that would be gone with it
 	Confidence float64  `json:"confidence"` // how often it comes out again when requests are drawn again
 	Chain      []string `json:"chain"`      // from the request to the cause
 	Sentence   string   `json:"sentence"`
@@ -67,7 +67,8 @@ type Charge struct {
 	Function string  `json:"function"`
 	Slow     int64   `json:"slow_ns"`
 	Fast     int64   `json:"fast_ns"`
-	Share    float64 `json:"share"` // of the excess
+	Share    float64 `json:"share"`  // of the excess
+	Denied   float64 `json:"denied"` // share of the excess in which this wanted a CPU and other processes had them; counted as os-scheduler
 }
 
 // States is where the time of requests went, mean ns by state of the request's own goroutine.
@@ -225,7 +226,7 @@ func (b *blamer) short(lengths []int64) int {
 func (b *blamer) charges(e *excess) []Charge {
 	out := []Charge{}
 	for _, w := range e.causes[:min(len(e.causes), 5)] {
-		c := Charge{Kind: kinds[w.kind], Slow: int64(w.slow), Fast: int64(w.fast), Share: w.excess() / max(e.total, 1)}
+		c := Charge{Kind: kinds[w.kind], Slow: int64(w.slow.own), Fast: int64(w.fast.own), Share: w.excess() / max(e.total, 1), Denied: w.denied() / max(e.total, 1)}
 		if w.fn >= 0 {
 			c.Function = b.funcs[w.fn].name
 		}
@@ -241,8 +242,8 @@ func (e *excess) ruledOut(named Kind) []Ruled {
 	var sum [unknown + 1]Ruled
 	for _, w := range e.causes {
 		s := &sum[w.kind]
-		s.Slow += int64(w.slow)
-		s.Fast += int64(w.fast)
+		s.Slow += int64(w.slow.own)
+		s.Fast += int64(w.fast.own)
 	}
 	out := []Ruled{}
 	for k := range sum {

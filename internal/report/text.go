@@ -106,7 +106,11 @@ func (r *Report) stateRows() [][]string {
 func (r *Report) chargeRows() [][]string {
 	var rows [][]string
 	for _, c := range r.Causes {
-		rows = append(rows, []string{string(c.Kind), fmt.Sprintf("%.0f %%", 100*c.Share), shortName(c.Function)})
+		what := shortName(c.Function)
+		if c.Denied >= 0.05 {
+			what = strings.TrimSpace(fmt.Sprintf("%s (%+.0f %% in which it got no CPU)", what, 100*c.Denied))
+		}
+		rows = append(rows, []string{string(c.Kind), fmt.Sprintf("%.0f %%", 100*c.Share), what})
 	}
 	return rows
 }

@@ -1,22 +1,32 @@
 package report_test
 
 import (
-	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/pprof/profile"
 
 	"github.com/mayfly-profiler/mayfly/internal/report"
 	"github.com/mayfly-profiler/mayfly/internal/target"
 	"github.com/mayfly-profiler/mayfly/profiler"
 )
 
-var runs = flag.Int("fulfil.runs", 0, "record every cause of testdata/fulfil this many times, and count")
+var (
+	runs    = flag.Int("fulfil.runs", 0, "record every cause of testdata/fulfil this many times, and count")
+	seconds = flag.Duration("fulfil.time", 7*time.Second, "how long to record")
+	keep    = flag.String("fulfil.keep", "", "folder to keep the recordings in, with what the service says of itself")
+	kept    = flag.String("fulfil.kept", "", "folder with such recordings to report on instead of new ones")
+)
 
 // expected is what a report has to say of testdata/fulfil with one of its causes.
 type expected struct {
@@ -82,8 +92,14 @@ func (x *truth) lengths(w report.Window) []int64 {
 	return ns
 }
 
-// fulfil records the service with a cause for five seconds, and reports on its orders.
+// fulfil records the service with a cause, and reports on its orders.
 func fulfil(t *testing.T, cause, dsn string) (*report.Report, *truth) {
+	t.Helper()
+	p, tr := record(t, cause, dsn)
+	return orders(t, p), tr
+}
+
+func record(t *testing.T, cause, dsn string) (*profile.Profile, *truth) {
 	t.Helper()
 	args := []string{"-cause", cause, "-dsn", dsn}
 	x := target.Start(t, target.Compile(t, "fulfil", target.Build{Module: true}), args...)
@@ -91,16 +107,22 @@ func fulfil(t *testing.T, cause, dsn string) (*report.Report, *truth) {
 	defer cancel()
 	rec, err := profiler.Record(ctx, x.PID, profiler.Options{
 		MaxOverhead: 0.15, Keep: profiler.Keep{Timeline: true},
-		Started: func() { time.AfterFunc(5*time.Second, cancel) },
+		Started: func() { time.AfterFunc(*seconds, cancel) },
 	})
 	target.Need(t, err)
 	var tr truth
 	x.Truth(&tr)
+	return rec.Profile, &tr
+}
+
+// orders is the report on the service's orders.
+func orders(t *testing.T, p *profile.Profile) *report.Report {
+	t.Helper()
 	slo, err := report.ParseSLO("p99<" + limit.String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	rs, err := report.New(rec.Profile, report.Options{SLO: slo, Request: report.Selector{By: report.Label, Name: "request"}, By: "endpoint"})
+	rs, err := report.New(p, report.Options{SLO: slo, Request: report.Selector{By: report.Label, Name: "request"}, By: "endpoint"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +130,7 @@ func fulfil(t *testing.T, cause, dsn string) (*report.Report, *truth) {
 	if i < 0 {
 		t.Fatalf("no orders in %d groups", len(rs))
 	}
-	return rs[i], &tr
+	return rs[i]
 }
 
 // TestFulfil holds reports on real recordings against what the service knows. Four causes and none are
@@ -125,7 +147,7 @@ func TestFulfil(t *testing.T) {
 			ns := tr.lengths(r.Window)
 			t.Logf("%s store, %s, p99 %s, %d of %d slow: %+v", tr.Store, r.Verdict, time.Duration(r.P99), r.Slow, r.Requests, r.Cause)
 			if len(ns) < 100 {
-				t.Skipf("%d orders were answered in five seconds: this machine has no time for the service", len(ns))
+				t.Skipf("%d orders were answered: this machine has no time for the service", len(ns))
 			}
 			quantiles(t, r, ns)
 			states(t, r, ns)
@@ -195,23 +217,69 @@ func TestFulfilRuns(t *testing.T) {
 	if *runs == 0 {
 		t.Skip("-fulfil.runs N records each cause N times")
 	}
-	var table bytes.Buffer
 	for cause := range want {
-		right := 0
-		for range *runs {
-			r, tr := fulfil(t, cause, postgres(t))
-			w := expect(cause, tr.Store)
-			switch {
-			case w.kind == "" && r.Verdict == report.Met, r.Cause != nil && r.Cause.Kind == w.kind && r.Cause.Function == w.function:
-				right++
-			default:
-				fmt.Fprintf(&table, "  %s: %s, %d of %d slow, %+v\n", cause, r.Verdict, r.Slow, r.Requests, r.Cause)
+		t.Run(cause, func(t *testing.T) {
+			dsn, right := "", 0
+			if *kept == "" {
+				dsn = postgres(t)
 			}
-		}
-		fmt.Fprintf(&table, "%s: %d of %d\n", cause, right, *runs)
-		if 10*right < 9**runs {
-			t.Errorf("%s: right in %d of %d runs", cause, right, *runs)
-		}
+			for i := range *runs {
+				p, tr := again(t, cause, dsn, i)
+				r := orders(t, p)
+				w := expect(cause, tr.Store)
+				ok := w.kind == "" && r.Verdict == report.Met ||
+					r.Cause != nil && w.kind == r.Cause.Kind && r.Cause.Function == w.function
+				if ok {
+					right++
+				}
+				t.Logf("%s %d: right %t, %s, %d of %d slow, guilty %t, p99 %s %s", cause, i, ok, r.Verdict, r.Slow, r.Requests, tr.guilty(r.Window), time.Duration(r.P99), said(r.Cause))
+			}
+			t.Logf("%s: right in %d of %d runs", cause, right, *runs)
+			if 10*right < 9**runs {
+				t.Fail()
+			}
+		})
 	}
-	t.Log("\n" + table.String())
+}
+
+func said(c *report.Cause) string {
+	if c == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s in %s, share %.2f, confidence %.2f", c.Kind, c.Function, c.Share, c.Confidence)
+}
+
+// again is a recording of the service, a new one or one that was kept.
+func again(t *testing.T, cause, dsn string, i int) (*profile.Profile, *truth) {
+	t.Helper()
+	name := fmt.Sprintf("%s-%d", cause, i)
+	if *kept != "" {
+		f, err := os.Open(filepath.Join(*kept, name+".pb.gz"))
+		check(t, err)
+		defer f.Close()
+		p, err := profile.Parse(f)
+		check(t, err)
+		b, err := os.ReadFile(filepath.Join(*kept, name+".json"))
+		check(t, err)
+		var tr truth
+		check(t, json.Unmarshal(b, &tr))
+		return p, &tr
+	}
+	p, tr := record(t, cause, dsn)
+	if *keep != "" {
+		f, err := os.Create(filepath.Join(*keep, name+".pb.gz"))
+		check(t, err)
+		check(t, errors.Join(p.Write(f), f.Close()))
+		b, err := json.Marshal(tr)
+		check(t, err)
+		check(t, os.WriteFile(filepath.Join(*keep, name+".json"), b, 0o666))
+	}
+	return p, tr
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"time"
 )
 
@@ -20,6 +21,7 @@ import (
 
 const (
 	burstEvery  = 900 * time.Millisecond
+	initechs    = 30 // one order in so many is by initech
 	maxInFlight = 2000
 	neighbours  = 20 // threads' worth
 )
@@ -36,16 +38,20 @@ func live(service string) error {
 	if _, err := in.ReadString('\n'); err != nil {
 		return err
 	}
-	if *why == "twice" {
+	w := &customers{url: service, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}}, free: make(chan struct{}, maxInFlight), initech: initechs}
+	switch *why {
+	case "twice":
 		*rate *= 2
 		*burst *= 2
-	}
-	if *why == "neighbour" {
+	case "gc": // nearly all orders in bursts: the collector has to keep up with them, and can between them
+		*rate /= 4
+	case "cpu":
+		w.initech = 3 * initechs / 2
+	case "neighbour":
 		for range neighbours {
 			startNeighbour()
 		}
 	}
-	w := &customers{url: service, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}}, free: make(chan struct{}, maxInFlight)}
 	go w.send(1, *rate, w.order)
 	go w.send(2, 2**rate, w.status)
 	go w.bursts()
@@ -62,9 +68,11 @@ func carrier() http.Handler {
 }
 
 type customers struct {
-	url    string
-	client *http.Client
-	free   chan struct{}
+	url     string
+	client  *http.Client
+	free    chan struct{}
+	initech int64 // one order in so many is by initech
+	orders  atomic.Int64
 }
 
 // send sends requests at exponentially distributed intervals.
@@ -104,10 +112,11 @@ func (c *customers) start(r *http.Request) {
 	}()
 }
 
-// order is of 3 to 6 articles, one in 30 by initech.
+// order is of 3 to 6 articles. Those by initech are counted out, not drawn: by chance there can be
+// twice as many in a minute, or none.
 func (c *customers) order(rng *rand.Rand) *http.Request {
 	o := order{Tenant: []string{"acme", "globex"}[rng.IntN(2)]}
-	if rng.IntN(30) == 0 {
+	if c.orders.Add(1)%c.initech == 0 {
 		o.Tenant = "initech"
 	}
 	for range 3 + rng.IntN(4) {
