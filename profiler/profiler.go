@@ -61,6 +61,10 @@ type Options struct {
 	MaxOverhead float64
 	// Keep says what the profile keeps beyond stacks and labels.
 	Keep Keep
+	// Calls are functions whose calls Record adds to a timeline with their exact begin and end, by
+	// uprobes. Those that the executable does not have are left out. What keeps it from being done is
+	// among Summary.Denied; more than bpf.MaxCallEvents/2 calls a second do.
+	Calls []string
 	// Every is the length of the slices of Stream; 0 is a second. Record has one slice.
 	Every time.Duration
 	// Pending is set when the process has not yet executed the program that is to be recorded.
@@ -95,6 +99,9 @@ type Recording struct {
 //
 // When the error comes after the first sample, the recording is returned with it.
 func Record(ctx context.Context, pid int, o Options) (*Recording, error) {
+	if len(o.Calls) > 0 && !o.Keep.Timeline {
+		return nil, errCalls
+	}
 	r, err := open(pid, o)
 	if err != nil {
 		return nil, err
@@ -102,6 +109,9 @@ func Record(ctx context.Context, pid int, o Options) (*Recording, error) {
 	defer r.close()
 	var one *Recording
 	err = r.stream(ctx, 0, func(rec *Recording) error { one = rec; return nil })
+	if one != nil {
+		r.addCalls(one.Profile)
+	}
 	return one, err
 }
 
@@ -114,6 +124,7 @@ type recording struct {
 	source  cpuSource        // nil: not allowed here
 	sched   *bpf.Sched       // nil: not asked for, or not allowed
 	table   *goroutine.Table // nil: the same
+	calls   *calls           // nil: the same
 	mu      sync.Mutex       // of builder, before and symbols while the sources run
 	builder *Builder
 	before  *Builder // of the slice that ends at border, until all its samples have come; or nil
@@ -180,6 +191,7 @@ func (r *recording) attach() error {
 			r.deny("states of goroutines that are not on a CPU: " + err.Error())
 		}
 	}
+	r.attachCalls(layout)
 	if r.source == nil && r.table == nil {
 		if missing == nil { // nobody asked for more than the table
 			missing = errors.New(r.summary.Denied[len(r.summary.Denied)-1])
@@ -248,6 +260,9 @@ func (r *recording) close() {
 	if r.sched != nil {
 		r.sched.Close()
 	}
+	if r.calls != nil {
+		r.calls.probes.Close()
+	}
 	if r.symbols != nil {
 		r.symbols.Close()
 	}
@@ -294,6 +309,7 @@ func (r *recording) finish(b *Builder, end string) {
 		s.StacksRooted = float64(t.Rooted) / float64(n)
 	}
 	s.CallersRepaired = t.Repaired
+	r.finishCalls()
 	for _, w := range r.symbols.Warnings() {
 		r.deny(w)
 	}
@@ -359,20 +375,6 @@ func (r *recording) finishTable(t Tally) {
 			s.CPURusage, r.told.clock = (now - r.told.clock).Nanoseconds(), now
 		}
 	}
-}
-
-func ending(ctx context.Context, p *proc.Process, err error) string {
-	switch {
-	case execed(err):
-		return "the target executed another program"
-	case err != nil:
-		return err.Error()
-	case !p.Alive():
-		return "the target exited"
-	case errors.Is(context.Cause(ctx), context.DeadlineExceeded):
-		return "duration reached"
-	}
-	return "interrupted"
 }
 
 // describe fills in what belongs to the recording and not to its samples.

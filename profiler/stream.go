@@ -25,6 +25,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"github.com/mayfly-profiler/mayfly/profiler/bpf"
 	"github.com/mayfly-profiler/mayfly/profiler/goroutine"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
@@ -40,6 +41,9 @@ const defaultEvery = time.Second
 //
 // Errors are those of Record. GoroutinesSeen of a slice counts those that it has a sample of.
 func Stream(ctx context.Context, pid int, o Options, emit func(*Recording) error) error {
+	if len(o.Calls) > 0 {
+		return errCalls
+	}
 	r, err := open(pid, o)
 	if err != nil {
 		return err
@@ -127,6 +131,20 @@ func (s *slicer) last(ctx context.Context, err error) error {
 		err = nil // the recording ends there, and End says so
 	}
 	return errors.Join(err, s.emit(rec))
+}
+
+func ending(ctx context.Context, p *proc.Process, err error) string {
+	switch {
+	case execed(err):
+		return "the target executed another program"
+	case err != nil:
+		return err.Error()
+	case !p.Alive():
+		return "the target exited"
+	case errors.Is(context.Cause(ctx), context.DeadlineExceeded):
+		return "duration reached"
+	}
+	return "interrupted"
 }
 
 // seal makes the recording of a slice that ends at to.

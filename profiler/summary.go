@@ -71,6 +71,8 @@ type Summary struct {
 	StacksRooted    float64 `json:"stacks_rooted"` // share of goroutine samples whose stack is whole
 	CallersRepaired int64   `json:"callers_repaired"`
 
+	Calls int64 `json:"calls"` // of Options.Calls, with exact begin and end
+
 	// Of a session in the own process: the share of the machine's CPU time that mayfly may use, what it
 	// used after its start, and what it did about that.
 	MaxOverhead float64 `json:"max_overhead"`

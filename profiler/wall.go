@@ -70,6 +70,9 @@ func (r *recording) sources(ctx context.Context) error {
 	for i, s := range both {
 		wg.Go(func() { errs[i] = s.Run(ctx, r.add) })
 	}
+	if r.calls != nil {
+		wg.Go(func() { r.runCalls(ctx) })
+	}
 	wg.Wait()
 	return errors.Join(errs...)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mayfly-profiler/mayfly/export"
+	"github.com/mayfly-profiler/mayfly/internal/report"
 	"github.com/mayfly-profiler/mayfly/profiler"
 	"github.com/mayfly-profiler/mayfly/profiler/bpf"
 	"github.com/mayfly-profiler/mayfly/profiler/goroutine"
@@ -36,6 +37,8 @@ type recordFlags struct {
 	goroutines bool
 	idle       bool
 	timeline   bool
+	exact      string
+	calls      []string // functions whose calls are recorded exactly
 	json       bool
 	ring       ringFlags
 	command    []string
@@ -84,6 +87,8 @@ goroutines with one value of the label request together. --when implies --timeli
 	f.overhead = percentage(goroutine.DefaultMaxOverhead)
 	fl.Var(&f.overhead, "max-overhead", "share of one core that reading goroutine states may use")
 	fl.BoolVar(&f.timeline, "timeline", false, "keep each interval of each goroutine, with go.id, go.parent and end_timestamp_ns, for mayfly report")
+	fl.StringVar(&f.exact, "exact-requests", "", "with --timeline: begin and end of each call of a function, by uprobes; without =NAME the server functions of net/http and gRPC")
+	fl.Lookup("exact-requests").NoOptDefVal = servers
 	fl.BoolVar(&f.idle, "idle", false, "keep goroutines without labels that do nothing while recording")
 	fl.BoolVar(&f.goroutines, "goroutines", false, "keep the goroutine id, as numeric label go.id (large profiles)")
 	fl.BoolVar(&f.json, "json", false, "print what was recorded as one JSON object on stdout")
@@ -120,6 +125,8 @@ func (f *recordFlags) check(dash int) error {
 		return usagef("record: mode %q: not wall or cpu", f.mode)
 	case f.timeline && f.mode != string(profiler.Wall):
 		return usagef("record: --timeline wants --mode wall")
+	case f.exact != "" && (!f.timeline || f.ring.before > 0):
+		return usagef("record: --exact-requests wants --timeline, and no --ring")
 	case f.json && f.output == "-":
 		return usagef("record: --json and -o - both want stdout")
 	}
@@ -129,9 +136,17 @@ func (f *recordFlags) check(dash int) error {
 	if err := f.ring.check(f); err != nil {
 		return err
 	}
+	if f.exact == servers {
+		f.calls = report.Selector{}.Functions()
+	} else if f.exact != "" {
+		f.calls = []string{f.exact}
+	}
 	_, err := f.writer()
 	return err
 }
+
+// servers is what --exact-requests is without a name.
+const servers = "servers"
 
 func (f *recordFlags) writer() (export.Format, error) {
 	if f.format == "" {
@@ -187,6 +202,7 @@ func (f *recordFlags) options() profiler.Options {
 	return profiler.Options{
 		Mode: profiler.Mode(f.mode), Rate: f.rate, Engine: profiler.Engine(f.engine), MaxOverhead: float64(f.overhead),
 		Keep:    profiler.Keep{Goroutines: f.goroutines, Idle: f.idle, Timeline: f.timeline},
+		Calls:   f.calls,
 		Version: readBuild().Version,
 	}
 }

@@ -31,6 +31,7 @@ const reportOverhead = 0.15
 type reportFlags struct {
 	recordFlags
 	slo, request, by, format string
+	exact                    bool
 	args                     []string
 }
 
@@ -67,6 +68,7 @@ A request is a call of net/http's or gRPC's server function, or what --request s
 	fl.IntVarP(&f.pid, "pid", "p", 0, "the process to record")
 	fl.IntVarP(&f.rate, "rate", "F", bpf.DefaultRate, "samples per second of CPU time, and looks at goroutine states")
 	fl.VarP(&f.duration, "duration", "d", "how long to record (default 30s; a command: until it ends)")
+	fl.BoolVar(&f.exact, "exact-requests", false, "take begin and end of requests by probes in the target's code (uprobes; up to "+fmt.Sprint(bpf.MaxCallEvents/2)+" requests a second)")
 	f.overhead = percentage(reportOverhead)
 	fl.Var(&f.overhead, "max-overhead", "share of one core that reading goroutine states may use")
 	cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(reportFormats, cobra.ShellCompDirectiveNoFileComp))
@@ -100,8 +102,17 @@ func (f *reportFlags) check(dash int) error {
 	case !slices.Contains(reportFormats, f.format):
 		return usagef("report: format %q: not %s", f.format, strings.Join(reportFormats, ", "))
 	}
-	_, err := f.options()
-	return err
+	o, err := f.options()
+	switch {
+	case err != nil || !f.exact:
+		return err
+	case len(f.args) > 0:
+		return usagef("report: --exact-requests is for recording: mayfly record --exact-requests puts them into a file")
+	case o.Request.By == report.Label || o.Request.By == report.Goroutine:
+		return usagef("report: --exact-requests are calls of a function: --request func:NAME")
+	}
+	f.calls = o.Request.Functions()
+	return nil
 }
 
 func (f *reportFlags) options() (report.Options, error) {

@@ -84,6 +84,22 @@ func TestReport(t *testing.T) {
 	}
 }
 
+// TestExactRequestsUsage has the command lines that cannot have exact requests.
+func TestExactRequestsUsage(t *testing.T) {
+	for _, tt := range []struct{ args, err string }{
+		{"report --slo p99<1s --exact-requests slow.pb.gz", "is for recording"},
+		{"report --slo p99<1s --exact-requests --request label:request -p 1", "calls of a function"},
+		{"record --exact-requests -p 1", "wants --timeline"},
+		{"record --exact-requests=main.handle --timeline --ring 30s --on exit -p 1", "no --ring"},
+	} {
+		var out bytes.Buffer
+		e := &env{stdin: strings.NewReader(""), stdout: &out, stderr: &out, getenv: func(string) string { return "" }}
+		if err := run(t.Context(), e, strings.Fields(tt.args)); exitCode(err) != codeUsage || !strings.Contains(message(err), tt.err) {
+			t.Errorf("%s: exit code %d, %q", tt.args, exitCode(err), message(err))
+		}
+	}
+}
+
 // A signal ends work that cannot be interrupted.
 func TestWithin(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())

@@ -171,7 +171,7 @@ func (b *blamer) report(g group, o Options) *Report {
 		SLO: o.SLO.String(), Group: map[string]string{}, Requests: len(g.requests), Slow: len(slow),
 		P99: quantile(lengths, 0.99), Value: o.SLO.value(lengths), Window: Window{b.from, b.to},
 		SlowMean: int64(meanLength(slow)), FastMean: int64(meanLength(fast)),
-		Looks: b.looks, Short: b.short(lengths), Causes: []Charge{},
+		Looks: b.looks, Short: b.short(g.requests, lengths), Causes: []Charge{},
 		States: States{b.meanStates(slow), b.meanStates(fast)}, RuledOut: []Ruled{}, Labels: []Skew{},
 	}
 	if g.label != "" {
@@ -213,9 +213,9 @@ func (b *blamer) cause(e *excess, g group, rng *rand.Rand) *Cause {
 }
 
 // short is how many requests lasted for less than two looks. The shorter one is, the likelier it was
-// not seen at all; so the others weigh too much in quantiles.
-func (b *blamer) short(lengths []int64) int {
-	if b.looks == 0 {
+// not seen at all; so the others weigh too much in quantiles. Of recorded calls none is missing.
+func (b *blamer) short(rs []*request, lengths []int64) int {
+	if b.looks == 0 || rs[0].exact {
 		return 0
 	}
 	i, _ := slices.BinarySearch(lengths, int64(2e9/b.looks))

@@ -26,6 +26,7 @@ type request struct {
 	kids     []*track
 	from, to int64
 	labels   int32
+	exact    bool // begin and end were recorded, not seen by looks
 }
 
 func (r *request) length() int64 { return r.to - r.from }
@@ -40,13 +41,16 @@ func (t *timeline) find(s Selector) (whole []*request, cut int) {
 	case Goroutine:
 		all = t.byGoroutine(s.Name)
 	default:
-		all = t.byFunction(s.functions())
+		if all = t.byCall(s.Functions()); len(all) == 0 {
+			all = t.byFunction(s.Functions())
+		}
 	}
 	t.adopt(all)
 	for _, r := range all {
 		first, last := r.main.pieces[0].from, r.main.pieces[len(r.main.pieces)-1].to
 		switch {
-		case r.from <= first+edge && first <= t.from+early, r.to >= last-edge && last >= t.to-late:
+		case r.exact && (r.from < t.from || r.to > t.to),
+			!r.exact && (r.from <= first+edge && first <= t.from+early || r.to >= last-edge && last >= t.to-late):
 			cut++
 		case r.to > r.from:
 			r.labels = t.mainLabels(r)
@@ -135,6 +139,23 @@ func (t *timeline) inherited(s span, all []span) int {
 		return 2
 	}
 	return 1
+}
+
+// byCall finds the requests that are recorded calls of one of the functions. One so short that no look
+// saw its goroutine counts all the same; where its time went is not known.
+func (t *timeline) byCall(names []string) []*request {
+	var all []*request
+	for _, c := range t.calls {
+		if !matches(t.funcs[c.fn].name, names) {
+			continue
+		}
+		g := t.byID[c.goid]
+		if g == nil {
+			g = &track{goid: c.goid, pieces: []piece{{from: c.from, to: c.to, kind: unknown, stack: t.nothing, guess: true}}}
+		}
+		all = append(all, &request{main: g, from: c.from, to: c.to, exact: true})
+	}
+	return all
 }
 
 // byFunction finds the stretches of goroutines' lives in which a function is on the stack. A kept

@@ -53,8 +53,8 @@ var servers = []string{
 	"github.com/valyala/fasthttp.(*Server).serveConn",
 }
 
-// functions are the names that a Func selector looks for.
-func (s Selector) functions() []string {
+// Functions are the names that a Func selector looks for, the zero value included. Not to be changed.
+func (s Selector) Functions() []string {
 	if s.Name == "" {
 		return servers
 	}

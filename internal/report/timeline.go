@@ -44,6 +44,13 @@ type state struct{ name, peer, call string }
 
 type frame struct{ fn, line int32 }
 
+// exactCall is a call of a function whose begin and end were recorded.
+type exactCall struct {
+	goid     int64
+	fn       int32
+	from, to int64
+}
+
 // stack is one distinct stack, leaf first.
 type stack struct {
 	frames []frame
@@ -67,9 +74,11 @@ type timeline struct {
 	labels   []map[string]string // the program's own; 0 is none
 	funcs    []function
 	from, to int64
-	procs    int     // GOMAXPROCS, 0: not known
-	cpus     int     // that the target may use, 0: not known
-	looks    float64 // at the goroutine table, per second; 0: not known
+	procs    int         // GOMAXPROCS, 0: not known
+	nothing  int32       // the empty stack
+	cpus     int         // that the target may use, 0: not known
+	calls    []exactCall // exact ones, in any order
+	looks    float64     // at the goroutine table, per second; 0: not known
 
 	sites map[siteKey]site
 }
@@ -106,6 +115,7 @@ func readTimeline(p *profile.Profile) (*timeline, error) {
 	}
 	r.functions(p)
 	r.internLabels(nil)
+	r.nothing = r.internStack(nil)
 	for i, s := range p.Sample {
 		r.add(s)
 		p.Sample[i] = nil // there are many, and nobody needs them twice
@@ -237,6 +247,12 @@ func packageOf(name string) string {
 func (r *reader) add(s *profile.Sample) {
 	id, end := number(s, "go.id"), number(s, "end_timestamp_ns")
 	if len(s.Value) <= max(r.columns.samples, r.columns.wall) || id <= 0 || end <= 0 {
+		return
+	}
+	if ns := number(s, "go.call_ns"); ns > 0 && ns < end {
+		if fs := r.stacks[r.internStack(s.Location)].frames; len(fs) > 0 {
+			r.calls = append(r.calls, exactCall{id, fs[len(fs)-1].fn, end - ns, end})
+		}
 		return
 	}
 	length := s.Value[r.columns.wall]

@@ -153,6 +153,9 @@ func TestFulfil(t *testing.T) {
 			states(t, r, ns)
 			agrees(t, r, ns)
 			w := expect(cause, tr.Store)
+			if c := r.Cause; c != nil && c.Kind == report.Network && cause == "statement" && !strings.Contains(dsn, c.Peer) {
+				t.Errorf("the peer is %q, want the database at %s", c.Peer, dsn)
+			}
 			if c := r.Cause; c != nil && (cause == "pool" || tr.guilty(r.Window)) && (c.Kind != w.kind || c.Function != w.function) {
 				t.Errorf("%s in %q, want %s in %q\n%s", c.Kind, c.Function, w.kind, w.function, strings.Join(c.Chain, "\n"))
 			}

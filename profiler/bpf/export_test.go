@@ -5,6 +5,8 @@ package bpf
 import (
 	"time"
 
+	"github.com/mayfly-profiler/mayfly/internal/goruntime"
+	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
@@ -29,3 +31,8 @@ func (s *OnCPU) Capture(d time.Duration) ([][]byte, error) {
 
 // Decode is decode with a decoder of its own.
 func Decode(raw []byte, s *sample.Sample) error { return new(decoder).decode(raw, s) }
+
+// OpenCallsWithin is OpenCalls with another guard than MaxCallEvents.
+func OpenCallsWithin(p *proc.Process, l *goruntime.Layout, functions []goruntime.Function, most uint32) (*Calls, error) {
+	return openCalls(p, l, functions, most)
+}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/mayfly-profiler/mayfly/internal/goruntime"
 	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
@@ -54,3 +55,17 @@ func (*Sched) Held() int64 { return 0 }
 
 // Close does nothing.
 func (*Sched) Close() error { return nil }
+
+// Calls cannot work on this platform.
+type Calls struct{}
+
+// OpenCalls returns an error that wraps errors.ErrUnsupported.
+func OpenCalls(*proc.Process, *goruntime.Layout, []goruntime.Function) (*Calls, error) {
+	return nil, errPlatform
+}
+
+// Run returns an error that wraps errors.ErrUnsupported.
+func (*Calls) Run(context.Context, func(Call)) error { return errPlatform }
+
+// Close does nothing.
+func (*Calls) Close() error { return nil }

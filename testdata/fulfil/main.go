@@ -24,6 +24,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/pprof"
 	"time"
 
 	"github.com/mayfly-profiler/mayfly/testdata/run"
@@ -34,6 +35,7 @@ var (
 	dsn   = flag.String("dsn", "", "PostgreSQL to keep the stock in; empty: the embedded store")
 	rate  = flag.Float64("rate", 20, "orders a second, and half the status requests")
 	burst = flag.Int("burst", 30, "orders that come at once, every 900 ms")
+	prof  = flag.String("pprof", "", "file for the default profile, runtime/pprof at 100 Hz, from the service being ready until it ends")
 	world = flag.String("world", "", "be the load and the carrier of the service at this URL")
 )
 
@@ -62,10 +64,26 @@ func main() {
 	outside, err := s.startWorld("http://" + l.Addr().String())
 	run.Check(err)
 	time.Sleep(warmUp)
+	stop := startProfile(*prof)
 	run.Ready()
 	run.Wait()
+	stop()
 	outside.Close()
 	run.Truth(s.truth())
+}
+
+// startProfile begins what everyone has already.
+func startProfile(file string) (stop func()) {
+	if file == "" {
+		return func() {}
+	}
+	f, err := os.Create(file)
+	run.Check(err)
+	run.Check(pprof.StartCPUProfile(f))
+	return func() {
+		pprof.StopCPUProfile()
+		run.Check(f.Close())
+	}
 }
 
 // startWorld starts the other process and learns where the carrier is.

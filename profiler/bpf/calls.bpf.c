@@ -1,0 +1,100 @@
+//go:build ignore
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+//
+// calls.bpf.c: when goroutines enter functions and leave them.
+//
+// A uprobe stands behind the stack check of each function, and one on each of its RET instructions.
+// Never a uretprobe: that one writes to the return address, and Go moves stacks and looks at them.
+// Which end belongs to which beginning is user space's business; the distance to the end of the stack
+// helps, which stays the same when a stack is moved.
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+typedef __u64 u64;
+typedef __u32 u32;
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+// The registers as a uprobe hands them to a program: struct pt_regs (arch/x86/include/asm/ptrace.h), struct
+// user_pt_regs (arch/arm64/include/uapi/asm/ptrace.h). ABIInternal keeps g in R14 and in R28.
+#if defined(__TARGET_ARCH_x86)
+struct regs {
+	u64 r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, cs, flags, sp, ss;
+};
+#define SP(r) ((r)->sp)
+#define GREG(r) ((r)->r14)
+#elif defined(__TARGET_ARCH_arm64)
+struct regs {
+	u64 x[31], sp, pc, pstate;
+};
+#define SP(r) ((r)->sp)
+#define GREG(r) ((r)->x[28])
+#else
+#error "no registers for this architecture"
+#endif
+
+// g is where things are in a runtime.g (internal/goruntime).
+const volatile u32 g_goid = 0, g_stack_hi = 0;
+// A function that is called more often is none to stand in the way of: the rest is not recorded, and
+// user space takes the probes away.
+const volatile u32 most = 0; // hits in a second
+u64 second = 0, hits = 0;
+u32 tripped = 0;
+u64 lost = 0;
+
+struct call {
+	u64 time; // CLOCK_MONOTONIC, ns
+	u64 goid;
+	u64 depth; // bytes between the stack pointer and the end of the stack
+	u32 function;
+	u32 ends; // 0: begins
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+} records SEC(".maps");
+
+const struct call *unused_call __attribute__((unused));
+
+static __always_inline int too_many(u64 now)
+{
+	u64 s = now / 1000000000;
+
+	if (tripped)
+		return 1;
+	if (s != second) {
+		second = s;
+		hits = 0;
+	}
+	if (__sync_fetch_and_add(&hits, 1) < most)
+		return 0;
+	tripped = 1;
+	return 1;
+}
+
+// The cookie of a probe is its function's number times two, plus one where the function ends.
+SEC("uprobe")
+int on_call(struct regs *ctx)
+{
+	u64 now = bpf_ktime_get_ns(), g = GREG(ctx), hi = 0, cookie;
+	struct call *c;
+
+	if (too_many(now))
+		return 0;
+	c = bpf_ringbuf_reserve(&records, sizeof(*c), 0);
+	if (!c) {
+		__sync_fetch_and_add(&lost, 1);
+		return 0;
+	}
+	cookie = bpf_get_attach_cookie(ctx);
+	c->time = now;
+	c->goid = 0;
+	c->function = cookie >> 1;
+	c->ends = cookie & 1;
+	bpf_probe_read_user(&c->goid, sizeof(c->goid), (void *)(g + g_goid));
+	bpf_probe_read_user(&hi, sizeof(hi), (void *)(g + g_stack_hi));
+	c->depth = hi - SP(ctx);
+	bpf_ringbuf_submit(c, BPF_RB_NO_WAKEUP);
+	return 0;
+}

@@ -1,0 +1,85 @@
+package bpf
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+// MaxCallEvents is how many beginnings and ends of calls a second are recorded. A probe costs the
+// target one to three microseconds each time it is hit, so that this is some percent of a core.
+const MaxCallEvents = 20_000
+
+// ErrTooMany says that functions were called more often than MaxCallEvents allows, and that the
+// probes were taken away.
+var ErrTooMany = fmt.Errorf("more than %d calls a second: their probes were taken away", MaxCallEvents/2)
+
+// Call is one whole call of a function by a goroutine. Times are CLOCK_MONOTONIC, ns.
+type Call struct {
+	Function   int // its place among those that OpenCalls was given
+	Goid       uint64
+	Begin, End int64
+}
+
+// callEvent is a beginning or an end as calls.bpf.c reports it.
+type callEvent struct {
+	time     int64
+	goid     uint64
+	depth    uint64 // of the stack, in bytes
+	function int
+	ends     bool
+}
+
+var errCallRecord = errors.New("read calls: a record of another size")
+
+// callEventSize is the size of struct call in calls.bpf.c.
+const callEventSize = 32
+
+func decodeCall(raw []byte) (callEvent, error) {
+	if len(raw) < callEventSize {
+		return callEvent{}, errCallRecord
+	}
+	u := binary.NativeEndian
+	return callEvent{
+		time: int64(u.Uint64(raw)), goid: u.Uint64(raw[8:]), depth: u.Uint64(raw[16:]),
+		function: int(u.Uint32(raw[24:])), ends: u.Uint32(raw[28:]) != 0,
+	}, nil
+}
+
+// pairs finds out which end belongs to which beginning. Calls of one goroutine are nested, the
+// inner one deeper in the stack. What a panic left without an end is found out when the goroutine is
+// at work at the same depth or higher up.
+type pairs struct {
+	open map[uint64][]callEvent // by goroutine, the outermost first
+}
+
+func newPairs() *pairs { return &pairs{open: make(map[uint64][]callEvent)} }
+
+// add returns a call that e ends, if it is none within another.
+func (p *pairs) add(e callEvent) (Call, bool) {
+	stack := p.open[e.goid]
+	for n := len(stack); n > 0; n-- {
+		o := stack[n-1]
+		if o.depth < e.depth {
+			break
+		}
+		stack = stack[:n-1]
+		if e.ends && o.depth == e.depth && o.function == e.function {
+			p.set(e.goid, stack)
+			return Call{e.function, e.goid, o.time, e.time}, len(stack) == 0
+		}
+	}
+	if !e.ends && e.goid != 0 {
+		stack = append(stack, e)
+	}
+	p.set(e.goid, stack)
+	return Call{}, false
+}
+
+func (p *pairs) set(goid uint64, stack []callEvent) {
+	if len(stack) == 0 {
+		delete(p.open, goid)
+		return
+	}
+	p.open[goid] = stack
+}
