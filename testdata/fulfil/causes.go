@@ -79,13 +79,13 @@ type entry struct {
 	data [3]uint64
 }
 
-// growHeap makes a heap of 80 MB in small objects, and has the collector mark it for every 20 MB that are allocated.
+// growHeap makes a heap of 80 MB in small objects, and has the collector mark it for every 12 MB that are allocated.
 func (s *service) growHeap() error {
 	s.catalog = make([][]*entry, 64)
 	for i := range s.catalog {
 		s.catalog[i] = makeEntries(40_000)
 	}
-	debug.SetGCPercent(25)
+	debug.SetGCPercent(15)
 	return nil
 }
 
