@@ -10,7 +10,7 @@
 // net/http/pprof is served there and the ready line tells the address chosen: "ready http=ADDR".
 //
 // With -rps N the clients send so many requests a second together, and each handler has the label
-// "request" with a number of its own. With -beat D one goroutine sleeps under the label "beat", whose
+// "request" with a number of its own. With -beat D one goroutine naps under the label "beat", whose
 // value counts up every D: a recording that lacks a number has a gap.
 package main
 
@@ -94,13 +94,16 @@ func body(n int) []byte {
 	return b
 }
 
-// beat counts up its label every period.
+// beat counts up its label every period. It wakes up ten times in it: who sleeps for longer is looked at
+// less often.
 func beat(period time.Duration) {
 	next := time.Now()
 	for i := 0; !run.Stopped(); i++ {
-		next = next.Add(period)
 		pprof.Do(context.Background(), pprof.Labels("beat", strconv.Itoa(i)), func(context.Context) {
-			time.Sleep(time.Until(next))
+			for j := 0; j < 10; j++ {
+				next = next.Add(period / 10)
+				time.Sleep(time.Until(next))
+			}
 		})
 	}
 }
