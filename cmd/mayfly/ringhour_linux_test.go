@@ -128,18 +128,25 @@ func (s *session) window(file string, atLeast time.Duration) (f windowFacts) {
 	return f
 }
 
-// beatTimes is the wall time of each label of the counting goroutine.
+// beatTimes is the wall time of each label of the counting goroutine, and of all its life: between two labels it
+// may have to wait for memory.
 func beatTimes(p *profile.Profile) (beats map[int]time.Duration, total time.Duration) {
 	wall := slices.IndexFunc(p.SampleType, func(t *profile.ValueType) bool { return t.Type == "wall" })
 	beats = make(map[int]time.Duration)
 	for _, s := range p.Sample {
-		if len(s.Label["beat"]) == 1 {
-			n, _ := strconv.Atoi(s.Label["beat"][0])
-			beats[n] += time.Duration(s.Value[wall])
+		if slices.ContainsFunc(s.Location, isBeat) {
 			total += time.Duration(s.Value[wall])
+			if v := s.Label["beat"]; len(v) == 1 {
+				n, _ := strconv.Atoi(v[0])
+				beats[n] += time.Duration(s.Value[wall])
+			}
 		}
 	}
 	return beats, total
+}
+
+func isBeat(l *profile.Location) bool {
+	return slices.ContainsFunc(l.Line, func(l profile.Line) bool { return l.Function.Name == "main.beat" })
 }
 
 // number is that of a comment.
