@@ -120,9 +120,9 @@ func (s *session) window(file string, atLeast time.Duration) (f windowFacts) {
 			s.t.Errorf("%s: beat %d of %d to %d is missing", file, n, first, last)
 		}
 	}
-	// A nap whose beginning was not settled when a slice ended is in the next one, whole (stream.go): at
-	// both ends of a window.
-	if f.off = total - f.length; f.off.Abs() > beatPeriod {
+	// A stay whose beginning was not settled when a slice ended is in the next one, whole (stream.go): at
+	// both ends of a window, and a beat long where a busy machine hid the naps.
+	if f.off = total - f.length; f.off.Abs() > 2*beatPeriod {
 		s.t.Errorf("%s: %v of the counting goroutine in %v", file, total, f.length)
 	}
 	return f
