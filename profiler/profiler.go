@@ -353,8 +353,8 @@ func (r *recording) finishTable(t Tally) {
 	s.TableRate, s.TableMissed = st.Reached, st.Missed
 	s.TableCPU, s.Procs = t.TableCPU, st.Procs
 	s.TableSlowest, s.TableSelfCPU = st.Slowest.Nanoseconds(), st.CPU.Nanoseconds()
-	if s.TableFirst = -1; st.Complete > 0 {
-		s.TableFirst = st.Complete - st.Begin
+	if s.TableFirst = -1; now.Complete > 0 { // of the whole stream, not of this slice
+		s.TableFirst = now.Complete - now.Begin
 	}
 	s.GoroutinesCreated, s.GoroutinesSeen = st.Created, st.Seen
 	s.GoroutinesIdle = t.Idle

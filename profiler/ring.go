@@ -73,6 +73,7 @@ func (r *Ring) Bytes() int { return r.bytes }
 type Window struct {
 	in      []kept
 	trigger trigger
+	held    int    // bytes in the ring
 	missing string // why it is shorter than asked, or ""
 }
 
@@ -191,7 +192,7 @@ func keep(rec *Recording) (kept, error) {
 // window finds the slices around a trigger.
 func (r *Ring) window(t *trigger) *Window {
 	from, to := t.at.Add(-r.options.Before), t.at.Add(r.options.After)
-	w := &Window{trigger: *t}
+	w := &Window{trigger: *t, held: r.bytes}
 	for _, k := range r.kept {
 		if k.end.After(from) && !k.start.After(to) {
 			w.in = append(w.in, k)
@@ -216,6 +217,7 @@ func (w *Window) Recording() (*Recording, error) {
 	}
 	rec := &Recording{Profile: p, Summary: mergeSummaries(w.in)}
 	s := &rec.Summary
+	s.RingBytes = int64(w.held)
 	s.End = fmt.Sprintf("window around %s: %s", w.trigger.at.UTC().Format(time.RFC3339Nano), w.trigger.why)
 	if w.missing != "" {
 		s.Denied = append(s.Denied, w.missing)

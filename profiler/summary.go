@@ -79,6 +79,8 @@ type Summary struct {
 	Overhead    float64 `json:"overhead"`
 	Governor    string  `json:"governor"`
 
+	RingBytes int64 `json:"ring_bytes"` // that a Ring held when this window of it was complete; 0: not of a ring
+
 	SelfCPU    int64    `json:"self_cpu_ns"`
 	SelfRSS    int64    `json:"self_rss_bytes"`
 	AttachTime int64    `json:"attach_ns"`

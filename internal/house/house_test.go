@@ -95,6 +95,8 @@ func TestViolations(t *testing.T) {
 		{"importing a command", []pkg{lib("cmd/mayfly"), lib("export", "./cmd/mayfly")}, "export reaches cmd/mayfly"},
 		{"ebpf elsewhere", []pkg{lib("profiler", "github.com/cilium/ebpf/btf")}, "profiler imports github.com/cilium/ebpf/btf"},
 		{"cobra elsewhere", []pkg{lib("export", "github.com/spf13/cobra")}, "export imports github.com/spf13/cobra"},
+		{"gRPC for everyone", []pkg{lib("profiler/labels/rpc", "google.golang.org/grpc"), lib("profiler", "./profiler/labels/rpc")}, "profiler reaches profiler/labels/rpc"},
+		{"gRPC elsewhere", []pkg{lib("profiler/labels", "google.golang.org/grpc/metadata")}, "profiler/labels imports google.golang.org/grpc/metadata"},
 		{"a library that logs", []pkg{lib("export", "log")}, "export imports log"},
 		{"test code in the product", []pkg{lib("internal/target", "testing"), lib("export", "./internal/target")},
 			"export imports internal/target"},

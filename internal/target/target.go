@@ -30,6 +30,8 @@ type Build struct {
 	Strip  bool   // -ldflags="-s -w": no symbol table, no DWARF
 	GOARCH string // "" for this machine's
 
+	Race    bool   // -race: needs CGO
+	GCFlags string // compiler flags, e.g. "all=-d=checkptr"
 	LDFlags string // more linker flags, e.g. "-checklinkname=0"
 	Tags    string // build tags, comma-separated
 	Module  bool   // by this module's own go.mod, for programs that import other modules: local toolchain only
@@ -51,14 +53,16 @@ func (b Build) mode() string {
 	for _, part := range []struct {
 		on   bool
 		name string
-	}{{b.PIE, "pie"}, {b.CGO, "cgo"}, {b.Strip, "strip"}} {
+	}{{b.PIE, "pie"}, {b.CGO, "cgo"}, {b.Strip, "strip"}, {b.Race, "race"}} {
 		if part.on {
 			name += "-" + part.name
 		}
 	}
-	if b.LDFlags != "" {
-		sum := sha256.Sum256([]byte(b.LDFlags))
-		name += fmt.Sprintf("-ld%x", sum[:4])
+	for _, part := range []struct{ flags, name string }{{b.LDFlags, "ld"}, {b.GCFlags, "gc"}} {
+		if part.flags != "" {
+			sum := sha256.Sum256([]byte(part.flags))
+			name += fmt.Sprintf("-%s%x", part.name, sum[:4])
+		}
 	}
 	if b.Tags != "" {
 		name += "-" + b.Tags
@@ -210,6 +214,12 @@ func buildArgs(b Build, mod, out string) []string {
 	}
 	if b.PIE {
 		args = append(args, "-buildmode=pie")
+	}
+	if b.Race {
+		args = append(args, "-race")
+	}
+	if b.GCFlags != "" {
+		args = append(args, "-gcflags="+b.GCFlags)
 	}
 	return append(args, ".")
 }

@@ -32,9 +32,19 @@ const maxID = 64
 // method Handler, which is asked for the pattern; behind a mux the request has it already.
 func Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		set := pprof.Labels(Endpoint, pattern(next, r), Request, id(r))
+		set := Set(pattern(next, r), r.Header.Get(Header))
 		pprof.Do(r.Context(), set, func(ctx context.Context) { next.ServeHTTP(w, r.WithContext(ctx)) })
 	})
+}
+
+// Set is the labels of one request, for servers of another kind (package rpc is for gRPC). endpoint is one
+// of few, never what a client made up. id is what the client calls the request; where that is no
+// good label, or empty, the request gets a random number.
+func Set(endpoint, id string) pprof.LabelSet {
+	if !good(id) {
+		id = strconv.FormatUint(rand.Uint64(), 16)
+	}
+	return pprof.Labels(Endpoint, endpoint, Request, id)
 }
 
 // matcher is what a *http.ServeMux can do.
@@ -53,18 +63,17 @@ func pattern(next http.Handler, r *http.Request) string {
 	return p
 }
 
-// id takes letters, digits and a few marks: a label is for people and for command lines.
-func id(r *http.Request) string {
-	given := r.Header.Get(Header)
-	if given == "" || len(given) > maxID {
-		return strconv.FormatUint(rand.Uint64(), 16)
+// good allows letters, digits and a few marks: a label is for people and for command lines.
+func good(id string) bool {
+	if id == "" || len(id) > maxID {
+		return false
 	}
-	for _, c := range []byte(given) {
+	for _, c := range []byte(id) {
 		switch {
 		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_', c == '.', c == ':', c == '/', c == '=', c == '+':
 		default:
-			return strconv.FormatUint(rand.Uint64(), 16)
+			return false
 		}
 	}
-	return given
+	return true
 }
