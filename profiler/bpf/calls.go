@@ -6,8 +6,8 @@ import (
 	"fmt"
 )
 
-// MaxCallEvents is how many beginnings and ends of calls a second are recorded. A probe costs the
-// target one to three microseconds each time it is hit, so that this is some percent of a core.
+// MaxCallEvents is how many beginnings and ends of calls a second are recorded. A probe is a
+// trap into the kernel each time it is hit: this keeps their cost to the target bounded.
 const MaxCallEvents = 20_000
 
 // ErrTooMany says that functions were called more often than MaxCallEvents allows, and that the
