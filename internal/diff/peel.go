@@ -36,6 +36,9 @@ func (c *comparison) decide() {
 		x := &c.trials[i]
 		d, se, df := x.t.difference(max(0, x.row))
 		up[i], down[i], w[i] = pValue(-d/se, df), pValue(d/se, df), x.weight
+		if x.t.blocks() {
+			w[i] /= 2 // what differs between two runs is assumed: one rate for both directions
+		}
 	}
 	regressed, improved := adjust(up, w), adjust(down, w)
 	for i := range c.trials {
