@@ -161,6 +161,10 @@ func (b *Builder) Add(s *sample.Sample) {
 
 // fold adds a sample whose stack is in b.stack.
 func (b *Builder) fold(s *sample.Sample) {
+	if labels := b.benchmark(s); len(labels) > len(s.Labels) {
+		one := *s
+		one.Labels, s = labels, &one
+	}
 	b.key = b.appendKey(b.key[:0], s)
 	f := b.find(s)
 	f.count += s.Count

@@ -6,20 +6,22 @@ import (
 	"github.com/mayfly-profiler/mayfly/symbolize"
 )
 
-// places are the addresses of the target that were resolved so far, and where each goroutine was
-// when it was last on a CPU. They outlive a profile: each address is resolved once in a stream.
+// places are the addresses of the target that were resolved so far, where each goroutine was
+// when it was last on a CPU, and for which benchmark. They outlive a profile: each address is resolved once in a stream.
 type places struct {
 	exact, calls map[uint64]*site // by interrupted address, by return address
 	kernel       map[uint64]*site
 	synthetic    map[string]*site
 	sites        []*site            // by id; none is changed once it is here
 	last         map[uint64][]*site // goroutine's latest stack on a CPU
+	bench        benchmarks
 }
 
 func newPlaces() *places {
 	return &places{
 		exact: make(map[uint64]*site), calls: make(map[uint64]*site), kernel: make(map[uint64]*site),
 		synthetic: make(map[string]*site), last: make(map[uint64][]*site),
+		bench: benchmarks{of: make(map[uint64]string), from: make(map[uint64]uint64)},
 	}
 }
 

@@ -26,6 +26,8 @@ package profiler
 // the stack is rooted at [scheduler].
 
 import (
+	"slices"
+
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 	"github.com/mayfly-profiler/mayfly/symbolize"
 )
@@ -54,6 +56,7 @@ const (
 	switchStub      // systemstack_switch: a marker pc in g.sched, not a frame
 	signal          // what lies below was interrupted, not calling
 	duff
+	benchmarker // calls a benchmark
 )
 
 var roles = map[string]role{
@@ -343,7 +346,9 @@ func (b *Builder) newSite(addr uint64, frames []symbolize.Frame, mapping int) *s
 	st := &site{id: uint32(len(b.sites)), addr: addr, mapping: mapping, frames: frames}
 	if n := len(frames); n > 0 {
 		st.kind = frames[n-1].Kind
-		st.role = roles[frames[n-1].Func]
+		if st.role = roles[frames[n-1].Func]; st.role == plain && slices.Contains(callers, frames[n-1].Func) {
+			st.role = benchmarker
+		}
 	}
 	b.sites = append(b.sites, st)
 	return st

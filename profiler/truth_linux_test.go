@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -244,7 +245,7 @@ func TestServerAgreesWithRuntimePprof(t *testing.T) {
 			}
 			done := make(chan fetched, 1)
 			go func() {
-				p, err := baseline.Fetch(t.Context(), "http://"+x.Field("http"), d)
+				p, err := baseline.Fetch(t.Context(), http.DefaultClient, "http://"+x.Field("http"), d)
 				done <- fetched{p, err}
 			}()
 			rec := record(t, x.PID, d, profiler.Options{})

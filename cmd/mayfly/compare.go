@@ -5,15 +5,12 @@ import (
 	"errors"
 	"io"
 	"path/filepath"
-	"syscall"
-	"time"
 
 	"github.com/google/pprof/profile"
 	"github.com/spf13/cobra"
 
 	"github.com/mayfly-profiler/mayfly/internal/compare"
 	"github.com/mayfly-profiler/mayfly/profiler"
-	"github.com/mayfly-profiler/mayfly/profiler/baseline"
 	"github.com/mayfly-profiler/mayfly/profiler/bpf"
 	"github.com/mayfly-profiler/mayfly/profiler/goroutine"
 )
@@ -37,12 +34,16 @@ func compareCommand(e *env) *cobra.Command {
 		GroupID: groupRead,
 		Short:   "Say what the default 100 Hz profile of the same seconds does not show",
 		Long: `Compare records a process while the default profile of the same seconds is taken from its
-/debug/pprof/profile (--default URL), or reads two profiles from files. It says in one sentence
+/debug/pprof/profile, or reads two profiles from files. The profile's address is looked for at
+the process's listening sockets by a GET of /debug/pprof/; --default URL names it where the path
+is another, or it is HTTPS, and --default none asks nobody. Compare says in one sentence
 whether the default profile is fine, and shows CPU time by label and function with their
 intervals, what the default profile never saw, and what its goroutines waited for.
 
 Without a default profile, mayfly's own samples are decimated to 100 Hz; the output says so.`,
-		Example: `  mayfly compare -p 4242 --default http://localhost:6060
+		Example: `  mayfly compare -p 4242
+  mayfly compare -p 4242 --default http://localhost:6060/private/profile
+  mayfly compare -- ./server -listen :8080
   mayfly compare default.pb.gz mayfly.pb.gz
   mayfly compare mayfly.pb.gz`,
 		Args: cobra.ArbitraryArgs,
@@ -57,7 +58,7 @@ Without a default profile, mayfly's own samples are decimated to 100 Hz; the out
 	}
 	fl := cmd.Flags()
 	fl.IntVarP(&f.record.pid, "pid", "p", 0, "the process to record")
-	fl.StringVar(&f.standard, "default", "", "URL of the process's net/http/pprof: http://HOST:PORT[/debug/pprof/profile]")
+	fl.StringVar(&f.standard, "default", "", "URL of the process's net/http/pprof, http://HOST:PORT[/debug/pprof/profile]; none: decimate (default: look for it)")
 	fl.IntVarP(&f.record.rate, "rate", "F", bpf.DefaultRate, "samples per second of CPU time")
 	f.record.duration = duration(defaultDuration)
 	fl.VarP(&f.record.duration, "duration", "d", "how long to record")
@@ -131,62 +132,6 @@ func (f *compareFlags) read() (standard, mayfly *profile.Profile, err error) {
 	}
 	mayfly, err = readProfile(f.files[len(f.files)-1])
 	return standard, mayfly, err
-}
-
-// take records, and takes the default profile of the same seconds where there is one.
-func (f *compareFlags) take(ctx context.Context, e *env) (standard, mayfly *profile.Profile, err error) {
-	type fetched struct {
-		p   *profile.Profile
-		err error
-	}
-	done := make(chan fetched, 1)
-	fetching, cancel := context.WithCancel(ctx)
-	defer cancel()
-	if f.standard != "" {
-		go func() {
-			p, err := fetchDefault(fetching, f.standard, time.Duration(f.record.duration), len(f.record.command) > 0)
-			done <- fetched{p, err}
-		}()
-	}
-	var rec *profiler.Recording
-	var child *held
-	if len(f.record.command) > 0 {
-		child, rec, err = recordHeld(ctx, e, &f.record)
-	} else {
-		rec, err = recordProcess(ctx, e, &f.record, f.record.pid, nil)
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	var got fetched
-	if f.standard != "" {
-		got = <-done
-	}
-	if child != nil {
-		child.cmd.Process.Signal(syscall.SIGTERM)
-		child.cmd.Wait()
-	}
-	for _, what := range rec.Summary.Denied {
-		e.warn("missing: %s", what)
-	}
-	if got.err != nil {
-		return nil, nil, got.err
-	}
-	return got.p, rec.Profile, f.save(e, got.p, rec.Profile)
-}
-
-// startup is how long a command may take until it serves its default profile.
-const startup = 10 * time.Second
-
-// fetchDefault takes the default profile; of a command that has just been started, once it listens.
-func fetchDefault(ctx context.Context, url string, d time.Duration, wait bool) (*profile.Profile, error) {
-	for begin := time.Now(); ; {
-		p, err := baseline.Fetch(ctx, url, d)
-		refused := errors.Is(err, syscall.ECONNREFUSED)
-		if !refused || !wait || time.Since(begin) > startup || !sleepContext(ctx, 50*time.Millisecond) {
-			return p, err
-		}
-	}
 }
 
 // save keeps the profiles that were recorded.

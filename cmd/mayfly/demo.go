@@ -109,7 +109,7 @@ func (d *demoRun) record(ctx context.Context) error {
 	fetchCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() {
-		p, err := baseline.Fetch(fetchCtx, d.url, d.length)
+		p, err := baseline.Fetch(fetchCtx, http.DefaultClient, d.url, d.length)
 		done <- fetched{p, err}
 	}()
 	f := recordFlags{mode: string(profiler.Wall), rate: bpf.DefaultRate, duration: duration(d.length), goroutines: true}

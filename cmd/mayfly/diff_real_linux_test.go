@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -18,16 +19,21 @@ import (
 
 // A model of noise is one thing, the noise of real programs on a real machine another. These tests
 // take many short recordings of unchanged programs and compare them with each other: whatever the
-// diff calls a regression there is a false one. Recording takes ten minutes, so it is asked for:
+// diff calls a regression there is a false one. Recording takes long, so it is asked for, and can be
+// done in pieces:
 //
-//	MAYFLY_RECORDINGS=/some/folder go test -v -timeout 60m -run TestUnchangedPrograms ./cmd/mayfly
+//	go test -v -timeout 60m -run TestRecordUnchanged ./cmd/mayfly -recordings /some/folder -recordings.take 25
+//	go test -v -timeout 60m -run TestUnchangedPrograms ./cmd/mayfly -recordings /some/folder
 //
 // The recordings stay in that folder and are taken once.
-
-const (
-	recordingsPerProgram = 40
-	recordingLength      = 2500 * time.Millisecond
+var (
+	recordings       = flag.String("recordings", "", "folder with recordings of unchanged programs")
+	recordingsTake   = flag.Int("recordings.take", recordingsPerProgram*len(unchanged), "recordings to take in this run, at most")
+	recordingsLength = flag.Duration("recordings.length", 5*time.Second, "length of a recording")
 )
+
+// recordingsPerProgram is enough to draw two sets of five from that are seldom the same.
+const recordingsPerProgram = 20
 
 // unchanged are the workloads of which recordings are taken, each from a fresh process.
 var unchanged = []struct {
@@ -66,24 +72,24 @@ func startDemo(t *testing.T) (int, func()) {
 	return ready.PID, func() { load.end(); service.end() }
 }
 
-// recordings returns the folder with the recordings, having made those that are missing.
-func recordings(t *testing.T) string {
-	dir := os.Getenv("MAYFLY_RECORDINGS")
-	if dir == "" {
-		t.Skip("MAYFLY_RECORDINGS names no folder: recordings take ten minutes")
+// TestRecordUnchanged takes the recordings that are missing, each of a fresh process.
+func TestRecordUnchanged(t *testing.T) {
+	if *recordings == "" {
+		t.Skip("-recordings names no folder")
 	}
+	taken := 0
 	for i := range recordingsPerProgram {
 		for _, p := range unchanged {
-			path := filepath.Join(dir, fmt.Sprintf("%s-%02d.pb.gz", p.name, i))
-			if _, err := os.Stat(path); err == nil {
+			path := filepath.Join(*recordings, fmt.Sprintf("%s-%02d.pb.gz", p.name, i))
+			if _, err := os.Stat(path); err == nil || taken == *recordingsTake {
 				continue
 			}
 			pid, end := p.start(t)
 			takeRecording(t, pid, path, profiler.Options{Keep: profiler.Keep{Timeline: true}})
 			end()
+			taken++
 		}
 	}
-	return dir
 }
 
 // takeRecording waits until the program runs smoothly, and records it.
@@ -91,7 +97,7 @@ func takeRecording(t *testing.T, pid int, path string, o profiler.Options) {
 	time.Sleep(500 * time.Millisecond)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	o.Started = func() { time.AfterFunc(recordingLength, cancel) }
+	o.Started = func() { time.AfterFunc(*recordingsLength, cancel) }
 	rec, err := profiler.Record(ctx, pid, o)
 	target.Need(t, err)
 	if err != nil {
@@ -105,7 +111,10 @@ func takeRecording(t *testing.T, pid int, path string, o profiler.Options) {
 // TestUnchangedProgramsDoNotRegress compares recordings of unchanged programs, 40 times each: at most
 // one comparison in twenty may call a regression.
 func TestUnchangedProgramsDoNotRegress(t *testing.T) {
-	dir := recordings(t)
+	dir := *recordings
+	if dir == "" {
+		t.Skip("-recordings names no folder: TestRecordUnchanged fills one in ten minutes")
+	}
 	for _, tt := range []struct {
 		by       string
 		repeats  int
@@ -175,8 +184,8 @@ func draw(rng *rand.Rand, all []*diff.Profile, k int) (sides [2][]*diff.Profile)
 // TestReleasesAndRatesDoNotRegress compares recordings of one program built by Go 1.22 and by this Go,
 // and at 100 Hz and 999 Hz: that functions have other names or more samples is no regression.
 func TestReleasesAndRatesDoNotRegress(t *testing.T) {
-	if os.Getenv("MAYFLY_RECORDINGS") == "" {
-		t.Skip("MAYFLY_RECORDINGS names no folder: this records for a minute")
+	if *recordings == "" {
+		t.Skip("-recordings names no folder: this records for a minute")
 	}
 	take := func(build target.Build, rate int) (all []*diff.Profile) {
 		exe := target.Compile(t, "server", build)

@@ -42,6 +42,9 @@ type recordFlags struct {
 	json       bool
 	ring       ringFlags
 	command    []string
+	tests      string        // folder: this is a recording that go test asked for
+	given      []string      // flags of the command line, for recordings that go test asks for
+	started    func(pid int) // called when the first sample may come; or nil
 }
 
 func recordCommand(e *env) *cobra.Command {
@@ -55,7 +58,8 @@ CPU, and writes one pprof file: stacks with inlined frames, kernel frames, pprof
 
 The recording ends after the duration, when the process ends, or with Ctrl-C; each leaves
 a complete file. A command that mayfly starts is recorded from its first instruction, and
-its exit code becomes mayfly's.
+its exit code becomes mayfly's. Of "go test" the test binary is recorded that it builds and
+executes, and samples of benchmarks carry the label "benchmark".
 
 With --ring mayfly is a flight recorder: it records until Ctrl-C, keeps the last seconds in
 memory, and at each trigger writes the window before and after it to FILE-TIME. --when is
@@ -65,11 +69,12 @@ ring's window and since the last trigger; p99(endpoint=/fulfil,request)>800ms ta
 goroutines with one value of the label request together. --when implies --timeline.`,
 		Example: `  mayfly record -p 4242 -d 30s -o before.pb.gz
   mayfly record -F 4999 -- ./server -listen :8080
+  mayfly record -o new/1.pb.gz -- go test -run '^$' -bench . ./pkg
   mayfly record -p 4242 --ring 30s --on SIGUSR2 --when 'p99(endpoint=/fulfil)>800ms'
   go tool pprof -http=: mayfly.pb.gz`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f.command = args
+			f.command, f.given = args, givenFlags(cmd.Flags())
 			if err := f.check(cmd.ArgsLenAtDash()); err != nil {
 				return err
 			}
@@ -92,6 +97,8 @@ goroutines with one value of the label request together. --when implies --timeli
 	fl.BoolVar(&f.idle, "idle", false, "keep goroutines without labels that do nothing while recording")
 	fl.BoolVar(&f.goroutines, "goroutines", false, "keep the goroutine id, as numeric label go.id (large profiles)")
 	fl.BoolVar(&f.json, "json", false, "print what was recorded as one JSON object on stdout")
+	fl.StringVar(&f.tests, "tests", "", "folder for a recording that go test asked for")
+	fl.MarkHidden("tests")
 	f.ring.define(fl)
 	cmd.RegisterFlagCompletionFunc("mode", cobra.FixedCompletions([]string{string(profiler.Wall), string(profiler.CPU)}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RegisterFlagCompletionFunc("engine", cobra.FixedCompletions(strings.Split(engineNames(), ", "), cobra.ShellCompDirectiveNoFileComp))
@@ -133,6 +140,9 @@ func (f *recordFlags) check(dash int) error {
 	if err := f.checkEngine(); err != nil {
 		return err
 	}
+	if err := f.checkGoTest(); err != nil {
+		return err
+	}
 	if err := f.ring.check(f); err != nil {
 		return err
 	}
@@ -159,9 +169,17 @@ func (f *recordFlags) writer() (export.Format, error) {
 	return format, nil
 }
 
-func record(ctx context.Context, e *env, f *recordFlags) error {
+func record(ctx context.Context, e *env, f *recordFlags) (err error) {
+	if f.tests != "" {
+		if f.output, err = testOutput(f.tests, f.command[0]); err != nil {
+			return err
+		}
+	}
 	if err := checkOutput(f.output); err != nil {
 		return err
+	}
+	if isGoTest(f.command) {
+		return recordGoTest(ctx, e, f)
 	}
 	if len(f.command) > 0 {
 		return recordChild(ctx, e, f)
@@ -190,6 +208,9 @@ func recordProcess(ctx context.Context, e *env, f *recordFlags, pid int, pending
 		e.detail("recording %d at %d Hz", pid, f.rate)
 		if f.duration > 0 {
 			time.AfterFunc(time.Duration(f.duration), func() { cancel(context.DeadlineExceeded) })
+		}
+		if f.started != nil {
+			f.started(pid)
 		}
 	}
 	o.Progress = func(n int64, cpu time.Duration) {

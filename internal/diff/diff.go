@@ -41,7 +41,8 @@ type Options struct {
 	Ops float64
 	// Per is a label key whose distinct values in a profile are its number of requests.
 	Per string
-	// Alpha bounds the share of false findings among all findings; 0 is DefaultAlpha.
+	// Alpha bounds the share of false findings, of regressions and of improvements apart; 0 is
+	// DefaultAlpha.
 	Alpha float64
 	// MinEffect is the smallest relative change that counts; 0 is DefaultMinEffect.
 	MinEffect float64
@@ -190,6 +191,6 @@ type Change struct {
 	Low      float64 `json:"low"`        // the interval of Abs
 	High     float64 `json:"high"`       //
 	Relative float64 `json:"relative"`   // Abs by base; of a row without base 0
-	P        float64 `json:"p"`          // of this row alone
+	P        float64 `json:"p"`          // of this row alone, in the direction of Abs
 	Adjusted float64 `json:"p_adjusted"` // over all rows (Benjamini-Hochberg)
 }

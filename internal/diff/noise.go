@@ -166,12 +166,12 @@ func trigammaInverse(x float64) float64 {
 	return y
 }
 
-// pValue is of a difference of t standard errors, two-sided.
+// pValue is the probability of a difference of t standard errors, or less.
 func pValue(t, df float64) float64 {
 	if math.IsNaN(t) {
 		return 1
 	}
-	return min(1, 2*distuv.StudentsT{Mu: 0, Sigma: 1, Nu: df}.CDF(-math.Abs(t)))
+	return distuv.StudentsT{Mu: 0, Sigma: 1, Nu: df}.CDF(t)
 }
 
 // quantile is how many standard errors an interval of level 1-alpha reaches on each side.

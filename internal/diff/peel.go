@@ -25,21 +25,33 @@ func (c *comparison) round() {
 			c.trials = append(c.trials, trial{table: i, row: -1, t: total, weight: totalWeight / float64(len(c.tables))})
 		}
 	}
-	p, w := make([]float64, len(c.trials)), make([]float64, len(c.trials))
+	c.decide()
+}
+
+// decide tests each row in two families, one of regressions and one of improvements, each with its
+// own error rate: what a gate asks is how often it cries wolf, and an improvement is no wolf.
+func (c *comparison) decide() {
+	up, down, w := make([]float64, len(c.trials)), make([]float64, len(c.trials)), make([]float64, len(c.trials))
 	for i := range c.trials {
 		x := &c.trials[i]
 		d, se, df := x.t.difference(max(0, x.row))
-		x.p = pValue(d/se, df)
-		p[i], w[i] = x.p, x.weight
+		up[i], down[i], w[i] = pValue(-d/se, df), pValue(d/se, df), x.weight
+		if x.t.blocks() {
+			w[i] /= 2 // what differs between two runs is assumed: one rate for both directions
+		}
 	}
-	for i, adj := range adjust(p, w) {
-		c.trials[i].adj = adj
+	regressed, improved := adjust(up, w), adjust(down, w)
+	for i := range c.trials {
+		x := &c.trials[i]
+		x.p, x.adj = up[i], regressed[i]
+		if down[i] < up[i] {
+			x.p, x.adj = down[i], improved[i]
+		}
 	}
 }
 
-// How the error rate is spent: some of it on totals, the rest on rows, most of that by their size. A
-// change of a large row matters more, and can be seen; and fifty thousand small functions do not
-// take away what it takes to find it.
+// How the error rate is spent: some of it on totals, a tenth on all rows alike, so that a new
+// function is found whatever its size, and the rest where it finds most.
 const (
 	totalWeight = 0.05
 	evenWeight  = 0.1
@@ -47,16 +59,19 @@ const (
 
 func (c *comparison) rowTrials(i int, t *table) (trials []trial) {
 	var rows []int
-	sum := 0.0
+	var value, relative []float64
 	for row, n := range t.n {
 		if n >= c.o.MinSamples {
-			rows = append(rows, row)
-			sum += n
+			rows, value = append(rows, row), append(value, n)
 		}
 	}
 	t.learn(rows)
 	for _, row := range rows {
-		w := evenWeight/float64(len(rows)) + (1-evenWeight)*t.n[row]/sum
+		relative = append(relative, t.expected(row))
+	}
+	weights := spend(value, relative, c.o.Alpha)
+	for k, row := range rows {
+		w := evenWeight/float64(len(rows)) + (1-evenWeight)*weights[k]
 		trials = append(trials, trial{table: i, row: row, t: t, weight: w * (1 - totalWeight) / float64(len(c.tables))})
 	}
 	return trials

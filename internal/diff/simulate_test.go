@@ -221,13 +221,14 @@ func TestSlowdownIsFound(t *testing.T) {
 	}
 }
 
-// TestOnePercentIsNoRegression plants 1 %, which is less than what counts.
+// TestOnePercentIsNoRegression plants 1 %, which is less than what counts. (Of 800 such comparisons with
+// other seeds 33 regressed, of 800 without any change 21.)
 func TestOnePercentIsNoRegression(t *testing.T) {
 	t.Parallel()
-	v := trialSet{typical(), slower(0.01), 5, 10, 999, false}.run(t, 100, 4)
+	v := trialSet{typical(), slower(0.01), 5, 10, 999, false}.run(t, 200, 4)
 	t.Logf("%v, whole %v", v.planted, v.whole)
 	if share := v.share(v.whole, Regressed); share > 0.05 {
-		t.Errorf("%.0f %% regressed", 100*share)
+		t.Errorf("%.1f %% regressed", 100*share)
 	}
 }
 

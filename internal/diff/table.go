@@ -263,6 +263,17 @@ func (t *table) difference(row int) (d, se, df float64) {
 	return m[newer] - m[older], math.Sqrt(max(v, 1e-300)), df
 }
 
+// expected is the standard error of a row's difference by the trend alone, relative to its mean.
+func (t *table) expected(row int) float64 {
+	mean := t.pooled(row)
+	v := 0.0
+	for s := range t.side {
+		h := &t.side[s]
+		v += t.noise.scale*t.trend(h, row, mean)/float64(len(h.rep))*t.noise.blow + t.noise.fixed*t.noise.fixed*mean*mean
+	}
+	return math.Sqrt(v) / max(mean, 1e-300)
+}
+
 // within is half the interval of a row's mean on one side.
 func (t *table) within(s, row int, alpha float64) float64 {
 	h := &t.side[s]

@@ -3,8 +3,11 @@
 package proc
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 	"os"
 	"time"
 )
@@ -34,3 +37,13 @@ func fileID(*os.File) (dev, inode uint64, err error) { return 0, 0, errNotLinux 
 
 // Peer returns an error that wraps errors.ErrUnsupported.
 func (p *Process) Peer(int) (Peer, error) { return Peer{}, fmt.Errorf("proc: %w", errNotLinux) }
+
+// Listeners returns an error that wraps errors.ErrUnsupported.
+func (p *Process) Listeners() ([]netip.AddrPort, error) {
+	return nil, fmt.Errorf("proc: %w", errNotLinux)
+}
+
+// Dial returns an error that wraps errors.ErrUnsupported.
+func (p *Process) Dial(context.Context, string) (net.Conn, error) {
+	return nil, fmt.Errorf("proc: %w", errNotLinux)
+}

@@ -69,9 +69,10 @@ func finish(stop func() error) (err error) {
 }
 
 // Fetch asks the process behind base for its default CPU profile of the next d. base is the
-// address of its net/http/pprof handlers, with or without the path /debug/pprof/profile. It
+// address of its net/http/pprof handlers, with or without the path /debug/pprof/profile, and c how to
+// get there. It
 // returns when the profile has arrived, so after d; ctx ends it early with an error.
-func Fetch(ctx context.Context, base string, d time.Duration) (*profile.Profile, error) {
+func Fetch(ctx context.Context, c *http.Client, base string, d time.Duration) (*profile.Profile, error) {
 	u, err := profileURL(base, d)
 	if err != nil {
 		return nil, err
@@ -80,7 +81,7 @@ func Fetch(ctx context.Context, base string, d time.Duration) (*profile.Profile,
 	if err != nil {
 		return nil, fmt.Errorf("default profile: %w", err)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := c.Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("default profile: %w", err)
 	}

@@ -66,7 +66,7 @@ func TestFetch(t *testing.T) {
 	mux.HandleFunc("/debug/pprof/profile", httppprof.Profile)
 	srv := httptest.NewServer(mux)
 	defer srv.Close()
-	p, err := Fetch(t.Context(), srv.URL, 100*time.Millisecond)
+	p, err := Fetch(t.Context(), http.DefaultClient, srv.URL, 100*time.Millisecond)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func TestFetchSaysWhatIsWrong(t *testing.T) {
 		srv.URL + "/html":     "profile",
 		"http://127.0.0.1:1/": "connection refused",
 	} {
-		_, err := Fetch(t.Context(), base, time.Second)
+		_, err := Fetch(t.Context(), http.DefaultClient, base, time.Second)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", base, err, want)
 		}

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/mayfly-profiler/mayfly/internal/proc"
+	"github.com/mayfly-profiler/mayfly/profiler"
+	"github.com/mayfly-profiler/mayfly/profiler/baseline"
+)
+
+// defaultNone is the value of --default that asks nobody.
+const defaultNone = "none"
+
+// standardSource is where a process serves its default profile.
+type standardSource struct {
+	url    string
+	client *http.Client
+	given  bool // on the command line: it has to work
+}
+
+// take records, and takes the default profile of the same seconds where there is one.
+func (f *compareFlags) take(ctx context.Context, e *env) (standard, mayfly *profile.Profile, err error) {
+	var rec *profiler.Recording
+	if len(f.record.command) > 0 {
+		standard, rec, err = f.takeCommand(ctx, e)
+	} else {
+		src, lerr := f.locate(ctx, f.record.pid)
+		if lerr != nil {
+			e.say("%s", lerr)
+		}
+		standard, rec, err = f.both(ctx, e, f.record.pid, src)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, what := range rec.Summary.Denied {
+		e.warn("missing: %s", what)
+	}
+	return standard, rec.Profile, f.save(e, standard, rec.Profile)
+}
+
+// takeCommand records a command from its first instruction. Once it is seen to serve its default
+// profile, the recording starts again, together with that: both have to be of the same seconds.
+func (f *compareFlags) takeCommand(ctx context.Context, e *env) (*profile.Profile, *profiler.Recording, error) {
+	first, cancel := context.WithCancel(ctx)
+	defer cancel()
+	found := make(chan *standardSource, 1)
+	f.record.started = func(pid int) {
+		go func() {
+			if src := f.await(first, pid); src != nil {
+				found <- src
+				cancel()
+			}
+		}()
+	}
+	child, rec, err := recordHeld(first, e, &f.record)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer child.end()
+	select {
+	case src := <-found:
+		return f.both(ctx, e, child.cmd.Process.Pid, src)
+	default:
+		if f.standard != "" && f.standard != defaultNone {
+			return nil, nil, fmt.Errorf("default profile: nothing listens at %s", f.standard)
+		}
+		return nil, rec, nil
+	}
+}
+
+// both records a process and takes its default profile meanwhile. Where that fails and nobody insists
+// on it, there is none.
+func (f *compareFlags) both(ctx context.Context, e *env, pid int, src *standardSource) (*profile.Profile, *profiler.Recording, error) {
+	type fetched struct {
+		p   *profile.Profile
+		err error
+	}
+	done := make(chan fetched, 1)
+	fetching, cancel := context.WithCancel(ctx)
+	defer cancel()
+	f.record.started = nil
+	if src != nil {
+		e.detail("default profile from %s", src.url)
+		f.record.started = func(int) {
+			go func() {
+				p, err := baseline.Fetch(fetching, src.client, src.url, time.Duration(f.record.duration))
+				done <- fetched{p, err}
+			}()
+		}
+	}
+	rec, err := recordProcess(ctx, e, &f.record, pid, nil)
+	if err != nil || src == nil {
+		return nil, rec, err
+	}
+	got := <-done
+	if got.err != nil && src.given {
+		return nil, nil, got.err
+	} else if got.err != nil {
+		e.warn("%s", oneLine(got.err.Error()))
+	}
+	return got.p, rec, nil
+}
+
+// locate finds where a process serves its default profile: nil when it does not. The error then says where
+// was looked.
+func (f *compareFlags) locate(ctx context.Context, pid int) (*standardSource, error) {
+	switch f.standard {
+	case defaultNone:
+		return nil, nil
+	case "":
+	default:
+		return &standardSource{f.standard, http.DefaultClient, true}, nil
+	}
+	p, err := proc.Open(pid)
+	if err != nil {
+		return nil, nil // recording it will say so
+	}
+	defer p.Close()
+	listening, err := p.Listeners()
+	if err != nil {
+		return nil, fmt.Errorf("default profile: %w", err)
+	}
+	client := dialer(pid)
+	base, err := baseline.Find(ctx, client, listening)
+	if err != nil {
+		return nil, fmt.Errorf("default profile: %w, of %d that the process listens at (--default URL names another)", err, len(listening))
+	}
+	return &standardSource{base, client, false}, nil
+}
+
+// dialer is a client that sees the network as the process does: a container has one of its own.
+func dialer(pid int) *http.Client {
+	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, address string) (net.Conn, error) {
+		p, err := proc.Open(pid)
+		if err != nil {
+			return nil, err
+		}
+		defer p.Close()
+		return p.Dial(ctx, address)
+	}}}
+}
+
+// lookEvery is how often a command that has just been started is asked.
+const lookEvery = 100 * time.Millisecond
+
+// await waits until the process serves its default profile, or ctx ends: then it is nil.
+func (f *compareFlags) await(ctx context.Context, pid int) *standardSource {
+	for {
+		src, _ := f.locate(ctx, pid)
+		if src != nil && (!src.given || answers(ctx, src.url)) {
+			return src
+		}
+		if f.standard == defaultNone || !sleepContext(ctx, lookEvery) {
+			return nil
+		}
+	}
+}
+
+// answers says whether something accepts connections at a URL; a malformed one is Fetch's to refuse.
+func answers(ctx context.Context, at string) bool {
+	u, err := url.Parse(at)
+	if err != nil || u.Host == "" {
+		return true
+	}
+	address := u.Host
+	if u.Port() == "" {
+		address = net.JoinHostPort(u.Hostname(), u.Scheme)
+	}
+	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return false
+	}
+	return c.Close() == nil
+}

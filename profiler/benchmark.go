@@ -1,0 +1,101 @@
+package profiler
+
+// A Go benchmark is known by its stack: testing.(*B).runN calls the benchmark function, and the
+// goroutines of RunParallel call its body (testing/benchmark.go). What they do gets the label
+// "benchmark", so that a profile of `go test -bench` can be taken apart. Goroutines that a benchmark
+// starts inherit its name, as they would inherit labels; who started whom only the goroutine table
+// knows (g.parentGoid, Go 1.21).
+//
+// The names are those of functions: BenchmarkFoo, and BenchmarkFoo/func1 for the first closure in it
+// that is a sub-benchmark or a parallel body. What b.Run was told to call it is in the target's heap, and
+// the runs of one closure with different names are one benchmark here.
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
+)
+
+// benchmarkLabel is the key of the label.
+const benchmarkLabel = "benchmark"
+
+// callers are the functions of package testing that call a benchmark.
+var callers = []string{"testing.(*B).runN", "testing.(*B).RunParallel.func1"}
+
+// maxBenchmarked bounds the goroutines of which the benchmark or the parent is kept.
+const maxBenchmarked = 1 << 16
+
+// benchmarks knows which goroutine works for which benchmark.
+type benchmarks struct {
+	any  bool // one was seen: all else costs nothing in programs that are no test
+	of   map[uint64]string
+	from map[uint64]uint64 // goroutine that started it
+}
+
+// benchmark returns the labels of a sample, with that of the benchmark that it belongs to. A program's
+// own label of that name is left alone.
+func (b *Builder) benchmark(s *sample.Sample) []sample.Label {
+	name := benchmarkOf(b.stack)
+	b.bench.any = b.bench.any || name != ""
+	if !b.bench.any || s.Goid == 0 {
+		return s.Labels
+	}
+	if name = b.bench.inherit(s, name); name == "" {
+		return s.Labels
+	}
+	if slices.ContainsFunc(s.Labels, func(l sample.Label) bool { return l.Key == benchmarkLabel }) {
+		return s.Labels
+	}
+	return append(slices.Clip(s.Labels), sample.Label{Key: benchmarkLabel, Value: name})
+}
+
+// inherit returns the benchmark of a goroutine: what it was first seen in, which is the same all its life,
+// or that of the nearest parent that has one.
+func (m *benchmarks) inherit(s *sample.Sample, own string) string {
+	if len(m.of) >= maxBenchmarked || len(m.from) >= maxBenchmarked {
+		clear(m.of)
+		clear(m.from)
+	}
+	if s.Parent != 0 {
+		m.from[s.Goid] = s.Parent
+	}
+	name := m.of[s.Goid]
+	if name == "" {
+		name = own
+	}
+	for id, steps := s.Goid, 0; name == "" && id != 0 && steps < 100; steps++ {
+		name, id = m.of[id], m.from[id]
+	}
+	if name != "" {
+		m.of[s.Goid] = name
+	}
+	return name
+}
+
+// benchmarkOf is the benchmark whose function is on a stack, leaf first.
+func benchmarkOf(stack []*site) string {
+	for i := len(stack) - 1; i > 0; i-- {
+		if stack[i].role != benchmarker {
+			continue
+		}
+		frames := stack[i-1].frames
+		return benchmarkName(frames[len(frames)-1].Func)
+	}
+	return ""
+}
+
+// benchmarkName makes BenchmarkFoo of example.com/pkg.BenchmarkFoo. What testing calls besides, such as
+// the collector before each run, is no benchmark.
+func benchmarkName(function string) string {
+	base := function[strings.LastIndexByte(function, '/')+1:]
+	pkg, name, _ := strings.Cut(base, ".")
+	if pkg == base || function == base && (pkg == "runtime" || pkg == "testing") {
+		return ""
+	}
+	outer, closure, found := strings.Cut(name, ".func")
+	if !found {
+		return name
+	}
+	return outer + "/func" + closure
+}

@@ -1,0 +1,5 @@
+//go:build slow
+
+package bench
+
+const rounds = 3
