@@ -1,0 +1,54 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/mayfly-profiler/mayfly/internal/compare"
+	"github.com/mayfly-profiler/mayfly/internal/target"
+	"github.com/mayfly-profiler/mayfly/profiler/bpf"
+)
+
+// comparison runs compare to its end.
+func comparison(t *testing.T, args ...string) (*session, compare.Result) {
+	t.Helper()
+	s := start(t, nil, append([]string{"compare", "--json", "-d", "3s"}, args...)...)
+	if code := s.wait(); code != 0 {
+		t.Fatalf("exit code %d: %s", code, s.stderr.String())
+	}
+	var r compare.Result
+	if err := json.Unmarshal(s.stdout.Bytes(), &r); err != nil {
+		t.Fatalf("%v: %s", err, s.stdout.String())
+	}
+	t.Log(r.Sentence)
+	return s, r
+}
+
+// A server that has net/http/pprof is asked for its default profile without being told where.
+func TestCompareFindsDefault(t *testing.T) {
+	target.Need(t, bpf.Probe())
+	exe := target.Compile(t, "server", target.Build{})
+	x := target.Start(t, exe, "-pprof", "127.0.0.1:0")
+	_, r := comparison(t, "-p", pid(x))
+	if r.Decimated {
+		t.Error("the default profile was made of mayfly's samples, and the server has one")
+	}
+	if r.Default.Samples == 0 || r.Mayfly.Samples < 3*r.Default.Samples {
+		t.Errorf("%d samples by default, %d by mayfly", r.Default.Samples, r.Mayfly.Samples)
+	}
+}
+
+// A program that only burns CPU is told that its default profile is fine, and that it was made of
+// mayfly's samples where the program serves none.
+func TestCompareSaysFine(t *testing.T) {
+	target.Need(t, bpf.Probe())
+	x := target.Start(t, target.Compile(t, "spin", target.Build{}))
+	s, r := comparison(t, "-p", pid(x))
+	if !r.Decimated || !strings.Contains(s.stderr.String(), "default profile") {
+		t.Errorf("decimated %v; stderr %s", r.Decimated, s.stderr.String())
+	}
+	if !r.Fine || !strings.HasPrefix(r.Sentence, "100 Hz is enough here") {
+		t.Errorf("%s", r.Sentence)
+	}
+}

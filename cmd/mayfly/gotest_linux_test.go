@@ -1,0 +1,73 @@
+package main
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/mayfly-profiler/mayfly/internal/target"
+	"github.com/mayfly-profiler/mayfly/profiler/bpf"
+)
+
+// recordBenchmarks records testdata/bench under go test.
+func recordBenchmarks(t *testing.T, flags ...string) *session {
+	t.Helper()
+	dir, err := filepath.Abs("../../testdata/bench")
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := append([]string{"record", "--mode", "cpu", "-o", "bench.pb.gz", "--", "go", "test", "-C", dir, "-run", "^$", "-benchtime", "300ms"}, flags...)
+	return start(t, nil, args...)
+}
+
+// The test binary is recorded and not the go command, and its samples say which benchmark they are of,
+// those of goroutines with no benchmark on their stack left out: who started them only a wall recording knows.
+func TestRecordGoTest(t *testing.T) {
+	target.Need(t, bpf.Probe())
+	s := recordBenchmarks(t, "-bench", "Checksum|Mix|Sub")
+	if code := s.wait(); code != 0 {
+		t.Fatalf("exit code %d: %s", code, s.stderr.String())
+	}
+	p := s.profile("bench.pb.gz")
+	sums, all := make(map[string]int64), int64(0)
+	for _, x := range p.Sample {
+		all += x.Value[1]
+		for _, name := range x.Label["benchmark"] {
+			sums[name] += x.Value[1]
+			if name == "BenchmarkMix" && calls(x, "bench.checksum") {
+				t.Error("checksum is said to run in BenchmarkMix")
+			}
+		}
+	}
+	labelled := int64(0)
+	for _, name := range []string{"BenchmarkChecksum", "BenchmarkMix", "BenchmarkSub/func1", "benchmarkNamed"} {
+		if sums[name] == 0 {
+			t.Errorf("no sample of %s: %v", name, sums)
+		}
+		labelled += sums[name]
+	}
+	if labelled*2 < all {
+		t.Errorf("only %d of %d ns are of a benchmark", labelled, all)
+	}
+}
+
+// go test's exit code is passed on.
+func TestRecordGoTestFails(t *testing.T) {
+	target.Need(t, bpf.Probe())
+	s := recordBenchmarks(t, "-bench", "Mix", "-no-such-flag")
+	if code := s.wait(); code == 0 {
+		t.Fatalf("exit code 0: %s", s.stderr.String())
+	}
+}
+
+func calls(s *profile.Sample, function string) bool {
+	for _, l := range s.Location {
+		for _, line := range l.Line {
+			if filepath.Base(line.Function.Name) == function {
+				return true
+			}
+		}
+	}
+	return false
+}
