@@ -116,7 +116,8 @@ func (s *service) auditTrail(ctx context.Context, o order) error {
 	return s.db.QueryRowContext(ctx, readTrail).Scan(&n)
 }
 
-// startReindex burns four fifths of a CPU in one goroutine. With a second P nobody minds.
+// startReindex burns four fifths of a CPU in one goroutine, long enough at a time for orders to queue up
+// behind it. With a second P nobody minds.
 func (s *service) startReindex() error {
 	go reindex()
 	return nil
@@ -125,13 +126,13 @@ func (s *service) startReindex() error {
 func reindex() {
 	for {
 		hash := uint64(14695981039346656037)
-		for begin := time.Now(); time.Since(begin) < 400*time.Millisecond; {
+		for begin := time.Now(); time.Since(begin) < 1200*time.Millisecond; {
 			for i := range uint64(1 << 20) {
 				hash = (hash ^ i) * 1099511628211
 			}
 		}
 		sink.Add(hash)
-		time.Sleep(100 * time.Millisecond)
+		time.Sleep(300 * time.Millisecond)
 	}
 }
 
