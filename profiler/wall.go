@@ -48,12 +48,12 @@ func (r *recording) attachTable(l *goruntime.Layout) error {
 	return err
 }
 
-// held is for how long the target's threads have had CPUs, 0 if that is not known.
-func (r *recording) held() int64 {
+// held appends for how long the target's threads have had CPUs, nothing if that is not known.
+func (r *recording) held(dst []bpf.Held) []bpf.Held {
 	if r.sched == nil {
-		return 0
+		return dst
 	}
-	return r.sched.Held()
+	return r.sched.Held(dst)
 }
 
 // sources runs the sources until ctx ends or the target is gone. If one fails the other goes on.

@@ -2,11 +2,7 @@
 
 package bpf
 
-import (
-	"time"
-
-	"github.com/mayfly-profiler/mayfly/profiler/sample"
-)
+import "github.com/mayfly-profiler/mayfly/profiler/sample"
 
 const (
 	batchRecords = 4096
@@ -18,6 +14,7 @@ const (
 type batch struct {
 	bytes []byte
 	ends  []int                  // end of record i in bytes
+	tids  []uint32               // thread of record i
 	whole map[int][]sample.Label // label sets that were completed, by record
 	carry int64                  // ns of CPU time that no sample has stood for so far
 }
@@ -26,7 +23,8 @@ func (b *batch) len() int { return len(b.ends) }
 
 func (b *batch) full() bool { return len(b.ends) >= batchRecords || len(b.bytes) >= batchBytes }
 
-func (b *batch) add(raw []byte) {
+func (b *batch) add(raw []byte, tid uint32) {
+	b.tids = append(b.tids, tid)
 	b.bytes = append(b.bytes, raw...)
 	b.ends = append(b.ends, len(b.bytes))
 }
@@ -61,30 +59,6 @@ func (b *batch) share(cpu, lost int64) (each, first int64) {
 }
 
 func (b *batch) reset() {
-	b.bytes, b.ends = b.bytes[:0], b.ends[:0]
+	b.bytes, b.ends, b.tids = b.bytes[:0], b.ends[:0], b.tids[:0]
 	clear(b.whole)
-}
-
-// theft is the time for which threads had CPUs, by the scheduler, and did not use them, by the
-// process's clock.
-type theft struct {
-	held int64 // for how long they had CPUs at the last call, ns
-	owed int64 // stolen time that no sample has stood for so far, ns
-}
-
-// skew bounds what one call may owe the next: the scheduler's sums and the clock are not read at the same moment. Beyond
-// that, threads were missing from the sums, and that is nobody's to make up for.
-const skew = int64(time.Millisecond)
-
-// share divides the time stolen since the last call among n samples. used is the process's CPU time
-// meanwhile.
-func (t *theft) share(held, used, n int64) (each int64) {
-	t.owed = max(t.owed+held-t.held-used, -skew)
-	t.held = held
-	if n == 0 || t.owed < n {
-		return 0
-	}
-	each = t.owed / n
-	t.owed -= each * n
-	return each
 }

@@ -34,9 +34,10 @@ type Options struct {
 	// InGo says whether a run-time address lies in the target's Go code. It lets the source check
 	// Layout against what the first samples say; nil leaves the check out. It is called from Run.
 	InGo func(pc uint64) bool
-	// Held says for how long the target's threads have had CPUs, as Sched.Held does. What that is more
-	// than the process's clock counts was stolen from them; nil: samples do not tell.
-	Held func() int64
+	// Held appends for how long each of the target's threads has had CPUs, as Sched.Held does: the samples of
+	// a thread share that thread's time. What all have had more than the process's clock counts was stolen
+	// from them. nil: all samples weigh the same.
+	Held func([]Held) []Held
 	// OnExec starts sampling when the target calls execve, for a command that mayfly starts.
 	OnExec bool
 }

@@ -55,8 +55,13 @@ type OnCPU struct {
 	begin     int64
 	clock     time.Duration // the target's CPU clock at the start
 	shared    time.Duration // CPU time that was divided among samples
+	held      []Held        // what Options.Held says,
+	accounts  accounts      // and what of it no sample stands for yet
+	weights   []int64       // of the batch's samples, ns
 	theft     theft
-	clockRead bool // the last reading of the clock went well
+	robbed    float64 // stolen time, as a share of the weights of the batch
+	ended     bool    // this is the last weighing
+	clockRead bool    // the last reading of the clock went well
 }
 
 // Open loads the program and opens an event on each CPU; nothing is sampled before Run. The error wraps fs.ErrPermission when a right is missing and errors.ErrUnsupported when the
@@ -220,7 +225,9 @@ func (s *OnCPU) Run(ctx context.Context, emit func(*sample.Sample)) error {
 		s.clock, _ = s.target.CPU()
 	}
 	if s.options.Held != nil {
-		s.theft.held = s.options.Held()
+		s.accounts.read(s.options.Held(nil))
+		s.accounts.settle()
+		s.theft.held = s.accounts.held
 	}
 	s.rhythm.start(monotonic())
 	if err := s.events.start(); err != nil {
@@ -232,6 +239,7 @@ func (s *OnCPU) Run(ctx context.Context, emit func(*sample.Sample)) error {
 	if er := s.drain(time.Unix(1, 0)); er != nil && err == nil {
 		err = er
 	}
+	s.ended = true
 	if er := s.weigh(emit); er != nil && err == nil {
 		err = er
 	}
@@ -311,7 +319,7 @@ func (s *OnCPU) take(raw []byte) error {
 	if h.Nuser > 0 {
 		s.check.look(&h, u64(raw, uintptr(headerSize)))
 	}
-	s.batch.add(raw)
+	s.batch.add(raw, h.Tid)
 	if !h.has(oncpuRecordFlagsLABELS_PARTIAL) {
 		return nil
 	}

@@ -50,8 +50,8 @@ func OpenSched(*proc.Process) (*Sched, error) { return nil, errPlatform }
 // Times knows no thread.
 func (*Sched) Times(uint32) (sample.ThreadTimes, bool) { return sample.ThreadTimes{}, false }
 
-// Held is 0.
-func (*Sched) Held() int64 { return 0 }
+// Held knows no thread.
+func (*Sched) Held(dst []Held) []Held { return dst }
 
 // Close does nothing.
 func (*Sched) Close() error { return nil }

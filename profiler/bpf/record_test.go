@@ -118,7 +118,7 @@ func BenchmarkDecode(b *testing.B) {
 func TestShareAddsUp(t *testing.T) {
 	var b batch
 	for range 7 {
-		b.add([]byte{1})
+		b.add([]byte{1}, 7)
 	}
 	each, first := b.share(1000, 3)
 	if first+each*9 != 1000 || each != 100 {
@@ -128,7 +128,7 @@ func TestShareAddsUp(t *testing.T) {
 	if each, first = b.share(500, 0); each != 0 || first != 0 {
 		t.Errorf("no sample stands for %d, %d", first, each)
 	}
-	b.add([]byte{1})
+	b.add([]byte{1}, 7)
 	if _, first = b.share(100, 0); first != 600 {
 		t.Errorf("carried over: %d, want 600", first)
 	}
@@ -159,22 +159,48 @@ func TestSelfCheck(t *testing.T) {
 	}
 }
 
+// Each thread's samples share its time; what threads without a sample had is left for the next ones.
+func TestAccounts(t *testing.T) {
+	var a accounts
+	w := make([]int64, 3)
+	a.read([]Held{{1, 600}, {2, 300}, {3, 100}})
+	left, ok := a.share(w, []uint32{1, 2, 1}, 900) // a tenth was stolen
+	if !ok || left != 900-540-270 || w[0] != 270 || w[1] != 270 || w[2] != 270 {
+		t.Fatalf("weights %v, left %d, %v", w, left, ok)
+	}
+	a.read([]Held{{1, 600}, {0, 350}, {3, 1050}}) // the second has ended, the first did nothing
+	if left, ok = a.share(w[:2], []uint32{3, 2}, left+1010); !ok || w[0] < 1045 || w[1] < 45 || left > 5 {
+		t.Errorf("weights %v, left %d, %v", w[:2], left, ok)
+	}
+	a.read([]Held{{1, 700}})
+	if _, ok = a.share(w[:2], []uint32{1, 9}, 100); ok {
+		t.Error("a thread that is not known was given a share")
+	}
+	if _, ok = a.share(w[:1], []uint32{1}, 1000); ok {
+		t.Error("there is more CPU time than the known threads had")
+	}
+}
+
 // What threads had of CPUs beyond the process's clock was stolen; what they had less was not, and no
 // more than a skew of the two clocks is held against the time after it.
 func TestTheft(t *testing.T) {
 	var th theft
 	const ms = int64(time.Millisecond)
-	for i, step := range []struct{ held, used, n, want int64 }{
+	for i, step := range []struct {
+		held, used int64
+		n          int
+		want       int64
+	}{
 		{100 * ms, 100 * ms, 10, 0},
-		{210 * ms, 100 * ms, 10, ms},
-		{309 * ms, 100 * ms, 10, 0},     // read a moment too early
-		{420 * ms, 110 * ms, 10, 0},     // which the next reading makes up for
-		{520 * ms, 90 * ms, 0, 0},       // nobody to give it to
-		{620 * ms, 100 * ms, 5, 2 * ms}, // now there is
-		{630 * ms, 1000 * ms, 5, 0},     // a thread that the scheduler's view did not have
-		{740 * ms, 100 * ms, 9, (10 - 1) * ms / 9},
+		{210 * ms, 100 * ms, 10, 10 * ms},
+		{309 * ms, 100 * ms, 10, 0},      // read a moment too early
+		{420 * ms, 110 * ms, 10, 0},      // which the next reading makes up for
+		{520 * ms, 90 * ms, 0, 0},        // nobody to give it to
+		{620 * ms, 100 * ms, 5, 10 * ms}, // now there is
+		{630 * ms, 1000 * ms, 5, 0},      // a thread that the scheduler's view did not have
+		{740 * ms, 100 * ms, 9, 9 * ms},
 	} {
-		if got := th.share(step.held, step.used, step.n); got != step.want {
+		if got := th.take(step.held, step.used, step.n); got != step.want {
 			t.Errorf("step %d: %d, want %d", i, got, step.want)
 		}
 	}

@@ -81,19 +81,20 @@ func (s *Sched) Times(tid uint32) (sample.ThreadTimes, bool) {
 	return s.thread(i).times(monotonic())
 }
 
-// Held is for how long all threads together have had CPUs since OpenSched, ns, those that have ended
-// included. It may be called while others ask for Times.
-func (s *Sched) Held() (ns int64) {
+// Held appends for how long each thread has had CPUs since its first switch after OpenSched, those that
+// have ended included: always in the same order, new ones at the end. It may be called while others ask for Times.
+func (s *Sched) Held(dst []Held) []Held {
 	var used uint32
 	if s.objects.Used.Get(&used) != nil {
-		return 0
+		return dst
 	}
 	now := monotonic()
 	for i := range min(int(used), maxThreads) {
-		t, _ := s.thread(i).times(now)
-		ns += t.Running
+		sl := s.thread(i)
+		t, _ := sl.times(now)
+		dst = append(dst, Held{TID: sl.tid(), NS: t.Running})
 	}
-	return ns
+	return dst
 }
 
 // slot is an entry of the threads map, which the kernel writes while we read.

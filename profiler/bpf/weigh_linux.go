@@ -3,26 +3,80 @@
 package bpf
 
 import (
+	"slices"
 	"time"
 
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
 // What a sample stands for is only known after the fact: the CPU time that the process's clock has
-// counted since the last weighing, divided among the samples taken meanwhile, and the time that was
-// stolen from their threads.
+// counted since the last weighing, divided among the samples taken meanwhile, each thread's by itself where its
+// time is known; and the time that was stolen from their threads.
 
 // weigh divides the CPU time that the target used since the last call among the samples held, and
 // emits them.
 func (s *OnCPU) weigh(emit func(*sample.Sample)) error {
 	lost := s.counter(oncpuCountersLOST)
-	used := s.used(int64(s.batch.len()) + int64(lost-s.lost))
-	each, first := s.batch.share(used, int64(lost-s.lost))
-	err := s.emitBatch(emit, weights{each, first, s.stolen(used)})
-	s.emitLost(emit, int64(lost-s.lost), each)
+	fresh := int64(lost - s.lost)
+	used := s.used(int64(s.batch.len()) + fresh)
+	each := s.divide(used, fresh)
+	s.rob(used)
+	err := s.emitBatch(emit)
+	s.emitLost(emit, fresh, each)
 	s.lost = lost
 	s.batch.reset()
 	return err
+}
+
+// divide sets the weights of the batch's samples and returns that of a lost one. What is left for threads
+// without a sample waits for one, and at the end of sampling goes to all.
+func (s *OnCPU) divide(used, lost int64) (each int64) {
+	n := s.batch.len()
+	s.weights = slices.Grow(s.weights[:0], n)[:n]
+	if s.options.Held != nil {
+		s.held = s.options.Held(s.held[:0])
+		s.accounts.read(s.held)
+	}
+	if lost == 0 && n > 0 {
+		if left, ok := s.accounts.share(s.weights, s.batch.tids, s.batch.carry+used); ok {
+			s.batch.carry = left
+			if s.ended {
+				s.spread(0, 0)
+			}
+			return 0
+		}
+	}
+	clear(s.weights)
+	if n > 0 {
+		s.accounts.settle()
+	}
+	return s.spread(used, lost)
+}
+
+// spread adds equal parts to the weights, and returns one.
+func (s *OnCPU) spread(used, lost int64) (each int64) {
+	each, first := s.batch.share(used, lost)
+	for i := range s.weights {
+		s.weights[i] += each
+	}
+	if len(s.weights) > 0 {
+		s.weights[0] += first - each
+	}
+	return each
+}
+
+// rob divides the time that was stolen from the threads among the samples of the batch, by weight.
+func (s *OnCPU) rob(used int64) {
+	if s.robbed = 0; s.options.Held == nil || !s.clockRead {
+		return
+	}
+	stolen := s.theft.take(s.accounts.held, used, s.batch.len())
+	var all int64
+	for _, w := range s.weights {
+		all += w
+	}
+	s.robbed = float64(stolen) / float64(max(all, 1))
+	s.stats.Stolen += time.Duration(stolen)
 }
 
 // used returns the CPU time in ns since the last call: by the process's own clock, which is what
@@ -38,21 +92,7 @@ func (s *OnCPU) used(samples int64) int64 {
 	return int64(delta)
 }
 
-// weights are what the samples of a batch stand for, ns.
-type weights struct{ each, first, stolen int64 }
-
-// stolen is for how long the thread of each sample of the batch had its CPU and could not use it.
-func (s *OnCPU) stolen(used int64) int64 {
-	if s.options.Held == nil || !s.clockRead {
-		return 0
-	}
-	n := int64(s.batch.len())
-	each := s.theft.share(s.options.Held(), used, n)
-	s.stats.Stolen += time.Duration(each * n)
-	return each
-}
-
-func (s *OnCPU) emitBatch(emit func(*sample.Sample), w weights) error {
+func (s *OnCPU) emitBatch(emit func(*sample.Sample)) error {
 	if v := s.check.verdict(); v != "" {
 		s.stats.Distrust = v
 	}
@@ -61,10 +101,8 @@ func (s *OnCPU) emitBatch(emit func(*sample.Sample), w weights) error {
 		if err := s.decoder.decode(s.batch.record(i), &sm); err != nil {
 			return err
 		}
-		sm.Count, sm.Weight, sm.Stolen = 1, w.each, w.stolen
-		if i == 0 {
-			sm.Weight = w.first
-		}
+		sm.Count, sm.Weight = 1, s.weights[i]
+		sm.Stolen = int64(float64(sm.Weight) * s.robbed)
 		if set, ok := s.batch.whole[i]; ok {
 			sm.Labels, sm.LabelsTruncated = set, false
 		}
