@@ -50,6 +50,23 @@ func TestReadThreads(t *testing.T) {
 	}
 }
 
+// A CPU whose switches from the idle task are missing: woken at 11, the thread had the CPU that was free since 7; taken off it
+// at 12, it had another one from 13 on.
+func TestLostSwitches(t *testing.T) {
+	threads, err := ReadThreads(strings.NewReader(`
+          states-7       [001] d..2.     7.000000: sched_switch: prev_comm=states prev_pid=7 prev_prio=120 prev_state=S ==> next_comm=swapper/1 next_pid=0 next_prio=120
+          <idle>-0       [001] dN.4.    11.000000: sched_wakeup: comm=states pid=7 prio=120 target_cpu=001
+          states-7       [001] d..2.    12.000000: sched_switch: prev_comm=states prev_pid=7 prev_prio=120 prev_state=R ==> next_comm=x next_pid=9 next_prio=120
+          states-8       [000] d..2.    13.000000: sched_switch: prev_comm=states prev_pid=8 prev_prio=120 prev_state=S ==> next_comm=swapper/0 next_pid=0 next_prio=120
+          states-7       [000] d..2.    17.000000: sched_switch: prev_comm=states prev_pid=7 prev_prio=120 prev_state=S ==> next_comm=swapper/0 next_pid=0 next_prio=120
+`))
+	got := make(States)
+	threads.split(7, Window{7e9, 18e9}, got)
+	if want := (States{sleeps: 5e9, runs: 5e9, wants: 1e9}); err != nil || !maps.Equal(got, want) {
+		t.Errorf("%v, want %v; %v", got, want, err)
+	}
+}
+
 // Each goroutine's states add up to the window, wherever it was cut.
 func TestJudge(t *testing.T) {
 	r := &Goroutines{map[uint64][]stay{1: {

@@ -33,7 +33,7 @@ const (
 // ReadThreads reads a trace file with the events sched_switch, sched_wakeup and sched_wakeup_new
 // under trace_clock mono. It is an error if the kernel had no room for some of the events.
 func ReadThreads(r io.Reader) (Threads, error) {
-	t := make(Threads)
+	t := threadReader{make(Threads), make(map[int]int64)}
 	in := bufio.NewScanner(r)
 	in.Buffer(nil, 1<<20)
 	for in.Scan() {
@@ -44,10 +44,15 @@ func ReadThreads(r io.Reader) (Threads, error) {
 	if err := in.Err(); err != nil {
 		return nil, fmt.Errorf("scheduler trace: %w", err)
 	}
-	return t, nil
+	return t.threads, nil
 }
 
-func (t Threads) line(b []byte) error {
+type threadReader struct {
+	threads  Threads
+	switched map[int]int64 // by CPU, when it last changed its thread
+}
+
+func (t *threadReader) line(b []byte) error {
 	if rest, ok := bytes.CutPrefix(b, []byte("# entries-in-buffer/entries-written: ")); ok {
 		kept, rest, _ := bytes.Cut(rest, []byte("/"))
 		if written, _, _ := bytes.Cut(rest, []byte(" ")); !bytes.Equal(kept, written) {
@@ -66,12 +71,24 @@ func (t Threads) line(b []byte) error {
 		if bytes.Contains(fields, []byte(" prev_state=R")) {
 			state = wants
 		}
-		t.add(number(fields, " prev_pid="), at, state)
-		t.add(number(fields, " next_pid="), at, runs)
+		cpu, prev := number(head, " ["), number(fields, " prev_pid=")
+		t.threads.ran(prev, t.switched[cpu])
+		t.switched[cpu] = at
+		t.threads.add(prev, at, state)
+		t.threads.add(number(fields, " next_pid="), at, runs)
 	case "sched_wakeup", "sched_wakeup_new":
-		t.wake(number(fields, " pid="), at)
+		t.threads.wake(number(fields, " pid="), at)
 	}
 	return nil
+}
+
+// ran makes up for a lost event. Linux 6.18 in a virtual machine was seen not to write the switches from the idle task of one of two
+// CPUs. Who leaves a CPU has had it since it was free and the thread wanted it.
+func (t Threads) ran(tid int, free int64) {
+	all := t[tid]
+	if n := len(all); n > 0 && all[n-1].state != runs {
+		t.add(tid, max(free, all[n-1].at), runs)
+	}
 }
 
 func (t Threads) add(tid int, at int64, state string) {
