@@ -1,0 +1,135 @@
+package proc
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// What the test process listens at by TCP is found, and nothing else that it has open.
+func TestListeners(t *testing.T) {
+	p, err := Open(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	before, err := p.Listeners()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []netip.AddrPort
+	for _, at := range []string{"127.0.0.1:0", "127.0.0.2:0", "[::1]:0"} {
+		l, err := net.Listen("tcp", at)
+		if err != nil {
+			t.Logf("%s: %v", at, err) // a host without IPv6
+			continue
+		}
+		defer l.Close()
+		want = append(want, netip.MustParseAddrPort(l.Addr().String()))
+	}
+	u, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer u.Close()
+	c, err := net.Dial("tcp", want[0].String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	got, err := p.Listeners()
+	if err != nil || !slices.IsSortedFunc(got, netip.AddrPort.Compare) {
+		t.Errorf("%v, %v", got, err)
+	}
+	got = slices.DeleteFunc(got, func(a netip.AddrPort) bool { return slices.Contains(before, a) })
+	slices.SortFunc(want, netip.AddrPort.Compare)
+	if !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+// A process in a network namespace of its own is reached there, and the threads of who asks stay in theirs.
+func TestDial(t *testing.T) {
+	const listen = "MAYFLY_TEST_LISTEN"
+	if os.Getenv(listen) != "" {
+		listenAlone()
+		return
+	}
+	c := exec.Command(os.Args[0], "-test.run=^TestDial$")
+	c.Env = append(os.Environ(), listen+"=1")
+	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET, Pdeathsig: unix.SIGKILL}
+	c.Stderr = os.Stderr
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Skip("a network namespace needs CAP_SYS_ADMIN: ", err)
+	}
+	defer func() { c.Process.Kill(); c.Wait() }()
+	address, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	address = strings.TrimSpace(address)
+	p, err := Open(c.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if got, err := p.Listeners(); err != nil || len(got) != 1 || got[0].String() != address {
+		t.Errorf("listens at %v, %v; want %s", got, err, address)
+	}
+	for range 20 { // more than there are threads: none may be left in that namespace
+		if c, err := net.Dial("tcp", address); err == nil {
+			c.Close()
+			t.Fatalf("%s is reached from here", address)
+		}
+		conn, err := p.Dial(context.Background(), address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := io.ReadAll(conn); string(b) != "hello" {
+			t.Errorf("%q, %v", b, err)
+		}
+		conn.Close()
+	}
+}
+
+// listenAlone brings the loopback device of its network namespace up, says hello to who connects,
+// and never ends.
+func listenAlone() {
+	must := func(err error) {
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
+	must(err)
+	lo, err := unix.NewIfreq("lo")
+	must(err)
+	lo.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
+	must(unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, lo))
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(err)
+	fmt.Println(l.Addr())
+	for {
+		c, err := l.Accept()
+		must(err)
+		io.WriteString(c, "hello")
+		c.Close()
+	}
+}
