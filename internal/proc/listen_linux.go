@@ -22,12 +22,12 @@ const maxDescriptors = 1 << 16
 func (p *Process) Listeners() ([]netip.AddrPort, error) {
 	dir, err := os.Open(p.path("fd"))
 	if err != nil {
-		return nil, p.deny("file descriptors", err)
+		return nil, p.deny("fd", err)
 	}
 	defer dir.Close()
 	names, err := dir.Readdirnames(maxDescriptors)
 	if err != nil {
-		return nil, p.deny("file descriptors", err)
+		return nil, p.deny("fd", err)
 	}
 	var found []netip.AddrPort
 	var first error
@@ -69,7 +69,7 @@ func (p *Process) listener(name string) (a netip.AddrPort, ok bool, err error) {
 func (p *Process) Dial(ctx context.Context, address string) (net.Conn, error) {
 	theirs, err := os.Open(p.path("ns", "net"))
 	if err != nil {
-		return nil, p.deny("network namespace", err)
+		return nil, p.deny("ns/net", err)
 	}
 	defer theirs.Close()
 	var d net.Dialer

@@ -69,7 +69,7 @@ func TestDial(t *testing.T) {
 	}
 	c := exec.Command(os.Args[0], "-test.run=^TestDial$")
 	c.Env = append(os.Environ(), listen+"=1")
-	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET, Pdeathsig: unix.SIGKILL}
+	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET}
 	c.Stderr = os.Stderr
 	out, err := c.StdoutPipe()
 	if err != nil {
