@@ -77,6 +77,9 @@ func TestRecordUnchanged(t *testing.T) {
 	if *recordings == "" {
 		t.Skip("-recordings names no folder")
 	}
+	if err := os.MkdirAll(*recordings, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	taken := 0
 	for i := range recordingsPerProgram {
 		for _, p := range unchanged {

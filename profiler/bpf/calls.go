@@ -30,6 +30,8 @@ type callEvent struct {
 	ends     bool
 }
 
+var errOpenCalls = fmt.Errorf("read calls: more than %d goroutines are inside of calls, or a panic ended them there", maxOpen)
+
 var errCallRecord = errors.New("read calls: a record of another size")
 
 // callEventSize is the size of struct call in calls.bpf.c.
@@ -51,7 +53,15 @@ func decodeCall(raw []byte) (callEvent, error) {
 // at work at the same depth or higher up.
 type pairs struct {
 	open map[uint64][]callEvent // by goroutine, the outermost first
+	lost bool                   // more goroutines than maxOpen: calls that were under way are forgotten
 }
+
+// maxOpen bounds how many goroutines are inside calls, and maxNested how deep: goroutines that a panic ended
+// are never heard of again.
+const (
+	maxOpen   = 1 << 16
+	maxNested = 1 << 10
+)
 
 func newPairs() *pairs { return &pairs{open: make(map[uint64][]callEvent)} }
 
@@ -69,7 +79,7 @@ func (p *pairs) add(e callEvent) (Call, bool) {
 			return Call{e.function, e.goid, o.time, e.time}, len(stack) == 0
 		}
 	}
-	if !e.ends && e.goid != 0 {
+	if !e.ends && e.goid != 0 && len(stack) < maxNested {
 		stack = append(stack, e)
 	}
 	p.set(e.goid, stack)
@@ -80,6 +90,10 @@ func (p *pairs) set(goid uint64, stack []callEvent) {
 	if len(stack) == 0 {
 		delete(p.open, goid)
 		return
+	}
+	if len(p.open) >= maxOpen && p.open[goid] == nil {
+		clear(p.open)
+		p.lost = true
 	}
 	p.open[goid] = stack
 }

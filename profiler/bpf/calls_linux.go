@@ -140,6 +140,9 @@ func (c *Calls) drain(emit func(Call)) error {
 		if call, ok := c.pairs.add(e); ok {
 			emit(call)
 		}
+		if c.pairs.lost {
+			return errors.Join(errOpenCalls, c.detach())
+		}
 	}
 }
 

@@ -47,6 +47,23 @@ func TestPairs(t *testing.T) {
 	}
 }
 
+// A target that begins calls and never ends them costs a bounded amount of memory, and is found out.
+func TestPairsAreBounded(t *testing.T) {
+	p := newPairs()
+	for i := range uint64(2 * maxNested) {
+		p.add(callEvent{goid: 1, depth: i})
+	}
+	if n := len(p.open[1]); n != maxNested || p.lost {
+		t.Errorf("%d calls within each other, lost %v", n, p.lost)
+	}
+	for i := range uint64(maxOpen) {
+		p.add(callEvent{goid: i + 2, depth: 100})
+	}
+	if len(p.open) > maxOpen || !p.lost {
+		t.Errorf("%d goroutines, lost %v", len(p.open), p.lost)
+	}
+}
+
 func TestDecodeCall(t *testing.T) {
 	if _, err := decodeCall(make([]byte, callEventSize-1)); !errors.Is(err, errCallRecord) {
 		t.Errorf("a short record: %v", err)
