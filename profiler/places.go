@@ -7,28 +7,39 @@ import (
 )
 
 // places are the addresses of the target that were resolved so far, where each goroutine was
-// when it was last on a CPU, and for which benchmark. They outlive a profile: each address is resolved once in a stream.
+// when it was last on a CPU, and for which benchmark. They outlive a profile: each address is resolved once in a
+// stream, or once in maxSites addresses.
 type places struct {
 	exact, calls map[uint64]*site // by interrupted address, by return address
 	kernel       map[uint64]*site
 	synthetic    map[string]*site
-	sites        []*site            // by id; none is changed once it is here
-	last         map[uint64][]*site // goroutine's latest stack on a CPU
+	sites        []*site // by id; none is changed once it is here
+	last         lastStacks
 	bench        benchmarks
 }
+
+// maxSites bounds the addresses that a stream remembers, some 12 MB of them. A large program has more of
+// them than a profile of it: those of the leaves are any instruction.
+const maxSites = 1 << 15
 
 func newPlaces() *places {
 	return &places{
 		exact: make(map[uint64]*site), calls: make(map[uint64]*site), kernel: make(map[uint64]*site),
-		synthetic: make(map[string]*site), last: make(map[uint64][]*site),
+		synthetic: make(map[string]*site), last: newLastStacks(maxLast),
 		bench: benchmarks{of: make(map[uint64]string), from: make(map[uint64]uint64)},
 	}
 }
 
-// next returns an empty builder that knows what b knows. Both may be added to, not at the same time.
+// next returns an empty builder that knows what b knows, unless that is too much: then it begins anew.
+// Both may be added to, not at the same time.
 func (b *Builder) next() *Builder {
 	n := NewBuilder(b.symbols, b.keep)
-	n.places, n.epoch = b.places, b.epoch
+	n.epoch = b.epoch
+	if len(b.sites) <= maxSites {
+		n.places = b.places
+	} else {
+		n.bench = b.bench
+	}
 	return n
 }
 
@@ -37,6 +48,43 @@ func (b *Builder) next() *Builder {
 func (b *Builder) freeze() {
 	b.places = &places{sites: slices.Clip(b.sites)}
 	b.symbols = frozen{b.symbols, b.symbols.Mappings()}
+}
+
+// maxLast bounds the latest stacks of goroutines in a generation: their frames, and lastCost for each.
+const (
+	maxLast  = 1 << 17
+	lastCost = 16
+)
+
+// lastStacks has the latest stack on a CPU of each goroutine, until so many others had theirs that it
+// may have ended long ago. Two generations: when the young one is full it becomes the old one, which goes.
+type lastStacks struct {
+	young, old map[uint64][]*site
+	size, max  int
+}
+
+func newLastStacks(most int) lastStacks {
+	return lastStacks{young: make(map[uint64][]*site), old: make(map[uint64][]*site), max: most}
+}
+
+func (l *lastStacks) get(goid uint64) []*site {
+	if stack, ok := l.young[goid]; ok {
+		return stack
+	}
+	return l.old[goid]
+}
+
+func (l *lastStacks) set(goid uint64, stack []*site) {
+	mine, ok := l.young[goid]
+	if !ok {
+		l.size += lastCost
+	}
+	l.size += max(0, len(stack)-cap(mine)) // what it has it keeps
+	l.young[goid] = append(mine[:0], stack...)
+	if l.size > l.max {
+		l.young, l.old, l.size = l.old, l.young, 0
+		clear(l.young)
+	}
 }
 
 // frozen is Symbols whose mappings are those of a moment.

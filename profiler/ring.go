@@ -16,19 +16,19 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// DefaultRingLimit is how many bytes a Ring holds when nobody says.
-const DefaultRingLimit = 32 << 20
+// DefaultRingLimit is a Ring's limit when nobody says.
+const DefaultRingLimit = 160 << 20
 
-// maxRingSamples is how many samples a ring holds at most. It bounds what a window needs while it
-// is made and written: some two kilobytes a sample.
-const maxRingSamples = 1 << 18
+// sampleBytes is what a sample takes while a window is made of the slices and written. It is much more than the
+// slices themselves, some 50 bytes a sample: to hold only what there is memory to write is the point of a limit.
+const sampleBytes = 2 << 10
 
 // RingOptions say what a Ring keeps. Before has to be set.
 type RingOptions struct {
 	Before   time.Duration // of a trigger, is in its window
 	After    time.Duration // the same
 	CoolDown time.Duration // for which triggers are refused after one that was not
-	Limit    int           // bytes of slices that are held at most; 0 is DefaultRingLimit
+	Limit    int           // bytes of the slices that are held and of making a window of them, at most; 0 is DefaultRingLimit
 }
 
 // Ring keeps the last slices of a stream, and hands out those around a trigger. Trigger may be called from any goroutine, the other methods from the one that has the stream.
@@ -68,6 +68,9 @@ func NewRing(o RingOptions) *Ring {
 
 // Bytes is the size of what the ring holds now.
 func (r *Ring) Bytes() int { return r.bytes }
+
+// need is what the slices take, and what it takes to make a window of them and to write it.
+func (r *Ring) need() int { return r.bytes + r.samples*sampleBytes }
 
 // Window is the slices around a trigger.
 type Window struct {
@@ -150,7 +153,7 @@ func (r *Ring) due(end time.Time) *trigger {
 }
 
 // drop lets go of slices that no window can need any more, of a trigger in the newest slice or
-// later, and of the oldest while there are too many bytes. The newest always stays.
+// later, and of the oldest while all need too much. The newest always stays.
 func (r *Ring) drop(now time.Time) {
 	from := now.Add(-r.options.Before)
 	r.mu.Lock()
@@ -159,7 +162,7 @@ func (r *Ring) drop(now time.Time) {
 	}
 	r.mu.Unlock()
 	n := 0
-	for n < len(r.kept)-1 && (!r.kept[n].end.After(from) || r.bytes > r.options.Limit || r.samples > maxRingSamples) {
+	for n < len(r.kept)-1 && (!r.kept[n].end.After(from) || r.need() > r.options.Limit) {
 		if r.kept[n].end.After(from) {
 			r.cut = r.kept[n].end
 		}
@@ -202,8 +205,8 @@ func (r *Ring) window(t *trigger) *Window {
 		w.in = slices.Clone(r.kept) // a trigger from the past: what there is
 	}
 	if r.cut.After(from) {
-		w.missing = fmt.Sprintf("the first %s of the window: the ring holds %d bytes and %d samples at most",
-			w.in[0].start.Sub(from).Round(time.Millisecond), r.options.Limit, maxRingSamples)
+		w.missing = fmt.Sprintf("the first %s of the window: %d samples are as much as %d MiB of memory are enough for",
+			w.in[0].start.Sub(from).Round(time.Millisecond), r.samples, r.options.Limit>>20)
 	}
 	return w
 }

@@ -3,9 +3,11 @@ package profiler
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"math"
 	"math/rand/v2"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -190,10 +192,10 @@ func TestRingCoolDown(t *testing.T) {
 	}
 }
 
-// What a ring holds has a bound in bytes; a window that it shortened says so. Here a slice is
-// about 20 KB.
+// What a ring holds, and what a window of it needs, has a bound in bytes; a window that it shortened
+// says so. Here a slice is about 20 KB, and 2 MB while it is written.
 func TestRingLimit(t *testing.T) {
-	const limit = 100 << 10
+	const limit = 20 << 20
 	r, x := NewRing(RingOptions{Before: time.Hour, Limit: limit}), &tape{noise: 1000}
 	for range 50 {
 		add(t, r, x)
@@ -201,8 +203,8 @@ func TestRingLimit(t *testing.T) {
 		for _, k := range r.kept {
 			held += cap(k.data)
 		}
-		if r.Bytes() > limit || held != r.Bytes() {
-			t.Fatalf("%d bytes counted, %d held, limit %d", r.Bytes(), held, limit)
+		if r.need() > limit || held != r.Bytes() {
+			t.Fatalf("%d bytes counted, %d held, %d needed, limit %d", r.Bytes(), held, r.need(), limit)
 		}
 	}
 	if len(r.kept) < 2 || len(r.kept) > 20 {
@@ -215,6 +217,43 @@ func TestRingLimit(t *testing.T) {
 	}
 	if d := window.Summary.Denied; len(d) != 2 {
 		t.Errorf("denied: %q", d)
+	}
+}
+
+// A sample of a window does not take more than the limit counts for it, an interval of a timeline with many labels
+// included. What is left when it has been written is nearly all that there was while it was.
+func TestRingSampleBytes(t *testing.T) {
+	const n = 20000
+	r := NewRing(RingOptions{Before: time.Hour})
+	b := NewBuilder(program, Keep{Wall: true, Timeline: true})
+	stack := []uint64{program.at("main.work", 16)}
+	for range 30 {
+		stack = append(stack, program.at("main.work", 20))
+	}
+	stack = append(stack, program.at("runtime.goexit.abi0", 1))
+	for i := range n {
+		labels := []sample.Label{{Key: "endpoint", Value: "/a"}, {Key: "tenant", Value: "t1"}, {Key: "request", Value: fmt.Sprint(i)}}
+		b.Add(&sample.Sample{Time: int64(i + 1), Weight: 1, Goid: uint64(i), Parent: 1, State: "sleep", Curg: stack, Labels: labels})
+	}
+	p := b.Profile()
+	p.TimeNanos, p.DurationNanos = tapeStart.UnixNano(), int64(time.Second)
+	r.Add(&Recording{Profile: p})
+	heap := func() int {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int(m.HeapAlloc)
+	}
+	b, p = nil, nil
+	before := heap()
+	rec := recorded(t, r.Rest("now"))
+	if err := rec.Profile.Write(io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	each := (heap() - before) / len(rec.Profile.Sample)
+	t.Logf("%d bytes a sample", each)
+	if len(rec.Profile.Sample) != n || each > sampleBytes {
+		t.Errorf("%d samples of %d bytes each, %d are counted", len(rec.Profile.Sample), each, sampleBytes)
 	}
 }
 

@@ -113,19 +113,13 @@ func (b *Builder) walk(dst []*site, s *sample.Sample) []*site {
 	return dst
 }
 
-// maxRemembered bounds the goroutines whose latest stack is kept.
-const maxRemembered = 1 << 16
-
 // remember keeps the stack of a goroutine that is on a CPU: while its thread waits for one, nobody
 // can tell where it is but by where it was.
 func (b *Builder) remember(stack []*site, s *sample.Sample) {
 	if !b.keep.Wall || s.Goid == 0 || s.State != sample.Running {
 		return
 	}
-	if len(b.last) >= maxRemembered {
-		clear(b.last)
-	}
-	b.last[s.Goid] = append(b.last[s.Goid][:0], stack...)
+	b.last.set(s.Goid, stack)
 }
 
 // remembered is the stack of a sample that came without one.
@@ -133,7 +127,7 @@ func (b *Builder) remembered(dst []*site, s *sample.Sample) []*site {
 	if s.State == sample.Running && s.Count == 0 {
 		return append(dst, b.special(frameRunning))
 	}
-	if last := b.last[s.Goid]; s.Goid != 0 && len(last) > 0 {
+	if last := b.last.get(s.Goid); s.Goid != 0 && len(last) > 0 {
 		return append(dst, last...)
 	}
 	return append(dst, b.special(frameUnwalked))

@@ -51,12 +51,18 @@ func (s *threadStates) State(tid uint32) (sample.State, string, bool) {
 	return state, now.Call, ok
 }
 
+// maxAsked bounds the threads of which is known in which system call they are.
+const maxAsked = 1 << 13
+
 // call is the system call in which a thread has been since before the scheduler was watched. It can
 // only leave it by a switch, so asking once will do.
 func (s *threadStates) call(tid uint32) string {
 	name, asked := s.blocked[tid]
 	if !asked && s.target != nil {
 		name = proc.CallName(s.target.Call(tid))
+		if len(s.blocked) >= maxAsked { // threads that have ended, nearly all of them
+			clear(s.blocked)
+		}
 		s.blocked[tid] = name
 	}
 	return name

@@ -66,7 +66,9 @@ memory, and at each trigger writes the window before and after it to FILE-TIME. 
 p99(endpoint=/fulfil)>800ms, or another quantile, mean, max or count: over the times for
 which single goroutines carried these labels in a row, as far as they ended within the
 ring's window and since the last trigger; p99(endpoint=/fulfil,request)>800ms takes all
-goroutines with one value of the label request together. --when implies --timeline.`,
+goroutines with one value of the label request together. --when implies --timeline.
+All of mayfly stays within --ring-limit and 96 MiB, and 4 KiB for each
+goroutine that it sees in a second.`,
 		Example: `  mayfly record -p 4242 -d 30s -o before.pb.gz
   mayfly record -F 4999 -- ./server -listen :8080
   mayfly record -o new/1.pb.gz -- go test -run '^$' -bench . ./pkg

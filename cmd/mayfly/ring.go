@@ -44,9 +44,23 @@ func (f *ringFlags) define(fl *pflag.FlagSet) {
 	fl.Var(&f.before, "ring", "flight recorder: keep so much in memory and write it when triggered")
 	fl.Var(&f.after, "after", "with --ring: how much after the trigger is written too")
 	fl.Var(&f.coolDown, "cool-down", "with --ring: how long triggers are refused after one")
-	fl.IntVar(&f.limit, "ring-limit", f.limit, "with --ring: MiB of memory for what is kept; a shorter window when it is full")
+	fl.IntVar(&f.limit, "ring-limit", f.limit, "with --ring: MiB of memory for what is kept and to write it; a shorter window when that is not enough")
 	fl.StringArrayVar(&f.on, "on", nil, "with --ring: SIGUSR2, http, http=ADDRESS or exit (of the target); repeat for more")
 	fl.StringVar(&f.when, "when", "", "with --ring: a condition on latencies, like p99(endpoint=/fulfil)>800ms")
+}
+
+// Memory that a flight recorder uses besides what --ring-limit counts: its program and what it shares with
+// the kernel, which are as large from the beginning; and all that it knows of the target, most of it for each
+// goroutine.
+const (
+	ringShared   = 40 << 20
+	ringBase     = 96 << 20 // ringShared included
+	perGoroutine = 4 << 10
+)
+
+// memoryBound is what mayfly keeps within beside a target of so many goroutines.
+func (f *ringFlags) memoryBound(goroutines int) int64 {
+	return int64(f.limit)<<20 + ringBase + int64(goroutines)*perGoroutine
 }
 
 // check finds what is wrong with the flags.
@@ -95,6 +109,7 @@ type flight struct {
 	exit  bool        // the end of the target is a trigger
 	ended string      // why the last slice ended
 	file  func(time.Time) string
+	most  int // goroutines of the target that a slice had
 
 	writing sync.WaitGroup // one at most
 }
@@ -123,6 +138,7 @@ func recordRing(ctx context.Context, e *env, f *recordFlags) error {
 		return err
 	}
 	defer stop()
+	fl.limitMemory()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	o := f.options()
@@ -147,9 +163,21 @@ func recordRing(ctx context.Context, e *env, f *recordFlags) error {
 	return errors.Join(err, fl.end(ctx))
 }
 
+// limitMemory makes the garbage collector run in time for mayfly to stay within the bound. Whoever sets
+// GOMEMLIMIT knows better.
+func (fl *flight) limitMemory() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(fl.flags.ring.memoryBound(fl.most) - ringShared)
+	}
+}
+
 // take takes up a slice.
 func (fl *flight) take(rec *profiler.Recording) error {
 	fl.ended = rec.Summary.End
+	if n := int(rec.Summary.GoroutinesSeen); n > fl.most {
+		fl.most = n
+		fl.limitMemory()
+	}
 	if fl.watch != nil {
 		if why := fl.watch.Add(rec.Profile); why != "" {
 			if _, ok := fl.ring.Trigger(time.Now(), why); ok {

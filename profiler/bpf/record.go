@@ -16,15 +16,17 @@ import (
 var errRecord = errors.New("malformed record")
 
 const (
-	headerSize = int(unsafe.Sizeof(oncpuRecord{}))
-	maxInterns = 1 << 14 // distinct label sets kept before the table starts anew
+	headerSize  = int(unsafe.Sizeof(oncpuRecord{}))
+	maxInterned = 1 << 20 // bytes of distinct label sets kept before the table starts anew
+	internCost  = 128     // bytes of a set besides text and labels: its entry in the table
 )
 
 // decoder turns records into samples. The samples share its buffers: each decode overwrites the
 // last sample.
 type decoder struct {
-	words  []uint64
-	labels map[string][]sample.Label // label sets seen, by their bytes in the record
+	words    []uint64
+	labels   map[string][]sample.Label // label sets seen, by their bytes in the record
+	interned int                       // bytes of them
 }
 
 // header is the fixed part of a record.
@@ -96,8 +98,9 @@ func (d *decoder) stacks(b []byte, h *header, s *sample.Sample) {
 	}
 }
 
-// labelSet returns the labels in b. Sets are kept by their bytes: a program has few of them, and
-// equal bytes are equal labels, which equal pointers in the target are not.
+// labelSet returns the labels in b. Sets are kept by their bytes: equal bytes are equal labels, which
+// equal pointers in the target are not. Most programs have few sets. Where each request has one of its
+// own, keeping them is of no use, and the bound makes that cheap.
 func (d *decoder) labelSet(b []byte, n int) ([]sample.Label, error) {
 	if n == 0 {
 		return nil, nil
@@ -105,19 +108,26 @@ func (d *decoder) labelSet(b []byte, n int) ([]sample.Label, error) {
 	if set, ok := d.labels[string(b)]; ok {
 		return set, nil
 	}
-	set, err := parseLabels(b, n)
+	text := string(b)
+	set, err := parseLabels(text, n)
 	if err != nil {
 		return nil, err
 	}
-	if d.labels == nil || len(d.labels) >= maxInterns {
+	if d.labels == nil {
 		d.labels = make(map[string][]sample.Label)
 	}
-	d.labels[string(b)] = set
+	cost := internCost + len(text) + len(set)*int(unsafe.Sizeof(sample.Label{}))
+	if d.interned += cost; d.interned > maxInterned {
+		clear(d.labels)
+		d.interned = cost
+	}
+	d.labels[text] = set
 	return set, nil
 }
 
-// parseLabels reads n labels: lengths of key and value, key, value, each padded to 8 bytes.
-func parseLabels(b []byte, n int) ([]sample.Label, error) {
+// parseLabels reads n labels: lengths of key and value, key, value, each padded to 8 bytes. The labels
+// are parts of b.
+func parseLabels(b string, n int) ([]sample.Label, error) {
 	if n*8 > len(b) {
 		return nil, fmt.Errorf("%w: %d labels in %d bytes", errRecord, n, len(b))
 	}
@@ -126,13 +136,14 @@ func parseLabels(b []byte, n int) ([]sample.Label, error) {
 		if len(b) < 8 {
 			return nil, fmt.Errorf("%w: label header", errRecord)
 		}
-		key, value := uint64(u32(b, 0)), uint64(u32(b, 4))
+		head := []byte(b[:8]) // on the stack
+		key, value := uint64(u32(head, 0)), uint64(u32(head, 4))
 		b = b[8:]
 		end := pad8(key) + pad8(value)
 		if end > uint64(len(b)) {
 			return nil, fmt.Errorf("%w: label of %d and %d bytes", errRecord, key, value)
 		}
-		set = append(set, sample.Label{Key: string(b[:key]), Value: string(b[pad8(key):][:value])})
+		set = append(set, sample.Label{Key: b[:key], Value: b[pad8(key):][:value]})
 		b = b[end:]
 	}
 	return set, nil

@@ -5,6 +5,7 @@ package bpf
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -74,6 +75,35 @@ func TestDecodeRefusesEveryPrefix(t *testing.T) {
 	for n := range raw {
 		if err := d.decode(raw[:n], &s); !errors.Is(err, errRecord) {
 			t.Fatalf("%d of %d bytes: %v", n, len(raw), err)
+		}
+	}
+}
+
+// What is remembered of label sets has a bound in bytes, whatever their number and their size.
+func TestInternedLabelsAreBounded(t *testing.T) {
+	for _, size := range []int{1, 4000} {
+		var d decoder
+		var s sample.Sample
+		full := 0
+		for i := range 20000 {
+			want := fmt.Sprint(strings.Repeat("x", size), i)
+			if err := d.decode(encode(header{Goid: 1}, nil, nil, nil, []sample.Label{{Key: "request", Value: want}}), &s); err != nil || s.Labels[0].Value != want {
+				t.Fatal(err, s.Labels)
+			}
+			held := 0
+			for text, set := range d.labels {
+				held += len(text) + cap(set)*int(unsafe.Sizeof(sample.Label{}))
+				if i%1000 != 0 {
+					break
+				}
+			}
+			if held > maxInterned || d.interned > maxInterned || len(d.labels) > maxInterned/internCost {
+				t.Fatalf("%d sets of %d bytes, %d counted", len(d.labels), held, d.interned)
+			}
+			full = max(full, d.interned)
+		}
+		if full < maxInterned/2 {
+			t.Errorf("at most %d bytes of label sets of %d bytes remembered", full, size)
 		}
 	}
 }

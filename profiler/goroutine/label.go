@@ -3,6 +3,7 @@ package goroutine
 import (
 	"encoding/binary"
 	"errors"
+	"unsafe"
 
 	"github.com/mayfly-profiler/mayfly/internal/goruntime"
 	"github.com/mayfly-profiler/mayfly/internal/proc"
@@ -20,7 +21,8 @@ import (
 const (
 	batchLabels = 64       // labels of a set that is read with others
 	batchText   = 16 << 10 // bytes of their keys and values
-	maxSets     = 1 << 12  // distinct sets remembered
+	maxSetBytes = 1 << 20  // of distinct sets remembered
+	setCost     = 192      // bytes of a set besides text and labels
 )
 
 // labelSet is an immutable set of labels.
@@ -38,6 +40,7 @@ type labelReader struct {
 	check []byte // 16 bytes a job: goid, g.labels
 	key   []byte
 	known map[string]*labelSet
+	held  int // bytes of known
 }
 
 // readLabels reads the sets that jobs are owed.
@@ -195,7 +198,8 @@ func (r *labelReader) intern(ps []proc.Piece) *labelSet {
 	if set := r.known[string(r.key)]; set != nil {
 		return set
 	}
-	text := string(r.key)
+	key := string(r.key)
+	text := key
 	set := &labelSet{labels: make([]sample.Label, len(ps)/2)}
 	next := func(i int) (part string) {
 		n := len(ps[i].Buf)
@@ -206,13 +210,20 @@ func (r *labelReader) intern(ps []proc.Piece) *labelSet {
 		set.labels[i].Key = next(2 * i)
 		set.labels[i].Value = next(2*i + 1)
 	}
-	r.remember(string(r.key), set)
+	r.remember(key, set)
 	return set
 }
 
+// remember keeps a set. Slots keep those that their goroutines have: with a set of its own for each request
+// nothing is gained by more of them here.
 func (r *labelReader) remember(key string, set *labelSet) {
-	if r.known == nil || len(r.known) >= maxSets {
+	if r.known == nil {
 		r.known = make(map[string]*labelSet)
+	}
+	cost := setCost + len(key) + len(set.labels)*int(unsafe.Sizeof(sample.Label{}))
+	if r.held += cost; r.held > maxSetBytes {
+		clear(r.known)
+		r.held = cost
 	}
 	r.known[key] = set
 }

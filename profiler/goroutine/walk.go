@@ -19,7 +19,8 @@ const (
 	batchJobs = 128      // stacks read together,
 	deepBatch = 16       // and deep ones
 	maxFrames = 1024
-	maxStacks = 1 << 15 // distinct stacks remembered
+	maxHeld   = 1 << 18 // return addresses of distinct stacks remembered: 2 MB
+	stackCost = 12      // as many addresses as a stack takes besides its own
 	redZone   = 16      // arm64 keeps the frame record of the innermost function below its sp
 )
 
@@ -33,6 +34,7 @@ type walker struct {
 	buf        []byte
 	pcs, again []uint64
 	known      map[uint64]*stack
+	held       int   // return addresses in known
 	todo       []int // jobs to walk
 	torn       []int // jobs whose goroutine ran meanwhile
 	deeper     []int // jobs whose chain leaves what was read
@@ -381,8 +383,13 @@ func (w *walker) intern(truncated bool) *stack {
 		return st
 	}
 	st := &stack{pcs: slices.Clone(w.pcs), truncated: truncated}
-	if w.known == nil || len(w.known) >= maxStacks {
+	if w.known == nil {
 		w.known = make(map[uint64]*stack)
+	}
+	cost := stackCost + len(st.pcs)
+	if w.held += cost; w.held > maxHeld {
+		clear(w.known)
+		w.held = cost
 	}
 	w.known[h] = st
 	return st

@@ -121,6 +121,13 @@ func (t *Table) line(f *fn, off uint32, w *work) (string, int) {
 // first of the table.
 func (t *Table) name(off uint32) string { return t.str(t.names, off) }
 
+// maxInterned bounds the bytes of strings that are remembered, and stringCost is what one takes besides
+// its text.
+const (
+	maxInterned = 1 << 20
+	stringCost  = 64
+)
+
 func (t *Table) str(s span, off uint32) string {
 	at, ok := s.at(uint64(off), 1)
 	if !ok {
@@ -129,6 +136,10 @@ func (t *Table) str(s span, off uint32) string {
 	str, ok := t.strings[at]
 	if !ok {
 		str = t.p.cstring(at, min(maxString, s.size-uint64(off)))
+		if t.held += stringCost + len(str); t.held > maxInterned {
+			clear(t.strings)
+			t.held = stringCost + len(str)
+		}
 		t.strings[at] = str
 	}
 	return str

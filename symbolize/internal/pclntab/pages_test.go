@@ -50,6 +50,21 @@ func TestCString(t *testing.T) {
 	}
 }
 
+// Names that were read are remembered, up to a bound in bytes.
+func TestStringsAreBounded(t *testing.T) {
+	name := strings.Repeat("x", 99)
+	const n = 4 * maxInterned / 100
+	tab := &Table{p: newPages(strings.NewReader(strings.Repeat(name+"\x00", n))), strings: make(map[uint64]string)}
+	for i := range uint32(n) {
+		if got := tab.str(span{0, 100 * n}, 100*i); got != name {
+			t.Fatalf("%d: %q", i, got)
+		}
+		if tab.held > maxInterned || len(tab.strings)*(stringCost+len(name)) != tab.held {
+			t.Fatalf("%d names, %d bytes counted", len(tab.strings), tab.held)
+		}
+	}
+}
+
 // TestPCValue covers the ends of tables.
 func TestPCValue(t *testing.T) {
 	table := []byte{0, // no table at 0

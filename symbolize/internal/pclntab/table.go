@@ -40,6 +40,7 @@ type Table struct {
 	nfunc   int
 
 	strings map[uint64]string // interned, by place in the file
+	held    int               // bytes of them
 	wrapper uint8             // the funcID of wrappers, 0 when unknown
 	learned bool
 }
