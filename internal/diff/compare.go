@@ -90,7 +90,7 @@ func (c *comparison) index() {
 		for _, p := range profiles {
 			rows := make([]int, len(p.rows))
 			for i, name := range p.rows {
-				if fold && ofGo(name) {
+				if fold && moved(name) {
 					name = goRow
 				}
 				row, ok := index[name]
@@ -105,7 +105,7 @@ func (c *comparison) index() {
 		}
 	}
 	if fold {
-		c.note("different Go releases (%s, %s): functions of the runtime and of internal packages are one row", c.out.Base.GoVersion, c.out.New.GoVersion)
+		c.note("different Go releases (%s, %s): functions of the runtime, of internal packages and of those whose code moves there (sync, strconv, crypto) are one row", c.out.Base.GoVersion, c.out.New.GoVersion)
 	}
 }
 

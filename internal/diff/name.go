@@ -167,7 +167,15 @@ func ofGo(name string) bool {
 	return p == "runtime" || p == "sync" || strings.HasPrefix(p, "runtime/internal/") || strings.HasPrefix(p, "internal/")
 }
 
-// goRow is the row of all functions ofGo when the sides were built by different releases.
+// moved says whether a function is in another place in another release: those ofGo, and packages of which large
+// parts went below the surface: strconv (Go 1.26) and what crypto computes (1.24, crypto/internal/fips140).
+func moved(name string) bool {
+	p := packageOf(name)
+	crypto := strings.HasPrefix(p, "crypto/") && p != "crypto/tls" && p != "crypto/x509"
+	return ofGo(name) || p == "strconv" || crypto
+}
+
+// goRow is the row of all functions that moved when the sides were built by different releases.
 const goRow = "[runtime]"
 
 // fileName drops from a path what differs between machines and releases of a module: all up to the
