@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mayfly-profiler/mayfly/internal/compare"
 	"github.com/mayfly-profiler/mayfly/internal/target"
@@ -48,7 +49,9 @@ func TestCompareSaysFine(t *testing.T) {
 	if !r.Decimated || !strings.Contains(s.stderr.String(), "default profile") {
 		t.Errorf("decimated %v; stderr %s", r.Decimated, s.stderr.String())
 	}
-	if !r.Fine || !strings.HasPrefix(r.Sentence, "100 Hz is enough here") {
+	// On a busy machine it does not get its CPU, and it would be wrong not to say so, or that there are few samples.
+	busy := r.Rusage < int64(2700*time.Millisecond) && (strings.Contains(r.Sentence, "preempted") || strings.Contains(r.Sentence, "too few"))
+	if !busy && (!r.Fine || !strings.HasPrefix(r.Sentence, "100 Hz is enough here")) {
 		t.Errorf("%s", r.Sentence)
 	}
 }
