@@ -18,9 +18,9 @@ type places struct {
 	bench        benchmarks
 }
 
-// maxSites bounds the addresses that a stream remembers, some 12 MB of them. A large program has more of
-// them than a profile of it: those of the leaves are any instruction.
-const maxSites = 1 << 15
+// maxSites bounds the addresses that a stream remembers from slice to slice, some 3 MB of them. Those of leaves are
+// any instruction, so a busy program goes on having new ones for hours; to look all of them up again takes some 20 ms.
+const maxSites = 1 << 13
 
 func newPlaces() *places {
 	return &places{
