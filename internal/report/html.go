@@ -25,10 +25,10 @@ type shown struct {
 	Limit         string
 	Others        int // requests that were fast
 	Rounds        int
-	Charges        [][]string
-	Rows           [][]string
-	Ruled          []string
-	Data           template.JS
+	Charges       [][]string
+	Rows          [][]string
+	Ruled         []string
+	Data          template.JS
 }
 
 // meanings say what the states are, to those who do not know the runtime's words.

@@ -185,6 +185,22 @@ func TestStolenPoint(t *testing.T) {
 	}
 }
 
+// TestLastLook has a recorder whose last look was long before its end: what was under way then is cut.
+func TestLastLook(t *testing.T) {
+	s := newScenario(8 * time.Second)
+	s.p.DurationNanos += 4e9
+	s.quick(1000, 300)
+	for i := range int64(5) {
+		g := s.goroutine(i+1, 100)
+		g.in("IO wait", 7000, idle)
+		g.labels = []string{fmt.Sprint("request=r", i)}
+		g.in("IO wait", 900, dbCall)
+	}
+	if r := s.report(t, "p99<100ms", "label:request"); r.Requests != 294 || r.Unfinished != 11 || r.Slow != 0 {
+		t.Errorf("%d requests, %d slow, %d unfinished; want 294, 0, and 11: six begin with the recording", r.Requests, r.Slow, r.Unfinished)
+	}
+}
+
 func TestTooFew(t *testing.T) {
 	s := newScenario(8 * time.Second)
 	for i := range int64(12) {

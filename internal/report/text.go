@@ -111,6 +111,9 @@ func (r *Report) chargeRows() [][]string {
 	var rows [][]string
 	for _, c := range r.Causes {
 		what := shortName(c.Function)
+		if c.Kind == OSScheduler && what == "" {
+			what = "other processes had the CPUs, or the quota was used up"
+		}
 		if c.Denied >= 0.05 {
 			what = strings.TrimSpace(fmt.Sprintf("%s (%+.0f %% in which it got no CPU)", what, 100*c.Denied))
 		}
