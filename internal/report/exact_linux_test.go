@@ -15,7 +15,6 @@ import (
 // TestExactRequests holds recorded calls of the service's handler against the service's own clock: each
 // order that began and ended in the window is there, as long as the service says, and so is the p99.
 func TestExactRequests(t *testing.T) {
-	const handler = "main.(*service).fulfil"
 	x := target.Start(t, target.Compile(t, "fulfil", target.Build{Module: true}), "-cause", "lock")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -49,5 +48,5 @@ func TestExactRequests(t *testing.T) {
 	if off := float64(r.P99)/float64(own) - 1; math.Abs(off) > 0.03 {
 		t.Errorf("p99 %s, %+.1f %% of the service's own, %s", time.Duration(r.P99), 100*off, time.Duration(own))
 	}
-	states(t, r, ns)
+	states(t, r)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"strings"
 )
 
 //go:embed page.html
@@ -19,19 +20,34 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 // shown is a report as the page sees it.
 type shown struct {
 	*Report
-	Headline, Next string
-	Note           string
-	Charges        [][]string
-	Rows           [][]string
-	Ruled          []string
-	Data           template.JS
+	Numbers, Next string
+	Note          string
+	Limit         string
+	Others        int // requests that were fast
+	Rounds        int
+	Charges       [][]string
+	Rows          [][]string
+	Ruled         []string
+	Data          template.JS
+}
+
+// meanings say what the states are, to those who do not know the runtime's words.
+var meanings = map[Kind]string{
+	CPU: "runs on a CPU", GC: "helps the garbage collector, or is held by it", Lock: "waits for a sync.Mutex or RWMutex", Channel: "waits on a channel or a sync.Cond",
+	Pool: "waits until the pool has a free connection", Network: "waits for an answer, or for a client", Syscall: "blocked in a system call",
+	GoScheduler: "could run, but waits for its turn among the goroutines (no free P)", OSScheduler: "could run, but other processes have the CPU, or its quota is used up",
+	Sleep: "time.Sleep", Children: "waits in sync.WaitGroup for goroutines that it started", Unknown: "not known",
 }
 
 // WriteHTML writes one page that needs no network and forbids itself to use one.
 func WriteHTML(w io.Writer, reports []*Report) error {
 	var all []shown
 	for _, r := range reports {
-		s := shown{Report: r, Headline: r.headline(), Note: r.note(), Charges: r.chargeRows(), Rows: r.stateRows()[1:], Data: "null"}
+		s := shown{Report: r, Numbers: r.groupName() + r.SLO + " wanted; " + r.numbers(), Note: r.note(), Charges: r.chargeRows(), Rows: r.stateRows()[1:], Data: "null", Others: r.Requests - r.Slow, Rounds: rounds}
+		_, s.Limit, _ = strings.Cut(r.SLO, "<")
+		for i, row := range s.Rows {
+			s.Rows[i] = append(row, meanings[Kind(row[0])])
+		}
 		if r.Cause != nil {
 			s.Next, s.Ruled = r.next(), r.ruledNames()
 		}

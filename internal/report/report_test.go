@@ -165,6 +165,42 @@ func TestKeptConnection(t *testing.T) {
 	}
 }
 
+// TestStolenPoint has a point of stolen time, with the labels of the request that runs, within the long
+// wait before the request: the wait's end is known to a look only. The wait is none of the request's.
+func TestStolenPoint(t *testing.T) {
+	s := newScenario(8 * time.Second)
+	s.quick(1000, 300)
+	g := s.goroutine(1, 100)
+	g.in("IO wait", 1000, idle)
+	g.labels = []string{"request=r"}
+	g.at = 1099.4
+	g.in("preempted", 0.01, "main.price"+serve)
+	g.at = 1100
+	g.in("running", 20, "main.price"+serve)
+	g.labels = nil
+	g.in("IO wait", 10, idle)
+	r := s.report(t, "p99.9<10ms", "label:request")
+	if r.Slow != 1 || r.Value < 19e6 || r.Value > 21e6 {
+		t.Errorf("%d slow, the longest takes %s, want one of 20ms", r.Slow, time.Duration(r.Value))
+	}
+}
+
+// TestLastLook has a recorder whose last look was long before its end: what was under way then is cut.
+func TestLastLook(t *testing.T) {
+	s := newScenario(8 * time.Second)
+	s.p.DurationNanos += 4e9
+	s.quick(1000, 300)
+	for i := range int64(5) {
+		g := s.goroutine(i+1, 100)
+		g.in("IO wait", 7000, idle)
+		g.labels = []string{fmt.Sprint("request=r", i)}
+		g.in("IO wait", 900, dbCall)
+	}
+	if r := s.report(t, "p99<100ms", "label:request"); r.Requests != 294 || r.Unfinished != 11 || r.Slow != 0 {
+		t.Errorf("%d requests, %d slow, %d unfinished; want 294, 0, and 11: six begin with the recording", r.Requests, r.Slow, r.Unfinished)
+	}
+}
+
 func TestTooFew(t *testing.T) {
 	s := newScenario(8 * time.Second)
 	for i := range int64(12) {

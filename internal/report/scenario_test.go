@@ -28,6 +28,7 @@ func newScenario(length time.Duration) *scenario {
 	for _, c := range []string{"samples", "cpu", "runnable", "blocked", "wall"} {
 		s.p.SampleType = append(s.p.SampleType, &profile.ValueType{Type: c, Unit: "nanoseconds"})
 	}
+	s.goroutine(1<<40, 0).in("select", float64(length)/1e6, "runtime.gopark runtime.main") // is there for all of it
 	return s
 }
 

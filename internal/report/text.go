@@ -57,7 +57,7 @@ func (p *printer) text(r *Report) {
 		p.printf("\n  the excess, followed to where it was lost:\n")
 		p.table(r.chargeRows(), "  ")
 	}
-	p.printf("\n  confidence %.0f %%: so often the same cause comes out when requests are drawn again\n", 100*r.Cause.Confidence)
+	p.printf("\n  confidence %.0f %%: in so many of %d draws from the requests the same cause comes out\n", 100*r.Cause.Confidence, rounds)
 	for _, l := range r.Labels {
 		p.printf("  %s=%s: %.0f %% of the slow requests, %.0f %% of the others\n", l.Key, l.Value, 100*l.Slow, 100*l.Fast)
 	}
@@ -76,9 +76,13 @@ func arrow(i int) string {
 
 // headline is the verdict in one line.
 func (r *Report) headline() string {
+	return fmt.Sprintf("%s%s %s: %s", r.groupName(), r.SLO, strings.ToUpper(string(r.Verdict)), r.numbers())
+}
+
+// numbers is what the verdict is about.
+func (r *Report) numbers() string {
 	name, _, _ := strings.Cut(r.SLO, "<")
-	return fmt.Sprintf("%s%s %s: %s is %s, %d of %d requests took longer",
-		r.groupName(), r.SLO, strings.ToUpper(string(r.Verdict)), name, short(float64(r.Value)), r.Slow, r.Requests)
+	return fmt.Sprintf("%s is %s, %d of %d requests took longer", name, short(float64(r.Value)), r.Slow, r.Requests)
 }
 
 // groupName is "endpoint=/fulfil: ", or nothing.
@@ -107,6 +111,9 @@ func (r *Report) chargeRows() [][]string {
 	var rows [][]string
 	for _, c := range r.Causes {
 		what := shortName(c.Function)
+		if c.Kind == OSScheduler && what == "" {
+			what = "other processes had the CPUs, or the quota was used up"
+		}
 		if c.Denied >= 0.05 {
 			what = strings.TrimSpace(fmt.Sprintf("%s (%+.0f %% in which it got no CPU)", what, 100*c.Denied))
 		}

@@ -144,15 +144,19 @@ func readTimeline(p *profile.Profile) (*timeline, error) {
 // longest is the longest window that is reported on: what is counted by time needs memory by time.
 const longest = 2 * time.Hour
 
-// bound makes the window hold all pieces: profiles of other tools may not say where it is.
+// bound makes the window what was seen: profiles of other tools may not say where it is, and a recorder
+// that gets no CPU may look for the last time seconds before it ends. A request that is under way at the
+// last look is no whole one.
 func (t *timeline) bound() {
-	if t.to > t.from && t.from > 0 {
+	from, to := int64(1<<62), int64(0)
+	for _, g := range t.tracks {
+		from, to = min(from, g.pieces[0].from), max(to, g.pieces[len(g.pieces)-1].to)
+	}
+	if t.from <= 0 || max(from, t.from) >= min(to, t.to) {
+		t.from, t.to = from, to
 		return
 	}
-	t.from, t.to = 1<<62, 0
-	for _, g := range t.tracks {
-		t.from, t.to = min(t.from, g.pieces[0].from), max(t.to, g.pieces[len(g.pieces)-1].to)
-	}
+	t.from, t.to = max(from, t.from), min(to, t.to)
 }
 
 func (r *reader) findColumns(p *profile.Profile) error {

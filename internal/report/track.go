@@ -12,25 +12,34 @@ const (
 	dense = int64(3e6)
 )
 
-// join lays a goroutine's samples out as pieces.
+// join lays a goroutine's samples out as pieces. Time that a CPU was stolen from the target has points
+// among the table's intervals; those that a border misses by a look lie within an interval, and are left
+// out.
 func (r *reader) join(g *raw) []piece {
 	byEnd := func(a, b piece) int { return cmp.Or(cmp.Compare(a.to, b.to), cmp.Compare(a.from, b.from)) }
-	slices.SortFunc(g.table, byEnd)
+	slices.SortFunc(g.table, func(a, b piece) int { return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(b.to, a.to)) })
 	slices.SortFunc(g.onCPU, byEnd)
 	if len(g.table) == 0 {
 		return r.runs(nil, g.onCPU)
 	}
-	first, last := g.table[0].from, g.table[len(g.table)-1].to
+	first, last := g.table[0].from, g.table[0].to
+	for i := range g.table {
+		last = max(last, g.table[i].to)
+	}
 	head, _ := slices.BinarySearchFunc(g.onCPU, first, func(p piece, t int64) int { return cmp.Compare(p.to, t+1) })
 	tail, _ := slices.BinarySearchFunc(g.onCPU, last, func(p piece, t int64) int { return cmp.Compare(p.from, t) })
 	pieces := r.runs(nil, g.onCPU[:head])
 	for i := range g.table {
 		p := g.table[i]
 		if n := len(pieces); n > 0 {
-			p.from = max(p.from, pieces[n-1].to)
-			if i > 0 && p.from > g.table[i-1].to {
+			end := pieces[n-1].to
+			if p.to <= end {
+				continue
+			}
+			if i > 0 && p.from > end {
 				pieces = r.hole(pieces, g.onCPU, p)
 			}
+			p.from = max(p.from, end)
 		}
 		if p.to > p.from {
 			pieces = append(pieces, p)

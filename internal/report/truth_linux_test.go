@@ -26,6 +26,7 @@ var (
 	seconds = flag.Duration("fulfil.time", 7*time.Second, "how long to record")
 	keep    = flag.String("fulfil.keep", "", "folder to keep the recordings in, with what the service says of itself")
 	kept    = flag.String("fulfil.kept", "", "folder with such recordings to report on instead of new ones")
+	exact   = flag.Bool("fulfil.exact", false, "record the calls of the orders' handler, too")
 )
 
 // expected is what a report has to say of testdata/fulfil with one of its causes.
@@ -44,7 +45,7 @@ var want = map[string]expected{
 	"gc":        {report.GC, "main.makeEntries"},
 	"procs":     {report.GoScheduler, "main.reindex"},
 	"neighbour": {report.OSScheduler, ""},
-	"fsync":     {report.Syscall, "main.(*service).journal"},
+	"fsync":     {report.Syscall, "main.(*ledger).write"},
 }
 
 // expect is what a report has to say with a store: the embedded one computes where PostgreSQL waits.
@@ -54,6 +55,9 @@ func expect(cause, store string) expected {
 	}
 	return want[cause]
 }
+
+// handler is the function that orders are calls of.
+const handler = "main.(*service).fulfil"
 
 const limit = 300 * time.Millisecond
 
@@ -105,32 +109,57 @@ func record(t *testing.T, cause, dsn string) (*profile.Profile, *truth) {
 	x := target.Start(t, target.Compile(t, "fulfil", target.Build{Module: true}), args...)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	rec, err := profiler.Record(ctx, x.PID, profiler.Options{
+	o := profiler.Options{
 		MaxOverhead: 0.15, Keep: profiler.Keep{Timeline: true},
 		Started: func() { time.AfterFunc(*seconds, cancel) },
-	})
+	}
+	if *exact {
+		o.Calls = []string{handler}
+	}
+	rec, err := profiler.Record(ctx, x.PID, o)
 	target.Need(t, err)
 	var tr truth
 	x.Truth(&tr)
 	return rec.Profile, &tr
 }
 
-// orders is the report on the service's orders.
+// orders is the report on the service's orders, by their labels.
 func orders(t *testing.T, p *profile.Profile) *report.Report {
 	t.Helper()
-	slo, err := report.ParseSLO("p99<" + limit.String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	rs, err := report.New(p, report.Options{SLO: slo, Request: report.Selector{By: report.Label, Name: "request"}, By: "endpoint"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	rs := judged(t, p, report.Options{Request: report.Selector{By: report.Label, Name: "request"}, By: "endpoint"})
 	i := slices.IndexFunc(rs, func(r *report.Report) bool { return r.Group["endpoint"] == "/fulfil" })
 	if i < 0 {
 		t.Fatalf("no orders in %d groups", len(rs))
 	}
 	return rs[i]
+}
+
+// calls is the report on the recorded calls of the orders' handler, nil if there are none.
+func calls(t *testing.T, p *profile.Profile) *report.Report {
+	t.Helper()
+	if !slices.ContainsFunc(p.Sample, func(s *profile.Sample) bool { return len(s.NumLabel["go.call_ns"]) > 0 }) {
+		return nil
+	}
+	return judged(t, p, report.Options{Request: report.Selector{By: report.Func, Name: handler}})[0]
+}
+
+// judged is the reports on p, whose samples are needed again.
+func judged(t *testing.T, p *profile.Profile, o report.Options) []*report.Report {
+	t.Helper()
+	samples := p.Sample
+	p.Sample = slices.Clone(samples)
+	defer func() { p.Sample = samples }()
+	o.SLO = objective(t)
+	rs, err := report.New(p, o)
+	check(t, err)
+	return rs
+}
+
+func objective(t *testing.T) report.SLO {
+	t.Helper()
+	slo, err := report.ParseSLO("p99<" + limit.String())
+	check(t, err)
+	return slo
 }
 
 // TestFulfil holds reports on real recordings against what the service knows. Four causes and none are
@@ -150,7 +179,7 @@ func TestFulfil(t *testing.T) {
 				t.Skipf("%d orders were answered: this machine has no time for the service", len(ns))
 			}
 			quantiles(t, r, ns)
-			states(t, r, ns)
+			states(t, r)
 			agrees(t, r, ns)
 			w := expect(cause, tr.Store)
 			if c := r.Cause; c != nil && c.Kind == report.Network && cause == "statement" && !strings.Contains(dsn, c.Peer) {
@@ -196,26 +225,33 @@ func quantiles(t *testing.T, r *report.Report, ns []int64) {
 	}
 }
 
-// states holds the sum of the states against the slow requests' length, by the timeline and by the
-// service.
-func states(t *testing.T, r *report.Report, ns []int64) {
+// states holds the sum of the states against the slow requests' length.
+func states(t *testing.T, r *report.Report) {
 	t.Helper()
-	var sum int64
-	for _, v := range r.States.Slow {
-		sum += v
-	}
-	if r.Slow == 0 {
-		return
-	}
-	if off := float64(sum)/float64(r.SlowMean) - 1; math.Abs(off) > 0.02 {
+	if off := sum(r); math.Abs(off) > 0.02 {
 		t.Errorf("states of slow requests add up to %+.1f %%", 100*off)
 	}
-	if u := float64(r.States.Slow[report.Unknown]) / float64(sum); u > 0.03 {
+	if u := unknown(r); u > 0.03 {
 		t.Errorf("%.1f %% of the slow requests' time is unknown", 100*u)
 	}
 }
 
-// TestFulfilRuns counts how often the right kind and function come out.
+// sum is how much the states of slow requests are more than these took, 0.01 for a hundredth.
+func sum(r *report.Report) float64 {
+	var all int64
+	for _, v := range r.States.Slow {
+		all += v
+	}
+	return float64(all-r.SlowMean) / float64(max(r.SlowMean, 1))
+}
+
+// unknown is the share of the slow requests' time in no known state.
+func unknown(r *report.Report) float64 {
+	return float64(r.States.Slow[report.Unknown]) / float64(max(r.SlowMean, 1))
+}
+
+// TestFulfilRuns counts how often the right kind and function come out, and holds each recording's
+// numbers against the service's.
 func TestFulfilRuns(t *testing.T) {
 	if *runs == 0 {
 		t.Skip("-fulfil.runs N records each cause N times")
@@ -228,21 +264,47 @@ func TestFulfilRuns(t *testing.T) {
 			}
 			for i := range *runs {
 				p, tr := again(t, cause, dsn, i)
-				r := orders(t, p)
+				r, called := orders(t, p), calls(t, p)
 				w := expect(cause, tr.Store)
 				ok := w.kind == "" && r.Verdict == report.Met ||
 					r.Cause != nil && w.kind == r.Cause.Kind && r.Cause.Function == w.function
 				if ok {
 					right++
 				}
-				t.Logf("%s %d: right %t, %s, %d of %d slow, guilty %t, p99 %s %s", cause, i, ok, r.Verdict, r.Slow, r.Requests, tr.guilty(r.Window), time.Duration(r.P99), said(r.Cause))
+				t.Logf("%s %d: right %t, %s, %d of %d slow, guilty %t, %s", cause, i, ok, r.Verdict, r.Slow, r.Requests, tr.guilty(r.Window), said(r.Cause))
+				numbers(t, "by labels", r, tr, 0.05)
+				if called != nil {
+					numbers(t, "by calls", called, tr, 0.03)
+				}
+				if r.Verdict != report.Broken && r.Cause != nil {
+					t.Errorf("%s, and a cause", r.Verdict)
+				}
 			}
 			t.Logf("%s: right in %d of %d runs", cause, right, *runs)
-			if 10*right < 9**runs {
+			if 10*right < 9**runs || want[cause].kind == "" && right < *runs {
 				t.Fail()
 			}
 		})
 	}
+}
+
+// numbers holds a report's p99 and the sum of its states against the service's own.
+func numbers(t *testing.T, how string, r *report.Report, tr *truth, most float64) {
+	t.Helper()
+	ns := tr.lengths(r.Window)
+	if len(ns) == 0 {
+		t.Error("no orders by the service's own count")
+		return
+	}
+	i, _ := slices.BinarySearch(ns, int64(limit))
+	own := ns[int(math.Ceil(0.99*float64(len(ns))))-1]
+	off := float64(r.P99)/float64(own) - 1
+	t.Logf("   %s: p99 %s, the service's %s: %+.1f %%; %d orders, %d slow, the service's %d, %d; states of the slow %+.2f %%, unknown %.2f %%",
+		how, time.Duration(r.P99), time.Duration(own), 100*off, r.Requests, r.Slow, len(ns), len(ns)-i, 100*sum(r), 100*unknown(r))
+	if math.Abs(off) > most {
+		t.Errorf("p99 %s is %+.1f %% off", how, 100*off)
+	}
+	states(t, r)
 }
 
 func said(c *report.Cause) string {

@@ -16,9 +16,10 @@ var holders = map[kind]string{
 	lock: "the lock is held by", channel: "the other end is", pool: "the connections are held by", goScheduler: "the Ps are held by",
 }
 
-// words are the steps of a chain in words.
+// words are the steps of a chain in words. Each is a clause whose subject is what the step before is about.
 func (b *blamer) words(steps []link) []string {
 	out := []string{}
+	subject := "a slow request"
 	for _, s := range steps {
 		name := ""
 		if s.at.fn >= 0 {
@@ -26,17 +27,21 @@ func (b *blamer) words(steps []link) []string {
 		}
 		switch s.role {
 		case waitsFor:
-			out = append(out, strings.TrimSpace(symptoms[s.kind]+in(name)))
+			out = append(out, subject+" "+symptoms[s.kind]+in(name))
+			subject = "which"
 		case heldBy:
 			out = append(out, strings.TrimSpace(holders[s.kind]+" "+name))
+			subject = "which"
 		case behind:
 			if name == "" {
-				out = append(out, "is runnable and gets no P")
+				out = append(out, subject+" is runnable and gets no P")
 			} else {
-				out = append(out, "is runnable behind "+name)
+				out = append(out, subject+" is runnable behind "+name)
 			}
+			subject = "which"
 		case started:
-			out = append(out, "waits for goroutines that "+name+" started")
+			out = append(out, subject+" waits for goroutines that "+name+" started")
+			subject = "one of them"
 		}
 	}
 	return out
@@ -71,7 +76,7 @@ func (c *Cause) sentence(g group) string {
 			where += fmt.Sprintf(" (%s:%d)", base(c.File), c.Line)
 		}
 	}
-	return fmt.Sprintf("%s %s; this is %.0f %% of the time that they take longer.", who, c.reason(where), 100*c.Share)
+	return fmt.Sprintf("%s %s; that explains %.0f %% of the time that they take longer.", who, c.reason(where), 100*c.Share)
 }
 
 func base(file string) string { return file[strings.LastIndexByte(file, '/')+1:] }

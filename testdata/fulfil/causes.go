@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -11,6 +13,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // cause is what makes orders slow. The zero value makes nothing slow.
@@ -139,31 +143,71 @@ func reindex() {
 // ledger is a file that is on the disk before an order is confirmed.
 type ledger struct {
 	*os.File
-	pages atomic.Int64
+	record  []byte // what is written for a line
+	records atomic.Int64
+	lines   int // of an order, each of them on the disk before the next is written
 }
 
+const (
+	recordSize = 8 << 20
+	ledgerSize = 8 // records
+)
+
+// openLedger opens a ledger and finds out how many lines take this disk 500 ms: disks differ a lot. The
+// file is written past the kernel's cache, or copying would take as much CPU time as the disk takes time,
+// and the CPU would be a cause as well.
 func (s *service) openLedger() error {
 	dir, err := os.UserCacheDir() // a temporary folder is often in memory
 	if err != nil {
 		dir = os.TempDir()
 	}
-	f, err := os.CreateTemp(dir, "mayfly-fulfil-ledger-")
+	name := filepath.Join(dir, fmt.Sprintf("mayfly-fulfil-ledger-%d", os.Getpid()))
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL|unix.O_DIRECT, 0o600)
 	if err != nil {
 		return err
 	}
 	s.ledger = &ledger{File: f}
-	return os.Remove(f.Name())
-}
-
-var page [10 << 20]byte
-
-// journal writes the order's ten megabytes and waits for the disk.
-func (s *service) journal(context.Context, order) error {
-	at := s.ledger.pages.Add(1) % 64 * int64(len(page))
-	if _, err := s.ledger.WriteAt(page[:], at); err != nil {
+	if err := os.Remove(name); err != nil {
 		return err
 	}
-	return s.ledger.Sync()
+	if s.ledger.record, err = unix.Mmap(-1, 0, recordSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE); err != nil {
+		return err // O_DIRECT wants a page's alignment
+	}
+	for range ledgerSize { // a file that grows is slower
+		if err := s.ledger.write(); err != nil {
+			return err
+		}
+	}
+	begin := time.Now()
+	for s.ledger.lines < 10 || time.Since(begin) < 500*time.Millisecond {
+		if err := s.ledger.write(); err != nil {
+			return err
+		}
+		s.ledger.lines++
+	}
+	return nil
+}
+
+// write puts a record on the disk.
+func (l *ledger) write() error {
+	at := l.records.Add(1) % ledgerSize * recordSize
+	if _, err := l.WriteAt(l.record, at); err != nil {
+		return err
+	}
+	return l.Sync()
+}
+
+// journal puts each line of the order on the disk by itself, for the tenant initech.
+func (s *service) journal(_ context.Context, o order) error {
+	if o.Tenant != "initech" {
+		return nil
+	}
+	for range s.ledger.lines {
+		if err := s.ledger.write(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // startPacking starts the only packer.
