@@ -11,6 +11,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/mayfly-profiler/mayfly/internal/diff"
+	"github.com/mayfly-profiler/mayfly/internal/samples"
 )
 
 // profileFiles are the files that one argument names: a file, the profiles in a folder, or a
@@ -65,7 +66,7 @@ func folderFiles(path string) ([]string, error) {
 
 func readProfile(path string) (p *profile.Profile, err error) {
 	err = withFile(path, func(r io.Reader) error {
-		p, err = diff.Read(r, path)
+		p, err = samples.Read(r, path)
 		return err
 	})
 	return p, err

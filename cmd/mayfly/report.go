@@ -13,8 +13,8 @@ import (
 	"github.com/google/pprof/profile"
 	"github.com/spf13/cobra"
 
-	"github.com/mayfly-profiler/mayfly/internal/diff"
 	"github.com/mayfly-profiler/mayfly/internal/report"
+	"github.com/mayfly-profiler/mayfly/internal/samples"
 	"github.com/mayfly-profiler/mayfly/profiler"
 	"github.com/mayfly-profiler/mayfly/profiler/bpf"
 )
@@ -131,7 +131,7 @@ func reportOn(ctx context.Context, e *env, f *reportFlags) error {
 	if err := checkOutput(f.output); err != nil {
 		return err
 	}
-	p, name, err := f.profile(ctx, e)
+	in, err := f.input(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -142,9 +142,12 @@ func reportOn(ctx context.Context, e *env, f *reportFlags) error {
 	if len(f.args) == 0 {
 		ctx = context.WithoutCancel(ctx) // Ctrl-C has ended the recording, not the report on it
 	}
-	reports, err := within(ctx, func() ([]*report.Report, error) { return report.New(p, o) })
+	reports, err := within(ctx, func() ([]*report.Report, error) { return in.report(o) })
+	if err != nil && !errors.Is(err, samples.ErrNotProfile) {
+		err = fmt.Errorf("report %s: %w", in.name, err)
+	}
 	if err != nil {
-		return fmt.Errorf("report %s: %w", name, err)
+		return err
 	}
 	if err := writeOutput(e, f.output, func(w io.Writer) error { return report.Write(w, f.format, reports) }); err != nil {
 		return err
@@ -176,11 +179,28 @@ func within[T any](ctx context.Context, f func() (T, error)) (result T, err erro
 	}
 }
 
-// profile reads the file, or records.
-func (f *reportFlags) profile(ctx context.Context, e *env) (*profile.Profile, string, error) {
+// reportInput is what a report is made of: a recording, or a file whose samples are read one by one.
+type reportInput struct {
+	name      string
+	recording *profile.Profile
+	file      *samples.File
+}
+
+func (in *reportInput) report(o report.Options) ([]*report.Report, error) {
+	if in.file == nil {
+		return report.New(in.recording, o)
+	}
+	reports, err := report.NewFrom(in.file.Head, in.file.Each(), o)
+	if broken := in.file.Err(); broken != nil {
+		return nil, fmt.Errorf("read %w", broken)
+	}
+	return reports, err
+}
+
+// input opens the file, or records.
+func (f *reportFlags) input(ctx context.Context, e *env) (*reportInput, error) {
 	if len(f.args) == 1 {
-		p, err := reportInput(e, f.args[0])
-		return p, f.args[0], err
+		return openReportInput(e, f.args[0])
 	}
 	f.mode, f.timeline = string(profiler.Wall), true
 	var rec *profiler.Recording
@@ -196,12 +216,12 @@ func (f *reportFlags) profile(ctx context.Context, e *env) (*profile.Profile, st
 		rec, err = recordProcess(ctx, e, &f.recordFlags, f.pid, nil)
 	}
 	if rec == nil || err != nil {
-		return nil, name, err
+		return nil, err
 	}
 	for _, d := range rec.Summary.Denied {
 		e.warn("missing: %s", d)
 	}
-	return rec.Profile, name, nil
+	return &reportInput{name: name, recording: rec.Profile}, nil
 }
 
 // reportChild records a command until it ends, or for the duration. Our stdout is the report's, so
@@ -220,10 +240,16 @@ func reportChild(ctx context.Context, e *env, f *reportFlags) (*profiler.Recordi
 	return rec, errors.Join(err, c.end())
 }
 
-// reportInput reads a profile; "-" is stdin.
-func reportInput(e *env, path string) (*profile.Profile, error) {
+// openReportInput opens a profile; "-" is stdin.
+func openReportInput(e *env, path string) (in *reportInput, err error) {
+	in = &reportInput{name: path}
 	if path == "-" {
-		return diff.Read(e.stdin, "stdin")
+		in.file, err = samples.Open(e.stdin, "stdin")
+		return in, err
 	}
-	return readProfile(path)
+	err = withFile(path, func(r io.Reader) error {
+		in.file, err = samples.Open(r, path)
+		return err
+	})
+	return in, err
 }

@@ -32,6 +32,11 @@ func requests(n int, ms int64) *profile.Profile {
 		})
 	}
 	p.DurationNanos = end + 1e9 - began
+	p.Sample = append(p.Sample, &profile.Sample{ // main is there for all of it
+		Location: []*profile.Location{l}, Value: []int64{0, 0, 0, p.DurationNanos, p.DurationNanos},
+		Label:    map[string][]string{"go.state": {"sleep"}},
+		NumLabel: map[string][]int64{"go.id": {1 << 40}, "end_timestamp_ns": {began + p.DurationNanos}},
+	})
 	return p
 }
 

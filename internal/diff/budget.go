@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/mayfly-profiler/mayfly/internal/samples"
 )
 
 // A budget says what is allowed whatever was before: so much time for a function, so much more than
@@ -77,7 +79,7 @@ const (
 func ReadBudget(r io.Reader, name string) (*Budget, error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxBudget+1))
 	if err == nil && len(text) > maxBudget {
-		err = fmt.Errorf("%w: more than 1 MiB", ErrTooLarge)
+		err = fmt.Errorf("%w: more than 1 MiB", samples.ErrTooLarge)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("budget %s: %w", name, err)

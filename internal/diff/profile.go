@@ -2,6 +2,7 @@ package diff
 
 import (
 	"fmt"
+	"io"
 	"iter"
 	"math"
 	"path"
@@ -10,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/mayfly-profiler/mayfly/internal/samples"
 )
 
 // Profile is one profile added up by rows. It holds nothing of the pprof profile that it was made
@@ -49,6 +52,16 @@ type block struct {
 // Reduce adds p up by rows. It keeps nothing of p.
 func Reduce(p *profile.Profile, name string, o Options) *Profile {
 	return reduce(p, slices.Values(p.Sample), name, o)
+}
+
+// ReduceFrom reads a profile as samples.Open does, and adds it up as Reduce does.
+func ReduceFrom(r io.Reader, name string, o Options) (*Profile, error) {
+	f, err := samples.Open(r, name)
+	if err != nil {
+		return nil, err
+	}
+	p := reduce(f.Head, f.Each(), name, o)
+	return p, f.Err()
 }
 
 // reduce adds samples up; head is the profile that they belong to, with or without samples.

@@ -2,12 +2,12 @@ package diff
 
 import (
 	"bytes"
-	"compress/gzip"
-	"errors"
 	"strings"
 	"testing"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/mayfly-profiler/mayfly/internal/samples"
 )
 
 // tiny is a valid profile, not compressed.
@@ -33,38 +33,12 @@ func tiny(t testing.TB) []byte {
 	return b.Bytes()
 }
 
-func TestReadRefuses(t *testing.T) {
-	whole := tiny(t)
-	var z bytes.Buffer
-	w := gzip.NewWriter(&z)
-	w.Write(whole)
-	w.Close()
-	for name, tt := range map[string]struct {
-		in   []byte
-		want error
-	}{
-		"whole":           {whole, nil},
-		"compressed":      {z.Bytes(), nil},
-		"empty":           {nil, ErrNotProfile},
-		"text":            {[]byte("--- heapz 1 ---\n"), ErrNotProfile},
-		"cut":             {whole[:len(whole)/2], ErrNotProfile},
-		"cut gzip":        {z.Bytes()[:z.Len()/2], ErrNotProfile},
-		"a claim of 2 GB": {[]byte{6<<3 | 2, 0x80, 0x80, 0x80, 0x80, 0x08}, ErrTooLarge},
-		"many messages":   {bytes.Repeat([]byte{2<<3 | 2, 0}, 30<<20), ErrTooLarge},
-	} {
-		_, err := Read(bytes.NewReader(tt.in), name)
-		if !errors.Is(err, tt.want) || err != nil && strings.Contains(err.Error(), "\n") {
-			t.Errorf("%s: %v, want %v", name, err, tt.want)
-		}
-	}
-}
-
 // FuzzRead reads anything and compares it with itself in every way.
 func FuzzRead(f *testing.F) {
 	f.Add(tiny(f))
 	f.Add([]byte{0x1f, 0x8b, 0, 0})
 	f.Fuzz(func(t *testing.T, in []byte) {
-		p, err := Read(bytes.NewReader(in), "fuzz")
+		p, err := samples.Read(bytes.NewReader(in), "fuzz")
 		streamed, serr := ReduceFrom(bytes.NewReader(in), "fuzz", Options{})
 		if err == nil && serr == nil {
 			whole := Reduce(p, "fuzz", Options{})
@@ -122,7 +96,7 @@ func FuzzBudget(f *testing.F) {
 			}
 			return
 		}
-		p, err := Read(bytes.NewReader(tiny(t)), "tiny")
+		p, err := samples.Read(bytes.NewReader(tiny(t)), "tiny")
 		if err != nil {
 			t.Fatal(err)
 		}

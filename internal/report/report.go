@@ -10,6 +10,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"slices"
 
@@ -94,11 +95,24 @@ type Window struct {
 // New reports on the requests in p, one report for each group, the worst first. It uses p's samples
 // up: they are not needed any more when they were read, and there are many.
 func New(p *profile.Profile, o Options) ([]*Report, error) {
-	t, err := readTimeline(p)
+	samples := p.Sample
+	p.Sample = nil
+	return NewFrom(p, func(yield func(*profile.Sample) bool) {
+		for i, s := range samples {
+			samples[i] = nil
+			if !yield(s) {
+				return
+			}
+		}
+	}, o)
+}
+
+// NewFrom is New for samples that come one by one, as those of a samples.File do. head is the profile without them.
+func NewFrom(head *profile.Profile, samples iter.Seq[*profile.Sample], o Options) ([]*Report, error) {
+	t, err := readTimeline(head, samples)
 	if err != nil {
 		return nil, err
 	}
-	p.Sample = nil
 	all, cut := t.find(o.Request)
 	if len(all) == 0 {
 		return nil, fmt.Errorf("no whole request in %s of profile: %s", short(float64(t.to-t.from)), o.Request.hint(cut))

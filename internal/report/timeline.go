@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -103,8 +104,8 @@ type raw struct {
 	table, onCPU []piece
 }
 
-// readTimeline takes p's samples apart. It keeps nothing of p but strings.
-func readTimeline(p *profile.Profile) (*timeline, error) {
+// readTimeline takes samples apart; p is the profile that they belong to. It keeps nothing of both but strings.
+func readTimeline(p *profile.Profile, samples iter.Seq[*profile.Sample]) (*timeline, error) {
 	r := &reader{
 		timeline: &timeline{byID: make(map[int64]*track), sites: make(map[siteKey]site)},
 		raw:      make(map[int64]*raw), byStack: make(map[string]int32), byLabels: make(map[string]int32), byState: make(map[state]int32),
@@ -116,9 +117,8 @@ func readTimeline(p *profile.Profile) (*timeline, error) {
 	r.functions(p)
 	r.internLabels(nil)
 	r.nothing = r.internStack(nil)
-	for i, s := range p.Sample {
+	for s := range samples {
 		r.add(s)
-		p.Sample[i] = nil // there are many, and nobody needs them twice
 	}
 	if len(r.raw) == 0 {
 		return nil, ErrNoTimeline

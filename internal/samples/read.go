@@ -1,4 +1,6 @@
-package diff
+// Package samples reads pprof files that come from anywhere: in bounded memory, and sample by sample, because
+// package profile keeps a kilobyte for each.
+package samples
 
 import (
 	"bufio"
@@ -7,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 
 	"github.com/google/pprof/profile"
 )
@@ -49,9 +52,17 @@ func read(r io.Reader) (*profile.Profile, error) {
 	return p, checkValues(p)
 }
 
-// ReduceFrom reads a profile as Read does and adds it up as Reduce does. Samples are looked at one by
-// one and never are in memory together: a file of half a million takes what its functions take.
-func ReduceFrom(r io.Reader, name string, o Options) (*Profile, error) {
+// File is a profile whose samples are looked at one by one and never are in memory together: a file of half
+// a million takes what its functions take.
+type File struct {
+	Head    *profile.Profile // all but the samples
+	decoder *decoder
+	encoded []byte
+	name    string
+}
+
+// Open reads as Read does, but for the samples.
+func Open(r io.Reader, name string) (*File, error) {
 	s, err := open(r)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -60,13 +71,19 @@ func ReduceFrom(r io.Reader, name string, o Options) (*Profile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	s.head = bytes.Buffer{}
-	d := newDecoder(head, s.strings)
-	p := reduce(head, d.each(s.samples.Bytes()), name, o)
-	if d.err != nil {
-		return nil, fmt.Errorf("%s: %w", name, d.err)
+	return &File{head, newDecoder(head, s.strings), s.samples.Bytes(), name}, nil
+}
+
+// Each yields the samples; it may be called again. A sample is valid until the next. After the last one Err
+// has to be asked.
+func (f *File) Each() iter.Seq[*profile.Sample] { return f.decoder.each(f.encoded) }
+
+// Err is why Each ended early.
+func (f *File) Err() error {
+	if f.decoder.err != nil {
+		return fmt.Errorf("%s: %w", f.name, f.decoder.err)
 	}
-	return p, nil
+	return nil
 }
 
 // open decompresses and scans.

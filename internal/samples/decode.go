@@ -1,4 +1,4 @@
-package diff
+package samples
 
 import (
 	"encoding/binary"

@@ -1,0 +1,125 @@
+package samples
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/google/pprof/profile"
+)
+
+// tiny is a valid profile, not compressed.
+func tiny(t testing.TB) []byte {
+	f := &profile.Function{ID: 1, Name: "main.f", Filename: "/src/main.go", StartLine: 3}
+	l := &profile.Location{ID: 1, Address: 0x1000, Line: []profile.Line{{Function: f, Line: 5}}}
+	bare := &profile.Location{ID: 2, Address: 0x2000}
+	p := &profile.Profile{
+		SampleType: []*profile.ValueType{{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"}},
+		Sample: []*profile.Sample{
+			{Location: []*profile.Location{l, bare}, Value: []int64{3, 3e6}, Label: map[string][]string{"k": {"v"}},
+				NumLabel: map[string][]int64{"end_timestamp_ns": {1e18}}},
+			{Location: []*profile.Location{bare}, Value: []int64{1, 1e6}, NumLabel: map[string][]int64{"end_timestamp_ns": {1e18 + 1e9}}},
+			{Value: []int64{1, 1e6}, NumLabel: map[string][]int64{"end_timestamp_ns": {1e18 + 2e9}}},
+		},
+		Location: []*profile.Location{l, bare}, Function: []*profile.Function{f}, DurationNanos: 1e9,
+		Comments: []string{"mayfly.kernel=6.18"},
+	}
+	var b bytes.Buffer
+	if err := p.WriteUncompressed(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestReadRefuses(t *testing.T) {
+	whole := tiny(t)
+	var z bytes.Buffer
+	w := gzip.NewWriter(&z)
+	w.Write(whole)
+	w.Close()
+	for name, tt := range map[string]struct {
+		in   []byte
+		want error
+	}{
+		"whole":           {whole, nil},
+		"compressed":      {z.Bytes(), nil},
+		"empty":           {nil, ErrNotProfile},
+		"text":            {[]byte("--- heapz 1 ---\n"), ErrNotProfile},
+		"cut":             {whole[:len(whole)/2], ErrNotProfile},
+		"cut gzip":        {z.Bytes()[:z.Len()/2], ErrNotProfile},
+		"a claim of 2 GB": {[]byte{6<<3 | 2, 0x80, 0x80, 0x80, 0x80, 0x08}, ErrTooLarge},
+		"many messages":   {bytes.Repeat([]byte{2<<3 | 2, 0}, 30<<20), ErrTooLarge},
+	} {
+		_, err := Read(bytes.NewReader(tt.in), name)
+		if !errors.Is(err, tt.want) || err != nil && strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v, want %v", name, err, tt.want)
+		}
+	}
+}
+
+// FuzzOpen reads anything at once and sample by sample: both refuse it, or both have the same.
+func FuzzOpen(f *testing.F) {
+	f.Add(tiny(f))
+	f.Add([]byte{0x1f, 0x8b, 0, 0})
+	f.Fuzz(func(t *testing.T, in []byte) {
+		whole, err := Read(bytes.NewReader(in), "fuzz")
+		file, oerr := Open(bytes.NewReader(in), "fuzz")
+		if oerr != nil || err != nil {
+			return
+		}
+		i := 0
+		for s := range file.Each() {
+			w := whole.Sample[i]
+			if !reflect.DeepEqual(s.Value, w.Value) || len(s.Location) != len(w.Location) || !equal(s.Label, w.Label) || !equal(s.NumLabel, w.NumLabel) {
+				t.Fatalf("sample %d: one by one %+v, at once %+v", i, s, w)
+			}
+			i++
+		}
+		if file.Err() == nil && i != len(whole.Sample) {
+			t.Fatalf("%d samples, want %d", i, len(whole.Sample))
+		}
+	})
+}
+
+func equal[V any](a, b map[string]V) bool {
+	return len(a) == 0 && len(b) == 0 || reflect.DeepEqual(a, b)
+}
+
+func TestOpen(t *testing.T) {
+	f, err := Open(bytes.NewReader(tiny(t)), "tiny")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		n, sum := 0, int64(0)
+		for s := range f.Each() {
+			n++
+			sum += s.Value[1]
+		}
+		if n != 3 || sum != 5e6 || f.Err() != nil || len(f.Head.Sample) != 0 {
+			t.Errorf("%d samples of %d ns, %v", n, sum, f.Err())
+		}
+	}
+	broken, err := profile.ParseUncompressed(tiny(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken.Sample[1].Value = broken.Sample[1].Value[:1]
+	var b bytes.Buffer
+	if err := broken.WriteUncompressed(&b); err != nil {
+		t.Fatal(err)
+	}
+	if f, err = Open(&b, "broken"); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for range f.Each() {
+		n++
+	}
+	if err := f.Err(); n != 1 || !errors.Is(err, ErrNotProfile) || strings.Contains(err.Error(), "\n") {
+		t.Errorf("%d samples, %v", n, err)
+	}
+}
