@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/pprof/profile"
+	"github.com/mayfly-profiler/mayfly/internal/samples"
 )
 
 // BenchmarkReport is a minute of 1,000 requests a second on 2,000 goroutines, which queue for a lock
@@ -21,11 +21,11 @@ func BenchmarkReport(b *testing.B) {
 	b.ReportMetric(float64(file.Len())/1e6, "file-MB")
 	b.ResetTimer()
 	for range b.N {
-		p, err := profile.Parse(bytes.NewReader(file.Bytes()))
+		f, err := samples.Open(bytes.NewReader(file.Bytes()), "busy")
 		if err != nil {
 			b.Fatal(err)
 		}
-		rs, err := New(p, Options{SLO: slo, Request: Selector{Label, "request"}})
+		rs, err := NewFrom(f.Head, f.Each(), Options{SLO: slo, Request: Selector{Label, "request"}})
 		if err != nil || rs[0].Cause == nil || rs[0].Cause.Kind != Lock {
 			b.Fatalf("%v, %+v", err, rs)
 		}
