@@ -1,75 +1,16 @@
 package flame
 
 import (
-	"context"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/log"
-	"github.com/chromedp/cdproto/network"
-	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"github.com/mayfly-profiler/mayfly/internal/chrome"
 )
-
-// watch is what a browser did while it showed a page.
-type watch struct {
-	mu       sync.Mutex
-	requests []string // other than the page itself
-	errors   []string
-}
-
-func (w *watch) event(e any) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	switch e := e.(type) {
-	case *network.EventRequestWillBeSent:
-		if u := e.Request.URL; !strings.HasPrefix(u, "file:") && !strings.HasPrefix(u, "data:") {
-			w.requests = append(w.requests, u)
-		}
-	case *runtime.EventExceptionThrown:
-		w.errors = append(w.errors, e.ExceptionDetails.Error())
-	case *runtime.EventConsoleAPICalled:
-		if e.Type == runtime.APITypeError || e.Type == runtime.APITypeWarning {
-			w.errors = append(w.errors, string(e.Type))
-		}
-	case *log.EventEntryAdded:
-		w.errors = append(w.errors, e.Entry.Text)
-	}
-}
-
-// browser starts a headless Chromium, or skips the test where there is none.
-func browser(t *testing.T) (context.Context, *watch) {
-	exe := ""
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if path, err := exec.LookPath(name); err == nil {
-			exe = path
-			break
-		}
-	}
-	if exe == "" {
-		t.Skip("no chromium here")
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(exe), chromedp.NoSandbox,
-		chromedp.WindowSize(1280, 900), chromedp.WSURLReadTimeout(60*time.Second), chromedp.Flag("disable-dev-shm-usage", true))
-	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, 2*time.Minute)
-	t.Cleanup(cancel)
-	w := &watch{}
-	chromedp.ListenTarget(ctx, w.event)
-	if err := chromedp.Run(ctx, network.Enable(), log.Enable(), runtime.Enable()); err != nil {
-		t.Fatal(err)
-	}
-	return ctx, w
-}
 
 // example is a page with all that a page can have, and a name that would end the script element.
 func example() *Page {
@@ -92,7 +33,7 @@ func example() *Page {
 }
 
 func TestPageInBrowser(t *testing.T) {
-	ctx, w := browser(t)
+	ctx, w := chrome.Start(t)
 	path := os.Getenv("MAYFLY_PAGE") // another page to look at
 	if path == "" {
 		path = filepath.Join(t.TempDir(), "page.html")
@@ -143,9 +84,5 @@ func TestPageInBrowser(t *testing.T) {
 			t.Errorf("%d frames, %d found, %d after reset; %d visible, %d after a click on a leaf", all, found, cleared, shown, zoomed)
 		}
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if len(w.requests) > 0 || len(w.errors) > 0 {
-		t.Errorf("the page asked for %q, and said %q", w.requests, w.errors)
-	}
+	w.Check(t)
 }

@@ -4,12 +4,17 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/mayfly-profiler/mayfly/internal/chrome"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -85,4 +90,45 @@ func TestPage(t *testing.T) {
 	if n := strings.Count(page, "<script"); n != 3 { // the data of two groups, and the code
 		t.Errorf("%d scripts: a name became markup", n)
 	}
+}
+
+// TestPageInBrowser shows the page to a browser: each report has its pictures, a click zooms into the flame graph and back, and
+// nothing is asked for.
+func TestPageInBrowser(t *testing.T) {
+	ctx, w := chrome.Start(t)
+	slo, _ := ParseSLO("p99<100ms")
+	rs, err := New(story().profile(t), Options{SLO: slo, Request: Selector{Label, "request"}, By: "endpoint"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "report.html")
+	var b bytes.Buffer
+	if err := Write(&b, "html", rs); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var bars, cells, worst, all, zoomed, again int
+	var sentence string
+	count := func(selector string) string { return fmt.Sprintf("document.querySelectorAll(%q).length", selector) }
+	click := func(js string) chromedp.Action {
+		return chromedp.Evaluate(js+`.dispatchEvent(new MouseEvent("click", {bubbles: true}))`, nil)
+	}
+	err = chromedp.Run(ctx,
+		chromedp.Navigate((&url.URL{Scheme: "file", Path: path}).String()),
+		chromedp.WaitVisible(".flame svg"),
+		chromedp.Text(".sentence", &sentence),
+		chromedp.Evaluate(count(".bars rect"), &bars), chromedp.Evaluate(count(".heat rect"), &cells), chromedp.Evaluate(count(".worst rect"), &worst),
+		chromedp.Evaluate(count(".flame rect"), &all),
+		click(`[...document.querySelectorAll(".flame rect")].at(-1)`), chromedp.Evaluate(count(".flame rect"), &zoomed),
+		click(`document.querySelector(".flame rect")`), chromedp.Evaluate(count(".flame rect"), &again),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(sentence, "wait for a lock") || bars < 4 || cells == 0 || worst == 0 || zoomed >= all || again != all {
+		t.Errorf("%q; %d bars, %d cells, %d pieces of the worst requests; %d frames, %d after a click, %d after another", sentence, bars, cells, worst, all, zoomed, again)
+	}
+	w.Check(t)
 }
