@@ -165,7 +165,7 @@ func (r *recorder) weigh() {
 	switch {
 	case spent > 1 && idle && s.backOff < mostQuiet:
 		s.backOff *= 2
-	case spent < 0.6 && s.period == r.nominal && s.backOff > maxPeriod:
+	case spent < 0.6 && s.period == r.nominal && s.backOff > s.o.backOff():
 		s.backOff /= 2
 	default:
 		s.period = nextPeriod(s.period, r.nominal, spent)

@@ -16,13 +16,14 @@ const (
 	maxSlots  = 1 << 20 // goroutines that are watched at most, dead ones included
 	growBatch = 1 << 14 // slots that are taken up in one tick
 
-	groupSize = 4                      // chunks that are read together, if there are no more
-	maxPeriod = 32                     // ticks between two looks at a quiet chunk, and the same
-	mostQuiet = 128                    // before the budget makes ticks rarer
-	hotTime   = int64(2 * time.Second) // for which a chunk stays hot after a birth or death
-	maxTick   = 20 * time.Millisecond  // what is not read by then waits for the next tick
-	maxFirst  = 2000                   // goroutines that are taken in per tick when a recording begins
-	maxJobs   = 64                     // changed goroutines whose labels are read together
+	groupSize      = 4                      // chunks that are read together, if there are no more
+	maxPeriod      = 32                     // ticks between two looks at a quiet chunk,
+	maxPeriodSplit = 4                      // the same in a timeline,
+	mostQuiet      = 128                    // and before the budget makes ticks rarer
+	hotTime        = int64(2 * time.Second) // for which a chunk stays hot after a birth or death
+	maxTick        = 20 * time.Millisecond  // what is not read by then waits for the next tick
+	maxFirst       = 2000                   // goroutines that are taken in per tick when a recording begins
+	maxJobs        = 64                     // changed goroutines whose labels are read together
 )
 
 // scanner looks at all goroutines, tick by tick, over any memory.
@@ -90,12 +91,21 @@ type job struct {
 	seen   stay // without times
 }
 
+// backOff is for how many ticks quiet chunks are left alone while the budget allows to look more often. A stay
+// that began meanwhile has its length right on average, but a timeline is for single ones.
+func (o Options) backOff() uint32 {
+	if o.Split {
+		return maxPeriodSplit
+	}
+	return maxPeriod
+}
+
 func newScanner(mem proc.Gatherer, l *goruntime.Layout, v *goruntime.Vars, o Options) (*scanner, error) {
 	f, ok := newFields(l)
 	if !ok {
 		return nil, fmt.Errorf("the layout of %s lacks fields: %w", l.Version, errors.ErrUnsupported)
 	}
-	s := &scanner{mem: mem, l: l, v: v, o: o, f: f, now: newClock(), backOff: maxPeriod, recount: l.Minor >= 26}
+	s := &scanner{mem: mem, l: l, v: v, o: o, f: f, now: newClock(), backOff: o.backOff(), recount: l.Minor >= 26}
 	s.root = v.Goexit + 1
 	if l.Arch == "arm64" {
 		s.root = v.Goexit + 4 // sys.PCQuantum

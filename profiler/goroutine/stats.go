@@ -14,7 +14,7 @@ type Stats struct {
 	Asked      float64       // Hz
 	Reached    float64       // ticks per second, measured
 	Lowest     float64       // Hz: the lowest rate that the budget enforced; Asked when it never did
-	BackOff    int           // the most ticks for which the budget left quiet goroutines alone; 32 when it never did
+	BackOff    int           // the most ticks for which the budget left quiet goroutines alone; 32 (4 in a timeline) when it never did
 	CPU        time.Duration // of the sampling thread, by its own clock
 	Slowest    time.Duration // the longest tick
 	RealTime   bool          // the sampling thread had real-time priority (SCHED_FIFO)
