@@ -3,6 +3,7 @@ package chrome
 
 import (
 	"context"
+	"errors"
 	"os/exec"
 	"strings"
 	"sync"
@@ -44,15 +45,18 @@ func (w *Watch) event(e any) {
 // Start starts a headless Chromium for chromedp.Run, or skips the test where there is none.
 func Start(t *testing.T) (context.Context, *Watch) {
 	t.Helper()
-	exe := ""
+	var exe string
+	var err error
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if path, err := exec.LookPath(name); err == nil {
-			exe = path
+		if exe, err = exec.LookPath(name); err == nil {
 			break
 		}
 	}
-	if exe == "" {
-		t.Skip("no chromium here")
+	if errors.Is(err, exec.ErrNotFound) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(exe), chromedp.NoSandbox,
 		chromedp.WindowSize(1280, 900), chromedp.WSURLReadTimeout(60*time.Second), chromedp.Flag("disable-dev-shm-usage", true))

@@ -2,6 +2,7 @@ package diff
 
 import (
 	"bytes"
+	"os"
 	"strings"
 	"testing"
 
@@ -10,27 +11,13 @@ import (
 	"github.com/mayfly-profiler/mayfly/internal/samples"
 )
 
-// tiny is a valid profile, not compressed.
+// tiny is a valid profile, not compressed: three samples of 3, 1 and 1 ms a second apart, the first in main.f with the label k=v.
 func tiny(t testing.TB) []byte {
-	f := &profile.Function{ID: 1, Name: "main.f", Filename: "/src/main.go", StartLine: 3}
-	l := &profile.Location{ID: 1, Address: 0x1000, Line: []profile.Line{{Function: f, Line: 5}}}
-	bare := &profile.Location{ID: 2, Address: 0x2000}
-	p := &profile.Profile{
-		SampleType: []*profile.ValueType{{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"}},
-		Sample: []*profile.Sample{
-			{Location: []*profile.Location{l, bare}, Value: []int64{3, 3e6}, Label: map[string][]string{"k": {"v"}},
-				NumLabel: map[string][]int64{"end_timestamp_ns": {1e18}}},
-			{Location: []*profile.Location{bare}, Value: []int64{1, 1e6}, NumLabel: map[string][]int64{"end_timestamp_ns": {1e18 + 1e9}}},
-			{Value: []int64{1, 1e6}, NumLabel: map[string][]int64{"end_timestamp_ns": {1e18 + 2e9}}},
-		},
-		Location: []*profile.Location{l, bare}, Function: []*profile.Function{f}, DurationNanos: 1e9,
-		Comments: []string{"mayfly.kernel=6.18"},
-	}
-	var b bytes.Buffer
-	if err := p.WriteUncompressed(&b); err != nil {
+	b, err := os.ReadFile("../samples/testdata/tiny.pb")
+	if err != nil {
 		t.Fatal(err)
 	}
-	return b.Bytes()
+	return b
 }
 
 // FuzzRead reads anything and compares it with itself in every way.

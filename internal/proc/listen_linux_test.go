@@ -16,6 +16,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/mayfly-profiler/mayfly/internal/target"
 )
 
 // What the test process listens at by TCP is found, and nothing else that it has open.
@@ -75,9 +77,7 @@ func TestDial(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Start(); err != nil {
-		t.Skip("a network namespace needs CAP_SYS_ADMIN: ", err)
-	}
+	target.Need(t, c.Start()) // a network namespace needs CAP_SYS_ADMIN
 	defer func() { c.Process.Kill(); c.Wait() }()
 	address, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
