@@ -102,7 +102,7 @@ func runCompare(ctx context.Context, e *env, f *compareFlags) error {
 	if err != nil {
 		return usagef("compare: %w", err)
 	}
-	if err := checkOutput(f.output); err != nil {
+	if err := checkOutput(e, f.output); err != nil {
 		return err
 	}
 	var standard, mayfly *profile.Profile
@@ -120,7 +120,7 @@ func runCompare(ctx context.Context, e *env, f *compareFlags) error {
 	} else if err != nil {
 		return err
 	}
-	return writeOutput(e, f.output, func(w io.Writer) error { return format.Write(w, r) })
+	return writeOutput(e, output{f.output, contentOf(format.Name)}, func(w io.Writer) error { return format.Write(w, r) })
 }
 
 // read reads [DEFAULT] MAYFLY.

@@ -69,7 +69,7 @@ func runDemo(ctx context.Context, e *env, length time.Duration, dir string) erro
 		return usagef("demo: %s is too short: the default profile takes a second at least", length)
 	}
 	for _, name := range []string{demoFile, defaultFile} {
-		if err := checkOutput(filepath.Join(dir, name)); err != nil {
+		if err := checkOutput(e, filepath.Join(dir, name)); err != nil {
 			return err
 		}
 	}
@@ -172,7 +172,8 @@ func (d *demoRun) report(dir string) error {
 }
 
 func writeProfile(e *env, path string, p *profile.Profile) error {
-	return writeOutput(e, path, func(w io.Writer) error { return export.ForFile(path).Write(w, p) })
+	format := export.ForFile(path)
+	return writeOutput(e, output{path, contentOf(format.Name)}, func(w io.Writer) error { return format.Write(w, p) })
 }
 
 // withoutGoroutines drops the goroutine ids and merges what they told apart.

@@ -125,7 +125,7 @@ func runDiff(e *env, f *diffFlags) (err error) {
 	if d.format, err = diff.ByName(f.format); err != nil {
 		return usagef("diff: %w", err)
 	}
-	if err := checkOutput(f.output); err != nil {
+	if err := checkOutput(e, f.output); err != nil {
 		return err
 	}
 	var budget *diff.Budget
@@ -206,7 +206,7 @@ func (d *diffRun) finish(e *env, r *diff.Result) error {
 	incomparable := r.Outcome == diff.Incomparable
 	if !incomparable || d.format.Name != "text" && d.format.Name != "pprof" {
 		doc := &diff.Document{Result: r, Before: d.stacks[0], After: d.stacks[1]}
-		if err := writeOutput(e, d.flags.output, func(w io.Writer) error { return d.format.Write(w, doc) }); err != nil {
+		if err := writeOutput(e, output{d.flags.output, contentOf(d.format.Name)}, func(w io.Writer) error { return d.format.Write(w, doc) }); err != nil {
 			return err
 		}
 	}

@@ -107,7 +107,7 @@ func takeRecording(t *testing.T, pid int, path string, o profiler.Options) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := writeOutput(processEnv(), path, func(w io.Writer) error { return rec.Profile.Write(w) }); err != nil {
+	if err := writeOutput(processEnv(), output{path: path}, func(w io.Writer) error { return rec.Profile.Write(w) }); err != nil {
 		t.Fatal(err)
 	}
 }

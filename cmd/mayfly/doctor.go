@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mayfly-profiler/mayfly/internal/printable"
 	"github.com/mayfly-profiler/mayfly/internal/proc"
 )
 
@@ -65,7 +66,7 @@ The exit code is 0 when nothing is missing and 1 otherwise.`,
 			if asJSON {
 				err = e.json(r)
 			} else {
-				err = r.print(e.stdout, palette(e.colour(e.stdout)))
+				err = r.print(raw(e.stdout), palette(e.colour(e.stdout)))
 			}
 			if err == nil && !r.Works {
 				return &exitError{code: codeFailed}
@@ -148,7 +149,7 @@ func printChecks(b *strings.Builder, title string, checks []check, colours palet
 	}
 	b.WriteString(title + "\n")
 	for _, c := range checks {
-		fmt.Fprintf(b, "  %s  %-*s  %s\n", colours.status(c.Status), wide, c.Name, c.Found)
+		fmt.Fprintf(b, "  %s  %-*s  %s\n", colours.status(c.Status), wide, c.Name, printable.Line(c.Found))
 		indent := strings.Repeat(" ", wide+13)
 		if c.Without != "" {
 			b.WriteString(indent + "without it: " + c.Without + "\n")

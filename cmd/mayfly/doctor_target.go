@@ -7,13 +7,14 @@ import (
 	"strings"
 
 	"github.com/mayfly-profiler/mayfly/internal/goruntime"
+	"github.com/mayfly-profiler/mayfly/internal/printable"
 	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"github.com/mayfly-profiler/mayfly/symbolize"
 )
 
 // targetChecks returns what is to be said of one process: what a recording of it can know.
 func targetChecks(p *proc.Process) []check {
-	checks := []check{{Name: "process", Status: ok, Found: printable(commandLine(p)) + ", user " + userOf(p)}}
+	checks := []check{{Name: "process", Status: ok, Found: printable.Line(commandLine(p)) + ", user " + userOf(p)}}
 	exe, err := p.Exe()
 	if err != nil {
 		return append(checks, denied("executable", missing, "nothing is known about the program", err))
@@ -43,20 +44,20 @@ func commandLine(p *proc.Process) string {
 // denied is the check of something that we were not let to. Errors of package proc end in their
 // remedy.
 func denied(name string, s status, without string, err error) check {
-	return check{Name: name, Status: s, Found: printable(err.Error()), Without: without}
+	return check{Name: name, Status: s, Found: printable.Line(err.Error()), Without: without}
 }
 
 func symbols(exe *os.File) check {
 	b, err := symbolize.OpenGo(exe)
 	if err != nil {
-		return check{"symbols", missing, printable(err.Error()), "stacks without function names",
+		return check{"symbols", missing, printable.Line(err.Error()), "stacks without function names",
 			"rebuild the program with a Go release from 1.18 on"}
 	}
 	functions := 0
 	for range b.Funcs() {
 		functions++
 	}
-	return check{Name: "symbols", Status: ok, Found: fmt.Sprintf("%d functions in pclntab, build ID %s", functions, printable(b.BuildID()))}
+	return check{Name: "symbols", Status: ok, Found: fmt.Sprintf("%d functions in pclntab, build ID %s", functions, printable.Line(b.BuildID()))}
 }
 
 func memory(p *proc.Process) check {
@@ -72,19 +73,19 @@ func layout(exe *os.File) []check {
 	if err != nil {
 		return []check{unknownLayout(err)}
 	}
-	found := check{Name: "runtime layout", Status: ok, Found: printable(l.Version) + ", from " + l.From}
+	found := check{Name: "runtime layout", Status: ok, Found: printable.Line(l.Version) + ", from " + l.From}
 	if l.Doubt != "" {
-		found.Found += ": " + printable(l.Doubt)
+		found.Found += ": " + printable.Line(l.Doubt)
 	}
 	return []check{found, labels(l), current(l)}
 }
 
 func unknownLayout(err error) check {
-	c := check{"runtime layout", limited, printable(err.Error()), "no goroutine ids, states and labels",
+	c := check{"runtime layout", limited, printable.Line(err.Error()), "no goroutine ids, states and labels",
 		"build the program with a Go release that mayfly knows"}
 	var unknown *goruntime.UnknownVersionError
 	if errors.As(err, &unknown) {
-		c.Found = printable(fmt.Sprintf("%s on %s is not known: %v", unknown.Version, unknown.Arch, unknown.Err))
+		c.Found = printable.Line(fmt.Sprintf("%s on %s is not known: %v", unknown.Version, unknown.Arch, unknown.Err))
 		c.Remedy = "build the program with DWARF (without -ldflags=-w), or use a newer mayfly"
 	}
 	return c

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mayfly-profiler/mayfly/internal/printable"
 	"github.com/mayfly-profiler/mayfly/profiler"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
@@ -145,15 +146,15 @@ func began(g profiler.Goroutine) string {
 	if g.Function == "" {
 		return ""
 	}
-	return "; it began in " + g.Function
+	return "; it began in " + printable.Line(g.Function)
 }
 
 // doing is a goroutine's state, and who it waits for.
 func doing(g profiler.Goroutine, peer string) string {
 	if peer == "" {
-		return string(g.State)
+		return printable.Line(string(g.State))
 	}
-	return fmt.Sprintf("%s, %s %s", g.State, g.IO, printable(peer))
+	return printable.Line(fmt.Sprintf("%s, %s %s", g.State, g.IO, peer))
 }
 
 func (x *group) print(w *bufio.Writer) {
@@ -168,7 +169,7 @@ func (x *group) print(w *bufio.Writer) {
 		fmt.Fprintf(w, "%d goroutines [%s] %s", len(x.ids), doing(g, g.PeerGroup), ids)
 	}
 	for _, l := range g.Labels {
-		fmt.Fprintf(w, " %s=%q", printable(l.Key), l.Value)
+		fmt.Fprintf(w, " %s=%q", printable.Line(l.Key), l.Value)
 	}
 	fmt.Fprintln(w)
 	switch {
@@ -178,14 +179,14 @@ func (x *group) print(w *bufio.Writer) {
 		fmt.Fprintf(w, "\t(ran while its stack was read%s)\n", began(g))
 	}
 	for _, f := range g.Stack {
-		fmt.Fprintf(w, "\t%s\n\t\t%s:%d\n", f.Func, f.File, f.Line)
+		fmt.Fprintf(w, "\t%s\n\t\t%s:%d\n", printable.Line(f.Func), printable.Line(f.File), f.Line)
 	}
 	if c := g.CreatedBy; c != nil {
-		fmt.Fprintf(w, "\tcreated by %s", c.Func)
+		fmt.Fprintf(w, "\tcreated by %s", printable.Line(c.Func))
 		if len(x.ids) == 1 && g.Parent != 0 {
 			fmt.Fprintf(w, " in goroutine %d", g.Parent)
 		}
-		fmt.Fprintf(w, "\n\t\t%s:%d\n", c.File, c.Line)
+		fmt.Fprintf(w, "\n\t\t%s:%d\n", printable.Line(c.File), c.Line)
 	}
 	fmt.Fprintln(w)
 }

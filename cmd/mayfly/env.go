@@ -7,10 +7,13 @@ import (
 	"os"
 
 	"golang.org/x/term"
+
+	"github.com/mayfly-profiler/mayfly/internal/printable"
 )
 
 // env is all that a command may know of the process around it, so that tests can hand it
-// something else. Data goes to stdout, words to stderr.
+// something else. Data goes to stdout, words to stderr. Both let no control character through, since much
+// of what is printed was written by the target; raw is for bytes that are mayfly's own.
 type env struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
@@ -24,10 +27,23 @@ func processEnv() *env {
 	return &env{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv}
 }
 
+// printable makes stdout and stderr safe for everything that is printed from here on.
+func (e *env) printable() {
+	e.stdout, e.stderr = printable.NewText(raw(e.stdout)), printable.NewText(raw(e.stderr))
+}
+
+// raw returns the writer behind one that lets no control character through.
+func raw(w io.Writer) io.Writer {
+	if p, ok := w.(*printable.Writer); ok {
+		return p.Unwrap()
+	}
+	return w
+}
+
 // warn prints one line that matters even with -q.
 func (e *env) warn(format string, args ...any) {
 	e.clear()
-	fmt.Fprintf(e.stderr, "mayfly: "+format+"\n", args...)
+	fmt.Fprintln(e.stderr, "mayfly: "+oneLine(fmt.Sprintf(format, args...)))
 }
 
 // say prints one line on stderr unless -q.
@@ -53,7 +69,7 @@ func (e *env) clear() {
 
 // json prints v as the one JSON object of a command with --json.
 func (e *env) json(v any) error {
-	enc := json.NewEncoder(e.stdout)
+	enc := json.NewEncoder(jsonText.writer(e.stdout))
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	return enc.Encode(v)
@@ -67,6 +83,9 @@ func (e *env) colour(w io.Writer) bool {
 
 // terminal returns the file descriptor behind w, a Reader or Writer, if it is a terminal, else -1.
 func terminal(w any) int {
+	if p, ok := w.(io.Writer); ok {
+		w = raw(p)
+	}
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		return int(f.Fd())
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+
+	"github.com/mayfly-profiler/mayfly/internal/printable"
 )
 
 func TestExit(t *testing.T) {
@@ -30,7 +32,7 @@ func TestExit(t *testing.T) {
 }
 
 func TestPrintable(t *testing.T) {
-	if got, want := printable("ä\x1b[31m\n"), "ä\ufffd[31m\ufffd"; got != want {
+	if got, want := printable.Line("ä\x1b[31m\n"), "ä\ufffd[31m\ufffd"; got != want {
 		t.Errorf("printable = %q, want %q", got, want)
 	}
 }

@@ -9,10 +9,9 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
-	"strings"
-	"unicode"
 
 	"github.com/mayfly-profiler/mayfly/internal/goruntime"
+	"github.com/mayfly-profiler/mayfly/internal/printable"
 	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"github.com/mayfly-profiler/mayfly/symbolize"
 )
@@ -50,7 +49,7 @@ func lookInto(p *proc.Process) (goProcess, error) {
 	}
 	g.PID, g.User = p.PID(), userOf(p)
 	if b, err := symbolize.OpenGo(exe); err == nil {
-		g.BuildID = printable(b.BuildID())
+		g.BuildID = printable.Line(b.BuildID())
 	}
 	g.Labels, g.LabelsWhy = readableLabels(p, exe)
 	return g, nil
@@ -62,9 +61,9 @@ func identify(p *proc.Process, exe io.ReaderAt) (goProcess, error) {
 	if err != nil {
 		return goProcess{}, errNotGo
 	}
-	g := goProcess{GoVersion: printable(stamp.GoVersion), Main: printable(stamp.Path), Module: printable(stamp.Main.Path)}
+	g := goProcess{GoVersion: printable.Line(stamp.GoVersion), Main: printable.Line(stamp.Path), Module: printable.Line(stamp.Main.Path)}
 	if g.Main == "" || g.Main == "command-line-arguments" {
-		g.Main = printable(programName(p)) // built from files, or by a tool that does not say
+		g.Main = printable.Line(programName(p)) // built from files, or by a tool that does not say
 	}
 	return g, nil
 }
@@ -83,17 +82,17 @@ func readableLabels(p *proc.Process, exe io.ReaderAt) (bool, string) {
 	if err != nil {
 		var unknown *goruntime.UnknownVersionError
 		if errors.As(err, &unknown) {
-			return false, fmt.Sprintf("layout of %s on %s is not known", printable(unknown.Version), printable(unknown.Arch))
+			return false, fmt.Sprintf("layout of %s on %s is not known", printable.Line(unknown.Version), printable.Line(unknown.Arch))
 		}
-		return false, printable(err.Error())
+		return false, printable.Line(err.Error())
 	}
 	if layout.Labels == goruntime.LabelsNone {
-		return false, printable(layout.Version) + " has no labels that can be read"
+		return false, printable.Line(layout.Version) + " has no labels that can be read"
 	}
 	if err := readMemory(p); err != nil {
-		return false, printable(err.Error())
+		return false, printable.Line(err.Error())
 	}
-	return true, "layout of " + printable(layout.Version) + " from " + layout.From
+	return true, "layout of " + printable.Line(layout.Version) + " from " + layout.From
 }
 
 // readMemory reads a few bytes of the process.
@@ -119,17 +118,7 @@ func userOf(p *proc.Process) string {
 	}
 	id := strconv.Itoa(uid)
 	if u, err := user.LookupId(id); err == nil {
-		return printable(u.Username)
+		return printable.Line(u.Username)
 	}
 	return id
-}
-
-// printable replaces what could do harm to a terminal.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return unicode.ReplacementChar
-	}, s)
 }

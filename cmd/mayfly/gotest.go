@@ -14,6 +14,8 @@ import (
 
 	"github.com/google/pprof/profile"
 	"github.com/spf13/pflag"
+
+	"github.com/mayfly-profiler/mayfly/internal/printable"
 )
 
 // `go test` builds a test binary and executes it; the binary is what is to be recorded, not the go
@@ -56,11 +58,8 @@ func (f *recordFlags) checkGoTest() error {
 
 // recordGoTest records the test binaries that a go test executes, and passes its exit code on.
 func recordGoTest(ctx context.Context, e *env, f *recordFlags) error {
-	path, _, err := outputPath(f.output)
+	path, err := filepath.Abs(f.output)
 	if err != nil {
-		return err
-	}
-	if path, err = filepath.Abs(path); err != nil {
 		return fmt.Errorf("write %s: %w", f.output, err)
 	}
 	dir, err := os.MkdirTemp(filepath.Dir(path), ".mayfly-")
@@ -205,12 +204,12 @@ func (t tested) benchmarks() []string {
 func (t tested) tell(e *env, path string) {
 	what := "no benchmark in it"
 	if names := t.benchmarks(); len(names) > 0 {
-		what = "label benchmark: " + printable(strings.Join(names, ", "))
+		what = "label benchmark: " + printable.Line(strings.Join(names, ", "))
 	}
 	e.say("%s: %s of the test binary, %s", path, seconds(t.p.DurationNanos), what)
 	for _, c := range t.p.Comments {
 		if why, ok := strings.CutPrefix(c, "mayfly.denied="); ok && why != "" {
-			e.warn("missing: %s", printable(why))
+			e.warn("missing: %s", why)
 		}
 	}
 }

@@ -8,108 +8,222 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+
+	"github.com/mayfly-profiler/mayfly/internal/printable"
 )
 
 // A recording that took ten minutes must not end as half a file, nor destroy the good file of
 // yesterday. So a file is written under a temporary name in the same folder, synced and then
-// renamed: readers see the old one or the whole new one. "-" is stdout. What exists and is no
-// regular file (a pipe, /dev/null) is written to as it is: renaming would replace the device.
+// renamed: readers see the old one or the whole new one. "-" is stdout.
+//
+// mayfly runs as root in folders where others may write too, such as /tmp. So a symbolic link is
+// replaced and never followed, whoever made it; files are for their owner only, since label values,
+// addresses of peers and of the kernel are in them; and a pipe of somebody else is not written to.
+
+// content says what is written: what stands in text must not reach a terminal as it is.
+type content int
+
+const (
+	binaryData content = iota
+	plainText
+	jsonText
+)
+
+// contentOf tells the content of a format by its name.
+func contentOf(format string) content {
+	switch format {
+	case "pprof":
+		return binaryData
+	case "json":
+		return jsonText
+	}
+	return plainText
+}
+
+// writer returns w fit for the content.
+func (c content) writer(w io.Writer) io.Writer {
+	switch c {
+	case binaryData:
+		return raw(w)
+	case jsonText:
+		return printable.NewJSON(raw(w))
+	}
+	return printable.NewText(raw(w))
+}
+
+// output is a place to write to.
+type output struct {
+	path    string
+	content content
+}
 
 // checkOutput finds out before a recording begins whether path can be written to after it.
-func checkOutput(path string) error {
+func checkOutput(e *env, path string) error {
 	if path == "-" {
 		return nil
 	}
-	path, direct, err := outputPath(path)
+	direct, err := inspect(e, path)
 	if err != nil || direct {
 		return err
 	}
-	f, err := createTemp(path)
+	f, err := newFile(path)
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Close(), os.Remove(f.Name()))
+	f.discard()
+	return nil
 }
 
-// writeOutput has write fill the file at path, or stdout for "-". If anything fails, the file
+// writeOutput has write fill the file at o.path, or stdout for "-". If anything fails, the file
 // that was there before is untouched.
-func writeOutput(e *env, path string, write func(io.Writer) error) error {
-	if path == "-" {
-		return write(e.stdout)
+func writeOutput(e *env, o output, write func(io.Writer) error) error {
+	if o.path == "-" {
+		return write(o.content.writer(e.stdout))
 	}
-	path, direct, err := outputPath(path)
+	direct, err := inspect(e, o.path)
 	if err != nil {
 		return err
 	}
 	if direct {
-		return writeDirect(path, write)
+		return writeDirect(e, o, write)
 	}
-	f, err := createTemp(path)
+	f, err := newFile(o.path)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // gone already when all went well
-	err = write(f)
-	if err == nil {
-		err = f.Sync()
+	defer f.discard() // nothing is left of it when all went well
+	giveToCaller(e, f.File)
+	if err := write(o.content.writer(f.File)); err != nil {
+		return writeError(o.path, err)
 	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return writeError(path, err)
-	}
-	syncDir(filepath.Dir(path))
-	return nil
+	return f.commit()
 }
 
-// outputPath follows symbolic links, so that the file is replaced and not the link to it, and
-// says whether path is to be opened as it is.
-func outputPath(path string) (_ string, direct bool, err error) {
+// inspect says whether what is at path is to be written to as it is: a device, or a pipe of one's own.
+func inspect(e *env, path string) (direct bool, err error) {
 	if path == "" {
-		return "", false, errors.New("output: the file name is empty, use - for stdout")
+		return false, errors.New("output: the file name is empty, use - for stdout")
 	}
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
+	look := os.Lstat
+	if ofSystem(path) {
+		look = os.Stat // /dev/stdout, /dev/fd/63
 	}
-	st, err := os.Stat(path)
+	st, err := look(path)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return path, false, nil
+	case errors.Is(err, fs.ErrNotExist) && !ofSystem(path):
+		return false, nil
 	case err != nil:
-		return "", false, writeError(path, err)
+		return false, writeError(path, err)
 	case st.IsDir():
-		return "", false, fmt.Errorf("write %s: is a folder, name a file in it", path)
+		return false, fmt.Errorf("write %s: is a folder, name a file in it", path)
+	case ofSystem(path):
+		return true, nil
+	case st.Mode().IsRegular(), st.Mode()&fs.ModeSymlink != 0:
+		return false, nil
+	case !ours(e, st):
+		return false, fmt.Errorf("write %s: is a %s that belongs to somebody else: name another file", path, kindOf(st.Mode()))
 	}
-	return path, !st.Mode().IsRegular(), nil
+	return true, nil
 }
 
-func writeDirect(path string, write func(io.Writer) error) error {
-	f, err := os.OpenFile(path, os.O_WRONLY, 0)
-	if err != nil {
-		return writeError(path, err)
+// kindOf names what is no regular file.
+func kindOf(m fs.FileMode) string {
+	switch {
+	case m&fs.ModeNamedPipe != 0:
+		return "pipe"
+	case m&fs.ModeSocket != 0:
+		return "socket"
 	}
-	err = write(f)
+	return "device"
+}
+
+// ofSystem says whether path is in a folder that the kernel or root fills: what is there is opened, never replaced.
+func ofSystem(path string) bool {
+	abs, err := filepath.Abs(path)
+	return err == nil && (filepath.Dir(abs) == "/dev" || strings.HasPrefix(abs, "/dev/fd/") || strings.HasPrefix(abs, "/proc/"))
+}
+
+// errNoReader says that a pipe would have been waited for.
+var errNoReader = errors.New("nobody reads from this pipe yet: start its reader first")
+
+// writeDirect writes to a device or a pipe. It does not wait for the reader of a pipe: where there is none the
+// recording would never end.
+func writeDirect(e *env, o output, write func(io.Writer) error) error {
+	f, err := os.OpenFile(o.path, os.O_WRONLY|openFlags(o.path), 0)
+	if err != nil {
+		return writeError(o.path, noReader(err))
+	}
+	if st, serr := f.Stat(); serr != nil || !ofSystem(o.path) && !ours(e, st) {
+		err = errors.Join(serr, fs.ErrPermission) // it is not what inspect saw
+	} else {
+		err = write(o.content.writer(f))
+	}
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}
 	if err != nil {
-		return writeError(path, err)
+		return writeError(o.path, err)
 	}
 	return nil
 }
 
-// createTemp creates a file beside path, with the rights that a plain create would give.
-func createTemp(path string) (*os.File, error) {
+// newOutput is a file that does not have its name yet.
+type newOutput struct {
+	*os.File
+	dir        *os.Root
+	temp, path string
+}
+
+// newFile creates a file in the folder of path, for its owner only. The folder is opened once: what is made and
+// renamed is in it, wherever its name leads to later.
+func newFile(path string) (*newOutput, error) {
 	dir, base := filepath.Split(path)
-	f, err := os.OpenFile(filepath.Join(dir, "."+base+"."+rand.Text()[:8]), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	root, err := os.OpenRoot(filepath.Clean(dir))
 	if err != nil {
 		return nil, writeError(path, err)
 	}
+	f := &newOutput{dir: root, temp: "." + base + "." + rand.Text()[:8], path: path}
+	if f.File, err = root.OpenFile(f.temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
+		root.Close()
+		return nil, writeError(path, err)
+	}
 	return f, nil
+}
+
+// commit gives the file its name.
+func (f *newOutput) commit() error {
+	err := f.Sync()
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = f.dir.Rename(f.temp, filepath.Base(f.path))
+	}
+	if err != nil {
+		return writeError(f.path, err)
+	}
+	f.temp = ""
+	f.syncDir()
+	return nil
+}
+
+// discard removes the file if it did not get its name.
+func (f *newOutput) discard() {
+	f.Close()
+	if f.temp != "" {
+		f.dir.Remove(f.temp)
+	}
+	f.dir.Close()
+}
+
+// syncDir makes the rename durable where folders can be synced; where they cannot, it is as
+// durable as the system makes it.
+func (f *newOutput) syncDir() {
+	if d, err := f.dir.Open("."); err == nil {
+		_ = d.Sync()
+		_ = d.Close()
+	}
 }
 
 // writeError names the file that was asked for and not the temporary one.
@@ -128,13 +242,4 @@ func cause(err error) error {
 		return le.Err
 	}
 	return err
-}
-
-// syncDir makes the rename durable where folders can be synced; where they cannot, it is as
-// durable as the system makes it.
-func syncDir(dir string) {
-	if d, err := os.Open(dir); err == nil {
-		_ = d.Sync()
-		_ = d.Close()
-	}
 }

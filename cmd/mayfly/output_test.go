@@ -21,12 +21,12 @@ func hello(w io.Writer) error {
 func TestWriteOutput(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "out.pb.gz")
-	if err := checkOutput(path); err != nil {
+	if err := checkOutput(&env{}, path); err != nil {
 		t.Fatal(err)
 	}
 	wantFiles(t, dir)
 	for range 2 { // a new file, then over an old one
-		if err := writeOutput(&env{}, path, hello); err != nil {
+		if err := writeOutput(&env{}, output{path: path}, hello); err != nil {
 			t.Fatal(err)
 		}
 		wantFile(t, path, "hello")
@@ -41,7 +41,7 @@ func TestWriteOutputFails(t *testing.T) {
 	if err := os.WriteFile(path, []byte("old"), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	err := writeOutput(&env{}, path, func(w io.Writer) error {
+	err := writeOutput(&env{}, output{path: path}, func(w io.Writer) error {
 		_ = hello(w)
 		return &fs.PathError{Op: "write", Path: ".out.GARBLED", Err: syscall.ENOSPC}
 	})
@@ -56,7 +56,7 @@ func TestWriteOutputPanics(t *testing.T) {
 	dir := t.TempDir()
 	func() {
 		defer func() { _ = recover() }()
-		_ = writeOutput(&env{}, filepath.Join(dir, "out"), func(io.Writer) error { panic("encoder") })
+		_ = writeOutput(&env{}, output{path: filepath.Join(dir, "out")}, func(io.Writer) error { panic("encoder") })
 	}()
 	wantFiles(t, dir)
 }
@@ -64,10 +64,10 @@ func TestWriteOutputPanics(t *testing.T) {
 func TestOutputRefuses(t *testing.T) {
 	dir := t.TempDir()
 	for _, path := range []string{"", dir, filepath.Join(dir, "no", "such", "folder")} {
-		if err := checkOutput(path); err == nil {
-			t.Errorf("checkOutput(%q) = nil", path)
+		if err := checkOutput(&env{}, path); err == nil {
+			t.Errorf("checkOutput(&env{}, %q) = nil", path)
 		}
-		if err := writeOutput(&env{}, path, hello); err == nil || strings.Contains(err.Error(), "\n") {
+		if err := writeOutput(&env{}, output{path: path}, hello); err == nil || strings.Contains(err.Error(), "\n") {
 			t.Errorf("writeOutput(%q) = %v, want an error of one line", path, err)
 		}
 	}
@@ -76,10 +76,10 @@ func TestOutputRefuses(t *testing.T) {
 
 func TestWriteOutputStdout(t *testing.T) {
 	var out bytes.Buffer
-	if err := checkOutput("-"); err != nil {
+	if err := checkOutput(&env{}, "-"); err != nil {
 		t.Error(err)
 	}
-	if err := writeOutput(&env{stdout: &out}, "-", hello); err != nil || out.String() != "hello" {
+	if err := writeOutput(&env{stdout: &out}, output{path: "-"}, hello); err != nil || out.String() != "hello" {
 		t.Errorf("stdout = %q, %v", out.String(), err)
 	}
 }
@@ -89,38 +89,45 @@ func TestWriteOutputDevice(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		return // has no device files
 	}
-	if err := checkOutput(os.DevNull); err != nil {
+	if err := checkOutput(&env{}, os.DevNull); err != nil {
 		t.Error(err)
 	}
-	if err := writeOutput(&env{}, os.DevNull, hello); err != nil {
+	if err := writeOutput(&env{}, output{path: os.DevNull}, hello); err != nil {
 		t.Error(err)
 	}
 	if st, err := os.Stat(os.DevNull); err != nil || st.Mode().IsRegular() {
 		t.Fatalf("%s was replaced: %v, %v", os.DevNull, st, err)
 	}
 	if _, err := os.Stat("/dev/full"); err == nil {
-		if err := writeOutput(&env{}, "/dev/full", hello); !errors.Is(err, syscall.ENOSPC) {
+		if err := writeOutput(&env{}, output{path: "/dev/full"}, hello); !errors.Is(err, syscall.ENOSPC) {
 			t.Errorf("writing to a full device: %v, want ENOSPC", err)
 		}
 	}
 }
 
-// TestWriteOutputLink shows that the file behind a link is replaced, and the link stays.
+// TestWriteOutputLink shows that a link is replaced, whoever made it, and that what it leads to stays as it was.
 func TestWriteOutputLink(t *testing.T) {
 	dir := t.TempDir()
-	path, link := filepath.Join(dir, "out"), filepath.Join(dir, "link")
-	if err := os.WriteFile(path, nil, 0o666); err != nil {
+	path, link := filepath.Join(dir, "important"), filepath.Join(dir, "mayfly.pb.gz")
+	if err := os.WriteFile(path, []byte("important"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink(path, link); err != nil {
-		return // this system has no links for us
-	}
-	if err := writeOutput(&env{}, link, hello); err != nil {
-		t.Fatal(err)
-	}
-	wantFile(t, path, "hello")
-	if st, err := os.Lstat(link); err != nil || st.Mode()&fs.ModeSymlink == 0 {
-		t.Errorf("the link was replaced: %v, %v", st, err)
+	for _, to := range []string{path, filepath.Join(dir, "nowhere")} {
+		if err := os.Symlink(to, link); err != nil {
+			return // this system has no links for us
+		}
+		if err := checkOutput(&env{}, link); err != nil {
+			t.Error(err)
+		}
+		if err := writeOutput(&env{}, output{path: link}, hello); err != nil {
+			t.Fatal(err)
+		}
+		wantFile(t, path, "important")
+		wantFile(t, link, "hello")
+		wantFiles(t, dir, "important", "mayfly.pb.gz")
+		if err := os.Remove(link); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/term"
+
+	"github.com/mayfly-profiler/mayfly/internal/printable"
 )
 
 // progressEvery is the shortest time between two pictures of the progress line. More than 4 Hz
@@ -32,7 +34,7 @@ func progressLine(e *env) *progress {
 	p := &progress{now: time.Now, width: func() int { return 80 }}
 	fd := terminal(e.stderr)
 	if fd >= 0 && !e.quiet && e.getenv("TERM") != "dumb" {
-		p.w = e.stderr
+		p.w = raw(e.stderr)
 		p.width = func() int {
 			if w, _, err := term.GetSize(fd); err == nil && w > 0 {
 				return w
@@ -56,7 +58,7 @@ func (p *progress) show(format string, args ...any) {
 		return
 	}
 	p.last, p.shown = now, true
-	fmt.Fprint(p.w, "\r\x1b[K"+cut(fmt.Sprintf(format, args...), p.width()-1))
+	fmt.Fprint(p.w, "\r\x1b[K"+cut(printable.Line(fmt.Sprintf(format, args...)), p.width()-1))
 }
 
 // clear takes the line away.

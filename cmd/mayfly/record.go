@@ -177,7 +177,7 @@ func record(ctx context.Context, e *env, f *recordFlags) (err error) {
 			return err
 		}
 	}
-	if err := checkOutput(f.output); err != nil {
+	if err := checkOutput(e, f.output); err != nil {
 		return err
 	}
 	if isGoTest(f.command) {
@@ -244,7 +244,7 @@ func finishRecord(e *env, f *recordFlags, rec *profiler.Recording, err error) er
 		return err
 	}
 	format, _ := f.writer()
-	werr := writeOutput(e, f.output, func(w io.Writer) error { return format.Write(w, rec.Profile) })
+	werr := writeOutput(e, output{f.output, contentOf(format.Name)}, func(w io.Writer) error { return format.Write(w, rec.Profile) })
 	if werr != nil {
 		return werr
 	}

@@ -128,7 +128,7 @@ func (f *reportFlags) options() (report.Options, error) {
 }
 
 func reportOn(ctx context.Context, e *env, f *reportFlags) error {
-	if err := checkOutput(f.output); err != nil {
+	if err := checkOutput(e, f.output); err != nil {
 		return err
 	}
 	in, err := f.input(ctx, e)
@@ -149,7 +149,7 @@ func reportOn(ctx context.Context, e *env, f *reportFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := writeOutput(e, f.output, func(w io.Writer) error { return report.Write(w, f.format, reports) }); err != nil {
+	if err := writeOutput(e, output{f.output, contentOf(f.format)}, func(w io.Writer) error { return report.Write(w, f.format, reports) }); err != nil {
 		return err
 	}
 	switch reports[0].Verdict { // the worst

@@ -18,6 +18,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/mayfly-profiler/mayfly/internal/printable"
 	"github.com/mayfly-profiler/mayfly/internal/when"
 	"github.com/mayfly-profiler/mayfly/profiler"
 )
@@ -316,7 +317,7 @@ func (fl *flight) dump(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	now := time.Now()
-	next, ok := fl.ring.Trigger(now, "http "+printable(r.RemoteAddr))
+	next, ok := fl.ring.Trigger(now, "http "+printable.Line(r.RemoteAddr))
 	if !ok {
 		w.Header().Set("Retry-After", strconv.Itoa(int(time.Until(next).Seconds())+1))
 		http.Error(w, "not again before "+next.UTC().Format(time.RFC3339), http.StatusTooManyRequests)

@@ -35,6 +35,7 @@ var commands = []func(*env) *cobra.Command{
 // run executes one command line. It prints everything but the error that it returns, which
 // exitCode and message turn into the end of the process.
 func run(ctx context.Context, e *env, args []string) error {
+	e.printable()
 	ran := false
 	root := rootCommand(e)
 	wrap(root, func() { ran = true })

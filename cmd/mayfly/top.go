@@ -147,7 +147,7 @@ func printTop(ctx context.Context, e *env, f *topFlags, by top.By) error {
 
 func (f *topFlags) print(e *env, t *top.Table) error {
 	if f.json {
-		return json.NewEncoder(e.stdout).Encode(newTopReport(f.pid, t))
+		return json.NewEncoder(jsonText.writer(e.stdout)).Encode(newTopReport(f.pid, t))
 	}
 	_, err := fmt.Fprintln(e.stdout, textTable(f.pid, t, f.rows))
 	return err

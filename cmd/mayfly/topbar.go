@@ -9,6 +9,7 @@ import (
 	"charm.land/lipgloss/v2"
 	"github.com/charmbracelet/x/ansi"
 
+	"github.com/mayfly-profiler/mayfly/internal/printable"
 	"github.com/mayfly-profiler/mayfly/internal/top"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
@@ -179,7 +180,7 @@ func (v *topView) legend(rows []top.Row) []string {
 	var lines []string
 	line, width := "", 0
 	for _, p := range names {
-		entry := ansi.Truncate(printable(p.name), max(v.width-4, 1), "…")
+		entry := ansi.Truncate(printable.Line(p.name), max(v.width-4, 1), "…")
 		if n := 4 + ansi.StringWidth(entry); width+n > v.width && width > 0 {
 			lines, line, width = append(lines, line), "", 0
 		}

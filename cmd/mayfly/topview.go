@@ -11,6 +11,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"github.com/mayfly-profiler/mayfly/internal/compare"
+	"github.com/mayfly-profiler/mayfly/internal/printable"
 	"github.com/mayfly-profiler/mayfly/internal/top"
 )
 
@@ -87,11 +88,11 @@ func (v *topView) rows() []top.Row {
 func rowName(by top.By, r *top.Row) string {
 	switch {
 	case r.Name != "" && by.Kind == top.Func:
-		return printable(base(r.Name))
+		return printable.Line(base(r.Name))
 	case r.Name != "":
-		return printable(r.Name)
+		return printable.Line(r.Name)
 	case by.Kind == top.Label:
-		return "(no " + printable(by.Key) + ")"
+		return "(no " + printable.Line(by.Key) + ")"
 	}
 	return "(no stack)"
 }
@@ -107,7 +108,7 @@ func base(name string) string {
 func heading(by top.By) string {
 	switch by.Kind {
 	case top.Label:
-		return printable(by.Key)
+		return printable.Line(by.Key)
 	case top.Func:
 		return "function"
 	}
@@ -178,7 +179,7 @@ func (v *topView) row(r *top.Row, name, bar int) string {
 func (v *topView) footer() []string {
 	var lines []string
 	if v.note != "" {
-		lines = append(lines, v.fit(v.note))
+		lines = append(lines, v.fit(printable.Line(v.note)))
 	}
 	keys := "q quit  s sort  l label  f functions  p pause  / filter  ? help"
 	if v.typing {
@@ -281,7 +282,7 @@ func textRow(name string, width int, r *top.Row) string {
 	var states []string
 	for i, s := range r.States[:min(len(r.States), 4)] {
 		if share := compare.Percent(s.NS, r.Wall()); i == 0 || share >= 1 {
-			states = append(states, fmt.Sprintf("%s %.0f %%", printable(s.Name), share))
+			states = append(states, fmt.Sprintf("%s %.0f %%", printable.Line(s.Name), share))
 		}
 	}
 	return fmt.Sprintf("%s%9s%9s%9s%12d  %s\n", pad(name, width), short(r.CPU), short(r.Runnable), short(r.Blocked), r.Goroutines, cmp.Or(strings.Join(states, ", "), "-"))

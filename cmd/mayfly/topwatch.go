@@ -12,6 +12,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/google/pprof/profile"
 
+	"github.com/mayfly-profiler/mayfly/internal/printable"
 	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"github.com/mayfly-profiler/mayfly/internal/top"
 	"github.com/mayfly-profiler/mayfly/profiler"
@@ -25,7 +26,7 @@ func watchTop(ctx context.Context, e *env, f *topFlags, by top.By) error {
 	m := &topModel{by: by, view: topView{
 		pid: f.pid, name: nameOf(f.pid), every: time.Duration(f.every), order: orderOf(f.order), colour: e.colour(e.stdout), width: 80, height: 24,
 	}}
-	p := tea.NewProgram(m, tea.WithContext(ctx), tea.WithInput(e.stdin), tea.WithOutput(e.stdout), tea.WithoutSignalHandler())
+	p := tea.NewProgram(m, tea.WithContext(ctx), tea.WithInput(e.stdin), tea.WithOutput(raw(e.stdout)), tea.WithoutSignalHandler())
 	ended := make(chan error, 1)
 	go func() {
 		err := f.stream(ctx, func(rec *profiler.Recording) error {
@@ -42,7 +43,7 @@ func watchTop(ctx context.Context, e *env, f *topFlags, by top.By) error {
 		err = nil // by ctx: SIGTERM
 	}
 	if m.view.table != nil {
-		fmt.Fprintln(e.stdout, m.view.leave())
+		fmt.Fprintln(raw(e.stdout), m.view.leave())
 	}
 	return errors.Join(err, serr)
 }
@@ -54,7 +55,7 @@ func nameOf(pid int) string {
 		return ""
 	}
 	defer p.Close()
-	return printable(programName(p))
+	return printable.Line(programName(p))
 }
 
 // sliceMsg is an interval, endMsg the end of the stream.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mayfly-profiler/mayfly/internal/diff"
 	"github.com/mayfly-profiler/mayfly/internal/flame"
+	"github.com/mayfly-profiler/mayfly/internal/printable"
 )
 
 // Format is one way to write a comparison.
@@ -162,18 +163,18 @@ func writeText(out io.Writer, r *Result) error {
 
 func writeMarkdown(out io.Writer, r *Result) error {
 	w := bufio.NewWriter(out)
-	fmt.Fprintf(w, "### mayfly compare: %s\n", diff.EscapeMarkdown(r.Sentence))
+	fmt.Fprintf(w, "### mayfly compare: %s\n", printable.Markdown(r.Sentence))
 	for _, t := range r.tables() {
 		fmt.Fprintf(w, "\n| %s |\n|%s\n", strings.Join(append([]string{"**" + t.Title + "**"}, t.Head[1:]...), " | "), strings.Repeat(" --- |", len(t.Head)))
 		for _, row := range t.Rows {
-			cells := []string{diff.CodeMarkdown(row[0])}
+			cells := []string{printable.MarkdownCode(row[0])}
 			for _, c := range row[1:] {
-				cells = append(cells, diff.EscapeMarkdown(c))
+				cells = append(cells, printable.Markdown(c))
 			}
 			fmt.Fprintf(w, "| %s |\n", strings.Join(cells, " | "))
 		}
 	}
-	fmt.Fprintf(w, "\n<sub>%s</sub>\n", diff.EscapeMarkdown(strings.Join(r.notes(), " · ")))
+	fmt.Fprintf(w, "\n<sub>%s</sub>\n", printable.Markdown(strings.Join(r.notes(), " · ")))
 	return w.Flush()
 }
 

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/mayfly-profiler/mayfly/internal/printable"
 )
 
 // markdownRows is how many rows a pull-request comment shows before it folds the rest.
@@ -16,8 +18,8 @@ var marks = map[Outcome]string{Improved: "✅", Same: "✅", Regressed: "❌", U
 // writeMarkdown writes a comment for a pull request.
 func writeMarkdown(out io.Writer, d *Document) error {
 	w, r := bufio.NewWriter(out), d.Result
-	fmt.Fprintf(w, "### %s mayfly diff: %s\n\n", marks[r.Outcome], EscapeMarkdown(r.Verdict()))
-	fmt.Fprintf(w, "base: %s · new: %s\n\n", EscapeMarkdown(r.Base.title()), EscapeMarkdown(r.New.title()))
+	fmt.Fprintf(w, "### %s mayfly diff: %s\n\n", marks[r.Outcome], printable.Markdown(r.Verdict()))
+	fmt.Fprintf(w, "base: %s · new: %s\n\n", printable.Markdown(r.Base.title()), printable.Markdown(r.New.title()))
 	r.markdownBudget(w)
 	shown, folded := r.rowsByColumn()
 	markdownTable(w, shown)
@@ -27,7 +29,7 @@ func writeMarkdown(out io.Writer, d *Document) error {
 		fmt.Fprintf(w, "</details>\n\n")
 	}
 	if len(r.Columns) > 0 {
-		fmt.Fprintf(w, "<sub>%s</sub>\n", EscapeMarkdown(strings.Join(r.footnotes(), " · ")))
+		fmt.Fprintf(w, "<sub>%s</sub>\n", printable.Markdown(strings.Join(r.footnotes(), " · ")))
 	}
 	return w.Flush()
 }
@@ -72,7 +74,7 @@ func markdownTable(w io.Writer, lines []line) {
 		if outcome == string(Regressed) || outcome == string(Improved) {
 			outcome = "**" + outcome + "**"
 		}
-		fmt.Fprintf(w, "| %s | %s | %s | %s | %s | %s |\n", l.column, CodeMarkdown(l.name), l.base, l.new, l.change, outcome)
+		fmt.Fprintf(w, "| %s | %s | %s | %s | %s | %s |\n", l.column, printable.MarkdownCode(l.name), l.base, l.new, l.change, outcome)
 	}
 	fmt.Fprintln(w)
 }
@@ -87,18 +89,7 @@ func (r *Result) markdownBudget(w io.Writer) {
 		if result != LimitKept {
 			result = "**" + result + "**"
 		}
-		fmt.Fprintf(w, "| %s | %s | %s |\n", CodeMarkdown(l.String()), l.measured(), result)
+		fmt.Fprintf(w, "| %s | %s | %s |\n", printable.MarkdownCode(l.String()), l.measured(), result)
 	}
 	fmt.Fprintln(w)
 }
-
-// CodeMarkdown keeps a name from being read as markup: names come from profiles, and profiles from anywhere.
-func CodeMarkdown(name string) string {
-	name = strings.NewReplacer("`", "'", "|", "\\|", "\n", " ", "\r", " ").Replace(name)
-	return "`" + name + "`"
-}
-
-var markup = strings.NewReplacer("<", "&lt;", ">", "&gt;", "*", "\\*", "_", "\\_", "`", "\\`", "[", "\\[", "]", "\\]", "|", "\\|", "@", "&#64;", "#", "\\#", "\n", " ", "\r", " ")
-
-// EscapeMarkdown keeps text from being read as markup, a mention or a reference.
-func EscapeMarkdown(text string) string { return markup.Replace(text) }

@@ -3,6 +3,8 @@ package report
 import (
 	"io"
 	"strings"
+
+	"github.com/mayfly-profiler/mayfly/internal/printable"
 )
 
 // WriteMarkdown writes reports for a pull request or an incident's page.
@@ -18,17 +20,17 @@ func WriteMarkdown(w io.Writer, reports []*Report) error {
 }
 
 func (p *printer) markdown(r *Report) {
-	p.printf("### %s\n", escape(r.headline()))
+	p.printf("### %s\n", printable.Markdown(r.headline()))
 	if note := r.note(); note != "" {
-		p.printf("\n%s\n", escape(note))
+		p.printf("\n%s\n", printable.Markdown(note))
 	}
 	if r.Why != "" {
-		p.printf("\n%s\n", escape(r.Why))
+		p.printf("\n%s\n", printable.Markdown(r.Why))
 	}
 	if r.Cause == nil {
 		return
 	}
-	p.printf("\n**%s**\n\n", escape(r.Cause.Sentence))
+	p.printf("\n**%s**\n\n", printable.Markdown(r.Cause.Sentence))
 	for i, row := range r.stateRows() {
 		p.printf("| %s |\n", strings.Join(row[:3], " | "))
 		if i == 0 {
@@ -37,19 +39,14 @@ func (p *printer) markdown(r *Report) {
 	}
 	p.printf("\n")
 	for i, step := range r.Cause.Chain {
-		p.printf("%s- %s\n", strings.Repeat("  ", i), escape(step))
+		p.printf("%s- %s\n", strings.Repeat("  ", i), printable.Markdown(step))
 	}
 	if c := r.Cause; c.Function != "" {
-		p.printf("\n`%s` %s\n", c.Function, c.Where())
+		p.printf("\n%s %s\n", printable.MarkdownCode(c.Function), printable.Markdown(c.Where()))
 	}
 	p.printf("\nConfidence %.0f %%. ", 100*r.Cause.Confidence)
 	for _, l := range r.Labels {
-		p.printf("`%s=%s`: %.0f %% of the slow requests, %.0f %% of the others. ", l.Key, l.Value, 100*l.Slow, 100*l.Fast)
+		p.printf("%s: %.0f %% of the slow requests, %.0f %% of the others. ", printable.MarkdownCode(l.Key+"="+l.Value), 100*l.Slow, 100*l.Fast)
 	}
 	p.printf("Ruled out: %s.\n\n    %s\n", strings.Join(r.ruledNames(), ", "), r.next())
-}
-
-// escape keeps Go's names from being read as markup.
-func escape(s string) string {
-	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "_", `\_`, "<", "&lt;", ">", "&gt;", "`", "\\`", "|", `\|`).Replace(s)
 }

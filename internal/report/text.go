@@ -4,9 +4,12 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/mayfly-profiler/mayfly/internal/printable"
 )
 
 // WriteText writes reports for a terminal.
@@ -34,24 +37,24 @@ func (p *printer) printf(format string, args ...any) {
 }
 
 func (p *printer) text(r *Report) {
-	p.printf("%s\n", r.headline())
+	p.printf("%s\n", printable.Line(r.headline()))
 	if note := r.note(); note != "" {
 		p.printf("  %s\n", note)
 	}
 	if r.Cause == nil {
 		if r.Why != "" {
-			p.printf("  %s\n", r.Why)
+			p.printf("  %s\n", printable.Line(r.Why))
 		}
 		return
 	}
-	p.printf("\n  %s\n\n", r.Cause.Sentence)
+	p.printf("\n  %s\n\n", printable.Line(r.Cause.Sentence))
 	p.table(r.stateRows(), "  ")
 	p.printf("\n")
 	for i, step := range r.Cause.Chain {
-		p.printf("  %s%s\n", strings.Repeat("  ", i)+arrow(i), step)
+		p.printf("  %s%s\n", strings.Repeat("  ", i)+arrow(i), printable.Line(step))
 	}
 	if c := r.Cause; c.Function != "" {
-		p.printf("\n  %s\n  %s\n", c.Function, c.Where())
+		p.printf("\n  %s\n  %s\n", printable.Line(c.Function), printable.Line(c.Where()))
 	}
 	if len(r.Causes) > 1 {
 		p.printf("\n  the excess, followed to where it was lost:\n")
@@ -59,7 +62,7 @@ func (p *printer) text(r *Report) {
 	}
 	p.printf("\n  confidence %.0f %%: in so many of %d draws from the requests the same cause comes out\n", 100*r.Cause.Confidence, rounds)
 	for _, l := range r.Labels {
-		p.printf("  %s=%s: %.0f %% of the slow requests, %.0f %% of the others\n", l.Key, l.Value, 100*l.Slow, 100*l.Fast)
+		p.printf("  %s=%s: %.0f %% of the slow requests, %.0f %% of the others\n", printable.Line(l.Key), printable.Line(l.Value), 100*l.Slow, 100*l.Fast)
 	}
 	if len(r.RuledOut) > 0 {
 		p.printf("  ruled out: %s\n", strings.Join(r.ruledNames(), ", "))
@@ -149,7 +152,7 @@ func (p *printer) table(rows [][]string, indent string) {
 	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
 	for _, row := range rows {
 		last := len(row) - 1
-		fmt.Fprintf(tw, "%s\t  %s\n", strings.Join(row[:last], "\t"), row[last])
+		fmt.Fprintf(tw, "%s\t  %s\n", strings.Join(row[:last], "\t"), printable.Line(row[last]))
 	}
 	tw.Flush()
 	for line := range strings.Lines(b.String()) {
@@ -165,7 +168,7 @@ func (r *Report) ruledNames() []string {
 	return names
 }
 
-// next is the command that shows more of the cause.
+// next is the command that shows more of the cause. People paste it: the function's name comes from the file.
 func (r *Report) next() string {
 	c := r.Cause
 	index := "blocked"
@@ -177,12 +180,10 @@ func (r *Report) next() string {
 	}
 	focus := ""
 	if c.Function != "" {
-		focus = " -focus='" + quoteMeta(shortName(c.Function)) + "'"
+		focus = " -focus=" + printable.Shell(quoteMeta(shortName(c.Function)))
 	}
 	return "go tool pprof -sample_index=" + index + focus + " -top FILE"
 }
 
-// quoteMeta makes a function's name a regular expression that fits nothing else.
-func quoteMeta(s string) string {
-	return strings.NewReplacer("(", `\(`, ")", `\)`, "*", `\*`, "[", `\[`, "]", `\]`).Replace(s)
-}
+// quoteMeta makes a function's name a regular expression. A dot is left as it is, for whoever reads the line.
+func quoteMeta(s string) string { return strings.ReplaceAll(regexp.QuoteMeta(s), `\.`, ".") }
