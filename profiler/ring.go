@@ -27,7 +27,7 @@ const sampleBytes = 2 << 10
 type RingOptions struct {
 	Before   time.Duration // of a trigger, is in its window
 	After    time.Duration // the same
-	CoolDown time.Duration // for which triggers are refused after one that was not
+	CoolDown time.Duration // for which triggers of one kind are refused after one that was not
 	Limit    int           // bytes of the slices that are held and of making a window of them, at most; 0 is DefaultRingLimit
 }
 
@@ -41,7 +41,7 @@ type Ring struct {
 
 	mu      sync.Mutex
 	pending *trigger
-	last    time.Time // of the last trigger that was taken
+	last    map[string]time.Time // of the last trigger of each kind that was taken
 }
 
 // kept is a slice.
@@ -54,8 +54,9 @@ type kept struct {
 }
 
 type trigger struct {
-	at  time.Time
-	why string
+	first, at time.Time // of those that were taken together: the first, the last
+	kinds     []string
+	why       string
 }
 
 // NewRing returns an empty ring.
@@ -63,7 +64,7 @@ func NewRing(o RingOptions) *Ring {
 	if o.Limit <= 0 {
 		o.Limit = DefaultRingLimit
 	}
-	return &Ring{options: o}
+	return &Ring{options: o, last: make(map[string]time.Time)}
 }
 
 // Bytes is the size of what the ring holds now.
@@ -80,19 +81,27 @@ type Window struct {
 	missing string // why it is shorter than asked, or ""
 }
 
-// Trigger asks for the window around a moment; Add returns it as soon as its end is there. It is
-// refused, and the time from which on it will not be is returned, while another window is
-// being waited for and until CoolDown has passed after the last.
-func (r *Ring) Trigger(at time.Time, why string) (next time.Time, ok bool) {
+// Trigger asks for the window around a moment; Add returns it as soon as its end is there. Triggers of one kind are
+// refused, and the time from which on they will not be is returned, until CoolDown has passed after the last, and while a
+// window that this kind asked for is being waited for. Kinds do not hold up one another: a trigger that comes
+// while the window of another kind is being waited for makes that window longer.
+func (r *Ring) Trigger(at time.Time, kind, why string) (next time.Time, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if next = r.last.Add(max(r.options.CoolDown, r.options.After)); !r.last.IsZero() && at.Before(next) {
+	last, before := r.last[kind]
+	if next = last.Add(max(r.options.CoolDown, r.options.After)); before && at.Before(next) {
 		return next, false
 	}
-	if r.pending != nil { // its end has passed, and its last slice is not here yet
-		return r.pending.at.Add(r.options.After), false
+	p := r.pending
+	if p != nil && slices.Contains(p.kinds, kind) { // its end has passed, and its last slice is not here yet
+		return p.at.Add(r.options.After), false
 	}
-	r.pending, r.last = &trigger{at, why}, at
+	r.last[kind] = at
+	if p == nil {
+		r.pending = &trigger{at, at, []string{kind}, why}
+		return at, true
+	}
+	p.at, p.kinds, p.why = at, append(p.kinds, kind), p.why+"; "+why
 	return at, true
 }
 
@@ -133,7 +142,8 @@ func (r *Ring) Rest(why string) *Window {
 	case t != nil && why != "":
 		t.why += "; " + why
 	case t == nil && why != "":
-		t = &trigger{r.kept[len(r.kept)-1].end, why}
+		end := r.kept[len(r.kept)-1].end
+		t = &trigger{end, end, nil, why}
 	case t == nil:
 		return nil
 	}
@@ -157,8 +167,8 @@ func (r *Ring) due(end time.Time) *trigger {
 func (r *Ring) drop(now time.Time) {
 	from := now.Add(-r.options.Before)
 	r.mu.Lock()
-	if p := r.pending; p != nil && p.at.Add(-r.options.Before).Before(from) {
-		from = p.at.Add(-r.options.Before)
+	if p := r.pending; p != nil && p.first.Add(-r.options.Before).Before(from) {
+		from = p.first.Add(-r.options.Before)
 	}
 	r.mu.Unlock()
 	n := 0
@@ -194,7 +204,7 @@ func keep(rec *Recording) (kept, error) {
 
 // window finds the slices around a trigger.
 func (r *Ring) window(t *trigger) *Window {
-	from, to := t.at.Add(-r.options.Before), t.at.Add(r.options.After)
+	from, to := t.first.Add(-r.options.Before), t.at.Add(r.options.After)
 	w := &Window{trigger: *t, held: r.bytes}
 	for _, k := range r.kept {
 		if k.end.After(from) && !k.start.After(to) {
@@ -221,7 +231,7 @@ func (w *Window) Recording() (*Recording, error) {
 	rec := &Recording{Profile: p, Summary: mergeSummaries(w.in)}
 	s := &rec.Summary
 	s.RingBytes = int64(w.held)
-	s.End = fmt.Sprintf("window around %s: %s", w.trigger.at.UTC().Format(time.RFC3339Nano), w.trigger.why)
+	s.End = fmt.Sprintf("window around %s: %s", w.trigger.first.UTC().Format(time.RFC3339Nano), w.trigger.why)
 	if w.missing != "" {
 		s.Denied = append(s.Denied, w.missing)
 	}

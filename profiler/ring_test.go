@@ -87,7 +87,7 @@ func TestRingWindow(t *testing.T) {
 		}
 	}
 	at := x.now().Add(-300 * time.Millisecond)
-	if _, ok := r.Trigger(at, "a test"); !ok {
+	if _, ok := r.Trigger(at, "test", "a test"); !ok {
 		t.Fatal("refused")
 	}
 	var window *Recording
@@ -166,7 +166,7 @@ func TestRingDumps(t *testing.T) {
 			}
 			dumps++
 		}
-		r.Trigger(x.now(), "again")
+		r.Trigger(x.now(), "test", "again")
 	}
 	if dumps < 20 {
 		t.Errorf("%d dumps", dumps)
@@ -179,7 +179,7 @@ func TestRingCoolDown(t *testing.T) {
 	taken := 0
 	for i := range 100 {
 		add(t, r, x)
-		next, ok := r.Trigger(x.now(), "again")
+		next, ok := r.Trigger(x.now(), "test", "again")
 		if ok {
 			taken++
 		}
@@ -189,6 +189,37 @@ func TestRingCoolDown(t *testing.T) {
 	}
 	if taken != 10 {
 		t.Errorf("%d triggers taken in 100 s with a cool-down of 10 s", taken)
+	}
+}
+
+// A kind of trigger that comes all the time does not keep another from its window, which is asked for while the first
+// one's is being waited for.
+func TestRingKindsOfTriggers(t *testing.T) {
+	r, x := NewRing(RingOptions{Before: 3 * time.Second, After: 2 * time.Second, CoolDown: time.Hour}), new(tape)
+	for range 5 {
+		add(t, r, x)
+	}
+	if _, ok := r.Trigger(x.now(), "http", "anybody"); !ok {
+		t.Fatal("the first is refused")
+	}
+	if w := add(t, r, x); w != nil {
+		t.Fatal("a window before its end")
+	}
+	if _, ok := r.Trigger(x.now(), "http", "anybody again"); ok {
+		t.Error("the second of a kind is taken")
+	}
+	if _, ok := r.Trigger(x.now(), "when", "p99"); !ok {
+		t.Error("another kind is refused")
+	}
+	var rec *Recording
+	for range 2 {
+		rec = add(t, r, x)
+	}
+	if rec == nil || rec.Profile.DurationNanos != int64(6*time.Second) || !strings.HasSuffix(rec.Summary.End, ": anybody; p99") {
+		t.Fatalf("%+v: want the 3 s before the first, and up to 2 s after the second", rec)
+	}
+	if _, ok := r.Trigger(x.now(), "when", "p99"); ok {
+		t.Error("another kind has no cool-down")
 	}
 }
 
@@ -210,7 +241,7 @@ func TestRingLimit(t *testing.T) {
 	if len(r.kept) < 2 || len(r.kept) > 20 {
 		t.Errorf("%d slices in %d bytes", len(r.kept), r.Bytes())
 	}
-	r.Trigger(x.now(), "full")
+	r.Trigger(x.now(), "test", "full")
 	window := add(t, r, x)
 	if window == nil {
 		t.Fatal("no window")
@@ -266,7 +297,7 @@ func TestRingRest(t *testing.T) {
 	for range 5 {
 		add(t, r, x)
 	}
-	r.Trigger(x.now(), "a test")
+	r.Trigger(x.now(), "test", "a test")
 	rec := recorded(t, r.Rest("the end"))
 	if rec == nil || rec.Profile.DurationNanos != int64(3*time.Second) {
 		t.Fatalf("%v", rec)

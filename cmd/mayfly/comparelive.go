@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/google/pprof/profile"
@@ -117,7 +119,7 @@ func (f *compareFlags) locate(ctx context.Context, pid int) (*standardSource, er
 		return nil, nil
 	case "":
 	default:
-		return &standardSource{f.standard, http.DefaultClient, true}, nil
+		return &standardSource{f.standard, &http.Client{CheckRedirect: noRedirect}, true}, nil
 	}
 	p, err := proc.Open(pid)
 	if err != nil {
@@ -128,7 +130,7 @@ func (f *compareFlags) locate(ctx context.Context, pid int) (*standardSource, er
 	if err != nil {
 		return nil, fmt.Errorf("default profile: %w", err)
 	}
-	client := dialer(pid)
+	client := dialer(pid, listening)
 	base, err := baseline.Find(ctx, client, listening)
 	if err != nil {
 		return nil, fmt.Errorf("default profile: %w, of %d that the process listens at (--default URL names another)", err, len(listening))
@@ -136,17 +138,26 @@ func (f *compareFlags) locate(ctx context.Context, pid int) (*standardSource, er
 	return &standardSource{base, client, false}, nil
 }
 
-// dialer is a client that sees the network as the process does: a container has one of its own.
-func dialer(pid int) *http.Client {
-	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, address string) (net.Conn, error) {
+// dialer is a client that sees the network as the process does, since a container has one of its own, and that
+// connects to nothing but what was found to be the process's: its answers must not lead anywhere else.
+func dialer(pid int, listening []netip.AddrPort) *http.Client {
+	connect := func(ctx context.Context, _, address string) (net.Conn, error) {
+		to, err := netip.ParseAddrPort(address)
+		if err != nil || !slices.ContainsFunc(listening, func(a netip.AddrPort) bool { return baseline.Reachable(a) == to }) {
+			return nil, fmt.Errorf("%s is no address at which process %d listens", address, pid)
+		}
 		p, err := proc.Open(pid)
 		if err != nil {
 			return nil, err
 		}
 		defer p.Close()
-		return p.Dial(ctx, address)
-	}}}
+		return p.Dial(ctx, to)
+	}
+	return &http.Client{CheckRedirect: noRedirect, Transport: &http.Transport{DisableKeepAlives: true, DialContext: connect}}
 }
+
+// noRedirect takes the first answer for the answer.
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // lookEvery is how often a command that has just been started is asked.
 const lookEvery = 100 * time.Millisecond

@@ -2,11 +2,18 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mayfly-profiler/mayfly/internal/compare"
 	"github.com/mayfly-profiler/mayfly/internal/target"
+	"github.com/mayfly-profiler/mayfly/profiler/baseline"
 	"github.com/mayfly-profiler/mayfly/profiler/bpf"
 )
 
@@ -52,5 +59,30 @@ func TestCompareSaysFine(t *testing.T) {
 	busy := strings.Contains(r.Sentence, "preempted") || strings.Contains(r.Sentence, "too few")
 	if !busy && (!r.Fine || !strings.HasPrefix(r.Sentence, "100 Hz is enough here")) {
 		t.Errorf("%s", r.Sentence)
+	}
+}
+
+// A target's answer leads nowhere else: not by a redirect, and not to an address or a name at which the target was not
+// found to listen.
+func TestCompareStaysWithTheTarget(t *testing.T) {
+	hits := make(chan string, 10)
+	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { hits <- r.URL.Path }))
+	defer other.Close()
+	evil := httptest.NewServer(http.RedirectHandler(other.URL+"/admin/quit", http.StatusFound))
+	defer evil.Close()
+	at := netip.MustParseAddrPort(evil.Listener.Addr().String())
+	client := dialer(os.Getpid(), []netip.AddrPort{at})
+	if _, err := baseline.Fetch(t.Context(), client, evil.URL, time.Second); err == nil || !strings.Contains(err.Error(), "302") {
+		t.Errorf("Fetch = %v, want an error that says 302", err)
+	}
+	for _, url := range []string{other.URL, fmt.Sprintf("http://localhost:%d/", at.Port())} {
+		if _, err := client.Get(url); err == nil || !strings.Contains(err.Error(), "no address at which process") {
+			t.Errorf("GET %s: %v", url, err)
+		}
+	}
+	select {
+	case path := <-hits:
+		t.Errorf("somebody else was asked for %s", path)
+	default:
 	}
 }

@@ -4,21 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"runtime/debug"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/spf13/pflag"
 
-	"github.com/mayfly-profiler/mayfly/internal/printable"
 	"github.com/mayfly-profiler/mayfly/internal/when"
 	"github.com/mayfly-profiler/mayfly/profiler"
 )
@@ -32,21 +26,19 @@ type ringFlags struct {
 	after    duration
 	coolDown duration
 	limit    int // MiB
+	files    int
 	on       []string
 	when     string
 }
 
-// defaultTrigger is where triggers by HTTP are listened for when nobody says: on this host only,
-// beside the port that net/http/pprof is used to have.
-const defaultTrigger = "127.0.0.1:6061"
-
 func (f *ringFlags) define(fl *pflag.FlagSet) {
-	*f = ringFlags{after: duration(5 * time.Second), coolDown: duration(time.Minute), limit: profiler.DefaultRingLimit >> 20}
+	*f = ringFlags{after: duration(5 * time.Second), coolDown: duration(time.Minute), limit: profiler.DefaultRingLimit >> 20, files: 20}
 	fl.Var(&f.before, "ring", "flight recorder: keep so much in memory and write it when triggered")
 	fl.Var(&f.after, "after", "with --ring: how much after the trigger is written too")
-	fl.Var(&f.coolDown, "cool-down", "with --ring: how long triggers are refused after one")
+	fl.Var(&f.coolDown, "cool-down", "with --ring: how long triggers of one kind (a signal, http, --when) are refused after one")
 	fl.IntVar(&f.limit, "ring-limit", f.limit, "with --ring: MiB of memory for what is kept and to write it; a shorter window when that is not enough")
-	fl.StringArrayVar(&f.on, "on", nil, "with --ring: SIGUSR2, http, http=ADDRESS or exit (of the target); repeat for more")
+	fl.IntVar(&f.files, "ring-files", f.files, "with --ring: windows that are kept of this recording; the oldest is removed for the next")
+	fl.StringArrayVar(&f.on, "on", nil, "with --ring: SIGUSR2, exit (of the target), http (a unix socket), http=/SOCKET or http=HOST:PORT; repeat for more")
 	fl.StringVar(&f.when, "when", "", "with --ring: a condition on latencies, like p99(endpoint=/fulfil)>800ms")
 }
 
@@ -84,11 +76,13 @@ func (f *ringFlags) check(r *recordFlags) error {
 		return usagef("record: --when wants --mode wall")
 	case f.limit < 1:
 		return usagef("record: --ring-limit %d: at least 1 MiB", f.limit)
+	case f.files < 1:
+		return usagef("record: --ring-files %d: at least 1", f.files)
 	}
 	for _, on := range f.on {
 		kind, _, valued := strings.Cut(on, "=")
 		if kind != "http" && (valued || kind != "exit" && on != triggerSignalName) {
-			return usagef("record: --on %q: not %s, http, http=ADDRESS or exit", on, triggerSignalName)
+			return usagef("record: --on %q: not %s, http, http=/SOCKET, http=HOST:PORT or exit", on, triggerSignalName)
 		}
 	}
 	return nil
@@ -110,7 +104,8 @@ type flight struct {
 	exit  bool        // the end of the target is a trigger
 	ended string      // why the last slice ended
 	file  func(time.Time) string
-	most  int // goroutines of the target that a slice had
+	files []string // that were written and not removed again, the oldest first
+	most  int      // goroutines of the target that a slice had
 
 	writing sync.WaitGroup // one at most
 }
@@ -181,7 +176,7 @@ func (fl *flight) take(rec *profiler.Recording) error {
 	}
 	if fl.watch != nil {
 		if why := fl.watch.Add(rec.Profile); why != "" {
-			if _, ok := fl.ring.Trigger(time.Now(), why); ok {
+			if _, ok := fl.ring.Trigger(time.Now(), "when", why); ok {
 				fl.env.say("%s", why)
 				fl.watch.Reset()
 			}
@@ -228,8 +223,23 @@ func (fl *flight) write(w *profiler.Window) error {
 	}
 	err = finishRecord(fl.env, &f, rec, nil)
 	*rec = profiler.Recording{}
+	if err == nil {
+		fl.rotate(f.output)
+	}
 	debug.FreeOSMemory() // a dump needs much for a moment, and the host's memory is the target's
 	return err
+}
+
+// rotate takes up a file that was written, and removes the oldest ones when there are too many: what fills a disk
+// harms more than the target.
+func (fl *flight) rotate(written string) {
+	fl.files = append(fl.files, written)
+	for len(fl.files) > fl.flags.ring.files {
+		if err := os.Remove(fl.files[0]); err == nil {
+			fl.env.say("%s removed: --ring-files keeps %d", fl.files[0], fl.flags.ring.files)
+		}
+		fl.files = fl.files[1:]
+	}
 }
 
 // dumpName makes the names of dumps: the time in front of the extension, or of the first of two.
@@ -243,86 +253,4 @@ func dumpName(output string) func(time.Time) string {
 	return func(t time.Time) string {
 		return filepath.Join(dir, fmt.Sprintf("%s-%s%s", base, t.UTC().Format("20060102T150405.000Z"), ext))
 	}
-}
-
-// listen waits for triggers from outside. stop ends it.
-func (fl *flight) listen(ctx context.Context) (stop func(), err error) {
-	var stops []func()
-	stop = func() {
-		for _, s := range stops {
-			s()
-		}
-	}
-	for _, on := range fl.flags.ring.on {
-		kind, addr, _ := strings.Cut(on, "=")
-		switch kind {
-		case "exit":
-			fl.exit = true
-		case "http":
-			s, err := fl.serve(addr)
-			if err != nil {
-				stop()
-				return nil, err
-			}
-			stops = append(stops, s)
-		default:
-			stops = append(stops, fl.signals(ctx))
-		}
-	}
-	return stop, nil
-}
-
-// signals takes each trigger signal that mayfly itself gets for a trigger.
-func (fl *flight) signals(ctx context.Context) (stop func()) {
-	ch := make(chan os.Signal, 1)
-	signal.Notify(ch, triggerSignal)
-	fl.env.say("kill -USR2 %d writes the window", os.Getpid())
-	go func() {
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-ch:
-				if next, ok := fl.ring.Trigger(time.Now(), triggerSignalName); !ok {
-					fl.env.say("%s: not again before %s", triggerSignalName, next.Format(time.TimeOnly))
-				}
-			}
-		}
-	}()
-	return func() { signal.Stop(ch) }
-}
-
-// serve answers POST /dump.
-func (fl *flight) serve(addr string) (stop func(), err error) {
-	if addr == "" {
-		addr = defaultTrigger
-	}
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		return nil, fmt.Errorf("listen for triggers: %w (--on http=ADDRESS takes another)", err)
-	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("POST /dump", fl.dump)
-	s := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, WriteTimeout: 5 * time.Second, MaxHeaderBytes: 16 << 10}
-	fl.env.say("curl -X POST http://%s/dump writes the window", l.Addr())
-	go s.Serve(l)
-	return func() { s.Close() }, nil
-}
-
-// dump answers a trigger by HTTP. A page in somebody's browser may send a POST to this host too:
-// browsers say so by the header Origin.
-func (fl *flight) dump(w http.ResponseWriter, r *http.Request) {
-	if r.Header.Get("Origin") != "" {
-		http.Error(w, "not for browsers", http.StatusForbidden)
-		return
-	}
-	now := time.Now()
-	next, ok := fl.ring.Trigger(now, "http "+printable.Line(r.RemoteAddr))
-	if !ok {
-		w.Header().Set("Retry-After", strconv.Itoa(int(time.Until(next).Seconds())+1))
-		http.Error(w, "not again before "+next.UTC().Format(time.RFC3339), http.StatusTooManyRequests)
-		return
-	}
-	w.WriteHeader(http.StatusAccepted)
-	io.WriteString(w, fmt.Sprintf("the window is written %s from now\n", &fl.flags.ring.after))
 }

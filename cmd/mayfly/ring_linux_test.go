@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -59,17 +61,26 @@ func (s *session) checkWindow(file string, atLeast time.Duration) {
 func TestRingTriggers(t *testing.T) {
 	target.Need(t, bpf.Probe())
 	x := target.Start(t, target.Compile(t, "server", target.Build{}))
-	s := start(t, nil, "record", "-p", pid(x), "--ring", "1s", "--after", "200ms", "--cool-down", "0", "--on", "SIGUSR2", "--on", "http=127.0.0.1:0", "--on", "exit")
-	var url string
+	s := start(t, nil, "record", "-p", pid(x), "--ring", "1s", "--after", "200ms", "--cool-down", "0", "--on", "SIGUSR2", "--ring-files", "1", "--on", "http", "--on", "exit")
+	var socket string
 	s.until("the recording", func() bool {
-		m := regexp.MustCompile(`http://\S+/dump`).FindString(s.stderr.String())
-		url = m
-		return m != "" && regexp.MustCompile(`keeping the last`).MatchString(s.stderr.String())
+		if m := regexp.MustCompile(`--unix-socket (\S+) `).FindStringSubmatch(s.stderr.String()); m != nil {
+			socket = m[1]
+		}
+		return socket != "" && regexp.MustCompile(`keeping the last`).MatchString(s.stderr.String())
 	})
 	time.Sleep(1500 * time.Millisecond) // fill the ring
 	s.cmd.Process.Signal(syscall.SIGUSR2)
 	s.until("the first dump", func() bool { return len(s.dumps()) == 1 })
-	answer, err := http.Post(url, "", nil)
+	first := s.dumps()[0]
+	s.checkWindow(first, time.Second)
+	if st, err := os.Stat(socket); err != nil || st.Mode().Perm() != 0o600 {
+		t.Errorf("%s: %v, %v, want mode 0600", socket, st, err)
+	}
+	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", socket)
+	}}}
+	answer, err := client.Post("http://localhost/dump", "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,16 +88,17 @@ func TestRingTriggers(t *testing.T) {
 	if answer.StatusCode != http.StatusAccepted {
 		t.Errorf("POST /dump: %s", answer.Status)
 	}
-	s.until("the second dump", func() bool { return len(s.dumps()) == 2 })
-	for _, file := range s.dumps() {
-		s.checkWindow(file, time.Second)
-	}
+	s.until("the second dump, for which the first is removed", func() bool { d := s.dumps(); return len(d) == 1 && d[0] != first })
+	s.checkWindow(s.dumps()[0], time.Second)
 	s.cmd.Process.Signal(os.Interrupt)
 	if code := s.wait(); code != codeOK {
 		t.Errorf("exit code %d\n%s", code, s.stderr.String())
 	}
-	if n := len(s.dumps()); n != 2 {
-		t.Errorf("%d dumps after Ctrl-C, want 2: it is no trigger", n)
+	if n := len(s.dumps()); n != 1 {
+		t.Errorf("%d dumps after Ctrl-C, want 1: it is no trigger", n)
+	}
+	if _, err := os.Stat(socket); err == nil {
+		t.Errorf("%s is left", socket)
 	}
 }
 
@@ -102,17 +114,20 @@ func TestRingHTTP(t *testing.T) {
 	server := http.NewServeMux()
 	server.HandleFunc("POST /dump", fl.dump)
 	for i, tt := range []struct {
-		method, origin string
-		want           int
+		method, host, key, value string
+		want                     int
 	}{
-		{"GET", "", http.StatusMethodNotAllowed},
-		{"POST", "http://evil.example", http.StatusForbidden},
-		{"POST", "", http.StatusAccepted},
-		{"POST", "", http.StatusTooManyRequests},
+		{"GET", "localhost", "", "", http.StatusMethodNotAllowed},
+		{"POST", "localhost", "Origin", "http://evil.example", http.StatusForbidden},
+		{"POST", "127.0.0.1:80", "Sec-Fetch-Site", "cross-site", http.StatusForbidden},
+		{"POST", "evil.example:80", "", "", http.StatusForbidden},
+		{"POST", "", "", "", http.StatusForbidden},
+		{"POST", "[::1]:6061", "", "", http.StatusAccepted},
+		{"POST", "localhost:6061", "", "", http.StatusTooManyRequests},
 	} {
 		r, _ := http.NewRequest(tt.method, "/dump", nil)
-		if tt.origin != "" {
-			r.Header.Set("Origin", tt.origin)
+		if r.Host = tt.host; tt.key != "" {
+			r.Header.Set(tt.key, tt.value)
 		}
 		w := &recorded{header: http.Header{}}
 		server.ServeHTTP(w, r)

@@ -65,8 +65,10 @@ func (p *Process) listener(name string) (a netip.AddrPort, ok bool, err error) {
 }
 
 // Dial connects to a TCP address as the process itself would: from its network namespace. Another one
-// than ours needs CAP_SYS_ADMIN.
-func (p *Process) Dial(ctx context.Context, address string) (net.Conn, error) {
+// than ours needs CAP_SYS_ADMIN. It takes no names: a resolver works on threads of its own, which are in our
+// namespace and not in the process's.
+func (p *Process) Dial(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+	address := to.String()
 	theirs, err := os.Open(p.path("ns", "net"))
 	if err != nil {
 		return nil, p.deny("ns/net", err)

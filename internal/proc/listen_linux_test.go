@@ -97,7 +97,7 @@ func TestDial(t *testing.T) {
 			c.Close()
 			t.Fatalf("%s is reached from here", address)
 		}
-		conn, err := p.Dial(context.Background(), address)
+		conn, err := p.Dial(context.Background(), netip.MustParseAddrPort(address))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -24,7 +24,7 @@ const maxProbes = 64
 // importing net/http/pprof puts the handlers.
 func Find(ctx context.Context, c *http.Client, listening []netip.AddrPort) (base string, err error) {
 	for _, a := range listening[:min(len(listening), maxProbes)] {
-		base := "http://" + reachable(a).String()
+		base := "http://" + Reachable(a).String()
 		if isPprof(ctx, c, base) {
 			return base, nil
 		}
@@ -32,8 +32,8 @@ func Find(ctx context.Context, c *http.Client, listening []netip.AddrPort) (base
 	return "", ErrNoHandlers
 }
 
-// reachable is the address for a connection to who listens on a.
-func reachable(a netip.AddrPort) netip.AddrPort {
+// Reachable is the address for a connection to who listens on a.
+func Reachable(a netip.AddrPort) netip.AddrPort {
 	if !a.Addr().IsUnspecified() {
 		return a
 	}
