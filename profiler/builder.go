@@ -22,8 +22,9 @@ type Symbols interface {
 	// SPDelta is pclntab's distance between the stack pointer at pc and the word behind the
 	// return address; ok is false outside Go code.
 	SPDelta(pc uint64) (delta int32, ok bool)
-	// InGo says whether pc lies in a Go function.
+	// InGo says whether pc lies in a Go function, Entry whether one begins there.
 	InGo(pc uint64) bool
+	Entry(pc uint64) bool
 	// Mappings are the target's mappings, main binary first.
 	Mappings() []symbolize.Mapping
 }

@@ -51,6 +51,8 @@ func (x text) SPDelta(pc uint64) (int32, bool) { return int32(pc & 0xff), x.InGo
 
 func (x text) InGo(pc uint64) bool { i := x.index(pc); return i >= 0 && i < len(x.funcs) }
 
+func (x text) Entry(pc uint64) bool { return x.InGo(pc) && pc&0xfff == 0 }
+
 func (x text) Mappings() []symbolize.Mapping {
 	return []symbolize.Mapping{{Start: 0x1000, Limit: 0x100000, File: "/bin/x", BuildID: "abcd"}}
 }
@@ -113,6 +115,8 @@ func TestStacks(t *testing.T) {
 		want string
 	}{
 		{"frame set up", sample.Sample{Goid: 1, User: []uint64{at("main.work", 0x20), at("main.main", 0x30), root}}, "main.work < main.main"},
+		{"has not run yet", sample.Sample{Goid: 1, User: []uint64{at("runtime.schedule", 0x20), at("runtime.mcall", 0x10)},
+			Curg: []uint64{at("main.work", 0)}, CurgLeaf: leaf(root, 0, 0x7000, 0)}, "runtime.schedule < runtime.mcall < main.work"},
 		{"frameless leaf", sample.Sample{Goid: 1, User: []uint64{at("runtime.memmove", 0), at("main.main", 0x30), root},
 			Leaf: leaf(at("main.work", 0x25), 0, 0x7000, 0x7100)}, "runtime.memmove < main.work < main.main"},
 		{"rbp pushed", sample.Sample{Goid: 1, User: []uint64{at("runtime.memmove", 8), at("main.main", 0x30), root},

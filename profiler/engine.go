@@ -119,7 +119,7 @@ func (r *recording) attachCPU(l *goruntime.Layout) error {
 }
 
 func (r *recording) attachBPF(l *goruntime.Layout) error {
-	s, err := bpf.Open(r.target, bpf.Options{Rate: r.options.Rate, Layout: l, InGo: r.inGo, Held: r.held, OnExec: r.options.Pending != nil})
+	s, err := bpf.Open(r.target, bpf.Options{Rate: r.options.Rate, Layout: l, Held: r.held, OnExec: r.options.Pending != nil})
 	if err != nil {
 		return err
 	}

@@ -206,14 +206,6 @@ func (r *recording) attach() error {
 	return nil
 }
 
-// inGo is for the on-CPU source, which runs while the builder resolves addresses. There are symbols
-// by the time it samples.
-func (r *recording) inGo(pc uint64) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.symbols.InGo(pc)
-}
-
 // layout reads where the target's runtime keeps goroutines and labels. An unknown version is no
 // reason to fail: samples without labels are worth having.
 func (r *recording) layout() (*goruntime.Layout, error) {
@@ -338,8 +330,8 @@ func (r *recording) finishCPU(t Tally) {
 		r.deny(d)
 	}
 	s.LabelsCompleted, s.LabelsTruncated = st.Completed, st.Truncated
-	if st.Distrust != "" {
-		r.deny("goroutine ids and labels: the layout of " + s.GoVersion + " does not fit this process: " + st.Distrust)
+	if st.Doubtful > 0 {
+		r.deny(fmt.Sprintf("goroutine ids and labels of %d samples on a CPU: by the layout of %s their threads' g, m and curg contradict each other", st.Doubtful, s.GoVersion))
 	}
 }
 

@@ -298,11 +298,16 @@ func (b *Builder) exactSite(pc uint64) *site {
 	return st
 }
 
-// callSite resolves a return address: the call is the instruction before it.
+// callSite resolves a return address: the call is the instruction before it. Where a function begins no call
+// returns to: that is where a goroutine which has not run yet will begin (runtime.newproc1, g.sched.pc).
 func (b *Builder) callSite(ra uint64) *site {
 	st := b.calls[ra]
 	if st == nil {
-		st = b.resolve(ra - 1)
+		call := ra - 1
+		if b.symbols.Entry(ra) {
+			call = ra
+		}
+		st = b.resolve(call)
 		st.delta, st.inGo = b.symbols.SPDelta(ra)
 		b.calls[ra] = st
 	}

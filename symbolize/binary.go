@@ -70,6 +70,16 @@ func (b *Binary) SPDelta(linkPC uint64) (delta int32, ok bool) { return b.tab.SP
 // Contains reports whether a link-time address lies in a Go function.
 func (b *Binary) Contains(linkPC uint64) bool { return b.tab.Find(linkPC) >= 0 }
 
+// Entry reports whether a Go function begins at a link-time address.
+func (b *Binary) Entry(linkPC uint64) bool {
+	i := b.tab.Find(linkPC)
+	if i < 0 {
+		return false
+	}
+	lo, _ := b.tab.Range(i)
+	return lo == linkPC
+}
+
 // Text returns the range of Go's code, from runtime.text to runtime.etext. In a binary with C in
 // it this is only a part of .text.
 func (b *Binary) Text() (lo, hi uint64) { return b.tab.Text() }

@@ -205,13 +205,11 @@ func (s *Symbolizer) refresh() bool {
 // An address that is only a compiler-made wrapper gives no frame at all, as in runtime/pprof,
 // unless Options.KeepWrappers: leave it out of the stack.
 //
-// An address in no known mapping makes the mappings be read again, at most 5 times a second.
+// An address in no known mapping makes the mappings be read again, at most 5 times a second. One in the
+// kernel's half is a word that the process made up: it may not learn the kernel's symbols by that.
 func (s *Symbolizer) Resolve(dst []Frame, pc uint64) ([]Frame, int) {
 	r := s.region(pc)
-	if r == nil && pc >= kernelHalf {
-		return s.ResolveKernel(dst, pc)
-	}
-	if r == nil && s.refresh() {
+	if r == nil && pc < kernelHalf && s.refresh() {
 		r = s.region(pc)
 	}
 	if r == nil {
@@ -255,6 +253,12 @@ func (s *Symbolizer) SPDelta(pc uint64) (delta int32, ok bool) {
 func (s *Symbolizer) InGo(pc uint64) bool {
 	r := s.region(pc)
 	return r != nil && r.obj.golang != nil && r.obj.golang.Contains(pc-r.bias)
+}
+
+// Entry reports whether a Go function begins at a user address.
+func (s *Symbolizer) Entry(pc uint64) bool {
+	r := s.region(pc)
+	return r != nil && r.obj.golang != nil && r.obj.golang.Entry(pc-r.bias)
 }
 
 // Mappings returns the mappings seen so far. The main binary's come first. The list only grows,

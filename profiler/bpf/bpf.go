@@ -31,9 +31,6 @@ type Options struct {
 	// Layout is the layout of the target's runtime. Without it samples carry neither goroutine id
 	// nor labels.
 	Layout *goruntime.Layout
-	// InGo says whether a run-time address lies in the target's Go code. It lets the source check
-	// Layout against what the first samples say; nil leaves the check out. It is called from Run.
-	InGo func(pc uint64) bool
 	// Held appends for how long each of the target's threads has had CPUs, as Sched.Held does: the samples of
 	// a thread share that thread's time. What all have had more than the process's clock counts was stolen
 	// from them. nil: all samples weigh the same.
@@ -57,8 +54,7 @@ type Stats struct {
 	Completed int64         // label sets that were completed from the target's memory
 	Truncated int64         // samples whose label set is not whole
 	NoG       int64         // samples of threads without a g: C threads, signal handlers in C
-	// Distrust says why Layout was not believed and samples carry no goroutine and no labels.
-	Distrust string
+	Doubtful  int64         // samples without goroutine and labels, because what Layout says of their thread contradicts itself
 }
 
 // Since is what was counted since an earlier reading.
@@ -71,5 +67,6 @@ func (s Stats) Since(before Stats) Stats {
 	s.Completed -= before.Completed
 	s.Truncated -= before.Truncated
 	s.NoG -= before.NoG
+	s.Doubtful -= before.Doubtful
 	return s
 }

@@ -5,6 +5,7 @@ package bpf
 import (
 	"context"
 	"maps"
+	"os"
 	"testing"
 	"time"
 
@@ -26,7 +27,9 @@ func watch(t testing.TB, pid int, o Options, d time.Duration, emit func(*sample.
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Layout, err = goruntime.Read(exe)
+	if o.Layout == nil {
+		o.Layout, err = goruntime.Read(exe)
+	}
 	exe.Close()
 	if err != nil {
 		t.Fatal(err)
@@ -85,4 +88,43 @@ func checkLabels(t *testing.T, b target.Build) {
 		}
 	}
 	t.Logf("%d samples, %d lost, %d completed, %d truncated", st.Samples, st.Lost, st.Completed, st.Truncated)
+}
+
+// A layout that does not fit takes goroutine and labels from each sample that shows it, and each is counted.
+func TestWrongLayout(t *testing.T) {
+	target.Need(t, Probe())
+	exe := target.Compile(t, "spin", target.Build{})
+	for _, tt := range []struct {
+		name  string
+		spoil func(*goruntime.Layout)
+	}{
+		{"m", func(l *goruntime.Layout) { l.G.M += 8 }},
+		{"curg", func(l *goruntime.Layout) { l.M.Curg += 8 }},
+		{"goid", func(l *goruntime.Layout) { l.G.Goid = l.G.M - 8 }}, // g._defer: nil
+		{"stack", func(l *goruntime.Layout) { l.G.StackLo = l.G.SchedPC }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f, err := os.Open(exe)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			l, err := goruntime.Read(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tt.spoil(l)
+			x := target.Start(t, exe, "-n", "2")
+			var all, with int64
+			st := watch(t, x.PID, Options{Layout: l}, 300*time.Millisecond, func(s *sample.Sample) {
+				all++
+				if s.Goid != 0 || len(s.Labels) > 0 {
+					with++
+				}
+			})
+			if all < 10 || with > 0 || st.Doubtful < all*9/10 {
+				t.Errorf("%d samples, %d of them with a goroutine or labels, %d doubtful", all, with, st.Doubtful)
+			}
+		})
+	}
 }

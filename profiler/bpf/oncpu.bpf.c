@@ -83,6 +83,8 @@ struct perf_ctx {
 #define MAX_TURNS 16        // stack switches in one frame-pointer chain
 #define WINDOW 1024         // bytes of stack that are read at a time
 #define MIN_ADDR 4096
+#define MAX_GOID (1ull << 48)  // more goroutines than any process can have created
+#define MAX_STACK (4ull << 30) // bytes; runtime/debug.SetMaxStack's default is a quarter
 
 enum { G_NONE, G_TLS, G_REG };
 enum { LABELS_NONE, LABELS_SLICE, LABELS_MAP };
@@ -92,7 +94,8 @@ struct layout {
 	s64 tls; // g is at TLS base + tls
 	u32 g_from, label_kind;
 	u32 g_m, g_sched_pc, g_sched_sp, g_sched_bp, g_goid, g_labels;
-	u32 m_curg, m_g0;
+	u32 g_stack; // lo and hi
+	u32 m_curg, m_g0, m_gsignal;
 };
 
 const volatile struct layout target = {};
@@ -117,6 +120,7 @@ enum record_flags {
 	LEAF_VALID = 64,
 	CURG_LEAF_VALID = 128,
 	LABELS_EMPTY = 256, // g.labels is nil
+	DOUBTFUL = 512,     // what was taken for a g is none: no goroutine
 };
 
 // record is followed by u64 user[nuser], curg[ncurg], kernel[nkernel] (leaf first) and
@@ -124,7 +128,6 @@ enum record_flags {
 struct record {
 	u64 time; // CLOCK_MONOTONIC, ns
 	u64 goid, g, curg, labels;
-	u64 greg; // the register that holds g in Go code
 	u64 sp, fp, lr, words[2];
 	u64 curg_sp, curg_fp, curg_words[2];
 	u32 pid, tid;
@@ -149,6 +152,7 @@ struct scratch {
 	u64 words[MAX_WORDS];
 	u8 tail[MAX_LABEL_BYTES + MAX_STRING + 64]; // words and tail are one buffer; labels may start inside words
 	// cursors of the loops
+	u64 lo, hi; // m.curg's stack
 	u64 nwords, limit, fp, turns;
 	u64 window_at, window[WINDOW / 8]; // a copy of the stack around fp
 	u64 off; // bytes used in words+tail
@@ -448,14 +452,31 @@ static __noinline void read_labels(struct scratch *s)
 
 // ---- goroutine ----
 
+// fits says whether memory has at curg what a goroutine has: an id and a stack.
+static __always_inline int fits(struct scratch *s, u64 curg)
+{
+	u64 stack[2];
+
+	if (bpf_probe_read_user(stack, sizeof(stack), (void *)(curg + target.g_stack)))
+		return 0;
+	READ(s->r.goid, curg + target.g_goid);
+	s->lo = stack[0];
+	s->hi = stack[1];
+	return s->r.goid && s->r.goid < MAX_GOID && stack[0] >= MIN_ADDR && stack[0] < stack[1] &&
+	       stack[1] - stack[0] <= MAX_STACK;
+}
+
 // find_goroutine follows g -> m -> curg. g itself is the system stack's pseudo goroutine while the
 // thread schedules, collects garbage or runs C code; the goroutine it works for is m.curg.
+//
+// A wrong layout would give wrong labels without any other sign, so each sample has to prove its g: m is
+// what g.m points to, and has this very g as curg, g0 or gsignal. A register proves nothing: R14 is g in
+// compiled Go code only, not in assembly, C, the vdso.
 static __always_inline void find_goroutine(struct scratch *s, u64 greg)
 {
 	struct task_struct *t = (void *)bpf_get_current_task_btf();
-	u64 g = 0, m = 0, g0 = 0, curg = 0;
+	u64 g = 0, m = 0, g0 = 0, gsignal = 0, curg = 0;
 
-	s->r.greg = greg;
 	if (target.g_from == G_TLS) {
 		u64 base = TLS_BASE(t);
 		if (base)
@@ -464,20 +485,30 @@ static __always_inline void find_goroutine(struct scratch *s, u64 greg)
 		g = greg;
 	}
 	s->r.g = g;
-	if (!g || READ(m, g + target.g_m) || !m) {
+	if (!g) {
 		if (target.g_from)
 			count(NO_G);
+		return;
+	}
+	if (READ(m, g + target.g_m) || !m) {
+		s->r.flags |= DOUBTFUL;
 		return;
 	}
 	READ(curg, m + target.m_curg);
 	READ(g0, m + target.m_g0);
 	if (g == g0)
 		s->r.flags |= ON_G0;
+	else if (g != curg)
+		READ(gsignal, m + target.m_gsignal);
+	if ((g != g0 && g != curg && g != gsignal) || (curg && !fits(s, curg))) {
+		s->r.flags |= DOUBTFUL;
+		s->r.goid = 0;
+		return;
+	}
 	if (!curg)
 		return;
 	s->r.curg = curg;
 	s->r.flags |= HAS_CURG;
-	READ(s->r.goid, curg + target.g_goid);
 }
 
 static __always_inline void walk_user(struct scratch *s)

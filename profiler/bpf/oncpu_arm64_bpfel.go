@@ -33,8 +33,10 @@ type oncpuLayout struct {
 	G_schedBp uint32
 	G_goid    uint32
 	G_labels  uint32
+	G_stack   uint32
 	M_curg    uint32
 	M_g0      uint32
+	M_gsignal uint32
 }
 
 type oncpuRecord struct {
@@ -44,7 +46,6 @@ type oncpuRecord struct {
 	G          uint64
 	Curg       uint64
 	Labels     uint64
-	Greg       uint64
 	Sp         uint64
 	Fp         uint64
 	Lr         uint64
@@ -74,6 +75,7 @@ const (
 	oncpuRecordFlagsLEAF_VALID      oncpuRecordFlags = 64
 	oncpuRecordFlagsCURG_LEAF_VALID oncpuRecordFlags = 128
 	oncpuRecordFlagsLABELS_EMPTY    oncpuRecordFlags = 256
+	oncpuRecordFlagsDOUBTFUL        oncpuRecordFlags = 512
 )
 
 type oncpuScratch struct {
@@ -81,6 +83,8 @@ type oncpuScratch struct {
 	R          oncpuRecord
 	Words      [896]uint64
 	Tail       [12352]uint8
+	Lo         uint64
+	Hi         uint64
 	Nwords     uint64
 	Limit      uint64
 	Fp         uint64

@@ -43,7 +43,6 @@ type OnCPU struct {
 	mem       proc.Memory
 	decoder   decoder
 	batch     batch
-	check     selfCheck
 	stats     Stats
 	told      atomic.Pointer[Stats] // the stats as of the last weighing
 	flushes   chan chan struct{}
@@ -73,7 +72,7 @@ func Open(p *proc.Process, o Options) (*OnCPU, error) {
 	if o.Rate < 1 || o.Rate > MaxRate {
 		return nil, fmt.Errorf("rate %d Hz: not between 1 and %d", o.Rate, MaxRate)
 	}
-	s := &OnCPU{target: p, options: o, mem: p.Mem(), check: selfCheck{inGo: o.InGo}, flushes: make(chan chan struct{}, 1), over: make(chan struct{})}
+	s := &OnCPU{target: p, options: o, mem: p.Mem(), flushes: make(chan chan struct{}, 1), over: make(chan struct{})}
 	s.rate.Store(int64(o.Rate))
 	if err := s.load(); err != nil {
 		return nil, err
@@ -316,8 +315,8 @@ func (s *OnCPU) take(raw []byte) error {
 	if err != nil {
 		return err
 	}
-	if h.Nuser > 0 {
-		s.check.look(&h, u64(raw, uintptr(headerSize)))
+	if h.has(oncpuRecordFlagsDOUBTFUL) {
+		s.stats.Doubtful++
 	}
 	s.batch.add(raw, h.Tid)
 	if !h.has(oncpuRecordFlagsLABELS_PARTIAL) {

@@ -43,8 +43,7 @@ func readHeader(raw []byte) (h header, err error) {
 		return h, fmt.Errorf("%w: %d bytes", errRecord, len(raw))
 	}
 	h.Time, h.Goid = u64(raw, unsafe.Offsetof(h.Time)), u64(raw, unsafe.Offsetof(h.Goid))
-	h.G, h.Greg = u64(raw, unsafe.Offsetof(h.G)), u64(raw, unsafe.Offsetof(h.Greg))
-	h.Curg, h.Labels = u64(raw, unsafe.Offsetof(h.Curg)), u64(raw, unsafe.Offsetof(h.Labels))
+	h.G, h.Curg, h.Labels = u64(raw, unsafe.Offsetof(h.G)), u64(raw, unsafe.Offsetof(h.Curg)), u64(raw, unsafe.Offsetof(h.Labels))
 	h.Sp, h.Fp, h.Lr = u64(raw, unsafe.Offsetof(h.Sp)), u64(raw, unsafe.Offsetof(h.Fp)), u64(raw, unsafe.Offsetof(h.Lr))
 	h.CurgSp, h.CurgFp = u64(raw, unsafe.Offsetof(h.CurgSp)), u64(raw, unsafe.Offsetof(h.CurgFp))
 	for i := range h.Words {

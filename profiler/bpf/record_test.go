@@ -40,7 +40,7 @@ func encode(h header, user, curg, kernel []uint64, labels []sample.Label) []byte
 var someLabels = []sample.Label{{Key: "endpoint", Value: "/fulfil"}, {Key: "", Value: strings.Repeat("x", 4096)}, {Key: "k", Value: ""}}
 
 func someRecord() []byte {
-	h := header{Time: 5, Goid: 42, G: 1, Curg: 2, Labels: 3, Greg: 1, Sp: 0x7000, Fp: 0x7100, Lr: 9, Words: [2]uint64{11, 12},
+	h := header{Time: 5, Goid: 42, G: 1, Curg: 2, Labels: 3, Sp: 0x7000, Fp: 0x7100, Lr: 9, Words: [2]uint64{11, 12},
 		CurgSp: 0x8000, CurgFp: 0x8100, CurgWords: [2]uint64{13, 14}, Pid: 100, Tid: 101,
 		Flags: uint32(oncpuRecordFlagsLEAF_VALID | oncpuRecordFlagsHAS_CURG)}
 	return encode(h, []uint64{0x401000, 0x402000}, []uint64{0x403000}, []uint64{1 << 63}, someLabels)
@@ -161,31 +161,6 @@ func TestShareAddsUp(t *testing.T) {
 	b.add([]byte{1}, 7)
 	if _, first = b.share(100, 0); first != 600 {
 		t.Errorf("carried over: %d, want 600", first)
-	}
-}
-
-func TestSelfCheck(t *testing.T) {
-	inGo := func(pc uint64) bool { return pc == 1 }
-	for _, tt := range []struct {
-		name      string
-		h         header
-		n         int
-		wantDoubt bool
-	}{
-		{"right", header{G: 5, Greg: 5, Goid: 9, Flags: uint32(oncpuRecordFlagsHAS_CURG)}, 50, false},
-		{"wrong g", header{G: 5, Greg: 6, Goid: 9, Flags: uint32(oncpuRecordFlagsHAS_CURG)}, 50, true},
-		{"wrong g, too few", header{G: 5, Greg: 6, Goid: 9, Flags: uint32(oncpuRecordFlagsHAS_CURG)}, 19, false},
-		{"impossible goid", header{G: 5, Greg: 5, Goid: 1 << 50, Flags: uint32(oncpuRecordFlagsHAS_CURG)}, 50, true},
-		{"from the kernel", header{G: 5, Greg: 6, Flags: uint32(oncpuRecordFlagsFROM_KERNEL)}, 50, false},
-	} {
-		c := selfCheck{inGo: inGo}
-		for range tt.n {
-			c.look(&tt.h, 1)
-		}
-		c.look(&tt.h, 2) // in C code
-		if got := c.verdict(); (got != "") != tt.wantDoubt {
-			t.Errorf("%s: verdict %q", tt.name, got)
-		}
 	}
 }
 

@@ -36,6 +36,7 @@ type table struct {
 	User, Kernel map[uint64]answer
 	Delta        map[uint64]int32 // of addresses in Go code
 	Go           map[uint64]bool
+	Entries      map[uint64]bool // addresses at which functions begin
 	Maps         []symbolize.Mapping
 }
 
@@ -56,6 +57,7 @@ func (x *table) ResolveKernel(dst []symbolize.Frame, pc uint64) ([]symbolize.Fra
 
 func (x *table) SPDelta(pc uint64) (int32, bool) { d, ok := x.Delta[pc]; return d, ok }
 func (x *table) InGo(pc uint64) bool             { return x.Go[pc] }
+func (x *table) Entry(pc uint64) bool            { return x.Entries[pc] }
 func (x *table) Mappings() []symbolize.Mapping   { return x.Maps }
 
 // tap records what the real symbols answer.
@@ -87,6 +89,13 @@ func (x *tap) SPDelta(pc uint64) (int32, bool) {
 func (x *tap) InGo(pc uint64) bool {
 	x.Go[pc] = x.Symbols.InGo(pc)
 	return x.Go[pc]
+}
+
+func (x *tap) Entry(pc uint64) bool {
+	if x.Symbols.Entry(pc) {
+		x.Entries[pc] = true
+	}
+	return x.Entries[pc]
 }
 
 func (x *tap) Mappings() []symbolize.Mapping {
@@ -181,7 +190,7 @@ func capture(t *testing.T, v, file string) {
 	if r.Records, err = source.Capture(500 * time.Millisecond); err != nil {
 		t.Fatal(err)
 	}
-	y := &tap{Symbols: symbols, table: table{User: map[uint64]answer{}, Kernel: map[uint64]answer{}, Delta: map[uint64]int32{}, Go: map[uint64]bool{}}}
+	y := &tap{Symbols: symbols, table: table{User: map[uint64]answer{}, Kernel: map[uint64]answer{}, Delta: map[uint64]int32{}, Go: map[uint64]bool{}, Entries: map[uint64]bool{}}}
 	fold(t, y, r.Records)
 	for i := range y.Maps { // of this machine
 		y.Maps[i].File = filepath.Base(y.Maps[i].File)

@@ -93,9 +93,6 @@ func (s *OnCPU) used(samples int64) int64 {
 }
 
 func (s *OnCPU) emitBatch(emit func(*sample.Sample)) error {
-	if v := s.check.verdict(); v != "" {
-		s.stats.Distrust = v
-	}
 	var sm sample.Sample
 	for i := range s.batch.len() {
 		if err := s.decoder.decode(s.batch.record(i), &sm); err != nil {
@@ -105,9 +102,6 @@ func (s *OnCPU) emitBatch(emit func(*sample.Sample)) error {
 		sm.Stolen = int64(float64(sm.Weight) * s.robbed)
 		if set, ok := s.batch.whole[i]; ok {
 			sm.Labels, sm.LabelsTruncated = set, false
-		}
-		if s.stats.Distrust != "" {
-			sm.Goid, sm.Labels, sm.LabelsTruncated, sm.Curg = 0, nil, false, nil
 		}
 		if sm.LabelsTruncated {
 			s.stats.Truncated++
