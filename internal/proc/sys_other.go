@@ -29,6 +29,9 @@ type noMemory struct{}
 
 func newMemory(*Process) Memory { return noMemory{} }
 
+// MemKeepingP returns a Memory of which nothing can be read.
+func (p *Process) MemKeepingP() Memory { return noMemory{} }
+
 func (noMemory) ReadAt([]byte, int64) (int, error) { return 0, fmt.Errorf("proc: %w", errNotLinux) }
 
 func openInRoot(root, path string) (*os.File, error) { return nil, errNotLinux }

@@ -8,7 +8,9 @@ import (
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
-// read looks at all goroutines of a group of chunks and returns when it did.
+// read looks at all goroutines of a group of chunks and returns when it did. A system call costs as much as
+// a few g's, so groups are large; but the more of their goroutines run, the more run again before their
+// stacks are read.
 func (s *scanner) read(group []*chunk) (int64, error) {
 	if err := s.gather(group); err != nil {
 		return 0, err
@@ -23,6 +25,7 @@ func (s *scanner) read(group []*chunk) (int64, error) {
 		piece += c.n
 	}
 	jobs[len(group)] = len(s.jobs)
+	s.regroup(len(s.jobs) - first)
 	err := s.walk(s.jobs[first:])
 	for k, c := range group {
 		for i := jobs[k]; i < jobs[k+1]; i++ {
@@ -42,6 +45,16 @@ func (s *scanner) read(group []*chunk) (int64, error) {
 	return at, err
 }
 
+// regroup decides how many chunks are read together from now on, after a group with that many jobs.
+func (s *scanner) regroup(jobs int) {
+	switch {
+	case jobs > groupJobs:
+		s.group = max(s.group/2, 1)
+	case jobs < groupJobs/4:
+		s.group = min(2*s.group, groupSize)
+	}
+}
+
 // lookAll looks at the slots of a chunk, whose image begins at the given offset.
 func (s *scanner) lookAll(c *chunk, image int, read []proc.Piece, at int64) pulse {
 	s.stats.Reads++
@@ -49,18 +62,19 @@ func (s *scanner) lookAll(c *chunk, image int, read []proc.Piece, at int64) puls
 		c.known = true
 		s.cold--
 	}
-	var ok [chunkWindows]bool
-	for i := range read {
-		ok[i] = read[i].OK
-	}
 	found := quiet
 	stride := int32(s.stride())
 	for i := range c.slots {
 		sl := &c.slots[i]
-		if ok[sl.off/stride] {
-			found = max(found, s.look(sl, image+int(sl.off), at))
+		if w := sl.window(stride); read[w].OK {
+			found = max(found, s.look(sl, &c.windows[w], s.image[image+int(sl.off):][:s.f.size], at))
 		} else {
 			s.stats.Unread++
+		}
+	}
+	for i := range read {
+		if read[i].OK {
+			c.windows[i].read, c.windows[i].tick = at, s.tick
 		}
 	}
 	return found
@@ -76,37 +90,25 @@ const (
 	reused       // a goroutine died here, or was born
 )
 
-// look compares a goroutine with what it was. It notes a job for one that changed.
-func (s *scanner) look(sl *slot, image int, at int64) pulse {
-	g := s.image[image : image+s.f.size]
+// look compares a goroutine, whose g is given, with what it was when its window was read before. It notes a
+// job for one that changed. Nothing is entered for one that did not: its slot catches up when it does.
+func (s *scanner) look(sl *slot, w *window, g []byte, at int64) pulse {
 	k := s.f.key(g)
-	kd := kindOf(k.status)
-	if kd <= dead {
-		if kd == odd {
-			s.stats.Unread++
-		}
-		found := quiet
-		switch {
-		case sl.alive:
-			found = reused
-			s.end(sl, at)
-		case sl.tick == 0:
-			found = spare
-		}
-		sl.read, sl.tick = at, s.tick
-		return found
-	}
 	labels := optional(g, s.f.labels)
-	same := sl.alive && k == sl.key
-	known := labels == 0 || labels == sl.setFrom && k.goid == sl.setGoid
-	if same && known && sl.steady && labels == sl.labels {
-		sl.now.to, sl.read, sl.tick = at, at, s.tick
+	if sl.steady && k == sl.key && labels == sl.labels {
 		if k.status == grunnable {
 			return busy
 		}
 		return quiet
 	}
-	j := job{s: sl, image: image, key: k, at: at, labels: labels, kind: kd, same: same, owed: !known}
+	kd := kindOf(k.status)
+	if kd <= dead {
+		return s.lookDead(sl, w, kd, at)
+	}
+	sl.catchUp(w)
+	same := sl.alive && k == sl.key
+	known := labels == 0 || labels == sl.setFrom && k.goid == sl.setGoid
+	j := job{s: sl, g: g, key: k, at: at, labels: labels, kind: kd, same: same, owed: !known}
 	j.first = sl.read == 0 || same && sl.now.late
 	j.seen.goid, j.seen.parent = k.goid, optional(g, s.f.parent)
 	s.setState(&j.seen, g, k.status, same)
@@ -120,10 +122,28 @@ func (s *scanner) look(sl *slot, image int, at int64) pulse {
 	return quiet // judge will know
 }
 
+// lookDead looks at a g without a goroutine.
+func (s *scanner) lookDead(sl *slot, w *window, kd kind, at int64) pulse {
+	if kd == odd {
+		s.stats.Unread++
+	}
+	if !sl.alive && sl.tick != 0 {
+		return quiet
+	}
+	sl.catchUp(w)
+	found := spare
+	if sl.alive {
+		found = reused
+		s.end(sl, at)
+	}
+	sl.read, sl.tick = at, s.tick
+	return found
+}
+
 // judge says what a job means, now that its stack was walked.
 func (s *scanner) judge(j *job) pulse {
 	if s.visit != nil {
-		s.visit(j, s.g(j))
+		s.visit(j, j.g)
 	}
 	switch {
 	case j.s.read != 0 && (!j.s.alive || j.s.key.goid != j.key.goid):

@@ -108,18 +108,30 @@ func (s *scanner) newPeers(lookUp func(int) (proc.Peer, error)) peers {
 	return peers{lookUp: lookUp, fields: f, known: make(map[peerKey]*peer), ports: make(map[int]bool)}
 }
 
-// wantPeer notes a job that was walked in a copy of its stack.
-func (s *scanner) wantPeer(j *job, c stackCopy) {
-	p := &s.peers
-	if p.lookUp == nil || j.kind != parked || s.states[j.seen.state] != ioWait || j.key.sp < c.base {
-		return
-	}
-	if from := j.key.sp - c.base; from < uint64(len(c.mem)) {
-		p.todo = append(p.todo, polled{j, c.mem[from:]})
-	}
+// waits says whether a job waits for a file that can be found out.
+func (s *scanner) waits(j *job) bool {
+	return s.peers.lookUp != nil && j.kind == parked && s.states[j.seen.state] == ioWait
 }
 
-// findPeers enters the peers of all jobs noted. Each costs two reads, one if it waits as it did before.
+// waitsAgain says whether a job waits for a file and did so before: mostly it is the same, and its
+// pollDesc is read together with the stack.
+func (s *scanner) waitsAgain(j *job) bool { return j.s.poll != nil && s.waits(j) }
+
+// wantPeer enters the peer of a job that was walked, if it waits as it did before, or notes that it needs one.
+func (s *scanner) wantPeer(j *job, r *reading) {
+	if !s.waits(j) || j.key.sp < r.base || j.key.sp-r.base >= uint64(len(r.mem)) {
+		return
+	}
+	p, stack := &s.peers, r.mem[j.key.sp-r.base:]
+	last := j.s.poll
+	if last == nil || r.poll == nil || last.at+8 > len(stack) || word(stack, last.at) != last.gpp || word(r.poll, p.fields.fd) >= 1<<31 {
+		p.todo = append(p.todo, polled{j, stack})
+		return
+	}
+	s.enterPeer(j, *last, r.poll)
+}
+
+// findPeers enters the peers of all jobs noted. Each costs two reads.
 func (s *scanner) findPeers() error {
 	p := &s.peers
 	defer func() { clear(p.todo); p.todo = p.todo[:0] }()
@@ -134,11 +146,7 @@ func (s *scanner) findPeers() error {
 func (s *scanner) findPeer(t *polled) error {
 	p := &s.peers
 	p.guess = p.guess[:0]
-	last := t.job.s.poll
-	again := last != nil && last.at+8 <= len(t.stack) && word(t.stack, last.at) == last.gpp
-	if again {
-		p.guess = append(p.guess, *last)
-	} else if err := s.guessPoll(t); err != nil || len(p.guess) == 0 {
+	if err := s.guessPoll(t); err != nil || len(p.guess) == 0 {
 		return err
 	}
 	p.heads = grow(p.heads, pollerHead*len(p.guess))
@@ -170,7 +178,7 @@ func (s *scanner) findPeer(t *polled) error {
 func (s *scanner) guessPoll(t *polled) error {
 	p := &s.peers
 	p.pieces = p.pieces[:0]
-	lo, hi := t.job.key.lo, word(s.g(t.job), s.f.hi)
+	lo, hi := t.job.key.lo, word(t.job.g, s.f.hi)
 	for i := 0; i+8 <= min(len(t.stack), fdSpan); i += 8 {
 		w := word(t.stack, i)
 		if w&7 != 0 || w-t.job.s.addr+heapSpan > 2*heapSpan || w >= lo && w < hi {

@@ -16,7 +16,8 @@ const (
 	maxSlots  = 1 << 20 // goroutines that are watched at most, dead ones included
 	growBatch = 1 << 14 // slots that are taken up in one tick
 
-	groupSize      = 4                      // chunks that are read together, if there are no more
+	groupSize      = 16                     // chunks that are read together at most,
+	groupJobs      = 32                     // fewer where more goroutines than these changed in them
 	maxPeriod      = 32                     // ticks between two looks at a quiet chunk,
 	maxPeriodSplit = 4                      // the same in a timeline,
 	mostQuiet      = 128                    // and before the budget makes ticks rarer
@@ -41,6 +42,7 @@ type scanner struct {
 
 	chunks  []*chunk
 	due     []*chunk          // of this tick
+	group   int               // of how many chunks are read together now
 	windows map[uint64]*chunk // by address >> windowBits
 	n       int               // entries of allgs taken up
 	settled bool              // all goroutines that there were at first were taken up
@@ -79,7 +81,7 @@ type scanner struct {
 // job is a goroutine that is not what it was at the last look.
 type job struct {
 	s      *slot
-	image  int // where its g is in the scanner's image
+	g      []byte // its g, in the scanner's image: valid until the next group of chunks is read
 	key    key
 	at     int64
 	labels uint64
@@ -105,7 +107,7 @@ func newScanner(mem proc.Gatherer, l *goruntime.Layout, v *goruntime.Vars, o Opt
 	if !ok {
 		return nil, fmt.Errorf("the layout of %s lacks fields: %w", l.Version, errors.ErrUnsupported)
 	}
-	s := &scanner{mem: mem, l: l, v: v, o: o, f: f, now: newClock(), backOff: o.backOff(), recount: l.Minor >= 26}
+	s := &scanner{mem: mem, l: l, v: v, o: o, f: f, now: newClock(), group: groupSize, backOff: o.backOff(), recount: l.Minor >= 26}
 	s.root = v.Goexit + 1
 	if l.Arch == "arm64" {
 		s.root = v.Goexit + 4 // sys.PCQuantum
@@ -209,12 +211,8 @@ func (s *scanner) round(begin int64) error {
 
 // readAll reads chunks until the given time and returns those that are left.
 func (s *scanner) readAll(due []*chunk, until int64) ([]*chunk, error) {
-	size := 1
-	if len(due) <= groupSize {
-		size = groupSize
-	}
 	for len(due) > 0 {
-		group := due[:min(size, len(due))]
+		group := due[:min(s.group, len(due))]
 		at, err := s.read(group)
 		if due = due[len(group):]; err != nil || at > until && !s.whole {
 			return due, err

@@ -11,7 +11,7 @@ type slot struct {
 	steady bool  // as long as key and labels stay, all that is known stays true
 	key    key
 	labels uint64 // g.labels
-	read   int64  // when it was last read; 0: never
+	read   int64  // when it was last read, but for what catchUp knows; 0: never
 
 	set     *labelSet // what was read from setFrom when the goroutine was setGoid
 	setFrom uint64
@@ -26,7 +26,7 @@ type slot struct {
 
 	fresh bool   // created while recording
 	born  uint32 // tick at which it was first seen
-	tick  uint32 // tick at which it was last seen
+	tick  uint32 // tick of read
 	birth int64  // when it began, as far as known
 }
 
@@ -121,7 +121,30 @@ const (
 )
 
 // window is an aligned piece of the heap; [lo, hi) of it holds all its slots.
-type window struct{ lo, hi uint64 }
+type window struct {
+	lo, hi uint64
+	read   int64  // when it was last read,
+	tick   uint32 // and in which tick
+}
+
+// window is the number of a slot's window in its chunk.
+func (sl *slot) window(stride int32) int {
+	if sl.off < stride {
+		return 0
+	}
+	return 1
+}
+
+// catchUp enters that the slot was looked at when its window was read last, and nothing had changed.
+func (sl *slot) catchUp(w *window) {
+	if sl.tick == 0 || sl.tick >= w.tick {
+		return // it was never looked at, or something had changed
+	}
+	sl.read, sl.tick = w.read, w.tick
+	if sl.alive {
+		sl.now.to = w.read
+	}
+}
 
 // place finds or makes the chunk for a g at addr.
 func (s *scanner) place(addr uint64) {
@@ -135,7 +158,7 @@ func (s *scanner) place(addr uint64) {
 			s.chunks = append(s.chunks, c)
 			s.cold++
 		}
-		c.windows[c.n] = window{addr, addr}
+		c.windows[c.n] = window{lo: addr, hi: addr}
 		c.n++
 		s.windows[at] = c
 	}

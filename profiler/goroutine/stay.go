@@ -145,8 +145,10 @@ func (s *scanner) end(sl *slot, at int64) {
 
 // flush emits what is known of the stays in a chunk, so that nobody waits for those that last.
 func (s *scanner) flush(c *chunk, at int64) {
+	stride := int32(s.stride())
 	for i := range c.slots {
 		sl := &c.slots[i]
+		sl.catchUp(&c.windows[sl.window(stride)])
 		if !sl.alive || sl.gap > 0 && sl.now.to-sl.hit < sl.gap || sl.now.late {
 			continue
 		}
@@ -173,9 +175,11 @@ func (s *scanner) emit(st *stay) {
 // close ends the recording: everything that was seen is emitted.
 func (s *scanner) close() {
 	s.finish()
+	stride := int32(s.stride())
 	for _, c := range s.chunks {
 		for i := range c.slots {
 			sl := &c.slots[i]
+			sl.catchUp(&c.windows[sl.window(stride)])
 			if !sl.alive {
 				continue
 			}

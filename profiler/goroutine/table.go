@@ -118,7 +118,7 @@ func Open(p *proc.Process, l *goruntime.Layout, v *goruntime.Vars, o Options) (*
 // settle waits for the first goroutine and checks the table.
 func (t *Table) settle(l *goruntime.Layout, v *goruntime.Vars) error {
 	var err error
-	if t.scan, err = newScanner(gatherer(t.process.Mem()), l, v, t.options); err != nil {
+	if t.scan, err = newScanner(gatherer(t.process.MemKeepingP()), l, v, t.options); err != nil {
 		return err
 	}
 	t.scan.peers = t.scan.newPeers(t.process.Peer)

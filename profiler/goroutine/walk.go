@@ -14,14 +14,12 @@ import (
 // equal keys is believed, and of that only what ends where a goroutine's stack ends.
 
 const (
-	shallow   = 1536     // bytes of stack read at first: most chains are shorter
-	deep      = 32 << 10 // bytes read of the others; what is longer is truncated
-	batchJobs = 128      // stacks read together,
-	deepBatch = 16       // and deep ones
-	maxFrames = 1024
-	maxHeld   = 1 << 18 // return addresses of distinct stacks remembered: 2 MB
-	stackCost = 12      // as many addresses as a stack takes besides its own
-	redZone   = 16      // arm64 keeps the frame record of the innermost function below its sp
+	deep       = 32 << 10  // bytes of a stack that are read; what is longer is truncated
+	batchBytes = 256 << 10 // of stacks that are read together
+	maxFrames  = 1024
+	maxHeld    = 1 << 18 // return addresses of distinct stacks remembered: 2 MB
+	stackCost  = 12      // as many addresses as a stack takes besides its own
+	redZone    = 16      // arm64 keeps the frame record of the innermost function below its sp
 )
 
 // stack is a chain of return addresses, leaf first. Equal stacks are mostly one.
@@ -32,12 +30,12 @@ type stack struct {
 
 type walker struct {
 	buf        []byte
+	readings   []reading // of the stacks that are read together
 	pcs, again []uint64
 	known      map[uint64]*stack
 	held       int   // return addresses in known
 	todo       []int // jobs to walk
 	torn       []int // jobs whose goroutine ran meanwhile
-	deeper     []int // jobs whose chain leaves what was read
 }
 
 // shaky says that the key does not tell whether a goroutine ran: coroutine switches do not count
@@ -65,7 +63,7 @@ func (s *scanner) walk(jobs []job) error {
 			w.todo = append(w.todo, i)
 		}
 	}
-	tries := 2
+	tries := 3
 	if s.whole {
 		tries = 32
 	}
@@ -114,21 +112,18 @@ func (s *scanner) unwalked(j *job, count *int64) {
 // walkAll tries all of todo once and leaves the torn ones in torn.
 func (s *scanner) walkAll(jobs []job, try int) error {
 	w := &s.walker
-	w.torn, w.deeper = w.torn[:0], w.deeper[:0]
+	w.torn = w.torn[:0]
 	if try > 0 {
 		if err := s.reread(jobs); err != nil {
 			return err
 		}
 	}
-	for batch := range slices.Chunk(w.todo, batchJobs) {
-		if err := s.pass(jobs, batch, shallow); err != nil {
+	for todo := w.todo; len(todo) > 0; {
+		n := s.plan(jobs, todo)
+		if err := s.pass(jobs, todo[:n]); err != nil {
 			return err
 		}
-	}
-	for batch := range slices.Chunk(w.deeper, deepBatch) {
-		if err := s.pass(jobs, batch, deep); err != nil {
-			return err
-		}
+		todo = todo[n:]
 	}
 	return nil
 }
@@ -139,7 +134,7 @@ func (s *scanner) reread(jobs []job) error {
 	w := &s.walker
 	s.pieces = s.pieces[:0]
 	for _, i := range w.todo {
-		s.pieces = append(s.pieces, proc.Piece{Addr: jobs[i].s.addr, Buf: s.g(&jobs[i])})
+		s.pieces = append(s.pieces, proc.Piece{Addr: jobs[i].s.addr, Buf: jobs[i].g})
 	}
 	if err := s.mem.Gather(s.pieces); err != nil {
 		return err
@@ -147,7 +142,7 @@ func (s *scanner) reread(jobs []job) error {
 	kept := w.todo[:0]
 	for n, i := range w.todo {
 		j := &jobs[i]
-		g := s.g(j)
+		g := j.g
 		k := s.f.key(g)
 		kd := kindOf(k.status)
 		if !s.pieces[n].OK || k.goid != j.key.goid || kd <= running {
@@ -165,99 +160,134 @@ func (s *scanner) reread(jobs []job) error {
 	return nil
 }
 
-// g is the image of a job's g, valid until the next group of chunks is read.
-func (s *scanner) g(j *job) []byte { return s.image[j.image : j.image+s.f.size] }
+// stackCopy is a part of a stack.
+type stackCopy struct {
+	mem  []byte
+	base uint64 // address of mem
+}
 
-// pass copies up to size bytes of the stacks of some jobs, checks that the goroutines did not run
-// meanwhile, and follows the chains. The kernel copies in the order of the pieces: first all
-// stacks, then the g's, then once more the stacks of shaky goroutines.
-func (s *scanner) pass(jobs []job, todo []int, size int) error {
+// reading is what is read to walk a stack.
+type reading struct {
+	stackCopy
+	again []byte // a second copy, of shaky goroutines
+	head  []byte // of the g, read after the first
+	poll  []byte // the head of the pollDesc that it waited for last; nil if it is not known
+}
+
+// plan makes room for the stacks of as many jobs as are read together, and returns their number. A chain
+// ends at the upper end of its stack, so all that lies above the stack pointer is read at once.
+func (s *scanner) plan(jobs []job, todo []int) int {
 	w := &s.walker
-	per := 2*size + s.f.head
-	w.buf = grow(w.buf, per*len(todo))
+	w.readings = w.readings[:0]
+	size := 0
+	for _, i := range todo {
+		lo, length := s.extent(&jobs[i])
+		need := length + s.f.head + pollerHead
+		if s.twice(&jobs[i]) {
+			need += length
+		}
+		if size += need; size > batchBytes && len(w.readings) > 0 {
+			break
+		}
+		w.buf = grow(w.buf, size)
+		w.readings = append(w.readings, reading{stackCopy: stackCopy{w.buf[:length], lo}})
+	}
+	return len(w.readings)
+}
+
+// pass copies the stacks of the jobs that were planned, checks that the goroutines did not run
+// meanwhile, and follows the chains. The kernel copies in the order of the pieces: first all
+// stacks, and who is waited for, then the g's, then once more the stacks of shaky goroutines.
+func (s *scanner) pass(jobs []job, todo []int) error {
+	w := &s.walker
+	free := w.buf
 	s.pieces = s.pieces[:0]
-	for n, i := range todo {
-		lo, length := s.extent(&jobs[i], size)
-		s.pieces = append(s.pieces, proc.Piece{Addr: lo, Buf: w.buf[per*n : per*n+length]})
+	read := func(addr uint64, n int) []byte {
+		b := free[:n:n]
+		free = free[n:]
+		s.pieces = append(s.pieces, proc.Piece{Addr: addr, Buf: b})
+		return b
 	}
-	for n, i := range todo {
-		s.pieces = append(s.pieces, proc.Piece{Addr: jobs[i].s.addr, Buf: w.buf[per*n+2*size : per*(n+1)]})
+	for n := range todo {
+		r := &w.readings[n]
+		r.mem = read(r.base, len(r.mem))
 	}
+	polls := len(s.pieces)
 	for n, i := range todo {
-		if length := len(s.pieces[n].Buf); s.twice(&jobs[i]) {
-			s.pieces = append(s.pieces, proc.Piece{Addr: s.pieces[n].Addr, Buf: w.buf[per*n+size : per*n+size+length]})
+		if s.waitsAgain(&jobs[i]) {
+			w.readings[n].poll = read(jobs[i].s.poll.desc, pollerHead)
+		}
+	}
+	heads := len(s.pieces)
+	for n, i := range todo {
+		w.readings[n].head = read(jobs[i].s.addr, s.f.head)
+	}
+	seconds := len(s.pieces)
+	for n, i := range todo {
+		if r := &w.readings[n]; s.twice(&jobs[i]) {
+			r.again = read(r.base, len(r.mem))
 		}
 	}
 	if err := s.mem.Gather(s.pieces); err != nil {
 		return err
 	}
-	second := 2 * len(todo)
 	for n, i := range todo {
-		j := &jobs[i]
-		var again []byte
-		ok := s.pieces[n].OK && s.pieces[len(todo)+n].OK
-		if s.twice(j) {
-			again = s.pieces[second].Buf
-			ok = ok && s.pieces[second].OK
-			second++
+		j, r := &jobs[i], &w.readings[n]
+		ok := s.pieces[n].OK && s.pieces[heads+n].OK
+		if r.poll != nil {
+			if !s.pieces[polls].OK {
+				r.poll = nil
+			}
+			polls++
 		}
-		if !ok || s.f.key(s.pieces[len(todo)+n].Buf) != j.key {
+		if s.twice(j) {
+			ok = ok && s.pieces[seconds].OK
+			seconds++
+		}
+		if !ok || s.f.key(r.head) != j.key {
 			w.torn = append(w.torn, i)
 			continue
 		}
-		s.follow(i, j, stackCopy{mem: s.pieces[n].Buf, base: s.pieces[n].Addr, again: again, last: size == deep})
+		s.follow(i, j, r)
 	}
 	return s.findPeers()
 }
 
 // extent is the piece of stack to read, empty if the g's words make no sense.
-func (s *scanner) extent(j *job, size int) (lo uint64, length int) {
-	g := s.g(j)
+func (s *scanner) extent(j *job) (lo uint64, length int) {
+	g := j.g
 	hi := word(g, s.f.hi)
 	sp := j.key.sp
 	if j.key.lo < 4096 || hi > 1<<62 || sp < j.key.lo || sp >= hi || sp%8 != 0 || hi%8 != 0 || hi-j.key.lo > 1<<32 {
 		return j.s.addr, 0
 	}
 	lo = max(sp-redZone, (j.key.lo+7)&^7)
-	return lo, int(min(hi-lo, uint64(size)))
-}
-
-// stackCopy is what was read of a stack.
-type stackCopy struct {
-	mem   []byte
-	base  uint64 // address of mem
-	again []byte // a second copy, of shaky goroutines
-	last  bool   // there will be no larger copy
+	return lo, int(min(hi-lo, deep))
 }
 
 // follow walks the chain of job number i and enters what it finds.
-func (s *scanner) follow(i int, j *job, c stackCopy) {
+func (s *scanner) follow(i int, j *job, r *reading) {
 	w := &s.walker
-	at := chainStart{pc: j.key.pc, sp: j.key.sp, fp: s.frame(j), hi: word(s.g(j), s.f.hi)}
+	at := chainStart{pc: j.key.pc, sp: j.key.sp, fp: s.frame(j), hi: word(j.g, s.f.hi)}
 	at.anywhere = j.key.status == grunnable || j.key.status == gpreempted
 	var end, again ending
-	if len(c.again) > 0 {
-		second := c
-		second.mem = c.again
-		w.again, again = s.chain(w.again[:0], second, at)
+	if len(r.again) > 0 {
+		w.again, again = s.chain(w.again[:0], stackCopy{r.again, r.base}, at)
 	}
-	w.pcs, end = s.chain(w.pcs[:0], c, at)
-	if len(c.again) > 0 && (again != end || !slices.Equal(w.again, w.pcs)) {
+	w.pcs, end = s.chain(w.pcs[:0], r.stackCopy, at)
+	if len(r.again) > 0 && (again != end || !slices.Equal(w.again, w.pcs)) {
 		w.torn = append(w.torn, i)
 		return
 	}
-	if end == started && w.pcs[0] == word(s.g(j), s.f.startpc) {
+	if end == started && w.pcs[0] == word(j.g, s.f.startpc) {
 		w.pcs = append(w.pcs[:0], w.pcs[0]+1, s.root) // it has not run yet
 		end = whole
 	}
-	if s.shaky(j) && !s.twice(j) && end != beyond && !slices.Equal(w.pcs, j.s.now.stack.pcs) {
+	if s.shaky(j) && !s.twice(j) && !slices.Equal(w.pcs, j.s.now.stack.pcs) {
 		w.torn = append(w.torn, i) // the next try copies it twice
 		return
 	}
 	switch {
-	case end == beyond && !c.last:
-		w.deeper = append(w.deeper, i)
-		return
 	case end == beyond || end == intoC:
 		j.seen.loss = sample.Truncated
 		s.stats.Truncated++
@@ -269,20 +299,20 @@ func (s *scanner) follow(i int, j *job, c stackCopy) {
 		j.seen.loss = sample.Whole
 	}
 	s.stats.Walked++
-	s.wantPeer(j, c)
+	s.wantPeer(j, r)
 	j.seen.stack = w.intern(j.seen.loss == sample.Truncated)
 	j.steady = j.kind == parked && !s.shaky(j) && !s.onThread(j)
 }
 
 // onThread says that the state depends on a thread, which is to be asked at every look.
 func (s *scanner) onThread(j *job) bool {
-	return s.o.Threads != nil && word(s.g(j), s.f.m) != 0
+	return s.o.Threads != nil && word(j.g, s.f.m) != 0
 }
 
 // frame is the frame pointer to start from. Go 1.23 saves it at a system call; before that the
 // caller's frame is found by its size: the saved frame pointer is its topmost word.
 func (s *scanner) frame(j *job) uint64 {
-	g := s.g(j)
+	g := j.g
 	switch {
 	case j.kind != inCall:
 		return word(g, s.f.bp)
