@@ -18,7 +18,7 @@ const (
 
 const (
 	headerSize = 72
-	wordsSize  = 48 // words of moduledata that we look at
+	wordsSize  = 64 // words of moduledata that we look at: it has 69 and more
 
 	// maxScan bounds the bytes that are searched in one file: segments may be sparse and claim
 	// terabytes.

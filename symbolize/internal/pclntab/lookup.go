@@ -39,7 +39,7 @@ func (t *Table) Lookup(dst []Frame, pc uint64) []Frame {
 	w := work(maxWork)
 	off := uint32(pc-t.text) - f.entry
 	var seenBuf [32]int32
-	seen := seenBuf[:0]
+	seen, whole := seenBuf[:0], true
 	for len(seen) < maxDepth {
 		ix := t.pcvalue(f.inlpc, off, &w)
 		if ix < 0 || slices.Contains(seen, ix) {
@@ -48,6 +48,7 @@ func (t *Table) Lookup(dst []Frame, pc uint64) []Frame {
 		seen = append(seen, ix)
 		call, ok := t.call(f.tree, ix)
 		if !ok {
+			whole = false
 			break
 		}
 		fr := Frame{Func: t.name(call.name), StartLine: int(call.startLine), Inlined: true, Wrapper: t.isWrapper(call.funcID)}
@@ -56,7 +57,9 @@ func (t *Table) Lookup(dst []Frame, pc uint64) []Frame {
 		off = call.parent
 	}
 	fr := Frame{Func: t.name(f.name), StartLine: int(f.startLine), Wrapper: t.isWrapper(f.funcID)}
-	fr.File, fr.Line = t.line(&f, off, &w)
+	if fr.File, fr.Line = noFile, 0; whole { // else the line is one of a call that is not known
+		fr.File, fr.Line = t.line(&f, off, &w)
+	}
 	return append(dst, fr)
 }
 

@@ -3,10 +3,11 @@
 // it, so it is there when DWARF and symbols are gone.
 //
 // The layout follows from the magic number at its start, never from a Go version: 0xfffffff0 is
-// that of Go 1.18 and 1.19, 0xfffffff1 that of 1.20 to 1.26. (runtime/symtab.go,
+// that of Go 1.18 and 1.19, 0xfffffff1 that of 1.20 and later. (runtime/symtab.go,
 // cmd/link/internal/ld/pcln.go and internal/abi/symtab.go are the source.) What the table refers
 // to but does not contain, the start of the text and the inline trees, is found through the
-// moduledata, which is found by its content.
+// moduledata, which is found by its content. So is the word of it that says where the inline trees
+// are: it was the 38th up to Go 1.19, the 40th up to 1.26, and is the 43rd in 1.27.
 package pclntab
 
 import (
@@ -47,19 +48,18 @@ type Table struct {
 
 // layout is what differs between the two formats.
 type layout struct {
-	gofuncWord int    // moduledata word that holds go:func.*
-	hdr        uint64 // size of the fixed part of _func
-	startLine  bool   // _func and inlinedCall have one
-	inlSize    uint64 // size of an inlinedCall
-	inlFuncID  int    // offsets within it
-	inlName    int
-	inlParent  int
-	inlStart   int
+	hdr       uint64 // size of the fixed part of _func
+	startLine bool   // _func and inlinedCall have one
+	inlSize   uint64 // size of an inlinedCall
+	inlFuncID int    // offsets within it
+	inlName   int
+	inlParent int
+	inlStart  int
 }
 
 var (
-	layout118 = layout{gofuncWord: 38, hdr: 40, inlSize: 20, inlFuncID: 2, inlName: 12, inlParent: 16}
-	layout120 = layout{gofuncWord: 40, hdr: 44, startLine: true, inlSize: 16, inlFuncID: 0, inlName: 4, inlParent: 8, inlStart: 12}
+	layout118 = layout{hdr: 40, inlSize: 20, inlFuncID: 2, inlName: 12, inlParent: 16}
+	layout120 = layout{hdr: 44, startLine: true, inlSize: 16, inlFuncID: 0, inlName: 4, inlParent: 8, inlStart: 12}
 )
 
 // Open finds the table in a file. Errors wrap ErrNotGo or ErrFormat.
@@ -85,12 +85,11 @@ func Open(f *elfx.File) (*Table, error) {
 		}
 		*s.span = span{off, md[s.word+1] * s.size}
 	}
-	off, avail, ok := f.Offset(md[t.lay.gofuncWord])
-	if !ok {
-		return nil, fmt.Errorf("%w: go:func.* is outside of the file", ErrFormat)
+	if err := t.readFunctab(f); err != nil {
+		return nil, err
 	}
-	t.gofunc = span{off, avail}
-	return t, t.readFunctab(f)
+	t.gofunc = t.findTrees(f, md)
+	return t, nil
 }
 
 func (t *Table) readFunctab(f *elfx.File) error {
@@ -186,21 +185,33 @@ func (t *Table) fn(i int, fn *fn) bool {
 	return true
 }
 
-// inlining finds the inline tree of a function. Both indexes are the same in all versions
-// (internal/abi: PCDATA_InlTreeIndex, FUNCDATA_InlTree).
+// Indexes of the inline tree's tables, the same in all versions (internal/abi:
+// PCDATA_InlTreeIndex, FUNCDATA_InlTree).
+const (
+	pcdataInline   = 2
+	funcdataInline = 3
+)
+
+// inlining finds the inline tree of a function.
 func (t *Table) inlining(place uint64, fn *fn) {
-	const pcdata, funcdata = 2, 3
 	fn.inlpc, fn.tree = 0, span{}
-	if fn.npcdata <= pcdata || fn.nfuncdata <= funcdata {
+	tree, ok := t.treeOf(place, fn.npcdata, fn.nfuncdata)
+	if !ok {
 		return
 	}
-	at := place + t.lay.hdr
-	inlpc, ok1 := t.word(at + 4*pcdata)
-	tree, ok2 := t.word(at + 4*(uint64(fn.npcdata)+funcdata))
-	if !ok1 || !ok2 || tree == 1<<32-1 || uint64(tree) >= t.gofunc.size {
-		return
+	fn.inlpc, _ = t.word(place + t.lay.hdr + 4*pcdataInline)
+	if uint64(tree) < t.gofunc.size {
+		fn.tree = span{t.gofunc.off + uint64(tree), t.gofunc.size - uint64(tree)}
 	}
-	fn.inlpc, fn.tree = inlpc, span{t.gofunc.off + uint64(tree), t.gofunc.size - uint64(tree)}
+}
+
+// treeOf returns where the inline tree of the function at the place is, seen from go:func.*.
+func (t *Table) treeOf(place uint64, npcdata uint32, nfuncdata uint8) (uint32, bool) {
+	if npcdata <= pcdataInline || nfuncdata <= funcdataInline {
+		return 0, false
+	}
+	tree, ok := t.word(place + t.lay.hdr + 4*(uint64(npcdata)+funcdataInline))
+	return tree, ok && tree != 1<<32-1
 }
 
 // word reads a word of the table of functions.
