@@ -49,7 +49,7 @@ var waits = map[string]kind{
 	"running": cpu, "runnable": goScheduler, "preempted": osScheduler, "throttled": osScheduler,
 	"syscall": syscall, "IO wait": network, "sleep": sleep, "unknown": unknown,
 	"sync.Mutex.Lock": lock, "sync.RWMutex.RLock": lock, "sync.RWMutex.Lock": lock,
-	"sync.WaitGroup.Wait": children, "sync.Cond.Wait": channel, "coroutine": channel,
+	"sync.WaitGroup.Wait": children, "sync.Cond.Wait": channel, "coroutine": channel, "leaked": channel,
 	"chan receive": channel, "chan send": channel, "select": channel,
 	"chan receive (nil chan)": channel, "chan send (nil chan)": channel, "select (no cases)": channel,
 	"GC assist marking": gc, "GC assist wait": gc, "GC sweep wait": gc, "garbage collection": gc, "wait for GC cycle": gc,

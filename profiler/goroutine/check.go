@@ -10,7 +10,8 @@ import (
 
 // Offsets that are wrong by a word read as plausible numbers, so the table has to prove that it is
 // one before anything is believed: a sane length, readable g's, known statuses, stacks that contain
-// their stack pointer, ids that were given out, and the goroutine that starts in runtime.main.
+// their stack pointer, ids that were given out, and runtime.main as the start of goroutine 1 and of no
+// other. Goroutine 1 need not be there: runtime.Goexit ends it, and in a library runtime.main returns.
 
 // errYoung says that the program has not created its first goroutine yet.
 var errYoung = fmt.Errorf("no goroutine yet: %w", ErrTable)
@@ -41,7 +42,7 @@ func (s *scanner) check() error {
 
 func (s *scanner) checkAll(all, n uint64) error {
 	g := make([]byte, s.f.size)
-	first, live := s.v.Main == 0, 0
+	live := 0
 	ids := s.readBirths()
 	for i := range n {
 		addr, err := s.must(all + 8*i)
@@ -58,9 +59,8 @@ func (s *scanner) checkAll(all, n uint64) error {
 		if kd > dead {
 			live++
 		}
-		first = first || word(g, s.f.startpc) == s.v.Main && word(g, s.f.goid) == 1
 	}
-	if live == 0 || !first {
+	if live == 0 {
 		return errYoung
 	}
 	return nil
@@ -70,7 +70,7 @@ func (s *scanner) checkAll(all, n uint64) error {
 func (s *scanner) checkG(g []byte, ids uint64) (kind, error) {
 	k := s.f.key(g)
 	kd := kindOf(k.status)
-	hi := word(g, s.f.hi)
+	hi, main := word(g, s.f.hi), word(g, s.f.startpc) == s.v.Main
 	switch {
 	case kd == odd:
 		return kd, fmt.Errorf("status %d: %w", k.status, ErrTable)
@@ -80,6 +80,8 @@ func (s *scanner) checkG(g []byte, ids uint64) (kind, error) {
 		return kd, fmt.Errorf("id %d where %d were given out: %w", k.goid, ids, ErrTable)
 	case k.lo == 0 || k.lo%8 != 0 || hi <= k.lo || hi-k.lo > 1<<32:
 		return kd, fmt.Errorf("stack from %#x to %#x: %w", k.lo, hi, ErrTable)
+	case s.v.Main != 0 && main != (k.goid == 1):
+		return kd, fmt.Errorf("goroutine %d starts at %#x, where goroutine 1 does: %#x: %w", k.goid, word(g, s.f.startpc), s.v.Main, ErrTable)
 	case kd == parked && k.status == gwaiting && word(g, s.f.m) == 0 && (k.sp < k.lo || k.sp > hi):
 		return kd, fmt.Errorf("stack pointer %#x outside of its stack: %w", k.sp, ErrTable)
 	}

@@ -177,7 +177,9 @@ func (s *scanner) setState(st *stay, g []byte, status uint32, same bool) {
 	switch {
 	case status == grunnable || status == gpreempted:
 		st.state, st.tid, st.call = runnable0, 0, ""
-	case status == gwaiting || status == gleaked:
+	case status == gleaked:
+		st.state, st.tid, st.call = leaked0, 0, ""
+	case status == gwaiting:
 		if !known || st.state == syscall0 {
 			st.state, st.tid, st.call = state(g[s.f.reason]), 0, ""
 		}

@@ -60,6 +60,7 @@ const (
 	throttled0
 	runnable0
 	syscall0
+	leaked0
 	unknown0
 	states
 )
@@ -79,7 +80,7 @@ func newStates(reason func(uint8) string) *[states]sample.State {
 		}
 	}
 	names[running0], names[preempted0], names[throttled0] = sample.Running, sample.Preempted, sample.Throttled
-	names[runnable0], names[syscall0], names[unknown0] = sample.Runnable, sample.Syscall, sample.Unknown
+	names[runnable0], names[syscall0], names[leaked0], names[unknown0] = sample.Runnable, sample.Syscall, sample.Leaked, sample.Unknown
 	return &names
 }
 

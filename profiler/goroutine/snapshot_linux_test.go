@@ -155,3 +155,49 @@ func TestStatesAddUp(t *testing.T) {
 		t.Errorf("%d ns in state unknown", states[sample.Unknown])
 	}
 }
+
+// A program whose main goroutine has ended by runtime.Goexit is one like others, and the goroutines
+// of which the runtime knows that they wait for ever are called so.
+func TestMainGoroutineEnded(t *testing.T) {
+	for _, b := range target.Matrix(t) {
+		t.Run(b.String(), func(t *testing.T) { checkOrphans(t, b, false) })
+	}
+}
+
+func TestLeaked(t *testing.T) {
+	checkOrphans(t, target.Build{Go: "1.27.4"}, true)
+}
+
+func checkOrphans(t *testing.T, b target.Build, leaked bool) {
+	args := []string{}
+	blocked := sample.State("chan receive")
+	if leaked {
+		args, blocked = append(args, "-leak"), sample.Leaked
+	}
+	target := target.Start(t, target.Compile(t, "orphans", b), args...)
+	x := open(t, target, goroutine.Options{})
+	states := map[sample.State]int{}
+	sleepers := map[string]bool{}
+	for _, g := range x.snapshot(t) {
+		if g.ID == 1 {
+			t.Errorf("goroutine 1 is still there: %+v", g)
+		}
+		if strings.Contains(x.names(g.Stack), "main.leak") {
+			states[g.State]++
+			if g.WaitReason != "chan receive" {
+				t.Errorf("a goroutine that is %s waits for %q", g.State, g.WaitReason)
+			}
+		}
+		for _, l := range g.Labels {
+			sleepers[l.Value] = true
+		}
+	}
+	var truth struct{ Sleepers, Leaked int }
+	target.Truth(&truth)
+	if states[blocked] != truth.Leaked || len(states) != 1 {
+		t.Errorf("blocked goroutines: %v, want %d times %s", states, truth.Leaked, blocked)
+	}
+	if len(sleepers) != truth.Sleepers {
+		t.Errorf("%d sleepers with labels, want %d", len(sleepers), truth.Sleepers)
+	}
+}

@@ -17,6 +17,7 @@ const (
 	Throttled State = "throttled" // the same, because the cgroup's CPU quota is used up
 	Runnable  State = "runnable"  // waits for a P: the Go run queue
 	Syscall   State = "syscall"   // blocked in a system call
+	Leaked    State = "leaked"    // waits for ever: the runtime's leak detector found nothing that could wake it
 	Unknown   State = "unknown"   // could not be read; printed, never hidden
 )
 
