@@ -92,7 +92,7 @@ func TestKnownOffsets(t *testing.T) {
 		l := read(t, target.Build{Go: release, GOARCH: "amd64", Strip: true})
 		want := map[int][3]int32{ // goid, labels, curg
 			19: {152, 360, 192}, 20: {152, 360, 192}, 21: {152, 344, 192}, 22: {152, 344, 192},
-			23: {160, 352, 192}, 24: {160, 352, 192}, 25: {152, 344, 184}, 26: {152, 352, 184},
+			23: {160, 352, 192}, 24: {160, 352, 192}, 25: {152, 344, 184}, 26: {152, 352, 184}, 27: {152, 352, 184},
 		}[l.Minor]
 		if got := [3]int32{l.G.Goid, l.G.Labels, l.M.Curg}; got != want {
 			t.Errorf("%s: goid, labels, curg at %v, want %v", l.Version, got, want)

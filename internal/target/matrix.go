@@ -7,7 +7,7 @@ import (
 )
 
 // releases holds the last patch release of every minor version that mayfly knows, oldest first.
-var releases = []string{"1.19.13", "1.20.14", "1.21.13", "1.22.12", "1.23.12", "1.24.13", "1.25.7", "1.26.8"}
+var releases = []string{"1.19.13", "1.20.14", "1.21.13", "1.22.12", "1.23.12", "1.24.13", "1.25.7", "1.26.11", "1.27.4"}
 
 // oldestProfiled is the first release in which every engine is exercised; the layout tables
 // reach further back.
