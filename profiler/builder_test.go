@@ -140,6 +140,8 @@ func TestStacks(t *testing.T) {
 			Curg: []uint64{at("main.work", 0x100), root}, CurgLeaf: leaf(at("main.main", 0x25), 0, 0x7000, 0x7100)},
 			"runtime.newstack < runtime.morestack.abi0 < main.work < main.main"},
 		{"mstart", sample.Sample{User: []uint64{at("runtime.schedule", 0x20), at("runtime.mstart.abi0", 0x30), 0x99000}}, "runtime.schedule < runtime.mstart.abi0"},
+		{"C code of no goroutine", sample.Sample{User: []uint64{at("c_inner", 0x20), at("c_outer", 0x20), 0x99000000}}, "c_inner < c_outer < [thread]"},
+		{"C code of an unknown goroutine", sample.Sample{User: []uint64{at("c_inner", 0x20), at("main.work", 0x20), root}}, "c_inner < main.work"},
 		{"C code", sample.Sample{Goid: 1, User: []uint64{at("c_inner", 0x20), at("c_outer", 0x20), at("runtime.asmcgocall.abi0", 0x20)},
 			Curg: []uint64{at("runtime.systemstack_switch", 8), at("main.work", 0x30), root}, CurgLeaf: leaf(at("runtime.cgocall", 0x25), 0, 1, 2)},
 			"c_inner < c_outer < runtime.cgocall < main.work"},

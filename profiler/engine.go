@@ -55,6 +55,7 @@ func (e Engine) forcesCPU() bool { return e != "" && e != Table }
 type cpuSource interface {
 	sample.Source
 	Name() string
+	Start() error
 	Flush()
 	doubts() []string
 	Stats() bpf.Stats

@@ -120,7 +120,9 @@ type recording struct {
 	options Options
 	target  *proc.Process
 	symbols *symbolize.Symbolizer
-	exe     *os.File         // of the goroutine table's own symbols
+	exe     *os.File // of the goroutine table's own symbols,
+	own     *symbolize.Binary
+	vars    *goruntime.Vars  // and what the table is found by, at link-time addresses
 	source  cpuSource        // nil: not allowed here
 	sched   *bpf.Sched       // nil: not asked for, or not allowed
 	table   *goroutine.Table // nil: the same
@@ -133,8 +135,9 @@ type recording struct {
 	told    told // what earlier slices have told already
 	added   int  // samples of all sources
 
-	cpus   int // that the target may run on
-	opened time.Time
+	cpus    int // that the target may run on
+	opened  time.Time
+	started time.Time // the program, when it was started for the recording
 }
 
 func open(pid int, o Options) (*recording, error) {
@@ -166,81 +169,6 @@ func openTarget(pid int, o Options) (*recording, error) {
 	}
 	r.cpus, _ = r.target.CPUs() // worth having, and not worth failing for
 	return r, nil
-}
-
-// attach opens everything that needs the target, in the order of what is likeliest to be refused.
-func (r *recording) attach() error {
-	layout, err := r.layout()
-	if err != nil {
-		return err
-	}
-	missing := r.attachCPU(layout)
-	if missing != nil && r.options.Engine.forcesCPU() {
-		return missing
-	}
-	if p := r.options.Pending; p != nil {
-		if err := p.Release(); err != nil {
-			return err
-		}
-	}
-	if r.symbols, err = symbolize.New(r.target, symbolize.Options{}); err != nil {
-		return err
-	}
-	if (r.options.Mode == Wall || r.source == nil) && layout != nil {
-		if err := r.attachTable(layout); err != nil {
-			r.deny("states of goroutines that are not on a CPU: " + err.Error())
-		}
-	}
-	r.attachCalls(layout)
-	if r.source == nil && r.table == nil {
-		if missing == nil { // nobody asked for more than the table
-			missing = errors.New(r.summary.Denied[len(r.summary.Denied)-1])
-		}
-		return missing // neither source: the first one's remedy is the one that helps
-	}
-	keep := r.options.Keep
-	keep.Wall, keep.TableOnly = r.options.Mode == Wall && r.table != nil, r.source == nil
-	keep.TableToo = keep.Wall && r.source != nil && r.sched == nil && !keep.Timeline
-	r.builder = NewBuilder(r.symbols, keep)
-	r.summary.AttachTime = time.Since(r.opened).Nanoseconds()
-	return nil
-}
-
-// layout reads where the target's runtime keeps goroutines and labels. An unknown version is no
-// reason to fail: samples without labels are worth having.
-func (r *recording) layout() (*goruntime.Layout, error) {
-	f, err := r.executable()
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	l, err := goruntime.Read(f)
-	var unknown *goruntime.UnknownVersionError
-	switch {
-	case errors.As(err, &unknown):
-		r.deny("goroutine ids, labels and states: " + err.Error())
-		r.summary.GoVersion = unknown.Version
-		return nil, nil
-	case err != nil:
-		return nil, fmt.Errorf("record %s: %w", r.name(), err)
-	}
-	r.summary.GoVersion, r.summary.Layout = l.Version, l.From
-	return l, nil
-}
-
-// name is what error messages call the target.
-func (r *recording) name() string {
-	if p := r.options.Pending; p != nil {
-		return p.Exe
-	}
-	return fmt.Sprintf("%d (%s)", r.target.PID(), r.target.Comm())
-}
-
-func (r *recording) executable() (*os.File, error) {
-	if p := r.options.Pending; p != nil {
-		return os.Open(p.Exe)
-	}
-	return r.target.Exe()
 }
 
 func (r *recording) deny(what string) { r.summary.Denied = append(r.summary.Denied, what) }

@@ -74,6 +74,7 @@ var roles = map[string]role{
 // Synthetic frames: where time went that no function can be charged with.
 const (
 	frameScheduler = "[scheduler]" // a thread that works for no goroutine
+	frameThread    = "[thread]"    // a thread without Go code: before the runtime is up, or one of C's
 	frameLost      = "[lost]"      // samples that were taken but not delivered
 	frameTruncated = "[truncated]" // the stack is deeper than what was read
 	frameRunning   = "[running]"   // on a CPU, seen by the goroutine table, which cannot see where
@@ -104,6 +105,8 @@ func (b *Builder) walk(dst []*site, s *sample.Sample) []*site {
 		dst = append(dst, b.special(frameTruncated))
 	case end == unscheduled:
 		dst = append(dst, b.special(frameScheduler))
+	case end == native:
+		dst = append(dst, b.special(frameThread))
 	}
 	if s.Goid != 0 && end == rootless && s.Loss != sample.Truncated {
 		b.tally.Unrooted++
@@ -152,6 +155,7 @@ const (
 	rootless    end = iota // the chain broke off
 	rooted                 // at goexit or mstart
 	unscheduled            // at a stack switch, with no goroutine behind it
+	native                 // in C code, with no goroutine behind it
 )
 
 // user appends the user stack and says how it ended.
@@ -162,6 +166,9 @@ func (b *Builder) user(dst []*site, s *sample.Sample) ([]*site, end) {
 	leaf := b.exactSite(s.User[0])
 	if leaf.kind == symbolize.C && len(s.Curg) > 0 {
 		return b.cgo(dst, leaf, s)
+	}
+	if leaf.inC() && s.Goid == 0 {
+		return b.thread(dst, leaf, s.User[1:])
 	}
 	dst, e := b.segment(dst, leaf, s.User[1:], &s.Leaf)
 	if e != unscheduled || len(s.Curg) == 0 {
@@ -190,15 +197,35 @@ func (b *Builder) saved(dst []*site, s *sample.Sample) ([]*site, end) {
 // cgo appends the stack of a thread that is in C code on behalf of a goroutine. C code need not
 // keep frame pointers, so its frames are believed only as long as they lie in C code.
 func (b *Builder) cgo(dst []*site, leaf *site, s *sample.Sample) ([]*site, end) {
-	dst = append(dst, leaf)
-	for _, pc := range s.User[1:] {
+	dst, _ = b.c(append(dst, leaf), s.User[1:])
+	return b.saved(dst, s)
+}
+
+// thread appends the stack of a thread that is in C code, for no goroutine that is known: the dynamic
+// loader's, that of a thread that C has made; or Go called it, and nobody knows for whom.
+func (b *Builder) thread(dst []*site, leaf *site, returns []uint64) ([]*site, end) {
+	dst, rest := b.c(append(dst, leaf), returns)
+	if len(rest) > 0 && b.symbols.InGo(rest[0]-1) {
+		return b.segment(dst, b.callSite(rest[0]), rest[1:], nil)
+	}
+	return dst, native
+}
+
+// c appends callers as long as they are C code, and returns what is left.
+func (b *Builder) c(dst []*site, returns []uint64) (_ []*site, rest []uint64) {
+	for i, pc := range returns {
 		st := b.callSite(pc)
-		if st.kind != symbolize.C {
-			break
+		if !st.inC() {
+			return dst, returns[i:]
 		}
 		dst = append(dst, st)
 	}
-	return b.saved(dst, s)
+	return dst, nil
+}
+
+// inC says whether st is in a file's code that is not Go's, with a symbol or, in a stripped file, without.
+func (st *site) inC() bool {
+	return st.kind == symbolize.C || st.kind == symbolize.Unknown && st.mapping >= 0
 }
 
 // segment appends leaf, its caller if that was lost, and the return addresses, up to the root of

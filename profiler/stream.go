@@ -71,7 +71,10 @@ const sliceEnd = "slice complete"
 func (r *recording) stream(ctx context.Context, every time.Duration, emit func(*Recording) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s := slicer{recording: r, start: time.Now(), attached: r.summary, emit: emit}
+	s := slicer{recording: r, start: r.started, attached: r.summary, emit: emit}
+	if s.start.IsZero() {
+		s.start = time.Now()
+	}
 	s.mono = s.start.UnixNano() - r.builder.epoch
 	r.told.clock, _ = r.target.CPU()
 	if r.options.Started != nil {

@@ -17,34 +17,36 @@ import (
 // for (its thread waits for a CPU, or sleeps in the kernel) the scheduler's tracepoints tell the
 // table. Each of the three can be missing; what is left is recorded, and the rest is said.
 
-// attachTable opens the goroutine table and the scheduler's view of the threads.
-func (r *recording) attachTable(l *goruntime.Layout) error {
-	bin, bias := r.symbols.Main()
-	if bin == nil {
-		return errors.New("the table of functions in its executable cannot be read")
-	}
+// prepareTable reads what the executable says of the goroutine table.
+func (r *recording) prepareTable(l *goruntime.Layout) error {
 	var err error
 	if r.exe, err = r.executable(); err != nil {
 		return err
 	}
 	// The sampling thread looks up stack depths and must not wait while the builder reads symbols:
 	// it has tables of its own.
-	own, err := symbolize.OpenGo(r.exe)
-	if err != nil {
+	if r.own, err = symbolize.OpenGo(r.exe); err != nil {
 		return err
 	}
-	vars, err := goruntime.FindVars(r.exe, l, own.Func)
-	if err != nil {
-		return err
+	r.vars, err = goruntime.FindVars(r.exe, l, r.own.Func)
+	return err
+}
+
+// attachTable opens the goroutine table of a program that runs, and the scheduler's view of its threads.
+func (r *recording) attachTable(l *goruntime.Layout) error {
+	bin, bias := r.symbols.Main()
+	if bin == nil {
+		return errors.New("the table of functions in its executable cannot be read")
 	}
 	o := goroutine.Options{Rate: r.options.Rate, MaxOverhead: r.options.MaxOverhead, Split: r.options.Keep.Timeline}
-	o.SPDelta = func(pc uint64) (int32, bool) { return own.SPDelta(pc - bias) }
+	o.SPDelta = func(pc uint64) (int32, bool) { return r.own.SPDelta(pc - bias) }
+	var err error
 	if r.sched, err = bpf.OpenSched(r.target); err != nil {
 		r.deny("preempted and throttled goroutines: " + err.Error())
 	} else {
 		o.Threads = newThreadStates(r.sched, r.target)
 	}
-	r.table, err = goroutine.Open(r.target, l, vars.Add(bias), o)
+	r.table, err = goroutine.Open(r.target, l, r.vars.Add(bias), o)
 	return err
 }
 

@@ -64,4 +64,8 @@ type Mapping struct {
 type Options struct {
 	KeepWrappers bool // do not leave out frames of Wrapper functions
 	NoKernel     bool // do not read kernel symbols: all kernel addresses become "[kernel]"
+
+	// Ahead is a file that the process is expected to have mapped, read before it did. The Symbolizer
+	// closes it.
+	Ahead *Ahead
 }

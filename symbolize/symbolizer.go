@@ -2,6 +2,7 @@ package symbolize
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"sort"
@@ -36,6 +37,7 @@ type Symbolizer struct {
 	warnings []string
 
 	refreshed time.Time
+	young     *young // nil: not started a moment ago
 }
 
 // region is an executable mapping of a file.
@@ -58,10 +60,18 @@ type identity struct {
 func New(p *proc.Process, o Options) (*Symbolizer, error) {
 	s := &Symbolizer{p: p, o: o, now: time.Now, objects: map[identity]*object{}, kernel: kernel{root: "/proc"}}
 	maps, err := p.Maps()
+	if gone := errors.Is(err, proc.ErrNoProcess) || err == nil && len(maps) == 0; gone && o.Ahead != nil {
+		s.warn("the process ended before its mappings could be read: only its own code is known, if that has fixed addresses")
+		maps, err = o.Ahead.mappings(), nil
+	}
 	if err != nil {
+		s.Close()
 		return nil, fmt.Errorf("symbolize: %w", err)
 	}
 	s.refreshed = s.now()
+	if o.Ahead != nil {
+		s.young = watch(p)
+	}
 	s.adopt(mainFirst(p, executable(maps)))
 	if len(s.mappings) > 0 && s.mappings[0].Kind == C {
 		s.warn("%s: not a Go binary: frames have no lines and no inlined calls", s.mappings[0].File)
@@ -156,6 +166,9 @@ func (s *Symbolizer) open(m proc.Mapping) (*object, error) {
 	if m.Path[0] != '/' { // [vsyscall], [uprobes]
 		return unread, nil
 	}
+	if a := s.o.Ahead; a != nil && m.Of(a.object.file) {
+		return a.object, a.err
+	}
 	if len(s.objects) >= maxObjects {
 		return unread, fmt.Errorf("symbolize: %s: more than %d files are mapped: not opened", m.Path, maxObjects)
 	}
@@ -185,6 +198,10 @@ func (s *Symbolizer) region(pc uint64) *region {
 // refresh reads the mappings again, not too often, and reports whether it did.
 func (s *Symbolizer) refresh() bool {
 	now := s.now()
+	if maps := s.young.take(); maps != nil {
+		s.adopt(executable(maps))
+		return true
+	}
 	if now.Sub(s.refreshed) < refreshEvery {
 		return false
 	}
@@ -276,8 +293,15 @@ func (s *Symbolizer) warn(format string, args ...any) {
 
 // Close closes all files. It does not close the process.
 func (s *Symbolizer) Close() error {
+	s.young.stop()
 	var first error
+	if s.o.Ahead != nil {
+		first = s.o.Ahead.Close()
+	}
 	for _, o := range s.objects {
+		if s.o.Ahead != nil && o == s.o.Ahead.object {
+			continue
+		}
 		if err := o.close(); err != nil && first == nil {
 			first = err
 		}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"syscall"
 
@@ -44,6 +45,14 @@ func holdCommand(command []string, stdout *os.File) (c *held, path string, err e
 	return c, path, err
 }
 
+// childStdout is where a command's standard output goes: where ours goes, unless that carries data.
+func childStdout(data bool) *os.File {
+	if data {
+		return os.Stderr
+	}
+	return os.Stdout
+}
+
 // end ends a command whose recording is over, and waits for it. How it ends is its own affair.
 func (h *held) end() error {
 	h.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
@@ -56,7 +65,7 @@ func (h *held) end() error {
 
 // recordHeld starts the command and records it. Without a recording the command has ended.
 func recordHeld(ctx context.Context, e *env, f *recordFlags) (*held, *profiler.Recording, error) {
-	c, path, err := holdCommand(f.command, os.Stdout)
+	c, path, err := holdCommand(f.command, childStdout(f.output == "-" || f.json))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -134,6 +143,14 @@ func (h *held) drop() {
 }
 
 const heldName = "held-command"
+
+// The thread that executes the command keeps its id then, like those of the scheduler's view and the events on it,
+// if it is the process's first one, on which init functions run.
+func init() {
+	if len(os.Args) > 1 && os.Args[1] == heldName {
+		runtime.LockOSThread()
+	}
+}
 
 // heldCommand is the child's side: held-command -- PATH ARG0 ARG...
 func heldCommand(*env) *cobra.Command {

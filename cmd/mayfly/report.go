@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -224,10 +223,9 @@ func (f *reportFlags) input(ctx context.Context, e *env) (*reportInput, error) {
 	return &reportInput{name: name, recording: rec.Profile}, nil
 }
 
-// reportChild records a command until it ends, or for the duration. Our stdout is the report's, so
-// that the command writes to stderr.
+// reportChild records a command until it ends, or for the duration.
 func reportChild(ctx context.Context, e *env, f *reportFlags) (*profiler.Recording, error) {
-	c, path, err := holdCommand(f.command, os.Stderr)
+	c, path, err := holdCommand(f.command, childStdout(f.output == "-"))
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -89,9 +90,34 @@ func (p *Process) IsExe(m Mapping) bool {
 
 // isExe compares by inode, and by device or path: the device may be another in maps (see
 // sameFile), and the file may have been renamed since.
-func (p *Process) isExe(exe *os.File, m Mapping) bool {
-	dev, inode, err := fileID(exe)
-	return err == nil && inode == m.Inode && (dev == m.Dev || p.exePath() == m.Path)
+func (p *Process) isExe(exe *os.File, m Mapping) bool { return m.is(exe, p.exePath()) }
+
+// Of reports whether m is a mapping of the file, which was opened by its path.
+func (m Mapping) Of(f *os.File) bool {
+	path, err := realPath(f)
+	return err == nil && m.is(f, path)
+}
+
+// FileMapping is a mapping of a file that was opened by its path, without addresses.
+func FileMapping(f *os.File) (m Mapping, err error) {
+	if m.Path, err = realPath(f); err != nil {
+		return m, err
+	}
+	m.Dev, m.Inode, err = fileID(f)
+	return m, err
+}
+
+func realPath(f *os.File) (string, error) {
+	path, err := filepath.EvalSymlinks(f.Name())
+	if err != nil {
+		return "", err
+	}
+	return filepath.Abs(path)
+}
+
+func (m Mapping) is(f *os.File, path string) bool {
+	dev, inode, err := fileID(f)
+	return err == nil && inode == m.Inode && (dev == m.Dev || path == m.Path)
 }
 
 // openPath opens the path of m as the process itself would, or as we would.

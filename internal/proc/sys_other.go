@@ -38,6 +38,12 @@ func openInRoot(root, path string) (*os.File, error) { return nil, errNotLinux }
 
 func fileID(*os.File) (dev, inode uint64, err error) { return 0, 0, errNotLinux }
 
+type execCounter struct{}
+
+func openExecCounter(*Process) (*execCounter, error) { return nil, errNotLinux }
+func (*execCounter) read() time.Duration             { return 0 }
+func (*execCounter) close() error                    { return nil }
+
 // Peer returns an error that wraps errors.ErrUnsupported.
 func (p *Process) Peer(int) (Peer, error) { return Peer{}, fmt.Errorf("proc: %w", errNotLinux) }
 
@@ -47,6 +53,6 @@ func (p *Process) Listeners() ([]netip.AddrPort, error) {
 }
 
 // Dial returns an error that wraps errors.ErrUnsupported.
-func (p *Process) Dial(context.Context, string) (net.Conn, error) {
+func (p *Process) Dial(context.Context, netip.AddrPort) (net.Conn, error) {
 	return nil, fmt.Errorf("proc: %w", errNotLinux)
 }

@@ -52,7 +52,8 @@ type OnCPU struct {
 	once      sync.Once
 	lost      uint64 // LOST counter at the last look
 	begin     int64
-	clock     time.Duration // the target's CPU clock at the start
+	clock     *proc.Clock // the target's CPU time since the start
+	started   bool
 	shared    time.Duration // CPU time that was divided among samples
 	held      []Held        // what Options.Held says,
 	accounts  accounts      // and what of it no sample stands for yet
@@ -81,7 +82,6 @@ func Open(p *proc.Process, o Options) (*OnCPU, error) {
 		s.Close()
 		return nil, err
 	}
-	s.clock, _ = p.CPU() // what a process uses before it executes its program is not the program's
 	return s, nil
 }
 
@@ -185,7 +185,7 @@ func (s *OnCPU) Close() error {
 	if s.reader != nil {
 		err = errors.Join(err, s.reader.Close())
 	}
-	return errors.Join(err, s.objects.Close())
+	return errors.Join(err, s.clock.Close(), s.objects.Close())
 }
 
 // Stats say how the sampling went, up to the last batch of samples that was emitted.
@@ -215,13 +215,17 @@ func (s *OnCPU) Flush() {
 // Begin is when sampling started, CLOCK_MONOTONIC in ns; 0 before Run.
 func (s *OnCPU) Begin() int64 { return s.begin }
 
-// Run samples until ctx ends or the target is gone. It returns ErrExec when the target has become
-// another program. It may be called once.
-func (s *OnCPU) Run(ctx context.Context, emit func(*sample.Sample)) error {
-	defer s.once.Do(func() { close(s.over) })
+// Start lets samples be taken, which wait in the ring buffer until Run. With OnExec it is to be called
+// before the target is let go: what a program does at its beginning is over when its mappings have been read. Run
+// starts what has not been started.
+func (s *OnCPU) Start() error {
+	if s.started {
+		return nil
+	}
+	s.started = true
 	s.begin = monotonic()
-	if !s.options.OnExec {
-		s.clock, _ = s.target.CPU()
+	if s.clock = s.target.Clock(); s.options.OnExec {
+		s.clock = s.target.ClockFromExec()
 	}
 	if s.options.Held != nil {
 		s.accounts.read(s.options.Held(nil))
@@ -229,7 +233,14 @@ func (s *OnCPU) Run(ctx context.Context, emit func(*sample.Sample)) error {
 		s.theft.held = s.accounts.held
 	}
 	s.rhythm.start(monotonic())
-	if err := s.events.start(); err != nil {
+	return s.events.start()
+}
+
+// Run samples until ctx ends or the target is gone. It returns ErrExec when the target has become
+// another program. It may be called once.
+func (s *OnCPU) Run(ctx context.Context, emit func(*sample.Sample)) error {
+	defer s.once.Do(func() { close(s.over) })
+	if err := s.Start(); err != nil {
 		return err
 	}
 	err := s.sample(ctx, emit)
@@ -331,9 +342,9 @@ func (s *OnCPU) take(raw []byte) error {
 
 // readClock keeps the last reading: a process that is gone has no clock.
 func (s *OnCPU) readClock() {
-	now, err := s.target.CPU()
+	used, err := s.clock.Used()
 	if s.clockRead = err == nil; s.clockRead {
-		s.stats.Rusage = now - s.clock
+		s.stats.Rusage = used
 	}
 }
 

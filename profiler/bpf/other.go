@@ -38,6 +38,9 @@ func (*OnCPU) SetRate(int) error { return errPlatform }
 // Begin is 0.
 func (*OnCPU) Begin() int64 { return 0 }
 
+// Start returns an error that wraps errors.ErrUnsupported.
+func (*OnCPU) Start() error { return errPlatform }
+
 // Run returns an error that wraps errors.ErrUnsupported.
 func (*OnCPU) Run(context.Context, func(*sample.Sample)) error { return errPlatform }
 

@@ -33,9 +33,10 @@ type OnCPU struct {
 	told    atomic.Pointer[Stats]
 	flushes chan chan struct{}
 	over    chan struct{} // closed when Run returns
-	clock   time.Duration // the target's CPU clock at the start
+	clock   *proc.Clock   // the target's CPU time since the start
 	shared  time.Duration // CPU time that was divided among samples
 	execs   int
+	started bool
 }
 
 // Open opens the events; nothing is sampled before Run. The error wraps fs.ErrPermission when the
@@ -53,14 +54,13 @@ func Open(p *proc.Process, o Options) (*OnCPU, error) {
 	}
 	s := &OnCPU{target: p, options: o, events: e, reader: newReader(p.Mem(), o.Layout, monotonic), flushes: make(chan chan struct{}, 1), over: make(chan struct{})}
 	s.stats.CPUs, s.stats.UserOnly = len(e.rings), e.userOnly
-	s.clock, _ = p.CPU() // what a process uses before it executes its program is not the program's
 	return s, nil
 }
 
 // Close releases the events. The target is not touched by it.
 func (s *OnCPU) Close() error {
 	s.events.close()
-	return nil
+	return s.clock.Close()
 }
 
 // Stats say how the sampling went, up to the last batch of samples that was emitted.
@@ -86,6 +86,21 @@ func (s *OnCPU) Flush() {
 	}
 }
 
+// Start lets samples be taken, which wait in the ring buffers until Run. With OnExec it is to be called
+// before the target is let go. Run starts what has not been started.
+func (s *OnCPU) Start() error {
+	if s.started {
+		return nil
+	}
+	s.started = true
+	if s.options.OnExec {
+		s.clock = s.target.ClockFromExec()
+		return nil // the execve enables the events
+	}
+	s.clock = s.target.Clock()
+	return s.events.start()
+}
+
 // Run samples until ctx ends or the target is gone. It returns ErrExec when the target has become
 // another program. It may be called once.
 func (s *OnCPU) Run(ctx context.Context, emit func(*sample.Sample)) error {
@@ -103,11 +118,8 @@ func (s *OnCPU) Run(ctx context.Context, emit func(*sample.Sample)) error {
 }
 
 func (s *OnCPU) run(ctx context.Context, emit func(*sample.Sample)) error {
-	if !s.options.OnExec {
-		s.clock, _ = s.target.CPU()
-		if err := s.events.start(); err != nil {
-			return err
-		}
+	if err := s.Start(); err != nil {
+		return err
 	}
 	err := s.sample(ctx, emit)
 	s.events.stop()
@@ -238,8 +250,8 @@ func (s *OnCPU) weigh(emit func(*sample.Sample)) {
 	period := int64(1e9 / s.options.Rate)
 	counted := (int64(len(s.batch.samples)) + s.batch.lost) * period
 	used := counted
-	if now, err := s.target.CPU(); err == nil { // a process that is gone has no clock
-		s.stats.Rusage = now - s.clock
+	if rusage, err := s.clock.Used(); err == nil {
+		s.stats.Rusage = rusage
 		used = max(int64(s.stats.Rusage-s.shared), 0)
 	}
 	s.shared += time.Duration(used)

@@ -28,5 +28,8 @@ func (*OnCPU) Stats() Stats { return Stats{} }
 // Flush has nothing to do.
 func (*OnCPU) Flush() {}
 
+// Start returns an error that wraps errors.ErrUnsupported.
+func (*OnCPU) Start() error { return errPlatform }
+
 // Run returns an error that wraps errors.ErrUnsupported.
 func (*OnCPU) Run(context.Context, func(*sample.Sample)) error { return errPlatform }

@@ -33,6 +33,8 @@ const (
 
 // Program header types and flags, section types (elf(5)).
 const (
+	etExec = 2 // e_type
+
 	ptLoad    = 1
 	ptDynamic = 2
 	ptNote    = 4
@@ -70,6 +72,7 @@ type Section struct {
 type File struct {
 	r        io.ReaderAt
 	Machine  uint16
+	Fixed    bool // loaded where it was linked for (ET_EXEC)
 	Entry    uint64
 	Loads    []Segment
 	Sections []Section // empty when the file has none, or none that can be read
@@ -87,7 +90,7 @@ func New(r io.ReaderAt) (*File, error) {
 	if !bytes.HasPrefix(h[:], []byte("\x7fELF\x02\x01\x01")) {
 		return nil, fmt.Errorf("%w: magic % x", ErrFormat, h[:7])
 	}
-	f := &File{r: r, Machine: le.Uint16(h[18:]), Entry: le.Uint64(h[24:])}
+	f := &File{r: r, Machine: le.Uint16(h[18:]), Fixed: le.Uint16(h[16:]) == etExec, Entry: le.Uint64(h[24:])}
 	if err := f.progs(le.Uint64(h[32:]), le.Uint16(h[54:]), le.Uint16(h[56:])); err != nil {
 		return nil, err
 	}

@@ -1,0 +1,117 @@
+package profiler
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/mayfly-profiler/mayfly/internal/goruntime"
+	"github.com/mayfly-profiler/mayfly/symbolize"
+)
+
+// attach opens everything that needs the target, in the order of what is likeliest to be refused. What can
+// be done before a program that is to be started has begun is done before: it may be over in some
+// milliseconds, and its mappings with it.
+func (r *recording) attach() error {
+	layout, err := r.layout()
+	if err != nil {
+		return err
+	}
+	missing := r.attachCPU(layout)
+	if missing != nil && r.options.Engine.forcesCPU() {
+		return missing
+	}
+	wall := (r.options.Mode == Wall || r.source == nil) && layout != nil
+	var tableErr error
+	if wall {
+		tableErr = r.prepareTable(layout)
+	}
+	if err := r.release(); err != nil {
+		return err
+	}
+	if wall && tableErr == nil {
+		tableErr = r.attachTable(layout)
+	}
+	if tableErr != nil {
+		r.deny("states of goroutines that are not on a CPU: " + tableErr.Error())
+	}
+	r.attachCalls(layout)
+	if r.source == nil && r.table == nil {
+		if missing == nil { // nobody asked for more than the table
+			missing = errors.New(r.summary.Denied[len(r.summary.Denied)-1])
+		}
+		return missing // neither source: the first one's remedy is the one that helps
+	}
+	keep := r.options.Keep
+	keep.Wall, keep.TableOnly = r.options.Mode == Wall && r.table != nil, r.source == nil
+	keep.TableToo = keep.Wall && r.source != nil && r.sched == nil && !keep.Timeline
+	r.builder = NewBuilder(r.symbols, keep)
+	r.summary.AttachTime = time.Since(r.opened).Nanoseconds()
+	return nil
+}
+
+// release lets a program begin that is to be started, and opens the symbols of what is mapped.
+func (r *recording) release() (err error) {
+	var o symbolize.Options
+	if p := r.options.Pending; p != nil {
+		f, err := r.executable()
+		if err != nil {
+			return err
+		}
+		o.Ahead = symbolize.OpenAhead(f)
+		if err := r.begin(); err != nil {
+			return errors.Join(err, o.Ahead.Close())
+		}
+	}
+	r.symbols, err = symbolize.New(r.target, o)
+	return err
+}
+
+// begin starts the on-CPU source and then the program.
+func (r *recording) begin() error {
+	if r.source != nil {
+		if err := r.source.Start(); err != nil {
+			return err
+		}
+	}
+	r.started = time.Now()
+	return r.options.Pending.Release()
+}
+
+// layout reads where the target's runtime keeps goroutines and labels. An unknown version is no
+// reason to fail: samples without labels are worth having.
+func (r *recording) layout() (*goruntime.Layout, error) {
+	f, err := r.executable()
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	l, err := goruntime.Read(f)
+	var unknown *goruntime.UnknownVersionError
+	switch {
+	case errors.As(err, &unknown):
+		r.deny("goroutine ids, labels and states: " + err.Error())
+		r.summary.GoVersion = unknown.Version
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("record %s: %w", r.name(), err)
+	}
+	r.summary.GoVersion, r.summary.Layout = l.Version, l.From
+	return l, nil
+}
+
+// name is what error messages call the target.
+func (r *recording) name() string {
+	if p := r.options.Pending; p != nil {
+		return p.Exe
+	}
+	return fmt.Sprintf("%d (%s)", r.target.PID(), r.target.Comm())
+}
+
+func (r *recording) executable() (*os.File, error) {
+	if p := r.options.Pending; p != nil {
+		return os.Open(p.Exe)
+	}
+	return r.target.Exe()
+}
