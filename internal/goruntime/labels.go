@@ -1,10 +1,12 @@
 package goruntime
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
@@ -12,13 +14,13 @@ import (
 // Bounds on one label set. They are far above what any program uses and keep a set that was
 // overwritten while it was read, or a hostile target, from taking the profiler's memory.
 const (
-	MaxLabels     = 4096    // labels read of one set
-	MaxLabelBytes = 1 << 20 // bytes of keys and values read of one set
+	MaxLabels     = 1024     // labels read of one set
+	MaxLabelBytes = 64 << 10 // bytes of keys and values read of one set
 )
 
 var (
-	// ErrLabels says that the memory at the address does not look like a label set, most often
-	// because the goroutine ended meanwhile and its memory is used for something else.
+	// ErrLabels says that the memory at the address does not look like a label set: it is used for
+	// something else by now, or was from the beginning.
 	ErrLabels = errors.New("not a label set")
 	// ErrTruncated says that a set is larger than MaxLabels or MaxLabelBytes.
 	ErrTruncated = errors.New("label set too large")
@@ -26,35 +28,34 @@ var (
 
 // ReadLabels reads the label set that the word g.labels points to, from the target's memory (an
 // offset in mem is an address). No labels, 0, is an empty set. Labels of Go >= 1.24 come in the
-// set's own order, those of older versions, which keep them in a map, sorted by key.
+// set's own order, those of older versions, which keep them in a map, sorted by key. A value that is too
+// long is cut between two characters.
 //
-// A set may change hands while it is read: the caller compares goid and g.labels before and after.
+// A set may change hands while it is read: see Grace, or compare goid and g.labels before and after.
 // The error wraps ErrLabels, ErrTruncated (then the labels that were read are returned with it) or
 // what mem returned.
 func ReadLabels(mem io.ReaderAt, l *Layout, labels uint64) ([]sample.Label, error) {
-	if labels == 0 || l.Labels == LabelsNone {
-		return nil, nil
-	}
-	r := &labelReader{mem: mem, budget: MaxLabelBytes}
-	var err error
-	if l.Labels == LabelsMap {
-		err = r.readMap(labels)
-	} else {
-		err = r.readSlice(labels)
-	}
+	var r labelReader
+	truncated, err := r.read(mem, l, labels)
 	if err != nil {
-		err = fmt.Errorf("goruntime: labels at %#x: %w", labels, err)
-		if !errors.Is(err, ErrTruncated) {
-			return nil, err
-		}
+		return nil, err
 	}
-	return r.set, err
+	var set []sample.Label
+	for _, x := range r.set {
+		set = append(set, sample.Label{Key: string(x.Key), Value: string(x.Value)})
+	}
+	if truncated {
+		return set, fmt.Errorf("goruntime: labels at %#x: %w", labels, ErrTruncated)
+	}
+	return set, nil
 }
 
+// labelReader reads one set after the other into the same memory.
 type labelReader struct {
-	mem    io.ReaderAt
-	set    []sample.Label
-	budget int // bytes of strings that may still be read
+	mem     io.ReaderAt
+	set     []RawLabel
+	text    []byte // keys and values; its capacity is what may be read
+	entries []byte
 }
 
 const (
@@ -62,22 +63,43 @@ const (
 	labelSize  = 2 * stringSize // key, value
 )
 
+// read fills r.set, and says whether that is all there is.
+func (r *labelReader) read(mem io.ReaderAt, l *Layout, labels uint64) (truncated bool, err error) {
+	r.mem, r.set, r.text = mem, r.set[:0], r.text[:0]
+	if labels == 0 || l.Labels == LabelsNone {
+		return false, nil
+	}
+	if r.text == nil {
+		r.text = make([]byte, 0, MaxLabelBytes)
+	}
+	if l.Labels == LabelsMap {
+		err = r.readMap(labels)
+	} else {
+		err = r.readSlice(labels)
+	}
+	if err == nil || errors.Is(err, ErrTruncated) {
+		return err != nil, nil
+	}
+	return false, fmt.Errorf("goruntime: labels at %#x: %w", labels, err)
+}
+
 // readSlice reads *labelMap of Go >= 1.24 (runtime/pprof/label.go): a slice of key and value.
 func (r *labelReader) readSlice(addr uint64) error {
 	var head [24]byte // pointer, length, capacity
-	if err := r.read(head[:], addr); err != nil {
+	if err := r.fill(head[:], addr); err != nil {
 		return err
 	}
 	list, n, c := word(head[0:]), word(head[8:]), word(head[16:])
 	if n > c {
 		return fmt.Errorf("%w: length %d above capacity %d", ErrLabels, n, c)
 	}
-	entries := make([]byte, labelSize*min(n, MaxLabels))
-	if err := r.read(entries, list); err != nil {
+	size := int(labelSize * min(n, MaxLabels))
+	r.entries = slices.Grow(r.entries[:0], size)[:size]
+	if err := r.fill(r.entries, list); err != nil {
 		return err
 	}
-	for ; len(entries) > 0; entries = entries[labelSize:] {
-		if err := r.add(entries[:stringSize], entries[stringSize:labelSize]); err != nil {
+	for b := r.entries; len(b) > 0; b = b[labelSize:] {
+		if err := r.add(b[:stringSize], b[stringSize:labelSize]); err != nil {
 			return err
 		}
 	}
@@ -92,37 +114,44 @@ func (r *labelReader) add(key, value []byte) error {
 	if len(r.set) >= MaxLabels {
 		return ErrTruncated
 	}
-	k, err := r.text(key)
+	k, err := r.string(key)
+	if err != nil || uint64(len(k)) < word(key[8:]) {
+		return cmp.Or(err, ErrTruncated) // a part of a key would be another key
+	}
+	v, err := r.string(value)
 	if err != nil {
 		return err
 	}
-	v, err := r.text(value)
-	if err != nil {
-		return err
+	r.set = append(r.set, RawLabel{k, v})
+	if uint64(len(v)) < word(value[8:]) {
+		return ErrTruncated
 	}
-	r.set = append(r.set, sample.Label{Key: k, Value: v})
 	return nil
 }
 
-func (r *labelReader) text(header []byte) (string, error) {
+// string reads a string, or as much of it as there is room for. What is cut off has to end in readable memory:
+// where something else than labels is read, lengths are often pointers.
+func (r *labelReader) string(header []byte) ([]byte, error) {
 	addr, n := word(header), word(header[8:])
-	if n == 0 {
-		return "", nil
+	room := uint64(cap(r.text) - len(r.text))
+	b := r.text[len(r.text):cap(r.text)][:min(n, room)]
+	if err := r.fill(b, addr); err != nil {
+		return nil, err
 	}
-	if n > uint64(r.budget) {
-		return "", ErrTruncated
+	if n > room {
+		var last [1]byte
+		if err := r.fill(last[:], addr+n-1); err != nil {
+			return nil, err
+		}
+		b = cutText(b, max(len(b)-1, 0))
 	}
-	b := make([]byte, n)
-	if err := r.read(b, addr); err != nil {
-		return "", err
-	}
-	r.budget -= int(n)
-	return string(b), nil
+	r.text = r.text[:len(r.text)+len(b)]
+	return b, nil
 }
 
-// read fills b from the address. Nothing is mapped in the first page, and no user address has the
+// fill reads b from the address. Nothing is mapped in the first page, and no user address has the
 // sign bit set, which an offset could not express.
-func (r *labelReader) read(b []byte, addr uint64) error {
+func (r *labelReader) fill(b []byte, addr uint64) error {
 	if len(b) == 0 {
 		return nil
 	}

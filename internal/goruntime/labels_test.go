@@ -144,7 +144,7 @@ func TestReadLabelsSelf(t *testing.T) {
 }
 
 func TestReadLabelsSlice(t *testing.T) {
-	for _, n := range []int{0, 1, 12, 40, 1000} {
+	for _, n := range []int{0, 1, 12, 40, 300} {
 		m := &image{}
 		got, err := ReadLabels(m, sliceLayout, m.slice(labels(n)))
 		if err != nil || !slices.Equal(got, labels(n)) {
@@ -210,6 +210,7 @@ func TestReadLabelsBad(t *testing.T) {
 	m := &image{}
 	tooMany := m.slice(slices.Repeat(labels(1), MaxLabels+1))
 	tooLong := m.slice([]sample.Label{label(1), {Key: "big", Value: strings.Repeat("v", MaxLabelBytes)}})
+	keyTooLong := m.slice([]sample.Label{{Key: strings.Repeat("k", MaxLabelBytes+1)}, label(1)})
 	circle := m.put(m.bucket(nil, 0))
 	binary.LittleEndian.PutUint64(m.data[circle-base+bucketOverflow:], circle)
 	for name, c := range map[string]struct {
@@ -218,19 +219,21 @@ func TestReadLabelsBad(t *testing.T) {
 		want   error
 		n      int
 	}{
-		"too many":        {sliceLayout, tooMany, ErrTruncated, MaxLabels},
-		"too long":        {sliceLayout, tooLong, ErrTruncated, 1},
-		"above capacity":  {sliceLayout, m.words(base, 3, 2), ErrLabels, 0},
-		"list unmapped":   {sliceLayout, m.words(base-4096, 3, 3), io.EOF, 0},
-		"string unmapped": {sliceLayout, m.words(m.words(1<<40, 5, 1<<40, 5), 1, 1), io.EOF, 0},
-		"low pointer":     {sliceLayout, 8, ErrLabels, 0},
-		"kernel pointer":  {sliceLayout, 1<<63 + 4096, ErrLabels, 0},
-		"wrapping":        {sliceLayout, 1<<64 - 8, ErrLabels, 0},
-		"unmapped map":    {mapLayout, m.words(1 << 40), io.EOF, 0},
-		"circular":        {mapLayout, m.hmap(1, 0, 0, circle, 0), ErrLabels, 0},
-		"missing":         {mapLayout, m.hmap(4, 0, 0, m.put(m.bucket(full(0, 3), 0)), 0), ErrLabels, 0},
-		"odd B":           {mapLayout, m.hmap(1, 255, 0, circle, 0), ErrLabels, 0},
-		"huge":            {mapLayout, m.hmap(1<<20, 18, 0, circle, 0), ErrTruncated, 0},
+		"too many":         {sliceLayout, tooMany, ErrTruncated, MaxLabels},
+		"too long":         {sliceLayout, tooLong, ErrTruncated, 2},
+		"key too long":     {sliceLayout, keyTooLong, ErrTruncated, 0},
+		"length a pointer": {sliceLayout, m.words(m.words(base, 5, base, 0xc000012340), 1, 1), io.EOF, 0},
+		"above capacity":   {sliceLayout, m.words(base, 3, 2), ErrLabels, 0},
+		"list unmapped":    {sliceLayout, m.words(base-4096, 3, 3), io.EOF, 0},
+		"string unmapped":  {sliceLayout, m.words(m.words(1<<40, 5, 1<<40, 5), 1, 1), io.EOF, 0},
+		"low pointer":      {sliceLayout, 8, ErrLabels, 0},
+		"kernel pointer":   {sliceLayout, 1<<63 + 4096, ErrLabels, 0},
+		"wrapping":         {sliceLayout, 1<<64 - 8, ErrLabels, 0},
+		"unmapped map":     {mapLayout, m.words(1 << 40), io.EOF, 0},
+		"circular":         {mapLayout, m.hmap(1, 0, 0, circle, 0), ErrLabels, 0},
+		"missing":          {mapLayout, m.hmap(4, 0, 0, m.put(m.bucket(full(0, 3), 0)), 0), ErrLabels, 0},
+		"odd B":            {mapLayout, m.hmap(1, 255, 0, circle, 0), ErrLabels, 0},
+		"huge":             {mapLayout, m.hmap(1<<20, 18, 0, circle, 0), ErrTruncated, 0},
 	} {
 		got, err := ReadLabels(m, c.l, c.labels)
 		if !errors.Is(err, c.want) || len(got) != c.n {

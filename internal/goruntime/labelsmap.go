@@ -1,12 +1,10 @@
 package goruntime
 
 import (
-	"cmp"
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"slices"
-
-	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
 // Up to Go 1.23 a label set is a map[string]string, in the hash table that Go 1.24 replaced
@@ -40,14 +38,14 @@ const (
 // readMap reads **hmap: g.labels points to a variable of type labelMap.
 func (r *labelReader) readMap(addr uint64) error {
 	var p [8]byte
-	if err := r.read(p[:], addr); err != nil {
+	if err := r.fill(p[:], addr); err != nil {
 		return err
 	}
 	if word(p[:]) == 0 {
 		return nil // a nil map
 	}
 	var h [hmapSize]byte
-	if err := r.read(h[:], word(p[:])); err != nil {
+	if err := r.fill(h[:], word(p[:])); err != nil {
 		return err
 	}
 	count, b := word(h[hmapCount:]), h[hmapB]
@@ -61,7 +59,7 @@ func (r *labelReader) readMap(addr uint64) error {
 	if err := m.readTables(h[:]); err != nil {
 		return err
 	}
-	slices.SortFunc(r.set, func(x, y sample.Label) int { return cmp.Compare(x.Key, y.Key) })
+	slices.SortFunc(r.set, func(x, y RawLabel) int { return bytes.Compare(x.Key, y.Key) })
 	if uint64(len(r.set)) != count {
 		return fmt.Errorf("%w: %d of %d labels found in the map", ErrLabels, len(r.set), count)
 	}
@@ -93,7 +91,7 @@ func (m *hmap) readTables(h []byte) error {
 
 func (m *hmap) readTable(addr uint64, n int) error {
 	table := make([]byte, n*bucketSize)
-	if err := m.read(table, addr); err != nil {
+	if err := m.fill(table, addr); err != nil {
 		return err
 	}
 	for ; len(table) > 0; table = table[bucketSize:] {
@@ -121,7 +119,7 @@ func (m *hmap) readChain(bucket []byte) error {
 		if next == 0 {
 			return nil
 		}
-		if err := m.read(overflow[:], next); err != nil {
+		if err := m.fill(overflow[:], next); err != nil {
 			return err
 		}
 		bucket = overflow[:]

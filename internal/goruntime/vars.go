@@ -16,6 +16,8 @@ type Vars struct {
 	Allp    uint64 // runtime.allp, []*p
 	Sched   uint64 // runtime.sched, schedt
 	GCPhase uint64 // runtime.gcphase, uint32
+	// SweepGen is runtime.mheap_.sweepgen, uint32: twice the number of mark phases that have ended. See Grace.
+	SweepGen uint64
 
 	// WaitReasons is runtime.waitReasonStrings, an array of NWaitReasons strings. Only the symbol
 	// table tells where it is.
@@ -77,6 +79,7 @@ func (v *Vars) variables() []variable {
 		{"runtime.allp", &v.Allp, false},
 		{"runtime.sched", &v.Sched, true},
 		{"runtime.gcphase", &v.GCPhase, false},
+		{"runtime.mheap_.sweepgen", &v.SweepGen, false},
 	}
 }
 
@@ -90,12 +93,13 @@ func FindVars(r io.ReaderAt, l *Layout, fn func(name string) (lo, hi uint64, ok 
 	if err != nil {
 		return nil, fmt.Errorf("goruntime: %w: %w", ErrNotGo, err)
 	}
-	v := &Vars{From: FromSymbols}
+	v, c := &Vars{From: FromSymbols}, &code{file: f, fn: fn}
 	v.fromSymbols(f)
 	if !v.found() {
 		*v = Vars{From: FromCode}
-		v.fromCode(&code{file: f, fn: fn}, l)
+		v.fromCode(c, l)
 	}
+	v.SweepGen = c.sweepGen()
 	v.functions(fn)
 	if v.Goexit == 0 {
 		return nil, notFound("runtime.goexit", l)

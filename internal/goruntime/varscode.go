@@ -28,6 +28,7 @@ const (
 type ref struct {
 	addr uint64
 	use  use
+	size int   // bytes that are loaded or stored; 0 if not known
 	imm  int64 // what is compared with
 }
 
@@ -83,6 +84,16 @@ func (c *code) gcPhase() uint64 {
 		}
 	}
 	return 0
+}
+
+// sweepGen: prepareForSweep begins by loading mheap_.sweepgen (runtime/mcache.go). No symbol has this
+// address, a field's.
+func (c *code) sweepGen() uint64 {
+	loads := only(c.refs("runtime.(*mcache).prepareForSweep"), load)
+	if len(loads) == 0 || loads[0].size != 4 {
+		return 0
+	}
+	return loads[0].addr
 }
 
 // common returns the variable whose address most of the functions take, 0 when fewer than half
@@ -164,7 +175,7 @@ func appendAMD64(refs []ref, in x86asm.Inst, next uint64) []ref {
 		if !ok || m.Base != x86asm.RIP {
 			continue
 		}
-		r := ref{addr: next + uint64(m.Disp)}
+		r := ref{addr: next + uint64(m.Disp), size: in.MemBytes}
 		switch {
 		case in.Op == x86asm.LEA:
 			r.use = address
@@ -212,9 +223,9 @@ func (a *arm64) step(w uint32, pc uint64) {
 			a.refs = append(a.refs, ref{addr: a.base[rd], use: address})
 		}
 	case w&0x3f000000 == 0x39000000: // LDR, STR rt, [rn, #imm]
-		a.access(rd, rn, ref{addr: uint64(w>>10&0xfff) << (w >> 30), use: loadOrStore(w>>22&3 != 0)})
+		a.access(rd, rn, ref{addr: uint64(w>>10&0xfff) << (w >> 30), use: loadOrStore(w>>22&3 != 0), size: 1 << (w >> 30)})
 	case w&0x3fbffc00 == 0x089ffc00: // LDAR, STLR rt, [rn]
-		a.access(rd, rn, ref{use: loadOrStore(w&(1<<22) != 0)})
+		a.access(rd, rn, ref{use: loadOrStore(w&(1<<22) != 0), size: 4 << (w >> 30 & 1)})
 	case w&0xffc00000 == 0xa9400000: // LDP rt, rt2, [rn, #imm]
 		imm := uint64(int64(int32(w<<10)>>25) * 8)
 		b := a.base[rn]
@@ -237,7 +248,7 @@ func loadOrStore(isLoad bool) use {
 func (a *arm64) access(rt, rn uint32, r ref) {
 	if b, ok := a.base[rn]; ok {
 		if i, ok := a.lea[rn]; ok && r.addr == 0 {
-			a.refs[i].use = r.use
+			a.refs[i].use, a.refs[i].size = r.use, r.size
 		} else {
 			r.addr += b
 			a.refs = append(a.refs, r)

@@ -11,14 +11,20 @@
 //	churnE  time.Sleep, beside a coroutine (iter.Pull): one or two, called by values
 //	churnF  C code that sleeps; time.Sleep in back, called from C
 //
+// With -labels each has a label set of its own from its first moment to its last, inherited from who starts
+// it: the label "n" is its number and a remainder of that, "17-342", so that a wrong one can be told.
+//
 // Truth: goroutines started and ended, garbage collections.
 package main
 
 import (
+	"context"
 	"flag"
 	"math/rand"
 	"runtime"
 	"runtime/debug"
+	"runtime/pprof"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -79,13 +85,23 @@ func await(n int, c chan int) int {
 	return await(n-1, c) + 1
 }
 
+// labelled calls f with the n-th label set.
+func labelled(n int, f func()) {
+	l := pprof.Labels("n", strconv.Itoa(n)+"-"+strconv.Itoa(n%997))
+	pprof.Do(context.Background(), l, func(context.Context) { f() })
+}
+
 // spawn starts goroutines at the rate until the program ends.
-func spawn(rate float64) {
+func spawn(rate float64, first int, labels bool) {
 	start := time.Now()
 	for made := 0; !run.Stopped(); time.Sleep(50 * time.Microsecond) {
 		for want := time.Since(start).Seconds() * rate; float64(made) < want; made++ {
 			d := time.Duration(100e3 + rand.Float64()*9.9e6)
-			go kinds[made%len(kinds)](d)
+			if k := kinds[made%len(kinds)]; labels {
+				labelled(2*made+first, func() { go k(d) })
+			} else {
+				go k(d)
+			}
 			atomic.AddUint64(&started, 1)
 		}
 	}
@@ -94,10 +110,11 @@ func spawn(rate float64) {
 func main() {
 	rate := flag.Float64("rate", 50000, "goroutines started per second")
 	gogc := flag.Int("gogc", 20, "GOGC")
+	labels := flag.Bool("labels", false, "a label set for each")
 	flag.Parse()
 	debug.SetGCPercent(*gogc)
 	for i := 0; i < 2; i++ {
-		go spawn(*rate / 2)
+		go spawn(*rate/2, i, *labels)
 	}
 	run.Ready()
 	run.Wait()
