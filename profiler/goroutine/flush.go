@@ -77,7 +77,7 @@ func (s Stats) Since(before Stats) Stats {
 		{&d.Missed, &before.Missed}, {&d.Samples, &before.Samples}, {&d.Reads, &before.Reads}, {&d.Unread, &before.Unread},
 		{&d.Seen, &before.Seen}, {&d.New, &before.New}, {&d.Created, &before.Created}, {&d.Runs, &before.Runs},
 		{&d.Walked, &before.Walked}, {&d.Torn, &before.Torn}, {&d.Rootless, &before.Rootless},
-		{&d.Truncated, &before.Truncated}, {&d.LabelsDropped, &before.LabelsDropped},
+		{&d.Truncated, &before.Truncated}, {&d.LabelsLost, &before.LabelsLost}, {&d.LabelsForeign, &before.LabelsForeign},
 	} {
 		*x.now -= *x.then
 	}

@@ -52,7 +52,7 @@ func (h *heap) layout() *goruntime.Layout {
 }
 
 func (h *heap) vars() *goruntime.Vars {
-	return &goruntime.Vars{Allglen: base, Allgptr: base + 8, Sched: base + 16, Goexit: goexit, Main: h.main,
+	return &goruntime.Vars{Allglen: base, Allgptr: base + 8, Sched: base + 16, SweepGen: base + 32, Goexit: goexit, Main: h.main,
 		AsyncPreempt: goruntime.Range{Lo: 0x730000, Hi: 0x730100}, CgoCallback: goruntime.Range{Lo: 0x740000, Hi: 0x740100}}
 }
 

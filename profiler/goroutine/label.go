@@ -1,55 +1,78 @@
 package goroutine
 
 import (
-	"encoding/binary"
 	"errors"
-	"unsafe"
 
 	"github.com/mayfly-profiler/mayfly/internal/goruntime"
 	"github.com/mayfly-profiler/mayfly/internal/proc"
-	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
-// A goroutine keeps its label set alive and never writes to it. So what (goid, g.labels) named once
-// it names for ever, and a set is true if the g still has both after its last byte was read. The
-// pointer alone is no name: memory is used again.
+// A label set never changes, and its memory is not used again before a later mark phase of the target's
+// collector has ended (goruntime.Grace). So what g.labels pointed to when the g was read can be read some
+// hundred microseconds later, for many goroutines at once, and is true even if the goroutine has ended
+// meanwhile. As long as that holds, one reading does for all goroutines that have the pointer. Where it does
+// not, goid and g.labels are read once more: who still has its set has kept it alive.
 //
-// Sets of Go 1.24 and later are read for many goroutines at once: all headers, all lists, all
-// strings, three system calls in all. Larger ones, and the maps of older versions, are read one by
-// one.
+// Sets of Go 1.24 and later are read together: all headers, all lists, all strings, three system calls in
+// all. Larger ones, and the maps of older versions, are read one by one.
 
 const (
 	batchLabels = 64       // labels of a set that is read with others
 	batchText   = 16 << 10 // bytes of their keys and values
-	maxSetBytes = 1 << 20  // of distinct sets remembered
-	setCost     = 192      // bytes of a set besides text and labels
+	maxRecent   = 1 << 14  // addresses of sets that are remembered
 )
 
 // labelSet is an immutable set of labels.
-type labelSet struct {
-	labels    []sample.Label
-	truncated bool
-}
+type labelSet = goruntime.LabelSet
+
+// noSet stands for what g.labels points to and is no label set.
+var noSet = new(labelSet)
 
 type labelReader struct {
-	todo  []*job
-	heads []byte // 24 bytes a job: pointer, length, capacity
-	lists []byte // 32 bytes a label: two strings
-	count []int  // labels of each job, 0: left to slow
+	sets   *goruntime.LabelSets
+	recent map[uint64]recentSet // by address
+
+	todo  []todo
+	index map[uint64]int // of todo, by address
+	heads []byte         // 24 bytes a set: pointer, length, capacity
+	lists []byte         // 32 bytes a label: two strings
 	text  []byte
-	check []byte // 16 bytes a job: goid, g.labels
-	key   []byte
-	known map[string]*labelSet
-	held  int // bytes of known
+	raw   []goruntime.RawLabel
+	doubt []int  // jobs whose grace is over
+	check []byte // 16 bytes a job in doubt: goid, g.labels
 }
+
+// recentSet is a set that is at its address still, while the grace lasts.
+type recentSet struct {
+	set   *labelSet
+	grace goruntime.Grace
+}
+
+// todo is an address to read at.
+type todo struct {
+	addr  uint64
+	count int       // labels that are read with others; 0: slowLabels has to
+	set   *labelSet // nil: there is none
+	done  bool
+}
+
+func newLabelReader() labelReader {
+	return labelReader{sets: goruntime.NewLabelSets(), recent: make(map[uint64]recentSet), index: make(map[uint64]int)}
+}
+
+// owes says whether labels are to be read for the job now.
+func (j *job) owes() bool { return j.owed && !j.seen.late }
 
 // readLabels reads the sets that jobs are owed.
 func (s *scanner) readLabels() {
 	r := &s.labels
+	s.recall()
 	r.todo = r.todo[:0]
 	for i := range s.jobs {
-		if j := &s.jobs[i]; j.owed && !j.seen.late {
-			r.todo = append(r.todo, j)
+		j := &s.jobs[i]
+		if _, ok := r.index[j.labels]; !ok && j.owes() {
+			r.index[j.labels] = len(r.todo)
+			r.todo = append(r.todo, todo{addr: j.labels})
 		}
 	}
 	if len(r.todo) == 0 {
@@ -58,12 +81,107 @@ func (s *scanner) readLabels() {
 	if s.l.Labels == goruntime.LabelsSlice && s.batchHeads() == nil && s.batchLists() == nil {
 		s.batchTexts()
 	}
-	for _, j := range r.todo {
-		if j.owed {
-			s.slowLabels(j)
+	for i := range r.todo {
+		if t := &r.todo[i]; !t.done {
+			s.slowLabels(t)
 		}
 	}
+	s.settle()
 	clear(r.todo)
+	clear(r.index)
+}
+
+// recall gives out the sets that were read lately.
+func (s *scanner) recall() {
+	r := &s.labels
+	asked := false
+	for i := range s.jobs {
+		j := &s.jobs[i]
+		if !j.owes() {
+			continue
+		}
+		e, ok := r.recent[j.labels]
+		if !ok {
+			continue
+		}
+		if !asked {
+			s.readSweeps()
+			asked = true
+		}
+		if s.sweeps.cover(e.grace) {
+			s.deliver(j, e.set, e.grace.Longest(j.grace))
+		}
+	}
+}
+
+// deliver gives a job its set, which is at its address for as long as the grace lasts.
+func (s *scanner) deliver(j *job, set *labelSet, grace goruntime.Grace) {
+	r := &s.labels
+	j.owed = false
+	if j.seen.set = set; set == noSet && (j.s.set != noSet || j.s.setGoid != j.key.goid) {
+		s.stats.LabelsForeign++
+	}
+	if _, ok := r.recent[j.labels]; !ok && len(r.recent) >= maxRecent {
+		s.forget()
+	}
+	r.recent[j.labels] = recentSet{set, grace}
+}
+
+// forget makes room in recent: what may be somewhere else by now goes, and if that is little, all does.
+func (s *scanner) forget() {
+	r := &s.labels
+	for addr, e := range r.recent {
+		if !s.sweeps.cover(e.grace) {
+			delete(r.recent, addr)
+		}
+	}
+	if len(r.recent) > maxRecent/2 {
+		clear(r.recent)
+	}
+}
+
+// settle delivers what was read to those whose it is.
+func (s *scanner) settle() {
+	r := &s.labels
+	s.readSweeps() // after the last byte
+	r.doubt = r.doubt[:0]
+	for i := range s.jobs {
+		j := &s.jobs[i]
+		if !j.owes() {
+			continue
+		}
+		if t := &r.todo[r.index[j.labels]]; t.done && s.sweeps.cover(j.grace) {
+			s.deliver(j, t.set, j.grace)
+		} else {
+			r.doubt = append(r.doubt, i)
+		}
+	}
+	s.recheck()
+}
+
+// recheck reads goid and g.labels of the jobs in doubt once more: if they are what they were, so is the set.
+func (s *scanner) recheck() {
+	r := &s.labels
+	if len(r.doubt) == 0 {
+		return
+	}
+	grace := s.sweeps.grace
+	r.check = grow(r.check, 16*len(r.doubt))
+	s.pieces = s.pieces[:0]
+	for n, i := range r.doubt {
+		g, b := s.jobs[i].s.addr, r.check[16*n:]
+		s.pieces = append(s.pieces, proc.Piece{Addr: g + uint64(s.f.goid), Buf: b[:8]}, proc.Piece{Addr: g + uint64(s.f.labels), Buf: b[8:16]})
+	}
+	err := s.mem.Gather(s.pieces)
+	for n, i := range r.doubt {
+		j, b := &s.jobs[i], r.check[16*n:]
+		still := err == nil && s.pieces[2*n].OK && s.pieces[2*n+1].OK && word(b, 0) == j.key.goid && word(b, 8) == j.labels
+		if t := &r.todo[r.index[j.labels]]; t.done && still {
+			s.deliver(j, t.set, grace)
+		} else {
+			s.stats.LabelsLost++
+		}
+	}
 }
 
 // batchHeads reads the slice headers.
@@ -71,18 +189,17 @@ func (s *scanner) batchHeads() error {
 	r := &s.labels
 	r.heads = grow(r.heads, 24*len(r.todo))
 	s.pieces = s.pieces[:0]
-	for i, j := range r.todo {
-		s.pieces = append(s.pieces, proc.Piece{Addr: j.labels, Buf: r.heads[24*i : 24*i+24]})
+	for i := range r.todo {
+		s.pieces = append(s.pieces, proc.Piece{Addr: r.todo[i].addr, Buf: r.heads[24*i : 24*i+24]})
 	}
 	err := s.mem.Gather(s.pieces)
-	r.count = r.count[:0]
 	total := 0
 	for i := range r.todo {
 		n := word(r.heads, 24*i+8)
 		if !s.pieces[i].OK || n > word(r.heads, 24*i+16) || n > batchLabels {
 			n = 0
 		}
-		r.count = append(r.count, int(n))
+		r.todo[i].count = int(n)
 		total += int(n)
 	}
 	r.lists = grow(r.lists, 32*total)
@@ -94,18 +211,17 @@ func (s *scanner) batchLists() error {
 	r := &s.labels
 	s.pieces = s.pieces[:0]
 	off := 0
-	for i, n := range r.count {
-		s.pieces = append(s.pieces, proc.Piece{Addr: word(r.heads, 24*i), Buf: r.lists[off : off+32*n]})
-		off += 32 * n
+	for i := range r.todo {
+		n := 32 * r.todo[i].count
+		s.pieces = append(s.pieces, proc.Piece{Addr: word(r.heads, 24*i), Buf: r.lists[off : off+n]})
+		off += n
 	}
 	err := s.mem.Gather(s.pieces)
-	off = 0
 	kept := 0
-	for i, n := range r.count {
-		list := r.lists[off : off+32*n]
-		off += 32 * n
+	for i := range r.todo {
+		list := s.pieces[i].Buf
 		if !s.pieces[i].OK || textLen(list) < 0 {
-			r.count[i] = 0
+			r.todo[i].count = 0
 			continue
 		}
 		kept += copy(r.lists[kept:], list)
@@ -129,15 +245,14 @@ func textLen(list []byte) int {
 	return int(total)
 }
 
-// batchTexts reads the strings, then goid and pointer once more, and makes the sets.
+// batchTexts reads the strings and makes the sets.
 func (s *scanner) batchTexts() {
 	r := &s.labels
 	all := 0
-	for _, n := range r.count {
-		all += n
+	for i := range r.todo {
+		all += r.todo[i].count
 	}
 	r.text = grow(r.text, textSum(r.lists[:32*all]))
-	r.check = grow(r.check, 16*len(r.todo))
 	s.pieces = s.pieces[:0]
 	off := 0
 	for o := 0; o < 32*all; o += 16 {
@@ -145,19 +260,16 @@ func (s *scanner) batchTexts() {
 		s.pieces = append(s.pieces, proc.Piece{Addr: word(r.lists, o), Buf: r.text[off : off+n]})
 		off += n
 	}
-	strings := len(s.pieces)
-	for i, j := range r.todo {
-		s.pieces = s.recheck(s.pieces, j, r.check[16*i:])
-	}
 	if s.mem.Gather(s.pieces) != nil {
 		return
 	}
 	at := 0
-	for i, j := range r.todo {
-		ps := s.pieces[at : at+2*r.count[i]]
+	for i := range r.todo {
+		t := &r.todo[i]
+		ps := s.pieces[at : at+2*t.count]
 		at += len(ps)
-		if len(ps) > 0 && s.still(j, s.pieces[strings+2*i:], r.check[16*i:]) && allOK(ps) {
-			j.seen.set, j.owed = r.intern(ps), false
+		if len(ps) > 0 && allOK(ps) {
+			t.set, t.done = r.intern(ps), true
 		}
 	}
 }
@@ -178,68 +290,24 @@ func allOK(ps []proc.Piece) bool {
 	return true
 }
 
-// recheck appends the pieces that read goid and g.labels into b.
-func (s *scanner) recheck(ps []proc.Piece, j *job, b []byte) []proc.Piece {
-	return append(ps, proc.Piece{Addr: j.s.addr + uint64(s.f.goid), Buf: b[:8]}, proc.Piece{Addr: j.s.addr + uint64(s.f.labels), Buf: b[8:16]})
-}
-
-// still says whether what recheck read is what it was.
-func (s *scanner) still(j *job, ps []proc.Piece, b []byte) bool {
-	return ps[0].OK && ps[1].OK && word(b, 0) == j.key.goid && word(b, 8) == j.labels
-}
-
-// intern returns the set of which ps are the keys and values, a new one if it is not known.
+// intern returns the set of which ps are the keys and values.
 func (r *labelReader) intern(ps []proc.Piece) *labelSet {
-	r.key = r.key[:0]
-	for i := range ps {
-		r.key = binary.LittleEndian.AppendUint32(r.key, uint32(len(ps[i].Buf)))
-		r.key = append(r.key, ps[i].Buf...)
+	r.raw = r.raw[:0]
+	for i := 0; i < len(ps); i += 2 {
+		r.raw = append(r.raw, goruntime.RawLabel{Key: ps[i].Buf, Value: ps[i+1].Buf})
 	}
-	if set := r.known[string(r.key)]; set != nil {
-		return set
-	}
-	key := string(r.key)
-	text := key
-	set := &labelSet{labels: make([]sample.Label, len(ps)/2)}
-	next := func(i int) (part string) {
-		n := len(ps[i].Buf)
-		part, text = text[4:4+n], text[4+n:]
-		return part
-	}
-	for i := range set.labels {
-		set.labels[i].Key = next(2 * i)
-		set.labels[i].Value = next(2*i + 1)
-	}
-	r.remember(key, set)
-	return set
-}
-
-// remember keeps a set. Slots keep those that their goroutines have: with a set of its own for each request
-// nothing is gained by more of them here.
-func (r *labelReader) remember(key string, set *labelSet) {
-	if r.known == nil {
-		r.known = make(map[string]*labelSet)
-	}
-	cost := setCost + len(key) + len(set.labels)*int(unsafe.Sizeof(sample.Label{}))
-	if r.held += cost; r.held > maxSetBytes {
-		clear(r.known)
-		r.held = cost
-	}
-	r.known[key] = set
+	return r.sets.Intern(r.raw, false)
 }
 
 // slowLabels reads one set on its own.
-func (s *scanner) slowLabels(j *job) {
-	labels, err := goruntime.ReadLabels(s.mem, s.l, j.labels)
-	var check [16]byte
-	s.pieces = s.recheck(s.pieces[:0], j, check[:])
-	truncated := errors.Is(err, goruntime.ErrTruncated)
-	if s.mem.Gather(s.pieces) != nil || !s.still(j, s.pieces, check[:]) || err != nil && !truncated {
-		s.stats.LabelsDropped++
-		return
-	}
-	j.owed = false
-	if len(labels) > 0 {
-		j.seen.set = &labelSet{labels: labels, truncated: truncated}
+func (s *scanner) slowLabels(t *todo) {
+	set, err := s.labels.sets.Read(s.mem, s.l, t.addr)
+	switch {
+	case errors.Is(err, goruntime.ErrLabels), errors.Is(err, proc.ErrFault):
+		t.set, t.done = noSet, true
+	case err == nil && len(set.Labels) > 0:
+		t.set, t.done = set, true
+	case err == nil:
+		t.done = true
 	}
 }

@@ -18,7 +18,7 @@ func (s *scanner) read(group []*chunk) (int64, error) {
 	at := s.now()
 	var found [groupSize]pulse
 	var jobs [groupSize + 1]int // where each chunk's jobs begin
-	first, piece := len(s.jobs), 0
+	first, piece := len(s.jobs), s.lead
 	for k, c := range group {
 		jobs[k] = len(s.jobs)
 		found[k] = s.lookAll(c, k*chunkWindows*s.stride(), s.pieces[piece:piece+c.n], at)
@@ -107,8 +107,8 @@ func (s *scanner) look(sl *slot, w *window, g []byte, at int64) pulse {
 	}
 	sl.catchUp(w)
 	same := sl.alive && k == sl.key
-	known := labels == 0 || labels == sl.setFrom && k.goid == sl.setGoid
-	j := job{s: sl, g: g, key: k, at: at, labels: labels, kind: kd, same: same, owed: !known}
+	known := labels == 0 || sl.had(k.goid, labels) && !s.sweeps.known
+	j := job{s: sl, g: g, key: k, at: at, labels: labels, grace: s.sweeps.grace, kind: kd, same: same, owed: !known}
 	j.first = sl.read == 0 || same && sl.now.late
 	j.seen.goid, j.seen.parent = k.goid, optional(g, s.f.parent)
 	s.setState(&j.seen, g, k.status, same)
@@ -150,7 +150,7 @@ func (s *scanner) judge(j *job) pulse {
 		return reused
 	case j.seen.late, j.s.now.late && j.same:
 		return quiet
-	case j.kind == running, j.seen.state >= running0 && j.seen.state != syscall0, j.owed, !j.same, !j.seen.same(&j.s.now):
+	case j.kind == running, j.seen.state >= running0 && j.seen.state != syscall0, j.owed && !j.s.had(j.key.goid, j.labels), !j.same, !j.seen.same(&j.s.now):
 		return busy
 	}
 	return quiet

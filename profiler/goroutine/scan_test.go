@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/mayfly-profiler/mayfly/internal/goruntime"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
@@ -220,7 +221,7 @@ func TestCache(t *testing.T) {
 	for range 10 {
 		h.step(s)
 	}
-	if h.reads != 10*2 { // the length, one window
+	if h.reads != 10*3 { // the length, how far sweeping is, one window
 		t.Errorf("%d pieces read in 10 ticks", h.reads)
 	}
 	if s.stats.Walked != 20 {
@@ -271,34 +272,144 @@ func TestLabels(t *testing.T) {
 	s := h.scanner(Options{})
 	h.step(s)
 	set := s.chunks[0].slots[0].set
-	if want := []sample.Label{{Key: "endpoint", Value: "orders"}, {Key: "tenant", Value: ""}}; set == nil || !slices.Equal(set.labels, want) {
+	if want := []sample.Label{{Key: "endpoint", Value: "orders"}, {Key: "tenant", Value: ""}}; set == nil || !slices.Equal(set.Labels, want) {
 		t.Errorf("labels %v, want %v", set, want)
 	}
-	if s.chunks[0].slots[1].set != nil || s.stats.LabelsDropped != 1 {
-		t.Errorf("bad labels: %v, %d dropped", s.chunks[0].slots[1].set, s.stats.LabelsDropped)
+	if s.chunks[0].slots[1].set != noSet || s.stats.LabelsForeign != 1 || s.stats.LabelsLost != 0 {
+		t.Errorf("bad labels: %v, %d foreign, %d lost", s.chunks[0].slots[1].set, s.stats.LabelsForeign, s.stats.LabelsLost)
+	}
+	h.reads = 0
+	h.step(s)
+	if h.reads != 3 || s.stats.LabelsForeign != 1 {
+		t.Errorf("%d pieces read for what is known, %d foreign", h.reads, s.stats.LabelsForeign)
 	}
 	h.labels(1, "late", "one") // the same goroutine, at the next look
 	h.step(s)
-	if set := s.chunks[0].slots[1].set; set == nil || set.labels[0].Key != "late" {
+	if set := s.chunks[0].slots[1].set; set == nil || len(set.Labels) != 1 || set.Labels[0].Key != "late" {
 		t.Errorf("labels %v", set)
 	}
 }
 
-// A set that changes hands while it is read is dropped.
-func TestTornLabels(t *testing.T) {
-	h := newHeap(t, 1)
-	h.park(0, 7, 2, 64, 1, 2)
+// A set is read as it was at the look, whatever has become of its goroutine, unless a mark phase that may
+// have freed it has ended meanwhile: then it is true only if the goroutine still has it. What is lost is counted,
+// and the stay says so.
+func TestLateLabels(t *testing.T) {
+	const gen, phase = base + 32, base + 40
+	died := func(h *heap) { h.die(0); h.set(0, 344, 0) }
+	other := func(h *heap) { h.park(0, 8, 2, 64, 1, 2) }
+	swept := func(h *heap) { h.put(gen, 4) }
+	reused := func(h *heap) { h.labels(0, "another", "set!!") }
+	for _, tt := range []struct {
+		name    string
+		marking bool
+		unknown bool
+		edit    []func(h *heap)
+		lost    bool
+	}{
+		{name: "nothing happens"},
+		{name: "it died", edit: []func(*heap){died}},
+		{name: "another was born there", edit: []func(*heap){died, other}},
+		{name: "a mark phase has ended", edit: []func(*heap){swept}},
+		{name: "it died and a mark phase has ended", edit: []func(*heap){died, swept}, lost: true},
+		{name: "its memory was used again", edit: []func(*heap){other, swept, reused}, lost: true},
+		{name: "it died and the mark phase has ended that went on", marking: true, edit: []func(*heap){died, swept}},
+		{name: "the runtime is not known, nothing happens", unknown: true},
+		{name: "the runtime is not known, it died", unknown: true, edit: []func(*heap){died}, lost: true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := newHeap(t, 1)
+			h.put(gen, 2)
+			h.park(0, 7, 2, 64, 1, 2)
+			h.labels(0, "key", "value")
+			text := h.lo(0) + 24 + 32
+			s := h.scanner(Options{})
+			s.v.GCPhase = phase
+			if tt.marking {
+				h.put(phase, 1)
+			}
+			if tt.unknown {
+				s.v.SweepGen = 0
+			}
+			h.before = func(addr uint64) {
+				if addr == text {
+					for _, edit := range tt.edit {
+						edit(h)
+					}
+				}
+			}
+			h.step(s)
+			now := s.chunks[0].slots[0].now
+			want := []sample.Label{{Key: "key", Value: "value"}}
+			if now.goid != 7 || now.lost != tt.lost || (s.stats.LabelsLost == 1) != tt.lost {
+				t.Errorf("goroutine %d, labels lost %v, %d in all", now.goid, now.lost, s.stats.LabelsLost)
+			}
+			if !tt.lost && (now.set == nil || !slices.Equal(now.set.Labels, want)) || tt.lost && now.set != nil {
+				t.Errorf("labels %v", now.set)
+			}
+		})
+	}
+}
+
+// One reading does for all goroutines with a set, until a mark phase ends; and a goroutine that has run may have
+// another set at the same address.
+func TestSharedLabels(t *testing.T) {
+	h := newHeap(t, 30)
+	h.put(base+32, 2)
+	for i := range 30 {
+		h.park(i, uint64(i+1), 2, 64, 1, 2)
+		h.set(i, 344, h.lo(0))
+	}
 	h.labels(0, "key", "value")
-	text := h.lo(0) + 24 + 32
+	text, texts := h.lo(0)+24+32, 0
 	h.before = func(addr uint64) {
 		if addr == text {
-			h.set(0, 152, 8) // goid
+			texts++
 		}
 	}
-	s := h.scanner(Options{})
+	s := h.scanner(Options{Full: true})
 	h.step(s)
-	if set := s.chunks[0].slots[0].set; set != nil || s.stats.LabelsDropped != 1 {
-		t.Errorf("labels %v, %d dropped", set, s.stats.LabelsDropped)
+	run := func() {
+		for i := range 30 {
+			*h.byte(i, 191)++
+		}
+		h.step(s)
+	}
+	run()
+	if texts != 1 {
+		t.Errorf("read %d times", texts)
+	}
+	h.put(base+32, 4)
+	h.labels(0, "key", "other")
+	run()
+	if got := s.chunks[0].slots[3].now.set; texts != 2 || got == nil || got.Labels[0].Value != "other" {
+		t.Errorf("read %d times, %v", texts, got)
+	}
+	run()
+	if s.stats.LabelsLost != 0 || texts != 2 {
+		t.Errorf("%d lost, read %d times", s.stats.LabelsLost, texts)
+	}
+}
+
+// What does not count when a mark phase ends is no counter, and nothing is believed for its sake.
+func TestSweepsCheck(t *testing.T) {
+	h := newHeap(t, 1)
+	const gen, phase = base + 32, base + 40
+	h.put(gen, 2)
+	s := h.scanner(Options{})
+	s.v.GCPhase = phase
+	for i, now := range [][2]uint64{{2, 0}, {2, 1}, {2, 2}, {2, 0}, {4, 0}, {4, 1}, {6, 1}, {6, 0}, {8, 0}} {
+		h.put(gen, now[0])
+		h.put(phase, now[1])
+		if h.step(s); s.sweeps.wrong {
+			t.Fatalf("step %d: refused", i)
+		}
+	}
+	for _, now := range []uint64{1, 0, 1} {
+		h.put(phase, now)
+		h.step(s)
+	}
+	if !s.sweeps.wrong || s.sweeps.cover(goruntime.NewGrace(s.sweeps.gen[:], nil)) {
+		t.Error("believed")
 	}
 }
 

@@ -65,6 +65,8 @@ type scanner struct {
 	phase  [4]byte
 	jobs   []job
 	labels labelReader
+	sweeps sweeps
+	lead   int // pieces before those of the group being read
 	walker walker
 	peers  peers
 	procid map[uint64]thread
@@ -85,6 +87,7 @@ type job struct {
 	key    key
 	at     int64
 	labels uint64
+	grace  goruntime.Grace // of what labels points to
 	kind   kind
 	same   bool // key is what it was
 	first  bool // nothing is known of it yet; it may have to wait
@@ -117,6 +120,7 @@ func newScanner(mem proc.Gatherer, l *goruntime.Layout, v *goruntime.Vars, o Opt
 	s.image = make([]byte, groupSize*chunkWindows*s.stride())
 	s.states = newStates(s.reasons())
 	s.peers = s.newPeers(nil)
+	s.labels = newLabelReader()
 	s.lives.stats = &s.stats
 	if o.Rate > 0 {
 		s.period = int64(time.Second) / int64(o.Rate)
@@ -225,6 +229,10 @@ func (s *scanner) readAll(due []*chunk, until int64) ([]*chunk, error) {
 // goroutines.
 func (s *scanner) gather(group []*chunk) error {
 	s.pieces = s.pieces[:0]
+	if !s.asked {
+		s.pieces = s.appendSweeps(s.pieces)
+	}
+	s.lead = len(s.pieces)
 	for k, c := range group {
 		for i := range c.n {
 			w := c.windows[i]
@@ -242,6 +250,7 @@ func (s *scanner) gather(group []*chunk) error {
 	if err := s.mem.Gather(s.pieces); err != nil || s.asked {
 		return err
 	}
+	s.noteSweeps(s.pieces[:s.lead])
 	if !s.pieces[n].OK || word(s.length[:], 0) < uint64(s.n) {
 		return errGone
 	}

@@ -39,6 +39,7 @@ type stay struct {
 	state    state
 	loss     sample.Loss
 	late     bool // stack and labels were put off
+	lost     bool // it had labels, and they could not be read
 	stack    *stack
 	set      *labelSet
 	peer     *peer  // who it waits for,
@@ -48,8 +49,12 @@ type stay struct {
 
 // same says whether two stays differ in nothing but their time.
 func (s *stay) same(o *stay) bool {
-	return s.goid == o.goid && s.state == o.state && s.stack == o.stack && s.set == o.set && s.tid == o.tid && s.loss == o.loss && s.peer == o.peer && s.call == o.call
+	return s.goid == o.goid && s.state == o.state && s.stack == o.stack && s.set == o.set && s.lost == o.lost && s.tid == o.tid && s.loss == o.loss && s.peer == o.peer && s.call == o.call
 }
+
+// had says whether labels was read for the goroutine before. If it has run since, it may have had another
+// set meanwhile, and now a third one at the address of the first.
+func (sl *slot) had(goid, labels uint64) bool { return labels == sl.setFrom && goid == sl.setGoid }
 
 // state is a sample.State by number: a wait reason, or one of the constants.
 type state uint16

@@ -65,7 +65,7 @@ func (s *scanner) snapshot() ([]*Goroutine, error) {
 			sl := &c.slots[i]
 			if g := byID[sl.key.goid]; sl.alive && g != nil {
 				if sl.set != nil {
-					g.Labels, g.LabelsTruncated = sl.set.labels, sl.set.truncated
+					g.Labels, g.LabelsTruncated = sl.set.Labels, sl.set.Truncated
 				}
 				if sl.now.peer != nil {
 					g.Peer = sl.now.peer.whole()

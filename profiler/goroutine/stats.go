@@ -40,7 +40,8 @@ type Stats struct {
 	Torn          int64 // stacks that were dropped because the goroutine ran while they were read
 	Rootless      int64 // stacks that were dropped because they do not end below a goroutine
 	Truncated     int64 // stacks that are deeper than what is read, or lead into C
-	LabelsDropped int64 // reads of label sets that changed hands
+	LabelsLost    int64 // looks whose label set could not be read: it was gone before it was
+	LabelsForeign int64 // goroutines whose g.labels points to something else than a label set
 }
 
 // Life counts the new goroutines whose life, as far as it was seen, was shorter than Below and not

@@ -32,8 +32,9 @@ func (e *event) sample(sm *sample.Sample, s *scanner) {
 		sm.Peer = e.peer.String()
 	}
 	if e.set != nil {
-		sm.Labels, sm.LabelsTruncated = e.set.labels, e.set.truncated
+		sm.Labels, sm.LabelsTruncated = e.set.Labels, e.set.Truncated
 	}
+	sm.LabelsLost = e.lost
 }
 
 // observe enters into a slot what a look found.
@@ -46,7 +47,7 @@ func (s *scanner) observe(j *job) {
 	if sl.alive && sl.key.goid != j.key.goid {
 		s.end(sl, j.at)
 	}
-	j.seen.to = j.at
+	j.seen.to, j.seen.lost = j.at, j.owed
 	switch {
 	case !sl.alive:
 		s.begin(sl, j, gap)
@@ -61,7 +62,7 @@ func (s *scanner) observe(j *job) {
 		s.stats.Runs += int64(j.key.seq - sl.key.seq) // modulo 256
 	}
 	sl.alive, sl.key, sl.labels, sl.read, sl.tick = true, j.key, j.labels, j.at, s.tick
-	sl.steady = j.steady
+	sl.steady = j.steady && !j.owed
 	if !j.owed {
 		sl.set, sl.setFrom, sl.setGoid = j.seen.set, j.labels, j.key.goid
 	}
@@ -72,7 +73,7 @@ func (sl *slot) completedBy(j *job) bool {
 	if !j.same || sl.labels != j.labels || sl.now.state != j.seen.state || sl.now.tid != j.seen.tid {
 		return false
 	}
-	return sl.now.loss == sample.Unwalked && j.seen.loss != sample.Unwalked || sl.now.set == nil && j.seen.set != nil
+	return sl.now.loss == sample.Unwalked && j.seen.loss != sample.Unwalked || sl.now.lost && !j.seen.lost || sl.now.set == nil && j.seen.set != nil
 }
 
 // fill adds the stack, or the labels, that could not be had at the first look.

@@ -150,7 +150,7 @@ func (s *scanner) reread(jobs []job) error {
 			continue
 		}
 		if labels := optional(g, s.f.labels); labels != j.labels {
-			j.labels, j.owed = labels, labels != 0
+			j.labels, j.owed, j.seen.set = labels, labels != 0, nil
 		}
 		j.key, j.kind, j.same = k, kd, false
 		s.setState(&j.seen, g, k.status, false)

@@ -89,6 +89,8 @@ type Sample struct {
 	Idle bool
 	// LabelsTruncated says that Labels is only a part of the set.
 	LabelsTruncated bool
+	// LabelsLost says that the goroutine had labels which could not be read; Labels is empty.
+	LabelsLost bool
 }
 
 // Leaf holds the registers and stack words at the innermost frame of a stack.
