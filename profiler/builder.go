@@ -52,6 +52,7 @@ type Builder struct {
 	funcs   map[function]*profile.Function
 
 	folds map[string]*fold
+	words words
 	key   []byte
 	stack []*site
 	from  map[uint64]uint64 // goroutine that started it; only in timelines
@@ -84,6 +85,10 @@ type Tally struct {
 	IdleTime   int64 // ns of theirs
 	TableCPU   int64 // ns that the goroutine table saw goroutines on a CPU: a second opinion of CPU
 	Wall       int64 // ns of all states, idle ones left out
+
+	LabelsLost     int64 // samples whose goroutine had labels that could not be read
+	LabelsLostTime int64 // ns of theirs
+	LabelsCut      int64 // samples with a part of their goroutine's labels only
 
 	seen map[uint64]struct{}
 }
@@ -149,6 +154,10 @@ func (b *Builder) Tally() Tally {
 func (b *Builder) Add(s *sample.Sample) {
 	if b.count(s) {
 		return
+	}
+	if s.LabelsLost {
+		b.tally.LabelsLost++
+		b.tally.LabelsLostTime += s.Weight + s.Stolen
 	}
 	b.stack = b.walk(b.stack[:0], s)
 	b.fold(s)
@@ -256,12 +265,7 @@ func (b *Builder) appendKey(key []byte, s *sample.Sample) []byte {
 		key = binary.LittleEndian.AppendUint32(key, st.id)
 	}
 	key = append(key, 0xff, 0xff, 0xff, 0xff) // no site has this id
-	for _, l := range s.Labels {
-		key = binary.AppendUvarint(key, uint64(len(l.Key)))
-		key = append(key, l.Key...)
-		key = binary.AppendUvarint(key, uint64(len(l.Value)))
-		key = append(key, l.Value...)
-	}
+	key = b.appendLabels(key, s)
 	if b.keep.Goroutines || b.keep.Timeline {
 		key = binary.LittleEndian.AppendUint64(key, s.Goid)
 	}
@@ -277,7 +281,7 @@ func (b *Builder) appendKey(key []byte, s *sample.Sample) []byte {
 }
 
 func (b *Builder) newFold(s *sample.Sample) *fold {
-	f := &fold{sites: make([]uint32, len(b.stack)), labels: slices.Clone(s.Labels)}
+	f := &fold{sites: make([]uint32, len(b.stack)), labels: b.labels(s)}
 	for i, st := range b.stack {
 		f.sites[i] = st.id
 	}

@@ -49,7 +49,9 @@ func openInside(e Engine) (*inside, error) {
 		pprof.SetGoroutineLabels(ctx)
 		<-ctx.Done()
 		pprof.StopCPUProfile()
-		in.profile, in.err = profile.ParseData(b.Bytes())
+		if in.profile, in.err = profile.ParseData(b.Bytes()); in.err == nil {
+			disown(in.profile)
+		}
 	}()
 	return in, nil
 }

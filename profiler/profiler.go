@@ -215,6 +215,8 @@ func (r *recording) finish(b *Builder, end string) {
 	s.RateAsked, s.CPUs = r.options.Rate, r.cpus
 	s.Samples, s.Lost = t.Samples, t.Lost
 	s.CPUProfiled, s.Wall = t.CPU, t.Wall
+	s.LabelsLost, s.LabelsLostTime, s.LabelsTruncated = t.LabelsLost, t.LabelsLostTime, t.LabelsCut
+	s.LabelsRenamed = b.words.renamed
 	if r.source != nil {
 		r.finishCPU(t)
 	}
@@ -257,7 +259,7 @@ func (r *recording) finishCPU(t Tally) {
 	for _, d := range r.source.doubts() {
 		r.deny(d)
 	}
-	s.LabelsCompleted, s.LabelsTruncated = st.Completed, st.Truncated
+	s.LabelsCompleted = st.Completed
 	if st.Doubtful > 0 {
 		r.deny(fmt.Sprintf("goroutine ids and labels of %d samples on a CPU: by the layout of %s their threads' g, m and curg contradict each other", st.Doubtful, s.GoVersion))
 	}
@@ -288,7 +290,7 @@ func (r *recording) finishTable(t Tally) {
 	s.GCMark = st.GC.Mark.Nanoseconds()
 	s.STWGC, s.STWGCTime, s.STWGCMax = st.GC.Stopped.Count, st.GC.Stopped.Time.Nanoseconds(), st.GC.Stopped.Longest.Nanoseconds()
 	s.STWOther, s.STWOtherTime, s.STWOtherMax = st.GC.Others.Count, st.GC.Others.Time.Nanoseconds(), st.GC.Others.Longest.Nanoseconds()
-	s.StacksTorn = st.Torn
+	s.StacksTorn, s.LabelsForeign = st.Torn, st.LabelsForeign
 	if r.source == nil {
 		s.EngineCPU = tableName
 		if now, err := r.target.CPU(); err == nil {
@@ -304,5 +306,6 @@ func (r *recording) describe(p *profile.Profile, start time.Time, length time.Du
 	if s := r.summary; s.Samples > 0 && s.RateReached > 0 {
 		p.Period = int64(1e9 / s.RateReached)
 	}
+	r.summary.StringsRepaired = tidy(p)
 	p.Comments = r.summary.Comments()
 }

@@ -152,6 +152,7 @@ func (s *Session) stop() {
 		}
 	}
 	s.summary.Denied = append(s.denied, s.summary.Denied...)
+	s.summary.StringsRepaired = max(s.summary.StringsRepaired, tidy(s.profile))
 	s.profile.Comments = s.summary.Comments()
 }
 

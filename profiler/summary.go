@@ -67,7 +67,15 @@ type Summary struct {
 
 	UnlabeledShare  float64 `json:"unlabeled_share"` // of CPUProfiled
 	LabelsCompleted int64   `json:"labels_completed"`
-	LabelsTruncated int64   `json:"labels_truncated"`
+	LabelsTruncated int64   `json:"labels_truncated"` // samples with a part of their goroutine's labels only
+	// LabelsLost are the samples whose goroutine had labels that could not be read: they were gone before.
+	LabelsLost     int64 `json:"labels_lost"`
+	LabelsLostTime int64 `json:"labels_lost_ns"`
+	LabelsForeign  int64 `json:"labels_foreign"` // goroutines whose g.labels points to something else than labels
+	// LabelsRenamed are keys, eight at most, that the program's labels have in the profile because theirs are ours.
+	LabelsRenamed []string `json:"labels_renamed"`
+	// StringsRepaired are the distinct texts (labels, names, paths) that were no UTF-8.
+	StringsRepaired int64   `json:"strings_repaired"`
 	StacksRooted    float64 `json:"stacks_rooted"` // share of goroutine samples whose stack is whole
 	CallersRepaired int64   `json:"callers_repaired"`
 
@@ -100,7 +108,7 @@ func (s *Summary) Comments() []string {
 	for i := range v.NumField() {
 		key := v.Type().Field(i).Tag.Get("json")
 		if val := format(v.Field(i).Interface()); val != "" {
-			lines = append(lines, "mayfly."+key+"="+val)
+			lines = append(lines, strings.ToValidUTF8("mayfly."+key+"="+val, "\uFFFD"))
 		}
 	}
 	return lines

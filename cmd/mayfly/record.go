@@ -273,6 +273,7 @@ func tell(e *env, f *recordFlags, rec *profiler.Recording) {
 	if s.EngineWall != "none" {
 		tellWall(e, f, rec)
 	}
+	tellLabels(e, f, s)
 	if s.End != "duration reached" && s.End != "interrupted" {
 		e.say("%s: %s", f.output, s.End)
 	}
@@ -281,6 +282,27 @@ func tell(e *env, f *recordFlags, rec *profiler.Recording) {
 	}
 	if f.output != "-" {
 		e.say("go tool pprof -http=: %s", f.output)
+	}
+}
+
+// tellLabels is about labels that are not what the program has.
+func tellLabels(e *env, f *recordFlags, s profiler.Summary) {
+	if s.LabelsLost > 0 {
+		e.warn("%s: labels of %.4g %% of the time could not be read before they were gone: %s in %d samples",
+			f.output, 100*float64(s.LabelsLostTime)/float64(max(s.Wall, s.CPUProfiled, 1)), time.Duration(s.LabelsLostTime), s.LabelsLost)
+	}
+	if s.LabelsTruncated > 0 {
+		e.warn("%s: %d samples have a part of their labels only: sets are cut at 64 KiB, and at 64 MiB in all", f.output, s.LabelsTruncated)
+	}
+	if s.LabelsForeign > 0 {
+		e.say("%s: %d goroutines keep something else than labels in g.labels, as goroutine-local stores do; they have no labels here",
+			f.output, s.LabelsForeign)
+	}
+	if len(s.LabelsRenamed) > 0 {
+		e.say("%s: labels of the program have new keys, since go.* are mayfly's: %q", f.output, s.LabelsRenamed)
+	}
+	if s.StringsRepaired > 0 {
+		e.say("%s: %d labels, names and paths were no UTF-8 and have U+FFFD in it", f.output, s.StringsRepaired)
 	}
 }
 
@@ -307,9 +329,6 @@ func tellCPU(e *env, f *recordFlags, rec *profiler.Recording) {
 	e.say("%s: %d samples in %s, %s CPU (rusage %s), %.0f Hz of %d, %d lost, %d goroutines, %.1f %% labelled",
 		f.output, s.Samples, seconds(rec.Profile.DurationNanos), seconds(s.CPUProfiled), seconds(s.CPURusage),
 		s.RateReached, s.RateAsked, s.Lost, s.GoroutinesSeen, 100*(1-s.UnlabeledShare))
-	if s.LabelsTruncated > 0 {
-		e.warn("%d samples carry a part of their labels only: the set did not fit, and its goroutine had ended", s.LabelsTruncated)
-	}
 	if s.Samples == 0 {
 		e.warn("no samples: the process used %s of CPU", time.Duration(s.CPURusage))
 	} else if off := float64(s.CPUCounted)/float64(s.CPURusage) - 1; s.CPURusage > int64(300*time.Millisecond) && (off > tolerance || off < -tolerance) {

@@ -103,6 +103,9 @@ func (s *OnCPU) emitBatch(emit func(*sample.Sample)) error {
 		if set, ok := s.batch.whole[i]; ok {
 			sm.Labels, sm.LabelsTruncated = set, false
 		}
+		if sm.LabelsTruncated && len(sm.Labels) == 0 {
+			sm.LabelsTruncated, sm.LabelsLost = false, true
+		}
 		if sm.LabelsTruncated {
 			s.stats.Truncated++
 		}
