@@ -232,6 +232,11 @@ func (r *recording) finish(b *Builder, end string) {
 	}
 	s.CallersRepaired = t.Repaired
 	r.finishCalls()
+	if r.sched != nil {
+		if n := r.sched.Slotless(); n > 0 {
+			r.deny(fmt.Sprintf("preempted, throttled and stopped time of %d threads: there were more than the scheduler's view has room for", n))
+		}
+	}
 	for _, w := range r.symbols.Warnings() {
 		r.deny(w)
 	}

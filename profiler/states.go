@@ -18,13 +18,13 @@ type threadStates struct {
 	threads sample.Threads
 	target  *proc.Process // nil: blocked knows nothing
 	last    map[uint32]sample.ThreadTimes
-	blocked map[uint32]string // threads that were not switched yet: the system call that they are in
+	blocked map[uint32]standing // threads that were not switched yet
 	random  *rand.Rand
 }
 
 func newThreadStates(t sample.Threads, target *proc.Process) *threadStates {
 	return &threadStates{
-		threads: t, target: target, last: make(map[uint32]sample.ThreadTimes), blocked: make(map[uint32]string), random: rand.New(rand.NewPCG(1, 2)),
+		threads: t, target: target, last: make(map[uint32]sample.ThreadTimes), blocked: make(map[uint32]standing), random: rand.New(rand.NewPCG(1, 2)),
 	}
 }
 
@@ -32,18 +32,16 @@ func newThreadStates(t sample.Threads, target *proc.Process) *threadStates {
 // that is not known, or was not asked about before. It makes system calls only when it meets a thread
 // that has slept since before the scheduler was watched.
 func (s *threadStates) State(tid uint32) (sample.State, string, bool) {
-	now, ok := s.threads.Times(tid)
+	now, then, ok := s.ask(tid)
 	if !ok {
-		return sample.Unknown, s.call(tid), false
+		return s.stands(tid)
 	}
-	then, known := s.last[tid]
-	s.last[tid] = now
-	if !known {
+	if then.Born == 0 {
 		return sample.Unknown, "", false
 	}
 	state, ok := draw(s.random, sample.ThreadTimes{
 		Running: now.Running - then.Running, Preempted: now.Preempted - then.Preempted,
-		Throttled: now.Throttled - then.Throttled, Sleeping: now.Sleeping - then.Sleeping,
+		Throttled: now.Throttled - then.Throttled, Sleeping: now.Sleeping - then.Sleeping, Stopped: now.Stopped - then.Stopped,
 	})
 	if state != sample.Syscall {
 		return state, "", ok
@@ -51,21 +49,45 @@ func (s *threadStates) State(tid uint32) (sample.State, string, bool) {
 	return state, now.Call, ok
 }
 
-// maxAsked bounds the threads of which is known in which system call they are.
-const maxAsked = 1 << 13
+// maxAsked bounds the threads of which something is remembered: most of so many have ended.
+const maxAsked = 1 << 15
 
-// call is the system call in which a thread has been since before the scheduler was watched. It can
-// only leave it by a switch, so asking once will do.
-func (s *threadStates) call(tid uint32) string {
-	name, asked := s.blocked[tid]
+// ask returns a thread's times now, and at the last question if there was one.
+func (s *threadStates) ask(tid uint32) (now, then sample.ThreadTimes, ok bool) {
+	if now, ok = s.threads.Times(tid); !ok {
+		return now, then, false
+	}
+	if then, ok = s.last[tid]; !ok || then.Born != now.Born {
+		then = sample.ThreadTimes{}
+		if len(s.last) >= maxAsked {
+			clear(s.last)
+		}
+	}
+	s.last[tid] = now
+	return now, then, true
+}
+
+// standing is what a thread does that has not been switched since the scheduler is watched.
+type standing struct {
+	call    string // the system call that it is in
+	stopped bool
+}
+
+// stands is for a thread that the scheduler's view does not know. What it does then it can only leave by a
+// switch, so asking the kernel once will do.
+func (s *threadStates) stands(tid uint32) (sample.State, string, bool) {
+	is, asked := s.blocked[tid]
 	if !asked && s.target != nil {
-		name = proc.CallName(s.target.Call(tid))
-		if len(s.blocked) >= maxAsked { // threads that have ended, nearly all of them
+		is = standing{proc.CallName(s.target.Call(tid)), s.target.Stopped(tid)}
+		if len(s.blocked) >= maxAsked {
 			clear(s.blocked)
 		}
-		s.blocked[tid] = name
+		s.blocked[tid] = is
 	}
-	return name
+	if is.stopped {
+		return sample.Stopped, "", true
+	}
+	return sample.Unknown, is.call, false
 }
 
 // displaced is how close to the beginning of a tick a thread loses its CPU to the one who ticks: a
@@ -77,13 +99,11 @@ const displaced = int64(20 * time.Microsecond)
 // keeps it from there too. Where nothing is known of that it is what the thread was doing at the
 // given time, a moment ago.
 func (s *threadStates) At(tid uint32, at int64) (sample.State, string, bool) {
-	now, ok := s.threads.Times(tid)
+	now, then, ok := s.ask(tid)
 	if !ok {
-		return sample.Unknown, s.call(tid), false
+		return s.stands(tid)
 	}
-	then, known := s.last[tid]
-	s.last[tid] = now
-	if known && now.Now != sample.Syscall && now.Now != sample.Unknown {
+	if then.Born != 0 && now.Now != sample.Syscall && now.Now != sample.Stopped && now.Now != sample.Unknown {
 		awake := sample.ThreadTimes{Running: now.Running - then.Running, Preempted: now.Preempted - then.Preempted, Throttled: now.Throttled - then.Throttled}
 		if state, ok := draw(s.random, awake); ok {
 			return state, "", true
@@ -99,7 +119,7 @@ func (s *threadStates) At(tid uint32, at int64) (sample.State, string, bool) {
 }
 
 func draw(r *rand.Rand, t sample.ThreadTimes) (sample.State, bool) {
-	sum := max(t.Running, 0) + max(t.Preempted, 0) + max(t.Throttled, 0) + max(t.Sleeping, 0)
+	sum := max(t.Running, 0) + max(t.Preempted, 0) + max(t.Throttled, 0) + max(t.Stopped, 0) + max(t.Sleeping, 0)
 	if sum <= 0 {
 		return sample.Unknown, false
 	}
@@ -107,7 +127,7 @@ func draw(r *rand.Rand, t sample.ThreadTimes) (sample.State, bool) {
 	for _, part := range []struct {
 		ns    int64
 		state sample.State
-	}{{t.Running, sample.Running}, {t.Preempted, sample.Preempted}, {t.Throttled, sample.Throttled}} {
+	}{{t.Running, sample.Running}, {t.Preempted, sample.Preempted}, {t.Throttled, sample.Throttled}, {t.Stopped, sample.Stopped}} {
 		if x < max(part.ns, 0) {
 			return part.state, true
 		}

@@ -34,6 +34,7 @@ var fixed = []struct {
 	{sample.Preempted, paint{208, "▒"}},
 	{sample.Throttled, paint{1, "░"}},
 	{sample.Syscall, paint{6, "s"}},
+	{sample.Stopped, paint{7, "="}},
 }
 
 // waitPaints are for wait reasons, by slot.

@@ -168,6 +168,8 @@ func (b *blamer) charge(p *piece, r *request, s span, chain int32, out func(atom
 		}
 	case gc:
 		plain.at = b.allocator
+	case stopped:
+		plain.at = nowhere // wherever the program happened to be
 	case children, channel, lock, pool:
 		if s.to-s.from >= shortest && b.followWait(p, r, s, chain, out) {
 			return
@@ -335,7 +337,7 @@ func (b *blamer) verdict(res *resource, h span, a atom, long bool) atom {
 		return a
 	}
 	switch a.kind {
-	case gc, goScheduler, osScheduler, lock, pool, channel:
+	case gc, goScheduler, osScheduler, lock, pool, channel, stopped:
 		return a
 	case syscall:
 		if a.state >= 0 && b.has(&b.stacks[a.stack], disk) {

@@ -36,7 +36,7 @@ var meanings = map[Kind]string{
 	CPU: "runs on a CPU", GC: "helps the garbage collector, or is held by it", Lock: "waits for a sync.Mutex or RWMutex", Channel: "waits on a channel or a sync.Cond",
 	Pool: "waits until the pool has a free connection", Network: "waits for an answer, or for a client", Syscall: "blocked in a system call",
 	GoScheduler: "could run, but waits for its turn among the goroutines (no free P)", OSScheduler: "could run, but other processes have the CPU, or its quota is used up",
-	Sleep: "time.Sleep", Children: "waits in sync.WaitGroup for goroutines that it started", Unknown: "not known",
+	Sleep: "time.Sleep", Stopped: "the process is stopped: by a signal, a debugger, the freezer of its cgroup", Children: "waits in sync.WaitGroup for goroutines that it started", Unknown: "not known",
 }
 
 // WriteHTML writes one page that needs no network and forbids itself to use one.

@@ -18,12 +18,13 @@ const (
 	GoScheduler Kind = "go-scheduler" // runnable: waits for a P
 	OSScheduler Kind = "os-scheduler" // preempted or throttled: its thread waits for a CPU
 	Sleep       Kind = "sleep"
+	Stopped     Kind = "stopped" // the process is: a signal, a tracer, the freezer
 	Children    Kind = "children"
 	Unknown     Kind = "unknown"
 )
 
 // kinds is all of them; a kind's place here is its number in a piece.
-var kinds = []Kind{CPU, GC, Lock, Channel, Pool, Network, Syscall, GoScheduler, OSScheduler, Sleep, Children, Unknown}
+var kinds = []Kind{CPU, GC, Lock, Channel, Pool, Network, Syscall, GoScheduler, OSScheduler, Sleep, Stopped, Children, Unknown}
 
 type kind uint8
 
@@ -38,6 +39,7 @@ const (
 	goScheduler
 	osScheduler
 	sleep
+	stopped
 	children
 	unknown
 )
@@ -47,7 +49,7 @@ func (k kind) String() string { return string(kinds[k]) }
 // waits maps the runtime's wait reasons whose name is enough. The others depend on the stack.
 var waits = map[string]kind{
 	"running": cpu, "runnable": goScheduler, "preempted": osScheduler, "throttled": osScheduler,
-	"syscall": syscall, "IO wait": network, "sleep": sleep, "unknown": unknown,
+	"syscall": syscall, "IO wait": network, "sleep": sleep, "stopped": stopped, "unknown": unknown,
 	"sync.Mutex.Lock": lock, "sync.RWMutex.RLock": lock, "sync.RWMutex.Lock": lock,
 	"sync.WaitGroup.Wait": children, "sync.Cond.Wait": channel, "coroutine": channel, "leaked": channel,
 	"chan receive": channel, "chan send": channel, "select": channel,

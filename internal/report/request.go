@@ -195,7 +195,7 @@ func (t *timeline) byFunction(names []string) []*request {
 
 // stale says whether a piece's stack may be of an earlier moment, or of none.
 func (p *piece) stale() bool {
-	return p.guess || p.kind == cpu || p.kind == gc || p.kind == goScheduler || p.kind == osScheduler || p.kind == syscall
+	return p.guess || p.kind == cpu || p.kind == gc || p.kind == goScheduler || p.kind == osScheduler || p.kind == stopped || p.kind == syscall
 }
 
 // identifying are the labels that tell requests apart.

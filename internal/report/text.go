@@ -117,6 +117,9 @@ func (r *Report) chargeRows() [][]string {
 		if c.Kind == OSScheduler && what == "" {
 			what = "other processes had the CPUs, or the quota was used up"
 		}
+		if c.Kind == Stopped {
+			what = "the whole process, by a signal, a debugger or the freezer"
+		}
 		if c.Denied >= 0.05 {
 			what = strings.TrimSpace(fmt.Sprintf("%s (%+.0f %% in which it got no CPU)", what, 100*c.Denied))
 		}

@@ -9,7 +9,7 @@ import (
 var symptoms = map[kind]string{
 	cpu: "computes", gc: "helps the garbage collector", lock: "waits for a lock", channel: "waits on a channel",
 	pool: "waits for a connection of the pool", network: "waits for the network", syscall: "is in a system call",
-	goScheduler: "waits for a P", osScheduler: "waits for a CPU", sleep: "sleeps", children: "waits for its goroutines", unknown: "does something unknown",
+	goScheduler: "waits for a P", osScheduler: "waits for a CPU", sleep: "sleeps", stopped: "is stopped", children: "waits for its goroutines", unknown: "does something unknown",
 }
 
 var holders = map[kind]string{
@@ -112,6 +112,8 @@ func (c *Cause) reason(where string) string {
 		return "want to run and get no CPU: other processes have it, or the CPU quota is used up"
 	case Sleep:
 		return "sleep in " + at
+	case Stopped:
+		return "are stopped with the whole process: by a signal, a debugger or the freezer of its cgroup"
 	}
 	return "wait in " + at + " for what the profile does not tie to them: labels that goroutines inherit would"
 }

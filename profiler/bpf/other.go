@@ -56,6 +56,9 @@ func (*Sched) Times(uint32) (sample.ThreadTimes, bool) { return sample.ThreadTim
 // Held knows no thread.
 func (*Sched) Held(dst []Held) []Held { return dst }
 
+// Slotless is 0.
+func (*Sched) Slotless() uint32 { return 0 }
+
 // Close does nothing.
 func (*Sched) Close() error { return nil }
 

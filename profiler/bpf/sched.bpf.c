@@ -42,7 +42,14 @@ struct task_struct {
 	struct pid *thread_pid;
 	struct sched_entity se;
 	bool throttled; // Linux 6.18: throttled by itself on the way to user space
+	unsigned int frozen : 1; // by the freezer of cgroup v2, or stopped (kernel/cgroup/freezer.c)
 } __attribute__((preserve_access_index));
+
+// Bits of __state (include/linux/sched.h).
+#define TASK_STOPPED 0x4 // by a signal
+#define TASK_TRACED 0x8  // by a tracer
+#define TASK_DEAD 0x80   // has ended, and gives its CPU away for the last time
+#define TASK_FROZEN 0x8000 // by the freezer of cgroup v1, since Linux 6.1
 
 // What a thread asked the kernel for: below zero when it came in by a fault or an interrupt.
 struct pt_regs {
@@ -57,18 +64,27 @@ struct pt_regs {
 #endif
 } __attribute__((preserve_access_index));
 
-enum thread_states { THREAD_UNKNOWN, THREAD_RUNS, THREAD_WANTS, THREAD_THROTTLED, THREAD_SLEEPS, THREAD_STATES };
+enum thread_states { THREAD_UNKNOWN, THREAD_RUNS, THREAD_WANTS, THREAD_THROTTLED, THREAD_SLEEPS, THREAD_STOPPED, THREAD_STATES };
 
-#define MAX_THREADS 8192
+// More than the 10,000 threads at which a Go program gives up (runtime/debug.SetMaxThreads).
+#define MAX_THREADS 16384
+#define PROBES 32
 
-// thread is read by user space while it changes: seq is odd meanwhile. Nobody else writes at the
-// same time: a thread's switches and wakeups follow one another.
+// thread is an entry that a thread of the target has until it ends. Then another may have it, and goes
+// on with its sums: of them only differences count. User space finds a thread's entry where find gave
+// it one: at the thread's id modulo MAX_THREADS, or among the PROBES - 1 behind.
+//
+// An entry is read while it changes: seq is odd meanwhile. Nobody else writes at the same time: a
+// thread's switches and wakeups follow one another.
 struct thread {
 	u32 seq;
 	u32 tid;   // in the thread's own PID namespace, as gettid(2) and m.procid have it
 	u32 state; // enum thread_states
 	u32 call;  // number of the system call that it slept in last, plus 1; 0: in none
-	u64 since; // when that began, CLOCK_MONOTONIC, ns
+	u32 owner; // the thread's id in the initial PID namespace; 0: it has ended
+	u64 born;  // when it got the entry, CLOCK_MONOTONIC, ns; 0: nobody ever had it
+	u64 before; // ns[THREAD_RUNS] then
+	u64 since; // when its state began
 	u64 ns[THREAD_STATES]; // before that, by state
 };
 
@@ -80,13 +96,15 @@ struct {
 	__type(value, struct thread);
 } threads SEC(".maps");
 
-// slots finds a thread's entry by its id in the initial PID namespace.
+// slots says which entry a thread has, by the address of its task: its id may be given to another one
+// before it leaves its CPU for the last time, its task not.
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, MAX_THREADS);
-	__type(key, u32);
+	__uint(max_entries, MAX_THREADS + MAX_THREADS / 4);
+	__type(key, u64);
 	__type(value, u32);
 } slots SEC(".maps");
+#define NO_SLOT MAX_THREADS
 
 // target_tgid is the process's id in the initial PID namespace. User space sets it when it is in
 // that namespace itself; else it is learned when a thread of target_pid, as user space sees it,
@@ -94,7 +112,7 @@ struct {
 volatile u32 target_tgid = 0;
 const volatile u32 target_pid = 0;
 const volatile u64 ns_dev = 0, ns_ino = 0;
-u32 used = 0;
+u32 slotless = 0; // threads that found no entry free
 
 const enum thread_states *unused_states __attribute__((unused));
 
@@ -115,24 +133,6 @@ static __always_inline u32 own_tid(struct task_struct *t)
 	return nr;
 }
 
-static __always_inline struct thread *find(struct task_struct *t)
-{
-	u32 pid = t->pid, slot;
-	u32 *at = bpf_map_lookup_elem(&slots, &pid);
-	struct thread *th;
-
-	if (at)
-		return bpf_map_lookup_elem(&threads, at);
-	slot = __sync_fetch_and_add(&used, 1);
-	th = bpf_map_lookup_elem(&threads, &slot);
-	if (!th || bpf_map_update_elem(&slots, &pid, &slot, BPF_NOEXIST))
-		return 0;
-	th->since = bpf_ktime_get_ns();
-	th->state = THREAD_UNKNOWN;
-	th->tid = own_tid(t);
-	return th;
-}
-
 static __always_inline void enter(struct thread *th, u32 state, u32 call)
 {
 	u64 now = bpf_ktime_get_ns();
@@ -148,7 +148,71 @@ static __always_inline void enter(struct thread *th, u32 state, u32 call)
 	__sync_fetch_and_add(&th->seq, 1);
 }
 
-static __always_inline void set(struct task_struct *t, u32 state, u32 call)
+// begin gives an entry to a thread.
+static __always_inline void begin(struct thread *th, u32 tid)
+{
+	__sync_fetch_and_add(&th->seq, 1);
+	th->tid = tid;
+	th->before = th->ns[THREAD_RUNS];
+	th->born = th->since = bpf_ktime_get_ns();
+	th->state = THREAD_UNKNOWN;
+	th->call = 0;
+	__sync_fetch_and_add(&th->seq, 1);
+}
+
+// take looks for an entry that nobody has. It returns its number, or NO_SLOT.
+static __noinline u32 take(u32 tid, u32 pid)
+{
+	struct thread *th;
+	u32 slot;
+
+	for (u32 i = 0; i < PROBES; i++) {
+		slot = (tid + i) % MAX_THREADS;
+		th = bpf_map_lookup_elem(&threads, &slot);
+		if (th && !th->owner && !__sync_val_compare_and_swap(&th->owner, 0, pid)) {
+			begin(th, tid);
+			return slot;
+		}
+	}
+	__sync_fetch_and_add(&slotless, 1);
+	return NO_SLOT;
+}
+
+// drop is for a thread that has ended.
+static __always_inline void drop(u64 task, u32 *at)
+{
+	struct thread *th = bpf_map_lookup_elem(&threads, at);
+
+	if (th) {
+		enter(th, THREAD_UNKNOWN, 0);
+		th->owner = 0;
+	}
+	bpf_map_delete_elem(&slots, &task);
+}
+
+static __noinline struct thread *find(struct task_struct *t)
+{
+	u64 task = (u64)t;
+	u32 pid = t->pid, slot, *at = bpf_map_lookup_elem(&slots, &task);
+	struct thread *th;
+
+	if (at) {
+		th = bpf_map_lookup_elem(&threads, at);
+		if (!th || th->owner == pid)
+			return th;
+		drop(task, at); // it called execve, and has the process's id now
+	}
+	slot = take(own_tid(t), pid);
+	if (bpf_map_update_elem(&slots, &task, &slot, BPF_NOEXIST)) {
+		th = bpf_map_lookup_elem(&threads, &slot);
+		if (th)
+			th->owner = 0;
+		return 0;
+	}
+	return bpf_map_lookup_elem(&threads, &slot);
+}
+
+static __noinline void set(struct task_struct *t, u32 state, u32 call)
 {
 	struct thread *th;
 
@@ -186,6 +250,32 @@ static __always_inline void learn(struct task_struct *current)
 		target_tgid = current->tgid;
 }
 
+static __always_inline bool stopped(struct task_struct *t)
+{
+	if (t->__state & (TASK_STOPPED | TASK_TRACED | TASK_FROZEN))
+		return 1;
+	return bpf_core_field_exists(t->frozen) && BPF_CORE_READ_BITFIELD(t, frozen);
+}
+
+// leave is for a task of the target that gives its CPU away.
+static __always_inline void leave(bool preempt, struct task_struct *t)
+{
+	u64 task = (u64)t;
+	u32 *at;
+
+	if (preempt || !t->__state) { // a task that is preempted stays runnable whatever its __state says
+		set(t, throttled(t) ? THREAD_THROTTLED : THREAD_WANTS, 0);
+	} else if (t->__state & TASK_DEAD) {
+		at = bpf_map_lookup_elem(&slots, &task);
+		if (at)
+			drop(task, at);
+	} else if (stopped(t)) {
+		set(t, THREAD_STOPPED, 0);
+	} else {
+		set(t, THREAD_SLEEPS, call(t));
+	}
+}
+
 SEC("tp_btf/sched_switch")
 int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
@@ -193,14 +283,8 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 		learn(prev);
 	if (!target_tgid)
 		return 0;
-	if ((u32)prev->tgid == target_tgid) {
-		// A task that is preempted stays runnable whatever its __state says.
-		u32 state = preempt || !prev->__state ? THREAD_WANTS : THREAD_SLEEPS;
-
-		if (state == THREAD_WANTS && throttled(prev))
-			state = THREAD_THROTTLED;
-		set(prev, state, state == THREAD_SLEEPS ? call(prev) : 0);
-	}
+	if ((u32)prev->tgid == target_tgid)
+		leave(preempt, prev);
 	set(next, THREAD_RUNS, 0);
 	return 0;
 }
@@ -216,24 +300,5 @@ SEC("tp_btf/sched_wakeup_new")
 int BPF_PROG(on_wakeup_new, struct task_struct *t)
 {
 	set(t, THREAD_WANTS, 0);
-	return 0;
-}
-
-// A dead thread's id may be used again; its entry goes with it.
-SEC("tp_btf/sched_process_exit")
-int BPF_PROG(on_exit, struct task_struct *t)
-{
-	u32 pid = t->pid, *at;
-	struct thread *th;
-
-	if ((u32)t->tgid != target_tgid)
-		return 0;
-	at = bpf_map_lookup_elem(&slots, &pid);
-	if (!at)
-		return 0;
-	th = bpf_map_lookup_elem(&threads, at);
-	if (th)
-		th->tid = 0;
-	bpf_map_delete_elem(&slots, &pid);
 	return 0;
 }

@@ -18,7 +18,8 @@ import (
 
 const (
 	threadSize = int(unsafe.Sizeof(schedThread{}))
-	maxThreads = 8192 // MAX_THREADS in sched.bpf.c
+	maxThreads = 16384 // MAX_THREADS and PROBES in sched.bpf.c
+	probes     = 32
 )
 
 // Sched knows how long each of a process's threads was on a CPU, wanted one and slept, from the
@@ -26,9 +27,7 @@ const (
 type Sched struct {
 	objects schedObjects
 	links   []link.Link
-	mem     []byte         // the threads map, shared with the kernel
-	slots   map[uint32]int // by thread id, as far as seen
-	next    int            // the first slot that was empty at the last look
+	mem     []byte // the threads map, shared with the kernel
 }
 
 // OpenSched attaches to the scheduler's tracepoints. Each switch of a foreign thread costs about
@@ -41,7 +40,7 @@ func OpenSched(p *proc.Process) (*Sched, error) {
 	if err := setTarget(spec, p.PID()); err != nil {
 		return nil, fmt.Errorf("load eBPF: scheduler: %w", err)
 	}
-	s := &Sched{slots: make(map[uint32]int)}
+	s := &Sched{}
 	if err := spec.LoadAndAssign(&s.objects, nil); err != nil {
 		return nil, loadError(err)
 	}
@@ -53,7 +52,7 @@ func OpenSched(p *proc.Process) (*Sched, error) {
 }
 
 func (s *Sched) attach() error {
-	for _, p := range []*ebpf.Program{s.objects.OnSwitch, s.objects.OnWakeup, s.objects.OnWakeupNew, s.objects.OnExit} {
+	for _, p := range []*ebpf.Program{s.objects.OnSwitch, s.objects.OnWakeup, s.objects.OnWakeupNew} {
 		l, err := link.AttachTracing(link.TracingOptions{Program: p})
 		if err != nil {
 			return fmt.Errorf("attach to the scheduler: %w", err)
@@ -70,31 +69,40 @@ func (s *Sched) attach() error {
 
 // Times says how long the thread has been in each state since OpenSched, or since its first switch
 // after that. tid is the id that the thread itself would get from gettid(2). It is false for a
-// thread that was not switched yet. It makes no system call. One goroutine at a time.
+// thread that was not switched yet, or has ended. It makes no system call.
 func (s *Sched) Times(tid uint32) (sample.ThreadTimes, bool) {
-	i, ok := s.slots[tid]
-	if !ok || s.thread(i).tid() != tid {
-		if i, ok = s.search(tid); !ok {
-			return sample.ThreadTimes{}, false
+	for i := range uint32(probes) {
+		sl := s.thread(int((tid + i) % maxThreads))
+		if sl.tid() == tid && sl.owned() {
+			return sl.times(monotonic())
 		}
 	}
-	return s.thread(i).times(monotonic())
+	return sample.ThreadTimes{}, false
 }
 
-// Held appends for how long each thread has had CPUs since its first switch after OpenSched, those that
-// have ended included: always in the same order, new ones at the end. It may be called while others ask for Times.
+// Held appends for how long threads have had CPUs since OpenSched, those that have ended included: one Held for each
+// entry that a thread ever had, by ascending Slot. It may be called while others ask for Times.
 func (s *Sched) Held(dst []Held) []Held {
-	var used uint32
-	if s.objects.Used.Get(&used) != nil {
-		return dst
-	}
 	now := monotonic()
-	for i := range min(int(used), maxThreads) {
+	for i := range maxThreads {
 		sl := s.thread(i)
-		t, _ := sl.times(now)
-		dst = append(dst, Held{TID: sl.tid(), NS: t.Running})
+		if atomic.LoadUint64(&sl.t.Born) == 0 {
+			continue
+		}
+		if h, ok := sl.held(now); ok {
+			h.Slot = i
+			dst = append(dst, h)
+		}
 	}
 	return dst
+}
+
+// Slotless is how many threads there was no room for: of them nothing is known. Room is for 16,384 at a time.
+func (s *Sched) Slotless() (n uint32) {
+	if s.objects.Slotless.Get(&n) != nil {
+		return 0
+	}
+	return n
 }
 
 // slot is an entry of the threads map, which the kernel writes while we read.
@@ -106,58 +114,59 @@ func (s *Sched) thread(i int) slot {
 
 func (s slot) tid() uint32 { return atomic.LoadUint32(&s.t.Tid) }
 
+func (s slot) owned() bool { return atomic.LoadUint32(&s.t.Owner) != 0 }
+
 // retries bounds the reading of an entry that changes all the time; a switch takes longer.
 const retries = 64
 
-func (s slot) times(now int64) (sample.ThreadTimes, bool) {
+// read calls f until nobody has written meanwhile, and says whether that came about.
+func (s slot) read(f func(state uint32)) bool {
 	for range retries {
 		before := atomic.LoadUint32(&s.t.Seq)
-		state, since := atomic.LoadUint32(&s.t.State), atomic.LoadUint64(&s.t.Since)
-		call := atomic.LoadUint32(&s.t.Call)
+		state := atomic.LoadUint32(&s.t.State)
+		if before&1 != 0 || state >= uint32(len(s.t.Ns)) {
+			continue
+		}
+		if f(state); atomic.LoadUint32(&s.t.Seq) == before {
+			return true
+		}
+	}
+	return false
+}
+
+func (s slot) times(now int64) (t sample.ThreadTimes, ok bool) {
+	ok = s.read(func(state uint32) {
+		since, call := atomic.LoadUint64(&s.t.Since), atomic.LoadUint32(&s.t.Call)
 		var ns [schedThreadStatesTHREAD_STATES]int64
 		for i := range ns {
 			ns[i] = int64(atomic.LoadUint64(&s.t.Ns[i]))
 		}
-		if before&1 != 0 || atomic.LoadUint32(&s.t.Seq) != before || state >= uint32(len(ns)) {
-			continue
-		}
 		ns[state] += max(0, now-int64(since))
-		return sample.ThreadTimes{
-			Now: stateNames[state], Since: int64(since),
+		t = sample.ThreadTimes{
+			Born: int64(atomic.LoadUint64(&s.t.Born)), Now: stateNames[state], Since: int64(since),
 			Running: ns[schedThreadStatesTHREAD_RUNS], Preempted: ns[schedThreadStatesTHREAD_WANTS],
 			Throttled: ns[schedThreadStatesTHREAD_THROTTLED], Sleeping: ns[schedThreadStatesTHREAD_SLEEPS],
-			Call: proc.CallName(int(call) - 1),
-		}, true
-	}
-	return sample.ThreadTimes{}, false
+			Stopped: ns[schedThreadStatesTHREAD_STOPPED],
+			Call:    proc.CallName(int(call) - 1),
+		}
+	})
+	return t, ok
+}
+
+func (s slot) held(now int64) (h Held, ok bool) {
+	ok = s.read(func(state uint32) {
+		h = Held{TID: s.tid(), Before: int64(atomic.LoadUint64(&s.t.Before)), NS: int64(atomic.LoadUint64(&s.t.Ns[schedThreadStatesTHREAD_RUNS]))}
+		if state == uint32(schedThreadStatesTHREAD_RUNS) {
+			h.NS += max(0, now-int64(atomic.LoadUint64(&s.t.Since)))
+		}
+	})
+	return h, ok
 }
 
 var stateNames = [schedThreadStatesTHREAD_STATES]sample.State{
 	schedThreadStatesTHREAD_UNKNOWN: sample.Unknown, schedThreadStatesTHREAD_RUNS: sample.Running,
 	schedThreadStatesTHREAD_WANTS: sample.Preempted, schedThreadStatesTHREAD_THROTTLED: sample.Throttled,
-	schedThreadStatesTHREAD_SLEEPS: sample.Syscall,
-}
-
-// search looks at the slots that were filled since the last look.
-func (s *Sched) search(tid uint32) (int, bool) {
-	for ; s.next < maxThreads; s.next++ {
-		t := s.thread(s.next).tid()
-		if t == 0 && !s.filled(s.next+1) {
-			break
-		}
-		if t != 0 {
-			s.slots[t] = s.next
-		}
-	}
-	i, ok := s.slots[tid]
-	return i, ok && s.thread(i).tid() == tid
-}
-
-// filled says whether a slot was given out: the ones before it were then too, even if their thread
-// has ended.
-func (s *Sched) filled(slot int) bool {
-	var used uint32
-	return slot < maxThreads && s.objects.Used.Get(&used) == nil && uint32(slot) < used
+	schedThreadStatesTHREAD_SLEEPS: sample.Syscall, schedThreadStatesTHREAD_STOPPED: sample.Stopped,
 }
 
 // Close detaches from the scheduler.

@@ -3,6 +3,10 @@
 package bpf
 
 import (
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -45,6 +49,77 @@ func TestSchedTimes(t *testing.T) {
 	if _, ok := s.Times(1 << 30); ok {
 		t.Error("a thread that does not exist has times")
 	}
+}
+
+// However many threads end, the time that threads have CPUs is what the process's clock says, and a new
+// thread is seen.
+func TestSchedThreadsEnd(t *testing.T) {
+	for _, b := range []target.Build{{}, {CGO: true}} {
+		t.Run(b.String(), func(t *testing.T) {
+			ctl := filepath.Join(t.TempDir(), "ctl")
+			const ends = 10000
+			x := target.Start(t, target.Compile(t, "mortal", b), "-threads", strconv.Itoa(ends), "-work", "10us", "-ctl", ctl)
+			p, err := proc.Open(x.PID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Close()
+			s, err := OpenSched(p)
+			target.Need(t, err)
+			defer s.Close()
+			time.Sleep(100 * time.Millisecond) // until the threads that there were have been switched
+			held, cpu := sum(s.Held(nil)), clock(t, p)
+			begin(t, ctl)
+			tid := uint32(0)
+			for end := time.Now().Add(time.Minute); tid == 0 && time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+				tid = uint32(word(t, ctl, 1))
+			}
+			time.Sleep(300 * time.Millisecond)
+			got, used := sum(s.Held(nil))-held, clock(t, p)-cpu
+			if n := word(t, ctl, 0); n != ends {
+				t.Fatalf("%d threads ended", n)
+			}
+			if off := float64(got)/float64(used) - 1; off < -0.25 || off > 0.25 { // what hypervisors steal is in got
+				t.Errorf("threads had CPUs for %v, the process's clock says %v", time.Duration(got), time.Duration(used))
+			}
+			if at, ok := s.Times(tid); !ok || at.Running == 0 {
+				t.Errorf("thread %d, which came last, has times %+v, %v", tid, at, ok)
+			}
+			if n := s.Slotless(); n > 0 {
+				t.Errorf("no room for %d threads", n)
+			}
+		})
+	}
+}
+
+func sum(all []Held) (ns int64) {
+	for _, h := range all {
+		ns += h.NS
+	}
+	return ns
+}
+
+// begin sets word 2 of a target's page.
+func begin(t *testing.T, ctl string) {
+	t.Helper()
+	f, err := os.OpenFile(ctl, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteAt([]byte{1}, 16); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// word reads a word of a target's page.
+func word(t *testing.T, ctl string, i int) uint64 {
+	t.Helper()
+	b, err := os.ReadFile(ctl)
+	if err != nil || len(b) < 8*i+8 {
+		t.Fatalf("%d bytes of %s: %v", len(b), ctl, err)
+	}
+	return binary.LittleEndian.Uint64(b[8*i:])
 }
 
 func times(t *testing.T, p *proc.Process, s *Sched) map[int]sample.ThreadTimes {

@@ -14,13 +14,17 @@ import (
 )
 
 type schedThread struct {
-	_     structs.HostLayout
-	Seq   uint32
-	Tid   uint32
-	State uint32
-	Call  uint32
-	Since uint64
-	Ns    [5]uint64
+	_      structs.HostLayout
+	Seq    uint32
+	Tid    uint32
+	State  uint32
+	Call   uint32
+	Owner  uint32
+	_      [4]byte
+	Born   uint64
+	Before uint64
+	Since  uint64
+	Ns     [6]uint64
 }
 
 type schedThreadStates uint32
@@ -31,7 +35,8 @@ const (
 	schedThreadStatesTHREAD_WANTS     schedThreadStates = 2
 	schedThreadStatesTHREAD_THROTTLED schedThreadStates = 3
 	schedThreadStatesTHREAD_SLEEPS    schedThreadStates = 4
-	schedThreadStatesTHREAD_STATES    schedThreadStates = 5
+	schedThreadStatesTHREAD_STOPPED   schedThreadStates = 5
+	schedThreadStatesTHREAD_STATES    schedThreadStates = 6
 )
 
 // Names of all BPF objects in the ELF.
@@ -40,16 +45,15 @@ const (
 const (
 	schedMapSlots        = "slots"
 	schedMapThreads      = "threads"
-	schedProgOnExit      = "on_exit"
 	schedProgOnSwitch    = "on_switch"
 	schedProgOnWakeup    = "on_wakeup"
 	schedProgOnWakeupNew = "on_wakeup_new"
 	schedVarNsDev        = "ns_dev"
 	schedVarNsIno        = "ns_ino"
+	schedVarSlotless     = "slotless"
 	schedVarTargetPid    = "target_pid"
 	schedVarTargetTgid   = "target_tgid"
 	schedVarUnusedStates = "unused_states"
-	schedVarUsed         = "used"
 )
 
 // loadSched returns the embedded CollectionSpec for sched.
@@ -94,7 +98,6 @@ type schedSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type schedProgramSpecs struct {
-	OnExit      *ebpf.ProgramSpec `ebpf:"on_exit"`
 	OnSwitch    *ebpf.ProgramSpec `ebpf:"on_switch"`
 	OnWakeup    *ebpf.ProgramSpec `ebpf:"on_wakeup"`
 	OnWakeupNew *ebpf.ProgramSpec `ebpf:"on_wakeup_new"`
@@ -114,10 +117,10 @@ type schedMapSpecs struct {
 type schedVariableSpecs struct {
 	NsDev        *ebpf.VariableSpec `ebpf:"ns_dev"`
 	NsIno        *ebpf.VariableSpec `ebpf:"ns_ino"`
+	Slotless     *ebpf.VariableSpec `ebpf:"slotless"`
 	TargetPid    *ebpf.VariableSpec `ebpf:"target_pid"`
 	TargetTgid   *ebpf.VariableSpec `ebpf:"target_tgid"`
 	UnusedStates *ebpf.VariableSpec `ebpf:"unused_states"`
-	Used         *ebpf.VariableSpec `ebpf:"used"`
 }
 
 // schedObjects contains all objects after they have been loaded into the kernel.
@@ -157,17 +160,16 @@ func (m *schedMaps) Close() error {
 type schedVariables struct {
 	NsDev        *ebpf.Variable `ebpf:"ns_dev"`
 	NsIno        *ebpf.Variable `ebpf:"ns_ino"`
+	Slotless     *ebpf.Variable `ebpf:"slotless"`
 	TargetPid    *ebpf.Variable `ebpf:"target_pid"`
 	TargetTgid   *ebpf.Variable `ebpf:"target_tgid"`
 	UnusedStates *ebpf.Variable `ebpf:"unused_states"`
-	Used         *ebpf.Variable `ebpf:"used"`
 }
 
 // schedPrograms contains all programs after they have been loaded into the kernel.
 //
 // It can be passed to loadSchedObjects or ebpf.CollectionSpec.LoadAndAssign.
 type schedPrograms struct {
-	OnExit      *ebpf.Program `ebpf:"on_exit"`
 	OnSwitch    *ebpf.Program `ebpf:"on_switch"`
 	OnWakeup    *ebpf.Program `ebpf:"on_wakeup"`
 	OnWakeupNew *ebpf.Program `ebpf:"on_wakeup_new"`
@@ -175,7 +177,6 @@ type schedPrograms struct {
 
 func (p *schedPrograms) Close() error {
 	return _SchedClose(
-		p.OnExit,
 		p.OnSwitch,
 		p.OnWakeup,
 		p.OnWakeupNew,

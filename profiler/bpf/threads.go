@@ -7,39 +7,48 @@ import "time"
 // that burns for 20 ms and one for 8 ms, and some that only wake, the first two had 96 % of the samples and 89 %
 // of the time. So each thread's samples share that thread's own time, where the scheduler's view has it.
 
-// Held is for how long a thread has had CPUs, ns. TID is 0 when the thread has ended.
+// Held is for how long the threads that had an entry of the scheduler's view, one after the other, have
+// had CPUs, ns; TID is the last of them, and Before what the ones before it had.
 type Held struct {
-	TID uint32
-	NS  int64
+	Slot       int // the entry: small numbers
+	TID        uint32
+	NS, Before int64
 }
 
 // accounts are the times of threads that no sample has stood for so far.
 type accounts struct {
-	last  []Held // by slot of the scheduler's view, which stays a thread's
+	last  []Held // by slot
 	owed  map[uint32]int64
 	held  int64 // of all threads in last
 	count map[uint32]int64
 }
 
-// read takes up what the threads have had since the last call.
+// read takes up what the threads have had since the last call. Of an entry that changed hands the one that had it
+// last then is owed what the others had meanwhile.
 func (a *accounts) read(now []Held) {
 	if a.owed == nil {
 		a.owed, a.count = make(map[uint32]int64), make(map[uint32]int64)
 	}
-	for i, h := range now {
-		if i == len(a.last) {
-			a.last = append(a.last, Held{TID: h.TID})
+	for _, h := range now {
+		for len(a.last) <= h.Slot {
+			a.last = append(a.last, Held{})
 		}
-		l := &a.last[i]
-		if h.TID != 0 && l.TID == 0 {
-			l.TID = h.TID
+		l := &a.last[h.Slot]
+		if l.TID != 0 && l.TID != h.TID && h.Before > l.NS {
+			a.owe(l.TID, h.Before-l.NS)
+			l.NS = h.Before
 		}
-		if more := h.NS - l.NS; more > 0 { // an entry that could not be read is 0 once
-			a.owed[l.TID] += more
-			a.held += more
+		if h.NS > l.NS {
+			a.owe(h.TID, h.NS-l.NS)
 			l.NS = h.NS
 		}
+		l.TID = h.TID
 	}
+}
+
+func (a *accounts) owe(tid uint32, ns int64) {
+	a.owed[tid] += ns
+	a.held += ns
 }
 
 // share sets what each sample stands for, by its thread, of cpu ns that all threads used. It returns what

@@ -180,7 +180,7 @@ func (s *scanner) setState(st *stay, g []byte, status uint32, same bool) {
 	case status == gleaked:
 		st.state, st.tid, st.call = leaked0, 0, ""
 	case status == gwaiting:
-		if !known || st.state == syscall0 {
+		if !known || st.state == syscall0 || st.state == stopped0 {
 			st.state, st.tid, st.call = state(g[s.f.reason]), 0, ""
 		}
 	case known:

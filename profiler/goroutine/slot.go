@@ -66,6 +66,7 @@ const (
 	runnable0
 	syscall0
 	leaked0
+	stopped0
 	unknown0
 	states
 )
@@ -86,6 +87,7 @@ func newStates(reason func(uint8) string) *[states]sample.State {
 	}
 	names[running0], names[preempted0], names[throttled0] = sample.Running, sample.Preempted, sample.Throttled
 	names[runnable0], names[syscall0], names[leaked0], names[unknown0] = sample.Runnable, sample.Syscall, sample.Leaked, sample.Unknown
+	names[stopped0] = sample.Stopped
 	return &names
 }
 
@@ -102,6 +104,8 @@ func ofThread(s sample.State) state {
 		return runnable0
 	case sample.Syscall:
 		return syscall0
+	case sample.Stopped:
+		return stopped0
 	}
 	return unknown0
 }

@@ -42,8 +42,8 @@ const MaxRate = 20000
 // Threads tells what a thread of the target is doing right now.
 type Threads interface {
 	// State returns sample.Running when the thread is on a CPU, Preempted or Throttled when it
-	// wants one, and Syscall when it sleeps in the kernel, with the name of the system call if it
-	// sleeps in one; ok is false for an unknown thread. It is
+	// wants one, Stopped when it may not run, and Syscall when it sleeps in the kernel, with the name of
+	// the system call if it sleeps in one; ok is false for an unknown thread. It is
 	// called at every tick for every thread that runs a goroutine: it must not make system calls.
 	State(tid uint32) (state sample.State, call string, ok bool)
 	// At is State for a goroutine that did not have the thread at the last look: what the thread did

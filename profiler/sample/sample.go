@@ -18,6 +18,7 @@ const (
 	Runnable  State = "runnable"  // waits for a P: the Go run queue
 	Syscall   State = "syscall"   // blocked in a system call
 	Leaked    State = "leaked"    // waits for ever: the runtime's leak detector found nothing that could wake it
+	Stopped   State = "stopped"   // its thread is: SIGSTOP or Ctrl-Z, a tracer, the cgroup's freezer
 	Unknown   State = "unknown"   // could not be read; printed, never hidden
 )
 
@@ -102,9 +103,11 @@ type Leaf struct {
 }
 
 // ThreadTimes is how long a thread has been in each of the OS scheduler's states, in ns. Only
-// differences of two readings mean something. Now is the state that it is in, Running, Preempted,
-// Throttled, Syscall (it sleeps) or Unknown, and Since when that began, CLOCK_MONOTONIC in ns.
+// differences of two readings mean something, if both have the same Born: ids are used again. Now is the
+// state that it is in, Running, Preempted, Throttled, Syscall (it sleeps), Stopped or Unknown, and Since when
+// that began, CLOCK_MONOTONIC in ns.
 type ThreadTimes struct {
+	Born  int64 // when it was seen first, CLOCK_MONOTONIC in ns
 	Now   State
 	Since int64
 
@@ -112,6 +115,7 @@ type ThreadTimes struct {
 	Preempted int64 // wanted a CPU
 	Throttled int64 // wanted a CPU while the cgroup's quota was used up
 	Sleeping  int64 // in the kernel: a blocking system call, a futex, a page fault
+	Stopped   int64 // by a signal, a tracer or the freezer
 
 	// Call is the system call that it slept in last, such as "fsync"; "" when it never slept in one
 	// or last slept elsewhere, as in a page fault.
