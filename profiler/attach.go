@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/mayfly-profiler/mayfly/internal/goruntime"
@@ -55,7 +56,7 @@ func (r *recording) attach() error {
 func (r *recording) release() (err error) {
 	var o symbolize.Options
 	if p := r.options.Pending; p != nil {
-		f, err := r.executable()
+		f, err := r.openImage()
 		if err != nil {
 			return err
 		}
@@ -82,12 +83,12 @@ func (r *recording) begin() error {
 // layout reads where the target's runtime keeps goroutines and labels. An unknown version is no
 // reason to fail: samples without labels are worth having.
 func (r *recording) layout() (*goruntime.Layout, error) {
-	f, err := r.executable()
+	f, err := r.findImage()
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	l, err := goruntime.Read(f)
+	l, err := r.image.Layout(r.target, f)
 	var unknown *goruntime.UnknownVersionError
 	switch {
 	case errors.As(err, &unknown):
@@ -109,9 +110,36 @@ func (r *recording) name() string {
 	return fmt.Sprintf("%d (%s)", r.target.PID(), r.target.Comm())
 }
 
-func (r *recording) executable() (*os.File, error) {
+// findImage finds and opens the file with the Go runtime.
+func (r *recording) findImage() (*os.File, error) {
+	if r.options.Pending != nil {
+		r.image = goruntime.Image{Exe: true}
+		return r.openImage()
+	}
+	var err error
+	if r.image, err = new(goruntime.Images).Find(r.target); err != nil {
+		return nil, fmt.Errorf("record %s: %w", r.name(), err)
+	}
+	if !r.image.Exe {
+		r.summary.Image = r.image.Mapping.Path
+	}
+	if others := r.image.Others; len(others) > 0 {
+		r.deny("goroutines of other Go libraries in the process, each of which has a runtime of its own: " + strings.Join(others, ", "))
+	}
+	return r.openImage()
+}
+
+func (r *recording) openImage() (*os.File, error) {
 	if p := r.options.Pending; p != nil {
 		return os.Open(p.Exe)
 	}
-	return r.target.Exe()
+	return r.image.Open(r.target)
+}
+
+// golang returns the tables of the image's Go functions, nil if they cannot be read, and its load bias.
+func (r *recording) golang() (*symbolize.Binary, uint64) {
+	if r.image.Exe {
+		return r.symbols.Main()
+	}
+	return r.symbols.At(r.image.Mapping.Start)
 }

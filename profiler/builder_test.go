@@ -73,7 +73,7 @@ var program = text{
 	funcs: []string{
 		"main.main", "main.work", "runtime.memmove", "runtime.goexit.abi0", "runtime.mcall", "runtime.schedule",
 		"runtime.mstart.abi0", "runtime.duffzero", "runtime.asmcgocall.abi0", "runtime.systemstack_switch", "runtime.cgocall",
-		"runtime.gopark", "runtime.sigpanic", "runtime.morestack.abi0", "runtime.newstack", "main.(*T).Wrapper",
+		"runtime.gopark", "runtime.sigpanic", "runtime.morestack.abi0", "runtime.newstack", "main.(*T).Wrapper", "runtime.cgocallback",
 	},
 	c: []string{"c_inner", "c_outer"},
 }
@@ -131,6 +131,12 @@ func TestStacks(t *testing.T) {
 			Leaf: leaf(at("main.work", 0x25), 0, 0x7000, 0x7100)}, "main.work < main.work < main.main"},
 		{"first instruction of a goroutine", sample.Sample{Goid: 1, User: []uint64{at("main.work", 0)},
 			Leaf: leaf(root, 0, 0x7000, 0)}, "main.work"},
+		{"C called Go", sample.Sample{Goid: 1, User: []uint64{at("main.work", 0x20), at("runtime.cgocallback", 0x30), at("c_inner", 0x10), 42, at("main.main", 0x30)}},
+			"main.work < runtime.cgocallback < c_inner < [C]"},
+		{"C called Go, seen by the table", sample.Sample{Goid: 1, Loss: sample.Truncated, Curg: []uint64{at("main.work", 0x20), at("runtime.cgocallback", 0x30)}},
+			"main.work < runtime.cgocallback < [C]"},
+		{"C's thread, in C", sample.Sample{Goid: 1, User: []uint64{at("c_inner", 0x20), at("c_outer", 0x10), 42}, Curg: []uint64{root}}, "c_inner < c_outer < [C]"},
+		{"C's thread, asleep", sample.Sample{Goid: 1, Curg: []uint64{root}}, "[C]"},
 		{"mcall without goroutine", sample.Sample{User: []uint64{at("runtime.schedule", 0x20), at("runtime.mcall", 0x30), at("main.work", 0x10), root}},
 			"runtime.schedule < runtime.mcall < [scheduler]"},
 		{"mcall with goroutine", sample.Sample{Goid: 1, User: []uint64{at("runtime.schedule", 0x20), at("runtime.mcall", 0x30), at("main.main", 0x10), root},

@@ -42,11 +42,11 @@ func (r *recording) attachCalls(l *goruntime.Layout) {
 }
 
 func (r *recording) openCalls(l *goruntime.Layout) (*calls, error) {
-	bin, bias := r.symbols.Main()
+	bin, bias := r.golang()
 	if bin == nil || l == nil {
 		return nil, errors.New("the executable's functions, or its runtime's layout, are not known")
 	}
-	exe, err := r.executable()
+	exe, err := r.openImage()
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func (r *recording) openCalls(l *goruntime.Layout) (*calls, error) {
 	if len(c.functions) == 0 {
 		return nil, missing
 	}
-	c.probes, err = bpf.OpenCalls(r.target, l, c.functions)
+	c.probes, err = bpf.OpenCalls(r.target, l, bpf.Code{File: exe, Functions: c.functions})
 	return c, err
 }
 

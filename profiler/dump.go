@@ -52,6 +52,9 @@ func openTable(pid int) (*recording, error) {
 		r.symbols, err = symbolize.New(r.target, symbolize.Options{NoKernel: true})
 	}
 	if err == nil {
+		err = r.prepareTable(layout)
+	}
+	if err == nil {
 		err = r.attachTable(layout)
 	}
 	if err != nil {
@@ -80,6 +83,9 @@ func (d *dumper) visit(g *goroutine.Goroutine) {
 				out.Stack = append(out.Stack, f)
 			}
 		}
+	}
+	if n := len(out.Stack); len(g.Stack) > 0 && (n == 0 || roles[out.Stack[n-1].Func] == cgocallback) {
+		out.Stack = append(out.Stack, symbolize.Frame{Func: frameC})
 	}
 	if fs := d.call(g.GoPC); g.GoPC != 0 && len(fs) > 0 {
 		out.CreatedBy = &fs[len(fs)-1]

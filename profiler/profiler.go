@@ -120,7 +120,8 @@ type recording struct {
 	options Options
 	target  *proc.Process
 	symbols *symbolize.Symbolizer
-	exe     *os.File // of the goroutine table's own symbols,
+	image   goruntime.Image // that has the Go runtime
+	exe     *os.File        // of the goroutine table's own symbols,
 	own     *symbolize.Binary
 	vars    *goruntime.Vars  // and what the table is found by, at link-time addresses
 	source  cpuSource        // nil: not allowed here
@@ -246,6 +247,9 @@ func (r *recording) finish(b *Builder, end string) {
 	}
 	if maps := r.symbols.Mappings(); len(maps) > 0 {
 		s.BuildID = maps[0].BuildID
+	}
+	if bin, _ := r.golang(); bin != nil {
+		s.BuildID = bin.BuildID()
 	}
 	self := selfCPU()
 	s.SelfCPU, r.told.self = (self - r.told.self).Nanoseconds(), self

@@ -23,7 +23,8 @@ package profiler
 // A system stack ends at mstart, mcall or morestack; what a frame-pointer walk finds behind them
 // up to Go 1.24 is the goroutine that was parked there last, a wrong one. If the thread works for a
 // goroutine (m.curg), that goroutine's saved stack goes on there; if not, the thread schedules, and
-// the stack is rooted at [scheduler].
+// the stack is rooted at [scheduler]. Where C code called Go (runtime.cgocallback), the chain leads into
+// C, which need not keep frame pointers: what it yields is believed as long as it is code, and the root is [C].
 
 import (
 	"slices"
@@ -48,13 +49,14 @@ type site struct {
 type role uint8
 
 const (
-	plain      role = iota
-	goexit          // root of a goroutine
-	mstart          // root of a thread's system stack
-	switchAway      // mcall, morestack: the system stack begins here
-	asmcgocall      // Go calls C from here, on the system stack
-	switchStub      // systemstack_switch: a marker pc in g.sched, not a frame
-	signal          // what lies below was interrupted, not calling
+	plain       role = iota
+	goexit           // root of a goroutine
+	mstart           // root of a thread's system stack
+	switchAway       // mcall, morestack: the system stack begins here
+	asmcgocall       // Go calls C from here, on the system stack
+	cgocallback      // C calls Go here
+	switchStub       // systemstack_switch: a marker pc in g.sched, not a frame
+	signal           // what lies below was interrupted, not calling
 	duff
 	benchmarker // calls a benchmark
 )
@@ -66,6 +68,7 @@ var roles = map[string]role{
 	"runtime.morestack": switchAway, "runtime.morestack.abi0": switchAway,
 	"runtime.morestack_noctxt": switchAway, "runtime.morestack_noctxt.abi0": switchAway,
 	"runtime.asmcgocall": asmcgocall, "runtime.asmcgocall.abi0": asmcgocall,
+	"runtime.cgocallback": cgocallback, "runtime.cgocallback.abi0": cgocallback, "crosscall2": cgocallback, "crosscall2.abi0": cgocallback,
 	"runtime.systemstack_switch": switchStub, "runtime.systemstack_switch.abi0": switchStub,
 	"runtime.sigpanic": signal, "runtime.sigpanic0": signal, "runtime.asyncPreempt": signal, "runtime.asyncPreempt.abi0": signal,
 	"runtime.duffzero": duff, "runtime.duffcopy": duff, "runtime.duffzero.abi0": duff, "runtime.duffcopy.abi0": duff,
@@ -73,6 +76,7 @@ var roles = map[string]role{
 
 // Synthetic frames: where time went that no function can be charged with.
 const (
+	frameC         = "[C]"         // callers that are C code, as far as they are not known
 	frameScheduler = "[scheduler]" // a thread that works for no goroutine
 	frameThread    = "[thread]"    // a thread without Go code: before the runtime is up, or one of C's
 	frameLost      = "[lost]"      // samples that were taken but not delivered
@@ -99,8 +103,9 @@ func (b *Builder) walk(dst []*site, s *sample.Sample) []*site {
 	}
 	dst, end := b.user(dst, s)
 	dst = visible(dst)
-	b.remember(dst[kernel:], s)
 	switch {
+	case end == inC:
+		dst = append(dst, b.special(frameC))
 	case end == rootless && s.Loss == sample.Truncated:
 		dst = append(dst, b.special(frameTruncated))
 	case end == unscheduled:
@@ -108,6 +113,7 @@ func (b *Builder) walk(dst []*site, s *sample.Sample) []*site {
 	case end == native:
 		dst = append(dst, b.special(frameThread))
 	}
+	b.remember(dst[kernel:], s)
 	if s.Goid != 0 && end == rootless && s.Loss != sample.Truncated {
 		b.tally.Unrooted++
 	} else if s.Goid != 0 {
@@ -154,6 +160,7 @@ type end uint8
 const (
 	rootless    end = iota // the chain broke off
 	rooted                 // at goexit or mstart
+	inC                    // in the C code that called Go
 	unscheduled            // at a stack switch, with no goroutine behind it
 	native                 // in C code, with no goroutine behind it
 )
@@ -164,7 +171,7 @@ func (b *Builder) user(dst []*site, s *sample.Sample) ([]*site, end) {
 		return b.saved(dst, s)
 	}
 	leaf := b.exactSite(s.User[0])
-	if leaf.kind == symbolize.C && len(s.Curg) > 0 {
+	if len(s.Curg) > 0 && b.outside(leaf, s.User) {
 		return b.cgo(dst, leaf, s)
 	}
 	if leaf.inC() && s.Goid == 0 {
@@ -177,9 +184,20 @@ func (b *Builder) user(dst []*site, s *sample.Sample) ([]*site, end) {
 	return b.saved(dst, s)
 }
 
+// outside says whether a leaf is C code, or the vdso that C called.
+func (b *Builder) outside(leaf *site, user []uint64) bool {
+	if leaf.kind == symbolize.VDSO {
+		return len(user) == 1 || b.callSite(user[1]).kind != symbolize.Go
+	}
+	return leaf.inC()
+}
+
 // saved appends the stack that a goroutine has in g.sched.
 func (b *Builder) saved(dst []*site, s *sample.Sample) ([]*site, end) {
 	first := b.callSite(s.Curg[0])
+	if first.role == goexit {
+		return dst, inC // the goroutine of a thread of C's that is not in Go (runtime/proc.go, oneNewExtraM)
+	}
 	if first.role == switchStub {
 		// gosave_systemstack_switch stores this pc, with sp at the return address of the function
 		// that called C (runtime/asm_amd64.s).
@@ -245,17 +263,27 @@ func (b *Builder) segment(dst []*site, leaf *site, returns []uint64, l *sample.L
 			}
 		}
 	}
+	broken := rootless
+	if leaf.role == cgocallback {
+		broken = inC
+	}
 	for _, pc := range returns {
 		st := b.callSite(pc)
 		if dst[len(dst)-1].role == signal {
 			st = b.exactSite(pc)
 		}
+		if broken == inC && st.mapping < 0 {
+			break
+		}
 		dst = append(dst, st)
 		if e, stop := ends(st); stop {
 			return drop(dst, st), e
 		}
+		if st.role == cgocallback {
+			broken = inC
+		}
 	}
-	return dst, rootless
+	return dst, broken
 }
 
 // ends says whether a stack ends at st.

@@ -98,6 +98,7 @@ type Summary struct {
 	Kernel    string `json:"kernel"`
 	GoVersion string `json:"go_version"`
 	BuildID   string `json:"build_id"`
+	Image     string `json:"image"`  // file with the Go runtime, when it is not the executable
 	Layout    string `json:"layout"` // where the offsets of the runtime's structs come from
 }
 

@@ -20,7 +20,7 @@ import (
 // prepareTable reads what the executable says of the goroutine table.
 func (r *recording) prepareTable(l *goruntime.Layout) error {
 	var err error
-	if r.exe, err = r.executable(); err != nil {
+	if r.exe, err = r.openImage(); err != nil {
 		return err
 	}
 	// The sampling thread looks up stack depths and must not wait while the builder reads symbols:
@@ -34,7 +34,7 @@ func (r *recording) prepareTable(l *goruntime.Layout) error {
 
 // attachTable opens the goroutine table of a program that runs, and the scheduler's view of its threads.
 func (r *recording) attachTable(l *goruntime.Layout) error {
-	bin, bias := r.symbols.Main()
+	bin, bias := r.golang()
 	if bin == nil {
 		return errors.New("the table of functions in its executable cannot be read")
 	}

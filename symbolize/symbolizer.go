@@ -73,7 +73,7 @@ func New(p *proc.Process, o Options) (*Symbolizer, error) {
 		s.young = watch(p)
 	}
 	s.adopt(mainFirst(p, executable(maps)))
-	if len(s.mappings) > 0 && s.mappings[0].Kind == C {
+	if len(s.mappings) > 0 && s.mappings[0].Kind == C && !slices.ContainsFunc(s.mappings, func(m Mapping) bool { return m.Kind == Go }) {
 		s.warn("%s: not a Go binary: frames have no lines and no inlined calls", s.mappings[0].File)
 	}
 	return s, nil
@@ -316,6 +316,15 @@ func (s *Symbolizer) Main() (*Binary, uint64) {
 		if r.index == 0 && r.obj != nil && r.obj.golang != nil {
 			return r.obj.golang, r.bias
 		}
+	}
+	return nil, 0
+}
+
+// At returns the Go binary that is mapped at a user address, and its load bias; nil when there is none
+// that could be read. The Binary is valid until Close.
+func (s *Symbolizer) At(addr uint64) (*Binary, uint64) {
+	if r := s.region(addr); r != nil && r.obj != nil && r.obj.golang != nil {
+		return r.obj.golang, r.bias
 	}
 	return nil, 0
 }

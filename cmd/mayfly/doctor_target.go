@@ -15,18 +15,33 @@ import (
 // targetChecks returns what is to be said of one process: what a recording of it can know.
 func targetChecks(p *proc.Process) []check {
 	checks := []check{{Name: "process", Status: ok, Found: printable.Line(commandLine(p)) + ", user " + userOf(p)}}
-	exe, err := p.Exe()
-	if err != nil {
-		return append(checks, denied("executable", missing, "nothing is known about the program", err))
-	}
-	defer exe.Close()
-	g, err := identify(p, exe)
-	if err != nil {
+	im, file, err := openImage(p, new(goruntime.Images))
+	if errors.Is(err, errNotGo) {
 		return append(checks, check{"Go", missing, "no Go program", "recording: mayfly reads the tables of the Go runtime",
 			"choose one of mayfly list"})
 	}
-	found := g.GoVersion + ", " + g.Main
-	return append(append(checks, check{Name: "Go", Status: ok, Found: found}, symbols(exe), memory(p)), layout(exe)...)
+	if err != nil {
+		return append(checks, denied("executable", missing, "nothing is known about the program", err))
+	}
+	defer file.Close()
+	g, err := identify(p, file)
+	if err != nil {
+		return append(checks, denied("Go", missing, "nothing is known about the program", err))
+	}
+	return append(append(checks, golang(g, im), symbols(file), memory(p)), layout(p, im, file)...)
+}
+
+// golang says what Go code runs in the process.
+func golang(g goProcess, im goruntime.Image) check {
+	c := check{Name: "Go", Status: ok, Found: g.GoVersion + ", " + g.Main}
+	if !im.Exe {
+		c.Found += ", in the library " + printable.Line(im.Mapping.Path)
+	}
+	if len(im.Others) > 0 {
+		c.Status, c.Without = limited, "the goroutines of other Go libraries: "+printable.Line(strings.Join(im.Others, ", "))
+		c.Remedy = "one Go library a process: each has a runtime of its own"
+	}
+	return c
 }
 
 func commandLine(p *proc.Process) string {
@@ -68,8 +83,8 @@ func memory(p *proc.Process) check {
 }
 
 // layout checks what is known of the Go runtime in the executable.
-func layout(exe *os.File) []check {
-	l, err := goruntime.Read(exe)
+func layout(p *proc.Process, im goruntime.Image, file *os.File) []check {
+	l, err := im.Layout(p, file)
 	if err != nil {
 		return []check{unknownLayout(err)}
 	}

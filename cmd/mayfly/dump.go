@@ -179,7 +179,10 @@ func (x *group) print(w *bufio.Writer) {
 		fmt.Fprintf(w, "\t(ran while its stack was read%s)\n", began(g))
 	}
 	for _, f := range g.Stack {
-		fmt.Fprintf(w, "\t%s\n\t\t%s:%d\n", printable.Line(f.Func), printable.Line(f.File), f.Line)
+		fmt.Fprintf(w, "\t%s\n", printable.Line(f.Func))
+		if f.File != "" {
+			fmt.Fprintf(w, "\t\t%s:%d\n", printable.Line(f.File), f.Line)
+		}
 	}
 	if c := g.CreatedBy; c != nil {
 		fmt.Fprintf(w, "\tcreated by %s", printable.Line(c.Func))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"os/user"
 	"path/filepath"
 	"strconv"
@@ -24,7 +25,9 @@ type goProcess struct {
 	GoVersion string `json:"go_version"`
 	Main      string `json:"main"`     // import path of the main package, or the file's name
 	Module    string `json:"module"`   // "" when built without one
-	BuildID   string `json:"build_id"` // of the executable
+	Program   string `json:"program"`  // what the process was started as
+	Image     string `json:"image"`    // the library with the Go code; "" when it is the executable
+	BuildID   string `json:"build_id"` // of the image
 	Labels    bool   `json:"labels"`   // the pprof labels can be read
 	LabelsWhy string `json:"labels_why"`
 }
@@ -32,32 +35,45 @@ type goProcess struct {
 // errNotGo says that a process exists and is no Go program.
 var errNotGo = errors.New("not a Go program")
 
-// lookInto describes the process if it is a Go program. The error is errNotGo if it is none and
+// lookInto describes the process if Go code runs in it. The error is errNotGo if none does and
 // wraps fs.ErrPermission if we may not know.
-func lookInto(p *proc.Process) (goProcess, error) {
-	exe, err := p.Exe()
+func lookInto(p *proc.Process, images *goruntime.Images) (goProcess, error) {
+	im, file, err := openImage(p, images)
 	if err != nil {
 		if errors.Is(err, fs.ErrPermission) && p.Cmdline() == nil {
 			return goProcess{}, errNotGo // a kernel thread, which has no executable
 		}
 		return goProcess{}, err
 	}
-	defer exe.Close()
-	g, err := identify(p, exe)
+	defer file.Close()
+	g, err := identify(p, file)
 	if err != nil {
 		return goProcess{}, err
 	}
-	g.PID, g.User = p.PID(), userOf(p)
-	if b, err := symbolize.OpenGo(exe); err == nil {
+	g.PID, g.User, g.Image, g.Program = p.PID(), userOf(p), printable.Line(im.Mapping.Path), printable.Line(programName(p))
+	if b, err := symbolize.OpenGo(file); err == nil {
 		g.BuildID = printable.Line(b.BuildID())
 	}
-	g.Labels, g.LabelsWhy = readableLabels(p, exe)
+	g.Labels, g.LabelsWhy = readableLabels(p, im, file)
 	return g, nil
 }
 
-// identify reads what the Go linker wrote about the program.
-func identify(p *proc.Process, exe io.ReaderAt) (goProcess, error) {
-	stamp, err := buildinfo.Read(exe)
+// openImage finds and opens the file with the Go runtime of a process.
+func openImage(p *proc.Process, images *goruntime.Images) (goruntime.Image, *os.File, error) {
+	im, err := images.Find(p)
+	if errors.Is(err, goruntime.ErrNotGo) {
+		return im, nil, errNotGo
+	}
+	if err != nil {
+		return im, nil, err
+	}
+	file, err := im.Open(p)
+	return im, file, err
+}
+
+// identify reads what the Go linker wrote about the program or library.
+func identify(p *proc.Process, image io.ReaderAt) (goProcess, error) {
+	stamp, err := buildinfo.Read(image)
 	if err != nil {
 		return goProcess{}, errNotGo
 	}
@@ -66,6 +82,14 @@ func identify(p *proc.Process, exe io.ReaderAt) (goProcess, error) {
 		g.Main = printable.Line(programName(p)) // built from files, or by a tool that does not say
 	}
 	return g, nil
+}
+
+// title is what the table calls the program: a library with Go code has another around it.
+func (g goProcess) title() string {
+	if g.Image == "" {
+		return g.Main
+	}
+	return fmt.Sprintf("%s in %s (%s)", g.Main, g.Program, filepath.Base(g.Image))
 }
 
 // programName is what the process was started as.
@@ -77,8 +101,8 @@ func programName(p *proc.Process) string {
 }
 
 // readableLabels says whether a recording of p would carry its labels, and why or why not.
-func readableLabels(p *proc.Process, exe io.ReaderAt) (bool, string) {
-	layout, err := goruntime.Read(exe)
+func readableLabels(p *proc.Process, im goruntime.Image, file io.ReaderAt) (bool, string) {
+	layout, err := im.Layout(p, file)
 	if err != nil {
 		var unknown *goruntime.UnknownVersionError
 		if errors.As(err, &unknown) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mayfly-profiler/mayfly/internal/goruntime"
 	"github.com/mayfly-profiler/mayfly/internal/proc"
 )
 
@@ -19,8 +20,8 @@ func listCommand(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the Go processes of this host",
-		Long: `List shows every process of this host that runs a Go program, by process id, and whether
-a recording of it would carry its pprof labels.`,
+		Long: `List shows every process of this host that runs a Go program, or has loaded a library with Go
+code, by process id, and whether a recording of it would carry its pprof labels.`,
 		Example: "  mayfly list\n  sudo mayfly list --json | jq '.processes[].pid'",
 		GroupID: groupHost,
 		Args:    cobra.NoArgs,
@@ -56,11 +57,12 @@ func listProcesses() (listing, error) {
 	if err != nil {
 		return l, err
 	}
+	images := new(goruntime.Images)
 	for _, pid := range pids {
 		if pid == os.Getpid() {
 			continue
 		}
-		g, err := lookIntoPID(pid)
+		g, err := lookIntoPID(pid, images)
 		switch {
 		case err == nil:
 			l.Processes = append(l.Processes, g)
@@ -72,13 +74,13 @@ func listProcesses() (listing, error) {
 	return l, nil
 }
 
-func lookIntoPID(pid int) (goProcess, error) {
+func lookIntoPID(pid int, images *goruntime.Images) (goProcess, error) {
 	p, err := proc.Open(pid)
 	if err != nil {
 		return goProcess{}, err
 	}
 	defer p.Close()
-	return lookInto(p)
+	return lookInto(p, images)
 }
 
 // shortID is how much of a build ID the table shows.
@@ -95,7 +97,7 @@ func (l listing) print(w io.Writer) error {
 		if !p.Labels {
 			labels = "no: " + p.LabelsWhy
 		}
-		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%.*s\t%s\n", p.PID, p.User, p.GoVersion, p.Main, shortID, p.BuildID, labels)
+		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%.*s\t%s\n", p.PID, p.User, p.GoVersion, p.title(), shortID, p.BuildID, labels)
 	}
 	return t.Flush()
 }
@@ -132,8 +134,9 @@ func completePID(_ *cobra.Command, args []string, _ string) ([]string, cobra.She
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	var offers []string
+	images := new(goruntime.Images)
 	for _, pid := range pids {
-		if name, ok := goProgram(pid); ok && pid != os.Getpid() {
+		if name, ok := goProgram(pid, images); ok && pid != os.Getpid() {
 			offers = append(offers, cobra.CompletionWithDesc(strconv.Itoa(pid), name))
 		}
 	}
@@ -141,17 +144,17 @@ func completePID(_ *cobra.Command, args []string, _ string) ([]string, cobra.She
 }
 
 // goProgram names the program of a Go process.
-func goProgram(pid int) (name string, ok bool) {
+func goProgram(pid int, images *goruntime.Images) (name string, ok bool) {
 	p, err := proc.Open(pid)
 	if err != nil {
 		return "", false
 	}
 	defer p.Close()
-	exe, err := p.Exe()
+	_, file, err := openImage(p, images)
 	if err != nil {
 		return "", false
 	}
-	defer exe.Close()
-	g, err := identify(p, exe)
+	defer file.Close()
+	g, err := identify(p, file)
 	return g.Main, err == nil
 }

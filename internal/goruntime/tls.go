@@ -32,6 +32,7 @@ const (
 	TLSOnly    TLSSource = "only"   // g is the only word of the block, or there is no header of one
 	TLSSymbol  TLSSource = "symbol" // from the symbol runtime.tlsg
 	TLSCode    TLSSource = "code"   // from the instructions that load g
+	TLSMemory  TLSSource = "memory" // of a library, from the word of the process's memory that tells its code
 )
 
 // goTLS is the size of Go's part of the block.
@@ -59,6 +60,44 @@ func findTLS(f *elf.File) (int64, TLSSource) {
 		}
 	}
 	return 0, TLSUnknown
+}
+
+// A library's block lies where the dynamic linker found room for it, which differs between
+// processes. Its code takes the offset of g from a word of the global offset table (the "initial
+// exec" model, which all of Go's c-shared libraries use), and the dynamic linker writes that word by
+// a relocation.
+
+// tlsSlot returns the link-time address of a library's word that holds the offset of g.
+func tlsSlot(f *elf.File) (uint64, bool) {
+	s := f.Section(".rela.dyn")
+	if s == nil {
+		return 0, false
+	}
+	slots := tpoffs(s.Open(), f.Machine)
+	if len(slots) == 1 {
+		return slots[0].addr, true
+	}
+	if value, ok := tlsSymbol(f); ok {
+		for _, t := range slots {
+			if t.addend == value && t.symbol == 0 {
+				return t.addr, true
+			}
+		}
+	}
+	if f.Machine != elf.EM_X86_64 {
+		return 0, false
+	}
+	slot, ok := mostVotes(&votes{count: map[int64]int{}, file: f, library: true})
+	return uint64(slot), ok
+}
+
+// inStaticTLS says whether an offset from the thread pointer can be that of a library's variable.
+func inStaticTLS(f *elf.File, offset int64) bool {
+	const room = 1 << 24 // no dynamic linker keeps more for libraries
+	if f.Machine == elf.EM_X86_64 {
+		offset = -offset
+	}
+	return offset >= goTLS && offset < room && offset%goTLS == 0
 }
 
 // block is an executable's TLS block, PT_TLS.
@@ -129,14 +168,17 @@ const (
 
 // tlsCode finds the offset that most loads of g into R14 use.
 func tlsCode(f *elf.File, b block) (int64, bool) {
-	votes := votes{count: map[int64]int{}, slots: map[uint64]slotWord{}, file: f, block: b}
-	for _, p := range f.Progs {
-		if p.Type == elf.PT_LOAD && p.Flags&elf.PF_X != 0 && votes.search(p) {
+	return mostVotes(&votes{count: map[int64]int{}, slots: map[uint64]slotWord{}, file: f, block: b})
+}
+
+func mostVotes(v *votes) (int64, bool) {
+	for _, p := range v.file.Progs {
+		if p.Type == elf.PT_LOAD && p.Flags&elf.PF_X != 0 && v.search(p) {
 			break
 		}
 	}
 	best, n, all := int64(0), 0, 0
-	for offset, count := range votes.count {
+	for offset, count := range v.count {
 		all += count
 		if count > n {
 			best, n = offset, count
@@ -146,10 +188,11 @@ func tlsCode(f *elf.File, b block) (int64, bool) {
 }
 
 type votes struct {
-	count map[int64]int       // by offset
-	slots map[uint64]slotWord // words of the global offset table that were read, by address
-	file  *elf.File
-	block block
+	count   map[int64]int       // by offset, or by address of the word that holds it in a library
+	slots   map[uint64]slotWord // words of the global offset table that were read, by address
+	file    *elf.File
+	block   block
+	library bool
 }
 
 type slotWord struct {
@@ -185,7 +228,11 @@ func (v *votes) search(p *elf.Prog) bool {
 // g from.
 func (v *votes) load(code []byte, pc uint64) (int64, bool) {
 	offset := int64(0)
-	switch imm := int64(int32(binary.LittleEndian.Uint32(code[3:]))); {
+	imm := int64(int32(binary.LittleEndian.Uint32(code[3:])))
+	if v.library {
+		return int64(pc) + imm, bytes.HasPrefix(code, []byte{0x4c, 0x8b, 0x35}) && bytes.HasPrefix(code[7:], []byte{0x64, 0x4d, 0x8b, 0x36})
+	}
+	switch {
 	case bytes.HasPrefix(code[7:], []byte{0x64, 0x4c, 0x8b, 0x34, 0x25}):
 		offset = int64(int32(binary.LittleEndian.Uint32(code[12:])))
 	case !bytes.HasPrefix(code[7:], []byte{0x64, 0x4d, 0x8b, 0x36}):
@@ -212,8 +259,10 @@ func (v *votes) load(code []byte, pc uint64) (int64, bool) {
 // the linker knew or which a relocation of type R_X86_64_TPOFF64 has the dynamic linker compute.
 func (v *votes) got(addr uint64) (int64, bool) {
 	if s := v.file.Section(".rela.dyn"); s != nil {
-		if value, ok := tpoff(s.Open(), addr); ok {
-			return v.block.offset(value), v.block.holds(value)
+		for _, t := range tpoffs(s.Open(), v.file.Machine) {
+			if t.addr == addr && t.symbol == 0 { // the variable is local to the executable
+				return v.block.offset(t.addend), v.block.holds(t.addend)
+			}
 		}
 	}
 	for _, p := range v.file.Progs {
@@ -228,21 +277,34 @@ func (v *votes) got(addr uint64) (int64, bool) {
 	return 0, false
 }
 
-// tpoff finds, among the relocations in r, the addend of the one of type TPOFF64 and without a
-// symbol (the variable is local to the executable) for the word at the address.
-func tpoff(r io.Reader, addr uint64) (uint64, bool) {
+// tpoff is a relocation that makes the dynamic linker write the offset of a thread-local variable.
+type tpoff struct {
+	addr   uint64 // of the word
+	symbol uint32 // 0: addend is the variable's place in the file's own block
+	addend uint64
+}
+
+// maxTPOff bounds them: a file has one for each thread-local variable that it uses.
+const maxTPOff = 1 << 12
+
+// tpoffs finds the relocations of that type in r.
+func tpoffs(r io.Reader, machine elf.Machine) (found []tpoff) {
 	const size = 24 // of Elf64_Rela
+	kind := uint32(elf.R_X86_64_TPOFF64)
+	if machine == elf.EM_AARCH64 {
+		kind = uint32(elf.R_AARCH64_TLS_TPREL64)
+	}
 	r = io.LimitReader(r, maxOther)
 	buf := make([]byte, size*1024)
 	for {
 		n, err := io.ReadFull(r, buf)
-		for rela := buf[:n]; len(rela) >= size; rela = rela[size:] {
-			if word(rela) == addr {
-				return word(rela[16:]), word(rela[8:]) == uint64(elf.R_X86_64_TPOFF64)
+		for rela := buf[:n]; len(rela) >= size && len(found) < maxTPOff; rela = rela[size:] {
+			if info := word(rela[8:]); uint32(info) == kind {
+				found = append(found, tpoff{word(rela), uint32(info >> 32), word(rela[16:])})
 			}
 		}
 		if err != nil {
-			return 0, false
+			return found
 		}
 	}
 }

@@ -98,9 +98,8 @@ func TestTPOFF(t *testing.T) {
 	tpoff64 := uint64(elf.R_X86_64_TPOFF64)
 	rela := slices.Concat(le64(0x3000), le64(relative), le64(0x1000), le64(0x3008), le64(tpoff64), le64(8),
 		le64(0x3010), le64(7<<32|tpoff64), le64(16))
-	for addr, want := range map[uint64]bool{0x3000: false, 0x3008: true, 0x3010: false, 0x3018: false} {
-		if got, ok := tpoff(bytes.NewReader(rela), addr); ok != want || ok && got != 8 {
-			t.Errorf("%#x: %d, %v", addr, got, ok)
-		}
+	want := []tpoff{{0x3008, 0, 8}, {0x3010, 7, 16}}
+	if got := tpoffs(bytes.NewReader(rela), elf.EM_X86_64); !slices.Equal(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
 	}
 }

@@ -30,6 +30,7 @@ type Build struct {
 	Strip  bool   // -ldflags="-s -w": no symbol table, no DWARF
 	GOARCH string // "" for this machine's
 
+	Mode    string // another -buildmode: "c-shared", "c-archive", "plugin"; needs CGO
 	Race    bool   // -race: needs CGO
 	GCFlags string // compiler flags, e.g. "all=-d=checkptr"
 	LDFlags string // more linker flags, e.g. "-checklinkname=0"
@@ -64,8 +65,10 @@ func (b Build) mode() string {
 			name += fmt.Sprintf("-%s%x", part.name, sum[:4])
 		}
 	}
-	if b.Tags != "" {
-		name += "-" + b.Tags
+	for _, part := range [2]string{b.Mode, b.Tags} {
+		if part != "" {
+			name += "-" + part
+		}
 	}
 	if b.Module {
 		name += "-module"
@@ -214,6 +217,9 @@ func buildArgs(b Build, mod, out string) []string {
 	}
 	if b.PIE {
 		args = append(args, "-buildmode=pie")
+	}
+	if b.Mode != "" {
+		args = append(args, "-buildmode="+b.Mode)
 	}
 	if b.Race {
 		args = append(args, "-race")

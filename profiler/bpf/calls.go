@@ -4,6 +4,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
+
+	"github.com/mayfly-profiler/mayfly/internal/goruntime"
 )
 
 // MaxCallEvents is how many beginnings and ends of calls a second are recorded. A probe is a
@@ -16,9 +19,16 @@ var ErrTooMany = fmt.Errorf("more than %d calls a second: their probes were take
 
 // Call is one whole call of a function by a goroutine. Times are CLOCK_MONOTONIC, ns.
 type Call struct {
-	Function   int // its place among those that OpenCalls was given
+	Function   int // its place among Code.Functions
 	Goid       uint64
 	Begin, End int64
+}
+
+// Code is functions and the file that they are in: an executable, or a library that the target has
+// mapped. The file may be closed when OpenCalls has returned.
+type Code struct {
+	File      *os.File
+	Functions []goruntime.Function
 }
 
 // callEvent is a beginning or an end as calls.bpf.c reports it.

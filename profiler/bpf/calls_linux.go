@@ -29,11 +29,11 @@ type Calls struct {
 
 // OpenCalls puts the probes into the target's code: behind the stack check of each function and on its
 // return instructions. Errors wrap fs.ErrPermission or errors.ErrUnsupported as those of Open do.
-func OpenCalls(p *proc.Process, l *goruntime.Layout, functions []goruntime.Function) (*Calls, error) {
-	return openCalls(p, l, functions, MaxCallEvents)
+func OpenCalls(p *proc.Process, l *goruntime.Layout, code Code) (*Calls, error) {
+	return openCalls(p, l, code, MaxCallEvents)
 }
 
-func openCalls(p *proc.Process, l *goruntime.Layout, functions []goruntime.Function, most uint32) (*Calls, error) {
+func openCalls(p *proc.Process, l *goruntime.Layout, code Code, most uint32) (*Calls, error) {
 	_ = rlimit.RemoveMemlock() // see OnCPU.load
 	spec, err := loadCalls()
 	if err != nil {
@@ -51,7 +51,7 @@ func openCalls(p *proc.Process, l *goruntime.Layout, functions []goruntime.Funct
 		return nil, loadError(err)
 	}
 	if c.reader, err = ringbuf.NewReader(c.objects.Records); err == nil {
-		err = c.attach(functions)
+		err = c.attach(code)
 	}
 	if err != nil {
 		c.Close()
@@ -60,12 +60,12 @@ func openCalls(p *proc.Process, l *goruntime.Layout, functions []goruntime.Funct
 	return c, nil
 }
 
-func (c *Calls) attach(functions []goruntime.Function) error {
-	exe, err := link.OpenExecutable(fmt.Sprintf("/proc/%d/exe", c.target.PID()))
+func (c *Calls) attach(code Code) error {
+	exe, err := link.OpenExecutable(fmt.Sprintf("/proc/self/fd/%d", code.File.Fd()))
 	if err != nil {
 		return err
 	}
-	for i, f := range functions {
+	for i, f := range code.Functions {
 		cookie := uint64(i) << 1
 		// The ends first: a beginning that is seen has an end that will be.
 		for _, end := range f.Ends {

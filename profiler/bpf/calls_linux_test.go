@@ -34,7 +34,7 @@ func TestCallsGuard(t *testing.T) {
 	f, err := goruntime.FindFunction(exe, bin.Func, "main.mix")
 	check(t, err)
 	const most = 500
-	c, err := bpf.OpenCallsWithin(p, l, []goruntime.Function{f}, most)
+	c, err := bpf.OpenCallsWithin(p, l, bpf.Code{File: exe, Functions: []goruntime.Function{f}}, most)
 	target.Need(t, err)
 	defer c.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)

@@ -33,6 +33,6 @@ func (s *OnCPU) Capture(d time.Duration) ([][]byte, error) {
 func Decode(raw []byte, s *sample.Sample) error { return new(decoder).decode(raw, s) }
 
 // OpenCallsWithin is OpenCalls with another guard than MaxCallEvents.
-func OpenCallsWithin(p *proc.Process, l *goruntime.Layout, functions []goruntime.Function, most uint32) (*Calls, error) {
-	return openCalls(p, l, functions, most)
+func OpenCallsWithin(p *proc.Process, l *goruntime.Layout, code Code, most uint32) (*Calls, error) {
+	return openCalls(p, l, code, most)
 }

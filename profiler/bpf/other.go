@@ -66,7 +66,7 @@ func (*Sched) Close() error { return nil }
 type Calls struct{}
 
 // OpenCalls returns an error that wraps errors.ErrUnsupported.
-func OpenCalls(*proc.Process, *goruntime.Layout, []goruntime.Function) (*Calls, error) {
+func OpenCalls(*proc.Process, *goruntime.Layout, Code) (*Calls, error) {
 	return nil, errPlatform
 }
 

@@ -349,6 +349,8 @@ func (s *scanner) chain(pcs []uint64, c stackCopy, at chainStart) ([]uint64, end
 	switch {
 	case len(c.mem) == 0:
 		return pcs, broken
+	case at.pc == s.root:
+		return pcs, whole // that of a thread of C's, outside of Go (runtime/proc.go, oneNewExtraM)
 	case fp == 0:
 		return pcs, started
 	case at.anywhere:
