@@ -128,6 +128,7 @@ type recording struct {
 	sched   *bpf.Sched       // nil: not asked for, or not allowed
 	table   *goroutine.Table // nil: the same
 	calls   *calls           // nil: the same
+	family  *family          // processes that the target starts
 	mu      sync.Mutex       // of builder, before and symbols while the sources run
 	builder *Builder
 	before  *Builder // of the slice that ends at border, until all its samples have come; or nil
@@ -168,6 +169,7 @@ func openTarget(pid int, o Options) (*recording, error) {
 	} else if err != nil {
 		return nil, fmt.Errorf("record %d: %w", pid, err)
 	}
+	r.family = newFamily(r.target)
 	r.cpus, _ = r.target.CPUs() // worth having, and not worth failing for
 	return r, nil
 }
@@ -190,6 +192,7 @@ func (r *recording) close() {
 	if r.exe != nil {
 		r.exe.Close()
 	}
+	r.family.close()
 	r.target.Close()
 }
 
@@ -232,6 +235,7 @@ func (r *recording) finish(b *Builder, end string) {
 		s.StacksRooted = float64(t.Rooted) / float64(n)
 	}
 	s.CallersRepaired = t.Repaired
+	r.finishFamily()
 	r.finishCalls()
 	if r.sched != nil {
 		if n := r.sched.Slotless(); n > 0 {

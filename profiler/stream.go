@@ -62,6 +62,8 @@ type told struct {
 	table goroutine.Stats
 	self  time.Duration
 	clock time.Duration // the target's CPU clock, where no on-CPU source reads it
+
+	children time.Duration // CPU time of its children
 }
 
 // sliceEnd is the Summary's End of a slice that others follow.
@@ -82,6 +84,8 @@ func (r *recording) stream(ctx context.Context, every time.Duration, emit func(*
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- r.sources(ctx) }()
+	kin := time.NewTicker(familyEvery)
+	defer kin.Stop()
 	var due <-chan time.Time
 	if every > 0 {
 		t := time.NewTicker(every)
@@ -92,6 +96,8 @@ func (r *recording) stream(ctx context.Context, every time.Duration, emit func(*
 		select {
 		case err := <-ended:
 			return s.last(ctx, err)
+		case <-kin.C:
+			r.family.look()
 		case <-due:
 			if err := s.next(); err != nil {
 				cancel()

@@ -28,6 +28,11 @@ type Summary struct {
 	// scheduler counts and the process's clock does not. It is drawn as preempted, and not part of the others.
 	CPUStolen int64 `json:"cpu_stolen_ns"`
 
+	// Processes that the target started, of which nothing is in the profile: the CPU time that they used
+	// meanwhile, theirs included, and which of them still run, as "PID NAME", the busiest first.
+	ChildrenCPU int64    `json:"children_cpu_ns"`
+	Children    []string `json:"children"`
+
 	// Of a wall recording: the time of all goroutines in all states, looks at the goroutine table
 	// per second and how many of them came too late, and the CPU time that the table saw, which is
 	// independent of the on-CPU samples.

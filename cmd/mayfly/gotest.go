@@ -29,16 +29,33 @@ import (
 var goCommand = regexp.MustCompile(`^go[0-9.]*$`)
 
 // isGoTest says whether a command is go test, which executes what it has built.
-func isGoTest(command []string) bool {
-	return len(command) > 1 && goCommand.MatchString(filepath.Base(command[0])) && command[1] == "test"
+func isGoTest(command []string) bool { return isGo(command, "test") }
+
+func isGo(command []string, verb string) bool {
+	return len(command) > 1 && goCommand.MatchString(filepath.Base(command[0])) && command[1] == verb
 }
 
-// goTestFlag says whether a go command has one of the flags, as -flag, --flag or -flag=value.
-func goTestFlag(command []string, names ...string) bool {
-	return slices.ContainsFunc(command, func(arg string) bool {
-		name, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-"), "=")
-		return strings.HasPrefix(arg, "-") && slices.Contains(names, name)
-	})
+// goFlag says whether a go command has one of the flags, as -flag, --flag or -flag=value.
+func goFlag(flags []string, names ...string) bool {
+	return slices.ContainsFunc(flags, func(arg string) bool { return slices.Contains(names, goFlagName(arg)) })
+}
+
+// goFlagName is the name of a flag, "" of what is none.
+func goFlagName(arg string) string {
+	name, isFlag := strings.CutPrefix(arg, "-")
+	if !isFlag {
+		return ""
+	}
+	name, _, _ = strings.Cut(strings.TrimPrefix(name, "-"), "=")
+	return name
+}
+
+// goTestFlags are those of go test itself, without what it hands to the test binary behind -args.
+func goTestFlags(command []string) []string {
+	if i := slices.IndexFunc(command, func(arg string) bool { return goFlagName(arg) == "args" }); i >= 0 {
+		return command[:i]
+	}
+	return command
 }
 
 // checkGoTest finds what cannot be done with go test.
@@ -46,9 +63,9 @@ func (f *recordFlags) checkGoTest() error {
 	switch {
 	case !isGoTest(f.command):
 		return nil
-	case goTestFlag(f.command, "c"):
+	case goFlag(goTestFlags(f.command), "c"):
 		return usagef("record: go test -c runs nothing: record the binary that it makes")
-	case goTestFlag(f.command, "exec"):
+	case goFlag(goTestFlags(f.command), "exec"):
 		return usagef("record: go test has an -exec of its own: record the test binary (go test -c)")
 	case f.output == "-" || f.json:
 		return usagef("record: go test writes to stdout itself: name a file with -o, without --json")
@@ -67,7 +84,7 @@ func recordGoTest(ctx context.Context, e *env, f *recordFlags) error {
 		return writeError(f.output, err)
 	}
 	defer os.RemoveAll(dir)
-	wrapper, err := f.wrapper(dir)
+	wrapper, err := f.wrapper("-q", "--tests="+dir)
 	if err != nil {
 		return err
 	}
@@ -84,7 +101,7 @@ func recordGoTest(ctx context.Context, e *env, f *recordFlags) error {
 	return childExit(ended)
 }
 
-// withExec puts -exec first among the flags of go test, but behind -C, which has to be first.
+// withExec puts -exec first among the flags of go test or go run, but behind -C, which has to be first.
 func withExec(args []string, wrapper string) []string {
 	at := 1
 	if len(args) > 1 && (args[1] == "-C" || args[1] == "--C") {
@@ -95,21 +112,21 @@ func withExec(args []string, wrapper string) []string {
 	return slices.Insert(slices.Clone(args), at, "-exec="+wrapper)
 }
 
-// wrapper is the value of -exec: this command with the same flags, for files in dir. The go command
-// splits it at spaces outside of quotes (cmd/internal/quoted).
-func (f *recordFlags) wrapper(dir string) (string, error) {
+// wrapper is the value of -exec: this command with the same flags and some more. The go command splits it
+// at spaces outside of quotes (cmd/internal/quoted).
+func (f *recordFlags) wrapper(more ...string) (string, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return "", fmt.Errorf("start %s: %w", f.command[0], err)
 	}
 	var words []string
-	for _, w := range append([]string{self, "record", "-q", "--tests=" + dir}, f.given...) {
+	for _, w := range slices.Concat([]string{self, "record"}, more, f.given) {
 		quote := "'"
 		if strings.Contains(w, quote) {
 			quote = `"`
 		}
 		if strings.Contains(w, quote) {
-			return "", usagef("record: %s: go test -exec cannot take both kinds of quotes", w)
+			return "", usagef("record: %s: -exec of the go command cannot take both kinds of quotes", w)
 		}
 		words = append(words, quote+w+quote)
 	}

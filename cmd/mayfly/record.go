@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -58,8 +59,8 @@ CPU, and writes one pprof file: stacks with inlined frames, kernel frames, pprof
 
 The recording ends after the duration, when the process ends, or with Ctrl-C; each leaves
 a complete file. A command that mayfly starts is recorded from its first instruction, and
-its exit code becomes mayfly's. Of "go test" the test binary is recorded that it builds and
-executes, and samples of benchmarks carry the label "benchmark".
+its exit code becomes mayfly's. Of "go test" and "go run" the program is recorded that they
+build and execute, and samples of benchmarks carry the label "benchmark".
 
 With --ring mayfly is a flight recorder: it records until Ctrl-C, keeps the last seconds in
 memory, and at each trigger writes the window before and after it to FILE-TIME. --when is
@@ -142,7 +143,7 @@ func (f *recordFlags) check(dash int) error {
 	if err := f.checkEngine(); err != nil {
 		return err
 	}
-	if err := f.checkGoTest(); err != nil {
+	if err := errors.Join(f.checkGoTest(), f.checkGoRun()); err != nil {
 		return err
 	}
 	if err := f.ring.check(f); err != nil {
@@ -182,6 +183,9 @@ func record(ctx context.Context, e *env, f *recordFlags) (err error) {
 	}
 	if isGoTest(f.command) {
 		return recordGoTest(ctx, e, f)
+	}
+	if isGoRun(f.command) {
+		return recordGoRun(ctx, e, f)
 	}
 	if len(f.command) > 0 {
 		return recordChild(ctx, e, f)
@@ -274,6 +278,7 @@ func tell(e *env, f *recordFlags, rec *profiler.Recording) {
 		tellWall(e, f, rec)
 	}
 	tellLabels(e, f, s)
+	tellChildren(e, s)
 	if s.End != "duration reached" && s.End != "interrupted" {
 		e.say("%s: %s", f.output, s.End)
 	}
@@ -304,6 +309,19 @@ func tellLabels(e *env, f *recordFlags, s profiler.Summary) {
 	if s.StringsRepaired > 0 {
 		e.say("%s: %d labels, names and paths were no UTF-8 and have U+FFFD in it", f.output, s.StringsRepaired)
 	}
+}
+
+// tellChildren says so when most of the CPU time was used by processes that the recorded one had started.
+func tellChildren(e *env, s profiler.Summary) {
+	if s.ChildrenCPU < max(s.CPURusage, int64(100*time.Millisecond)) {
+		return
+	}
+	names, remedy := "", "record them by themselves: mayfly record -p PID, while they run"
+	if len(s.Children) > 0 {
+		pid, _, _ := strings.Cut(s.Children[0], " ")
+		names, remedy = ": "+strings.Join(s.Children, ", "), "record them by themselves: mayfly record -p "+pid
+	}
+	e.warn("%s of CPU time here, %s in children%s; %s", seconds(s.CPURusage), seconds(s.ChildrenCPU), names, remedy)
 }
 
 // tellWall is about the goroutine table.

@@ -3,7 +3,12 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/pprof/profile"
@@ -92,6 +97,65 @@ func TestRecordCommandStdout(t *testing.T) {
 		s.wait()
 		if !json.Valid(s.stdout.Bytes()) || !strings.Contains(s.stderr.String(), "ready") {
 			t.Errorf("%s: stdout %.100q, stderr %.100q", args[0], s.stdout.String(), s.stderr.String())
+		}
+	}
+}
+
+// Of a process that lets others do the work it is said how much, and who.
+func TestRecordChildren(t *testing.T) {
+	target.Need(t, bpf.Probe())
+	exe := target.Compile(t, "brief", target.Build{})
+	s := start(t, nil, "record", "--", exe, "-workers", "2", "-burn", "200ms")
+	if code := s.wait(); code != 0 || !strings.Contains(s.stderr.String(), " of CPU time here, 0.4") || !strings.Contains(s.stderr.String(), "in children; ") {
+		t.Errorf("exit code %d: %s", code, s.stderr.String())
+	}
+	parent := exec.Command(exe, "-workers", "2", "-burn", "30s")
+	parent.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := parent.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer parent.Wait()
+	defer syscall.Kill(-parent.Process.Pid, syscall.SIGKILL)
+	s = start(t, nil, "record", "-d", "1500ms", "-p", strconv.Itoa(parent.Process.Pid))
+	if code := s.wait(); code != 0 || !regexp.MustCompile(`in children: \d+ brief, \d+ brief; .* mayfly record -p \d`).MatchString(s.stderr.String()) {
+		t.Errorf("exit code %d: %s", code, s.stderr.String())
+	}
+}
+
+// Of go run the program is recorded and not the go command, wherever it writes.
+func TestRecordGoRun(t *testing.T) {
+	target.Need(t, bpf.Probe())
+	dir, err := filepath.Abs("../../testdata/brief")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, nil, "record", "-q", "-o", "x.pb.gz", "-F", "4999", "--", "go", "run", "-C", dir, ".", "-burn", "50ms")
+	if code := s.wait(); code != 0 {
+		t.Fatalf("exit code %d: %s", code, s.stderr.String())
+	}
+	if p := s.profile("x.pb.gz"); !hasFunction(p, "main.work") || hasFunction(p, "cmd/go/internal/run.runRun") {
+		t.Error("this is not the program's profile")
+	}
+	s = start(t, nil, "record", "-o", "-", "--", "go", "run", "-exec", "env", dir)
+	if code := s.wait(); code != 2 {
+		t.Errorf("exit code %d", code)
+	}
+	s.oneLineOf("go run has an -exec of its own")
+}
+
+func TestGoRunFlags(t *testing.T) {
+	for _, tt := range []struct {
+		args string
+		own  bool // has an -exec
+	}{
+		{"go run .", false},
+		{"go run -race -tags a,b . -exec x", false},
+		{"go run -tags -exec . x", false},
+		{"go run -n --exec=x .", true},
+		{"go run -ldflags -s -exec x .", true},
+	} {
+		if got := goFlag(goRunFlags(strings.Fields(tt.args)), "exec"); got != tt.own {
+			t.Errorf("%s: %v", tt.args, got)
 		}
 	}
 }

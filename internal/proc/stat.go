@@ -13,6 +13,7 @@ type stat struct {
 	state   byte
 	threads uint64
 	cpu     time.Duration // user and system time of all threads, dead ones too
+	waited  time.Duration // the same of children that were waited for, and of theirs
 	start   uint64        // ticks since boot
 }
 
@@ -42,8 +43,8 @@ func parseStat(b []byte) (stat, error) {
 	if len(f) < 20 || len(f[0]) != 1 { // field 3 is f[0], so field 22 is f[19]
 		return stat{}, errStat
 	}
-	var n [4]uint64
-	for k, field := range [4]int{14, 15, 20, 22} {
+	var n [6]uint64
+	for k, field := range [6]int{14, 15, 20, 22, 16, 17} {
 		v, err := strconv.ParseUint(string(f[field-3]), 10, 64)
 		if err != nil {
 			return stat{}, errStat
@@ -51,7 +52,8 @@ func parseStat(b []byte) (stat, error) {
 		n[k] = v
 	}
 	cpu := time.Duration(n[0]+n[1]) * (time.Second / userHZ)
-	return stat{state: f[0][0], cpu: cpu, threads: n[2], start: n[3]}, nil
+	waited := time.Duration(n[4]+n[5]) * (time.Second / userHZ)
+	return stat{state: f[0][0], cpu: cpu, waited: waited, threads: n[2], start: n[3]}, nil
 }
 
 // parseUID returns the effective user id of a /proc/PID/status file.
