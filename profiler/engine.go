@@ -95,9 +95,11 @@ func (bpfSource) doubts() []string { return nil }
 // attachCPU opens the best on-CPU source that the host allows, or the one that is asked for. What
 // was refused is told; the error is the first refusal, when nothing is left but the goroutine table.
 func (r *recording) attachCPU(l *goruntime.Layout) error {
-	switch r.options.Engine {
-	case Table:
+	if r.options.Engine == Table {
 		return nil
+	}
+	r.limitRate()
+	switch r.options.Engine {
 	case Runtime, FGProf:
 		return fmt.Errorf("record %s: engine %s is for the own process only (import profiler, or ask its HTTP endpoint)", r.name(), r.options.Engine)
 	case EBPF:
@@ -120,7 +122,7 @@ func (r *recording) attachCPU(l *goruntime.Layout) error {
 }
 
 func (r *recording) attachBPF(l *goruntime.Layout) error {
-	s, err := bpf.Open(r.target, bpf.Options{Rate: r.options.Rate, Layout: l, Held: r.held, OnExec: r.options.Pending != nil})
+	s, err := bpf.Open(r.target, bpf.Options{Rate: r.rate, Layout: l, Held: r.held, OnExec: r.options.Pending != nil})
 	if err != nil {
 		return err
 	}
@@ -129,7 +131,7 @@ func (r *recording) attachBPF(l *goruntime.Layout) error {
 }
 
 func (r *recording) attachPerf(l *goruntime.Layout) error {
-	s, err := perf.Open(r.target, perf.Options{Rate: r.options.Rate, Layout: l, OnExec: r.options.Pending != nil})
+	s, err := perf.Open(r.target, perf.Options{Rate: r.rate, Layout: l, OnExec: r.options.Pending != nil})
 	if err != nil {
 		return err
 	}

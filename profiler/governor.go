@@ -39,7 +39,7 @@ type governor struct {
 type adjustable interface{ SetRate(hz int) error }
 
 func newGovernor(r *recording, share float64) *governor {
-	g := &governor{r: r, share: share, rate: r.options.Rate, lowest: r.options.Rate}
+	g := &governor{r: r, share: share, rate: r.rate, lowest: r.rate}
 	g.last.at, g.last.cpu, g.last.table = time.Now(), selfCPU(), g.tableCPU()
 	g.begin = g.last
 	return g
@@ -77,7 +77,7 @@ func (g *governor) step() {
 		g.r.table.Limit(max(budget-others, budget/4))
 	}
 	if a, ok := g.source(); ok {
-		if hz := nextRate(g.rate, g.r.options.Rate, others/budget); hz != g.rate && a.SetRate(hz) == nil {
+		if hz := nextRate(g.rate, g.r.rate, others/budget); hz != g.rate && a.SetRate(hz) == nil {
 			g.rate, g.lowest = hz, min(g.lowest, hz)
 		}
 	}
@@ -112,7 +112,7 @@ func (g *governor) tell(s *Summary) {
 			did = append(did, fmt.Sprintf("looks lowered to %.0f Hz at times", st.Lowest))
 		}
 	}
-	if g.lowest < g.r.options.Rate {
+	if g.lowest < g.r.rate {
 		did = append(did, fmt.Sprintf("samples on a CPU lowered to %d Hz at times", g.lowest))
 	}
 	s.Governor = strings.Join(did, "; ")

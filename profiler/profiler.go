@@ -125,6 +125,7 @@ type recording struct {
 	own     *symbolize.Binary
 	vars    *goruntime.Vars  // and what the table is found by, at link-time addresses
 	source  cpuSource        // nil: not allowed here
+	rate    int              // that it is asked for, Hz: Options.Rate, or what the kernel allows
 	sched   *bpf.Sched       // nil: not asked for, or not allowed
 	table   *goroutine.Table // nil: the same
 	calls   *calls           // nil: the same
@@ -160,6 +161,7 @@ func openTarget(pid int, o Options) (*recording, error) {
 	if r.options.Rate == 0 {
 		r.options.Rate = bpf.DefaultRate
 	}
+	r.rate = r.options.Rate
 	if r.options.Mode == "" {
 		r.options.Mode = Wall
 	}
@@ -269,6 +271,7 @@ func (r *recording) finishCPU(t Tally) {
 	if t.CPU > 0 {
 		s.RateReached = float64(t.Samples+t.Lost) / (float64(t.CPU) / 1e9)
 	}
+	r.checkRate()
 	for _, d := range r.source.doubts() {
 		r.deny(d)
 	}

@@ -17,7 +17,8 @@ import (
 // for (its thread waits for a CPU, or sleeps in the kernel) the scheduler's tracepoints tell the
 // table. Each of the three can be missing; what is left is recorded, and the rest is said.
 
-// prepareTable reads what the executable says of the goroutine table.
+// prepareTable reads what the executable says of the goroutine table, and opens the scheduler's view of
+// the threads.
 func (r *recording) prepareTable(l *goruntime.Layout) error {
 	var err error
 	if r.exe, err = r.openImage(); err != nil {
@@ -28,11 +29,16 @@ func (r *recording) prepareTable(l *goruntime.Layout) error {
 	if r.own, err = symbolize.OpenGo(r.exe); err != nil {
 		return err
 	}
-	r.vars, err = goruntime.FindVars(r.exe, l, r.own.Func)
-	return err
+	if r.vars, err = goruntime.FindVars(r.exe, l, r.own.Func); err != nil {
+		return err
+	}
+	if r.sched, err = bpf.OpenSched(r.target); err != nil {
+		r.deny("preempted and throttled goroutines: " + err.Error())
+	}
+	return nil
 }
 
-// attachTable opens the goroutine table of a program that runs, and the scheduler's view of its threads.
+// attachTable opens the goroutine table of a program that runs.
 func (r *recording) attachTable(l *goruntime.Layout) error {
 	bin, bias := r.golang()
 	if bin == nil {
@@ -41,9 +47,7 @@ func (r *recording) attachTable(l *goruntime.Layout) error {
 	o := goroutine.Options{Rate: r.options.Rate, MaxOverhead: r.options.MaxOverhead, Split: r.options.Keep.Timeline}
 	o.SPDelta = func(pc uint64) (int32, bool) { return r.own.SPDelta(pc - bias) }
 	var err error
-	if r.sched, err = bpf.OpenSched(r.target); err != nil {
-		r.deny("preempted and throttled goroutines: " + err.Error())
-	} else {
+	if r.sched != nil {
 		o.Threads = newThreadStates(r.sched, r.target)
 	}
 	r.table, err = goroutine.Open(r.target, l, r.vars.Add(bias), o)

@@ -41,10 +41,8 @@ func thisHost() (host, error) {
 	}
 	rights, err := proc.HostRights()
 	h.rights = rights
-	if b, err := os.ReadFile("/proc/sys/kernel/perf_event_max_sample_rate"); err == nil {
-		if n, err := strconv.Atoi(strings.TrimSpace(string(b))); err == nil {
-			h.maxRate = n
-		}
+	if n := proc.MaxSampleRate(); n > 0 {
+		h.maxRate = n
 	}
 	if b, err := os.ReadFile("/sys/kernel/security/lockdown"); err == nil {
 		h.lockdown = bracketed(string(b))

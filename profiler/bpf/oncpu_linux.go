@@ -343,9 +343,15 @@ func (s *OnCPU) take(raw []byte) error {
 // readClock keeps the last reading: a process that is gone has no clock.
 func (s *OnCPU) readClock() {
 	used, err := s.clock.Used()
-	if s.clockRead = err == nil; s.clockRead {
-		s.stats.Rusage = used
+	if s.clockRead = err == nil; !s.clockRead {
+		return
 	}
+	if s.options.OnExec && s.options.Held != nil && s.stats.Rusage == 0 && used > 0 {
+		s.held = s.options.Held(s.held[:0])
+		s.accounts.read(s.held)
+		s.theft.held = s.accounts.held - int64(used) // what threads had before the execve was not stolen
+	}
+	s.stats.Rusage = used
 }
 
 func (s *OnCPU) counter(k oncpuCounters) (n uint64) {
