@@ -1,7 +1,6 @@
 package main
 
 import (
-	"debug/buildinfo"
 	"errors"
 	"fmt"
 	"io"
@@ -73,7 +72,7 @@ func openImage(p *proc.Process, images *goruntime.Images) (goruntime.Image, *os.
 
 // identify reads what the Go linker wrote about the program or library.
 func identify(p *proc.Process, image io.ReaderAt) (goProcess, error) {
-	stamp, err := buildinfo.Read(image)
+	stamp, err := goruntime.BuildInfo(image)
 	if err != nil {
 		return goProcess{}, errNotGo
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -48,6 +49,7 @@ code, by process id, and whether a recording of it would carry its pprof labels.
 type listing struct {
 	Processes []goProcess `json:"processes"` // ascending by pid
 	Denied    int         `json:"denied"`    // processes that could not be looked into
+	Stuck     int         `json:"stuck"`     // processes of which a file or page could not be read in time
 }
 
 // listProcesses looks into every process but this one.
@@ -62,8 +64,10 @@ func listProcesses() (listing, error) {
 		if pid == os.Getpid() {
 			continue
 		}
-		g, err := lookIntoPID(pid, images)
+		g, err := inTime(func() (goProcess, error) { return lookIntoPID(pid, images) })
 		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			l.Stuck++
 		case err == nil:
 			l.Processes = append(l.Processes, g)
 		case errors.Is(err, fs.ErrPermission):
@@ -72,6 +76,30 @@ func listProcesses() (listing, error) {
 		// Others are no Go programs, or ended meanwhile.
 	}
 	return l, nil
+}
+
+// lookTime is how long one process may take. What is read of it can be on a file system that does not answer, or on a
+// page that its owner does not let in.
+const lookTime = 300 * time.Millisecond
+
+// inTime returns what do returns, or os.ErrDeadlineExceeded if that takes too long: do is left behind then.
+func inTime[T any](do func() (T, error)) (T, error) {
+	type answer struct {
+		v   T
+		err error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		v, err := do()
+		done <- answer{v, err}
+	}()
+	select {
+	case a := <-done:
+		return a.v, a.err
+	case <-time.After(lookTime):
+		var none T
+		return none, os.ErrDeadlineExceeded
+	}
 }
 
 func lookIntoPID(pid int, images *goruntime.Images) (goProcess, error) {
@@ -107,6 +135,9 @@ func (l listing) remark(e *env) {
 	if l.Denied > 0 {
 		e.say("could not look into %d other %s: %s", l.Denied, plural(l.Denied, "process", "processes"), deniedRemedy())
 	}
+	if l.Stuck > 0 {
+		e.say("%d %s did not answer within %s", l.Stuck, plural(l.Stuck, "process", "processes"), lookTime)
+	}
 	if len(l.Processes) == 0 {
 		e.say("no Go process found")
 	}
@@ -136,7 +167,7 @@ func completePID(_ *cobra.Command, args []string, _ string) ([]string, cobra.She
 	var offers []string
 	images := new(goruntime.Images)
 	for _, pid := range pids {
-		if name, ok := goProgram(pid, images); ok && pid != os.Getpid() {
+		if name, err := inTime(func() (string, error) { return goProgram(pid, images) }); err == nil && pid != os.Getpid() {
 			offers = append(offers, cobra.CompletionWithDesc(strconv.Itoa(pid), name))
 		}
 	}
@@ -144,17 +175,17 @@ func completePID(_ *cobra.Command, args []string, _ string) ([]string, cobra.She
 }
 
 // goProgram names the program of a Go process.
-func goProgram(pid int, images *goruntime.Images) (name string, ok bool) {
+func goProgram(pid int, images *goruntime.Images) (string, error) {
 	p, err := proc.Open(pid)
 	if err != nil {
-		return "", false
+		return "", err
 	}
 	defer p.Close()
 	_, file, err := openImage(p, images)
 	if err != nil {
-		return "", false
+		return "", err
 	}
 	defer file.Close()
 	g, err := identify(p, file)
-	return g.Main, err == nil
+	return g.Main, err
 }

@@ -7,6 +7,8 @@ import (
 	"os"
 )
 
+func expendable() {}
+
 func openFlags(string) int { return 0 }
 
 func noReader(err error) error { return err }

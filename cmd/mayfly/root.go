@@ -38,7 +38,12 @@ func run(ctx context.Context, e *env, args []string) error {
 	e.printable()
 	ran := false
 	root := rootCommand(e)
-	wrap(root, func() { ran = true })
+	wrap(root, func(cmd *cobra.Command) {
+		ran = true
+		if cmd.ArgsLenAtDash() < 0 { // a command that we start would inherit it
+			expendable()
+		}
+	})
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil || ran {
@@ -107,10 +112,10 @@ func shells(root *cobra.Command) {
 
 // wrap has began called when a command starts to run, after its flags and arguments were found
 // to be right.
-func wrap(cmd *cobra.Command, began func()) {
+func wrap(cmd *cobra.Command, began func(*cobra.Command)) {
 	if inner := cmd.RunE; inner != nil {
 		cmd.RunE = func(cmd *cobra.Command, args []string) error {
-			began()
+			began(cmd)
 			return inner(cmd, args)
 		}
 	}

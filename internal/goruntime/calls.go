@@ -32,7 +32,7 @@ var ErrNoFunction = errors.New("no such function")
 // return that was overlooked would be a call that never ends.
 func FindFunction(r io.ReaderAt, find func(name string) (lo, hi uint64, ok bool), name string) (Function, error) {
 	f := Function{Name: name}
-	file, err := elf.NewFile(r)
+	file, err := OpenELF(r)
 	if err != nil {
 		return f, fmt.Errorf("function %s: %w", name, err)
 	}

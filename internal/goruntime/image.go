@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
+	"sync"
 
 	"github.com/mayfly-profiler/mayfly/internal/proc"
 )
@@ -21,8 +22,11 @@ type Image struct {
 }
 
 // Images finds images. It remembers which files are none, so that one Images looks at each library
-// of a host once. It is for one goroutine at a time.
-type Images struct{ none map[fileKey]bool }
+// of a host once. It may be used by several goroutines.
+type Images struct {
+	mu   sync.Mutex
+	none map[fileKey]bool
+}
 
 type fileKey struct{ dev, inode uint64 }
 
@@ -36,7 +40,7 @@ func (x *Images) Find(p *proc.Process) (Image, error) {
 	if err != nil {
 		return Image{}, err
 	}
-	_, err = buildinfo.Read(exe)
+	_, err = BuildInfo(exe)
 	exe.Close()
 	if err == nil {
 		return Image{Exe: true}, nil
@@ -71,7 +75,7 @@ func (x *Images) Find(p *proc.Process) (Image, error) {
 // a section of its own, whatever the system's linker does to the rest (cmd/link, buildinfo): files
 // without that section are not read further.
 func (x *Images) holds(p *proc.Process, m proc.Mapping, key fileKey) bool {
-	if x.none[key] {
+	if x.isNone(key, false) {
 		return false
 	}
 	f, err := p.OpenMapping(m)
@@ -79,16 +83,26 @@ func (x *Images) holds(p *proc.Process, m proc.Mapping, key fileKey) bool {
 		return false
 	}
 	defer f.Close()
-	if e, err := elf.NewFile(f); err == nil && e.Section(".go.buildinfo") != nil {
-		if bi, err := buildinfo.Read(f); err == nil && !isPlugin(bi) {
+	if e, err := OpenELF(f); err == nil && e.Section(".go.buildinfo") != nil {
+		if bi, err := BuildInfo(f); err == nil && !isPlugin(bi) {
 			return true
 		}
 	}
-	if x.none == nil {
-		x.none = make(map[fileKey]bool)
-	}
-	x.none[key] = true
+	x.isNone(key, true)
 	return false
+}
+
+// isNone says whether a file is known to have no runtime, and remembers it from now on if it is found to be so.
+func (x *Images) isNone(key fileKey, found bool) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if found {
+		if x.none == nil {
+			x.none = make(map[fileKey]bool)
+		}
+		x.none[key] = true
+	}
+	return x.none[key]
 }
 
 // isPlugin says whether a library uses the runtime of the program that loads it.
@@ -112,7 +126,7 @@ func (im Image) Layout(p *proc.Process, file io.ReaderAt) (*Layout, error) {
 		return l, err
 	}
 	l.TLS, l.TLSFrom = 0, TLSUnknown
-	f, err := elf.NewFile(file)
+	f, err := OpenELF(file)
 	if err != nil {
 		return l, nil
 	}

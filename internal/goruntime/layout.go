@@ -11,7 +11,6 @@
 package goruntime
 
 import (
-	"debug/buildinfo"
 	"debug/elf"
 	"errors"
 	"fmt"
@@ -241,13 +240,13 @@ func Read(r io.ReaderAt) (*Layout, error) {
 
 // open reads the version and the architecture. All fields are None.
 func open(r io.ReaderAt) (*elf.File, *Layout, error) {
-	f, err := elf.NewFile(r)
+	f, err := OpenELF(r)
 	if err != nil {
 		return nil, nil, fmt.Errorf("goruntime: %w: %w", ErrNotGo, err)
 	}
-	bi, err := buildinfo.Read(r)
+	bi, err := BuildInfo(r)
 	if err != nil {
-		return nil, nil, fmt.Errorf("goruntime: %w", ErrNotGo) // buildinfo says the same in its own words
+		return nil, nil, err
 	}
 	l := &Layout{Version: bi.GoVersion, Minor: minor(bi.GoVersion)}
 	l.Fields.each(func(x field) { *x.offset = None })

@@ -89,7 +89,7 @@ func (v *Vars) variables() []variable {
 // (symbolize.Binary.Func). The error names what could not be found and wraps
 // errors.ErrUnsupported.
 func FindVars(r io.ReaderAt, l *Layout, fn func(name string) (lo, hi uint64, ok bool)) (*Vars, error) {
-	f, err := elf.NewFile(r)
+	f, err := OpenELF(r)
 	if err != nil {
 		return nil, fmt.Errorf("goruntime: %w: %w", ErrNotGo, err)
 	}
@@ -131,7 +131,7 @@ func (v *Vars) found() bool {
 
 // fromSymbols takes what the symbol table has. A file without one leaves v as it is.
 func (v *Vars) fromSymbols(f *elf.File) {
-	symbols, err := f.Symbols()
+	symbols, err := symbols(f)
 	if err != nil {
 		return
 	}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"encoding/binary"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/mayfly-profiler/mayfly/internal/target"
+)
+
+// elfBomb is a running program whose section headers claim 32 million sections. The kernel does not look at them.
+// The program is in C or in Go.
+func elfBomb(t *testing.T, path string, args ...string) int {
+	t.Helper()
+	img, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	le := binary.LittleEndian
+	end := uint64(len(img)+0xfff) &^ 0xfff
+	le.PutUint64(img[40:], end) // e_shoff
+	le.PutUint16(img[60:], 0)   // e_shnum: see the first section's size
+	first := make([]byte, 64)
+	le.PutUint64(first[32:], 1<<25)
+	bomb := filepath.Join(t.TempDir(), "bomb")
+	f, err := os.OpenFile(bomb, os.O_CREATE|os.O_WRONLY, 0o755)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, werr := f.Write(img)
+	_, herr := f.WriteAt(first, int64(end))
+	if err := f.Truncate(2 << 30); err != nil || werr != nil || herr != nil { // a hole: nothing on disk
+		t.Fatal(err, werr, herr)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(bomb, args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		stdin.Close()
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	return cmd.Process.Pid
+}
+
+// TestELFBomb has mayfly look at programs that anybody can start. Each of them cost 9 GB and 40 s of root's mayfly.
+func TestELFBomb(t *testing.T) {
+	sleep, err := exec.LookPath("sleep")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := elfBomb(t, sleep, "60")
+	golang := elfBomb(t, target.Compile(t, "spin", target.Build{}), "-d", "60s")
+	runs := [][]string{{"list"}, {"__complete", "record", "-p", ""}}
+	for _, pid := range []int{c, golang} {
+		for _, verb := range []string{"record", "dump"} {
+			runs = append(runs, []string{verb, "-p", strconv.Itoa(pid)})
+		}
+		runs = append(runs, []string{"doctor", strconv.Itoa(pid)})
+	}
+	for _, args := range runs {
+		if args[0] == "record" {
+			args = append(args, "-d", "1s")
+		}
+		s := start(t, func(c *exec.Cmd) { c.Env = append(os.Environ(), "GOTRACEBACK=none") }, args...)
+		began := time.Now()
+		code := s.wait()
+		used := s.cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss / 1024
+		t.Logf("%q: exit code %d, %d MiB, %s", args, code, used, time.Since(began).Round(time.Millisecond))
+		most := int64(40)
+		if args[0] == "doctor" {
+			most = 64 // it loads an eBPF program to see whether that can be done
+		}
+		if used > most || code > codeFailed {
+			t.Errorf("%q: exit code %d, %d MiB resident\n%s", args, code, used, s.stderr.String())
+		}
+	}
+}
