@@ -1,6 +1,7 @@
 package profiler
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -27,23 +28,30 @@ type Goroutine struct {
 // Dump looks once at all goroutines of the process, without stopping it, and returns them by
 // ascending id. They are not seen at one and the same moment, but within some 20 us per hundred.
 // Errors are those of Record.
-func Dump(pid int) ([]Goroutine, error) {
-	r, err := openTable(pid)
-	if err != nil {
-		return nil, err
-	}
-	defer r.close()
-	d := dumper{symbols: r.symbols, calls: make(map[uint64][]symbolize.Frame)}
-	err = r.table.Snapshot(d.visit)
-	return d.all, err
-}
-
-// openTable opens what a look at the goroutine table needs and nothing else.
-func openTable(pid int) (*recording, error) {
+func Dump(ctx context.Context, pid int) ([]Goroutine, error) {
 	r, err := openTarget(pid, Options{Mode: Wall})
 	if err != nil {
 		return nil, err
 	}
+	defer r.leave()
+	var all []Goroutine
+	err = r.enter(ctx, func() error {
+		if err := r.openTable(); err != nil {
+			return err
+		}
+		d := dumper{symbols: r.symbols, calls: make(map[uint64][]symbolize.Frame)}
+		err := r.table.Snapshot(d.visit)
+		all = d.all
+		return err
+	})
+	if err != nil {
+		return nil, err // all may still grow
+	}
+	return all, nil
+}
+
+// openTable opens what a look at the goroutine table needs and nothing else.
+func (r *recording) openTable() error {
 	layout, err := r.layout()
 	if err == nil && layout == nil {
 		err = errors.New(r.summary.Denied[0])
@@ -58,10 +66,9 @@ func openTable(pid int) (*recording, error) {
 		err = r.attachTable(layout)
 	}
 	if err != nil {
-		r.close()
-		return nil, fmt.Errorf("goroutines of %d: %w", pid, err)
+		return fmt.Errorf("goroutines of %d: %w", r.target.PID(), err)
 	}
-	return r, nil
+	return nil
 }
 
 // dumper resolves what a snapshot contains.

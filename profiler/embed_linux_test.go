@@ -139,7 +139,7 @@ func inC(s *profile.Sample) bool {
 // checkDump looks at the goroutines once: all have a stack but those that run.
 func checkDump(t *testing.T, pid int) {
 	t.Helper()
-	all, err := profiler.Dump(pid)
+	all, err := profiler.Dump(t.Context(), pid)
 	target.Need(t, err)
 	jobs := 0
 	for _, g := range all {
@@ -169,7 +169,7 @@ func TestTwoImages(t *testing.T) {
 	if got := append(im.Others, im.Mapping.Path); len(got) != 2 || !slices.Contains(got, one) || !slices.Contains(got, two) {
 		t.Errorf("found %q, want %s and %s", got, filepath.Base(one), two)
 	}
-	all, err := profiler.Dump(x.PID)
+	all, err := profiler.Dump(t.Context(), x.PID)
 	target.Need(t, err)
 	if len(all) == 0 {
 		t.Error("no goroutine")

@@ -102,11 +102,11 @@ func Record(ctx context.Context, pid int, o Options) (*Recording, error) {
 	if len(o.Calls) > 0 && !o.Keep.Timeline {
 		return nil, errCalls
 	}
-	r, err := open(pid, o)
+	r, err := open(ctx, pid, o)
 	if err != nil {
 		return nil, err
 	}
-	defer r.close()
+	defer r.leave()
 	var one *Recording
 	err = r.stream(ctx, 0, func(rec *Recording) error { one = rec; return nil })
 	if one != nil {
@@ -140,16 +140,18 @@ type recording struct {
 
 	cpus    int // that the target may run on
 	opened  time.Time
-	started time.Time // the program, when it was started for the recording
+	started time.Time    // the program, when it was started for the recording
+	over    bool         // the last builder is closed: what comes now comes too late
+	left    <-chan error // who nobody waits for any more uses the recording until something comes
 }
 
-func open(pid int, o Options) (*recording, error) {
+func open(ctx context.Context, pid int, o Options) (*recording, error) {
 	r, err := openTarget(pid, o)
 	if err != nil {
 		return nil, err
 	}
-	if err := r.attach(); err != nil {
-		r.close()
+	if err := r.enter(ctx, r.attach); err != nil {
+		r.leave()
 		return nil, err
 	}
 	return r, nil
@@ -208,6 +210,9 @@ func execed(err error) bool {
 func (r *recording) add(s *sample.Sample) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.over {
+		return
+	}
 	r.sort(s)
 	if r.added++; r.added%progressEvery == 0 && r.options.Progress != nil {
 		r.options.Progress(r.builder.tally.Samples, time.Duration(r.builder.tally.CPU))
@@ -243,6 +248,9 @@ func (r *recording) finish(b *Builder, end string) {
 		if n := r.sched.Slotless(); n > 0 {
 			r.deny(fmt.Sprintf("preempted, throttled and stopped time of %d threads: there were more than the scheduler's view has room for", n))
 		}
+	}
+	if d := r.target.Blocked(); d > readPatience && r.table == nil {
+		r.deny(blockedFor(d).Error() + ": labels that lie there are missing")
 	}
 	for _, w := range r.symbols.Warnings() {
 		r.deny(w)

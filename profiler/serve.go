@@ -45,13 +45,13 @@ func answerWish(ctx context.Context, parent int, w wish, out *gob.Encoder) error
 	if share == 0 {
 		share = DefaultShare
 	}
-	r, err := open(parent, Options{
+	r, err := open(ctx, parent, Options{
 		Mode: w.Mode, Rate: w.Rate, Engine: w.Engine, MaxOverhead: min(cores(share), 1), Keep: w.Keep, Version: w.Version,
 	})
 	if err != nil {
 		return err
 	}
-	defer r.close()
+	defer r.leave()
 	engine := tableName
 	if r.source != nil {
 		engine = r.source.Name()

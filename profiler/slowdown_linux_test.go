@@ -69,7 +69,7 @@ type wall struct {
 }
 
 func openWall(b *testing.B, pid int) *wall {
-	r, err := open(pid, Options{Mode: Wall, MaxOverhead: 1})
+	r, err := open(context.Background(), pid, Options{Mode: Wall, MaxOverhead: 1})
 	target.Need(b, err)
 	b.Cleanup(r.close)
 	if r.sched == nil || r.source == nil || r.table == nil {

@@ -44,11 +44,11 @@ func Stream(ctx context.Context, pid int, o Options, emit func(*Recording) error
 	if len(o.Calls) > 0 {
 		return errCalls
 	}
-	r, err := open(pid, o)
+	r, err := open(ctx, pid, o)
 	if err != nil {
 		return err
 	}
-	defer r.close()
+	defer r.leave()
 	every := o.Every
 	if every <= 0 {
 		every = defaultEvery
@@ -96,13 +96,14 @@ func (r *recording) stream(ctx context.Context, every time.Duration, emit func(*
 		select {
 		case err := <-ended:
 			return s.last(ctx, err)
+		case <-ctx.Done():
+			return s.last(ctx, s.await(ended))
 		case <-kin.C:
 			r.family.look()
 		case <-due:
 			if err := s.next(); err != nil {
 				cancel()
-				<-ended
-				return err
+				return s.broken(ctx, err, s.await(ended))
 			}
 		}
 	}
@@ -125,12 +126,21 @@ func (s *slicer) next() error {
 	s.before, s.border = s.builder, s.mono+int64(to)
 	s.builder = s.before.next()
 	s.mu.Unlock()
-	s.flush()
+	blocked := s.flush()
 	s.mu.Lock()
 	b := s.before
 	s.before = nil
 	s.mu.Unlock()
-	return s.emit(s.seal(b, to, sliceEnd))
+	return errors.Join(s.emit(s.seal(b, to, sliceEnd)), blocked)
+}
+
+// broken ends a stream whose slice could not be handed out, or not be completed: then err is errBlocked, and what
+// there is since is handed out.
+func (s *slicer) broken(ctx context.Context, err, sources error) error {
+	if !errors.Is(err, errBlocked) {
+		return err
+	}
+	return s.last(ctx, errors.Join(err, sources))
 }
 
 // last hands out what is left when the sources have ended.
@@ -164,6 +174,7 @@ func (s *slicer) seal(b *Builder, to time.Duration, end string) *Recording {
 	s.summary.Denied = slices.Clone(s.attached.Denied)
 	s.finish(b, end)
 	b.freeze()
+	s.over = b == s.builder
 	s.mu.Unlock()
 	p := b.Profile()
 	s.settle(b, p)
@@ -173,8 +184,8 @@ func (s *slicer) seal(b *Builder, to time.Duration, end string) *Recording {
 	return &Recording{Profile: p, Summary: s.summary, begin: begin, fresh: s.told.table.Seen - seen}
 }
 
-// flush returns when the sources have emitted what they hold, or have ended.
-func (r *recording) flush() {
+// flush returns when the sources have emitted what they hold, or have ended, or are blocked.
+func (r *recording) flush() error {
 	var wg sync.WaitGroup
 	if r.source != nil {
 		wg.Go(r.source.Flush)
@@ -182,7 +193,9 @@ func (r *recording) flush() {
 	if r.table != nil {
 		wg.Go(r.table.Flush)
 	}
-	wg.Wait()
+	done := make(chan error, 1)
+	go func() { wg.Wait(); done <- nil }()
+	return r.within(done)
 }
 
 // sort adds a sample to the slice that it belongs to.

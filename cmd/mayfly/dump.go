@@ -30,7 +30,7 @@ A goroutine that runs at that moment has no stack: its frames are in registers.`
   mayfly dump -p 4242 --label endpoint=/fulfil --state 'IO wait'
   mayfly dump -p 4242 --label tenant=/^a/ --json`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			if pid <= 0 {
 				return usagef("dump: which process? name it with -p PID; mayfly list shows the Go processes")
 			}
@@ -38,7 +38,7 @@ A goroutine that runs at that moment has no stack: its frames are in registers.`
 			if err != nil {
 				return err
 			}
-			all, err := profiler.Dump(pid)
+			all, err := profiler.Dump(cmd.Context(), pid)
 			if err != nil {
 				return err
 			}

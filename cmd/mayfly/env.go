@@ -20,6 +20,7 @@ type env struct {
 	getenv         func(string) string
 	quiet, verbose bool // -q, -v
 	line           *progress
+	abrupt         func() // from now on a signal ends the process at once; or nil
 }
 
 // processEnv is the env of this process.

@@ -14,11 +14,12 @@ import (
 // where tests can drive it.
 func main() {
 	// The first signal ends what runs in good order. After it the default action is back, so the
-	// second one kills.
+	// second one kills, as the first does where nothing is lost by it.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 
 	e := processEnv()
+	e.abrupt = stop
 	err := run(ctx, e, os.Args[1:])
 	if text := message(err); text != "" {
 		e.clear()

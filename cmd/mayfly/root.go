@@ -43,6 +43,9 @@ func run(ctx context.Context, e *env, args []string) error {
 		if cmd.ArgsLenAtDash() < 0 { // a command that we start would inherit it
 			expendable()
 		}
+		if e.abrupt != nil && onlyReads(cmd) {
+			e.abrupt()
+		}
 	})
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
@@ -108,6 +111,13 @@ func shells(root *cobra.Command) {
 			c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
 		}
 	}
+}
+
+// onlyReads says whether a command has nothing to bring to an end when it is interrupted: it records nothing.
+func onlyReads(cmd *cobra.Command) bool {
+	pid := cmd.Flags().Lookup("pid")
+	records := pid != nil && pid.Changed || cmd.ArgsLenAtDash() >= 0
+	return cmd.GroupID == groupHost || cmd.GroupID == groupRead && !records
 }
 
 // wrap has began called when a command starts to run, after its flags and arguments were found

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strconv"
 	"sync"
 	"unsafe"
 
@@ -33,7 +34,27 @@ func newMemory(p *Process) Memory { return &memory{p: p} }
 // looks every 20 us for threads in system calls to take their P away, and goes on so for some
 // milliseconds each time it did, which costs more than the reading. A call takes a millisecond at
 // most; meanwhile nobody can stop the world. With one P all others would wait, so there it is Mem.
-func (p *Process) MemKeepingP() Memory { return &memory{p: p, keep: runtime.GOMAXPROCS(0) > 1} }
+//
+// Of a process that has a userfaultfd a call may take for ever, see Blocked, and the P is not kept.
+func (p *Process) MemKeepingP() Memory {
+	return &memory{p: p, keep: runtime.GOMAXPROCS(0) > 1 && !p.pagesByHand()}
+}
+
+// pagesByHand says whether the process has a file descriptor by which page faults are served in user space (userfaultfd(2)).
+func (p *Process) pagesByHand() bool {
+	dir, err := os.Open(p.path("fd"))
+	if err != nil {
+		return false
+	}
+	defer dir.Close()
+	fds, _ := numbers(dir, nil)
+	for _, fd := range fds {
+		if to, _ := os.Readlink(p.path("fd", strconv.Itoa(fd))); to == "anon_inode:[userfaultfd]" {
+			return true
+		}
+	}
+	return false
+}
 
 // ReadAt implements io.ReaderAt. It is safe for concurrent use.
 func (m *memory) ReadAt(b []byte, off int64) (int, error) {
@@ -62,6 +83,7 @@ func (m *memory) fault(addr uint64) error {
 }
 
 func (m *memory) read(b []byte, addr uint64) (int, error) {
+	defer m.p.reads.end(m.p.reads.begin())
 	local := [1]unix.Iovec{{Base: &b[0]}}
 	local[0].SetLen(len(b))
 	remote := [1]unix.RemoteIovec{{Base: uintptr(addr), Len: len(b)}}
@@ -119,7 +141,9 @@ func (m *memory) gather(ps []Piece) (int, error) {
 		m.local = append(m.local, v)
 		m.remote = append(m.remote, unix.RemoteIovec{Base: uintptr(p.Addr), Len: len(p.Buf)})
 	}
+	flight := m.p.reads.begin()
 	n, err := m.readv()
+	m.p.reads.end(flight)
 	clear(m.local) // keep no pointer to the caller's buffers
 	if err == unix.EFAULT {
 		n, err = 0, nil

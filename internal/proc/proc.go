@@ -42,6 +42,7 @@ type Process struct {
 	pid   int
 	start uint64 // ticks since boot, field 22 of stat
 	fd    pidfd
+	reads flights // of its memory
 
 	once   sync.Once
 	exited chan struct{}

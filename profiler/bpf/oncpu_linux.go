@@ -40,7 +40,7 @@ type OnCPU struct {
 	events  events
 	execs   link.Link
 
-	mem       proc.Memory
+	complete  *completer
 	decoder   decoder
 	batch     batch
 	stats     Stats
@@ -73,7 +73,7 @@ func Open(p *proc.Process, o Options) (*OnCPU, error) {
 	if o.Rate < 1 || o.Rate > MaxRate {
 		return nil, fmt.Errorf("rate %d Hz: not between 1 and %d", o.Rate, MaxRate)
 	}
-	s := &OnCPU{target: p, options: o, mem: p.Mem(), flushes: make(chan chan struct{}, 1), over: make(chan struct{})}
+	s := &OnCPU{target: p, options: o, flushes: make(chan chan struct{}, 1), over: make(chan struct{})}
 	s.rate.Store(int64(o.Rate))
 	if err := s.load(); err != nil {
 		return nil, err
@@ -240,6 +240,8 @@ func (s *OnCPU) Start() error {
 // another program. It may be called once.
 func (s *OnCPU) Run(ctx context.Context, emit func(*sample.Sample)) error {
 	defer s.once.Do(func() { close(s.over) })
+	s.complete = newCompleter(s.target.Mem(), s.options.Layout)
+	defer s.complete.close()
 	if err := s.Start(); err != nil {
 		return err
 	}
@@ -333,7 +335,7 @@ func (s *OnCPU) take(raw []byte) error {
 	if !h.has(oncpuRecordFlagsLABELS_PARTIAL) {
 		return nil
 	}
-	if set, ok := completeLabels(s.mem, s.options.Layout, &h); ok {
+	if set, ok := s.complete.complete(&h); ok {
 		s.batch.complete(s.batch.len()-1, set)
 		s.stats.Completed++
 	}

@@ -1,0 +1,42 @@
+package proc
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// A read of another process's memory can last for ever: where a page has to be brought in first, by a userfaultfd
+// that nobody serves, a FUSE or NFS server that does not answer, a disk that is gone. Nothing can be done
+// about it then, by anyone: not even a signal ends it. So it is known which reads have not returned, for those
+// who wait for the readers.
+
+// flights are the times at which reads began that have not returned, CLOCK_REALTIME in ns; 0: none.
+type flights [16]atomic.Int64
+
+// begin returns what end wants.
+func (f *flights) begin() int {
+	now := time.Now().UnixNano()
+	for i := range f {
+		if f[i].Load() == 0 && f[i].CompareAndSwap(0, now) {
+			return i
+		}
+	}
+	return -1 // so many at a time are not watched
+}
+
+func (f *flights) end(i int) {
+	if i >= 0 {
+		f[i].Store(0)
+	}
+}
+
+// Blocked is for how long the oldest read of the process's memory has lasted that has not returned; 0 if there is none.
+func (p *Process) Blocked() time.Duration {
+	oldest, now := int64(0), time.Now().UnixNano()
+	for i := range p.reads {
+		if began := p.reads[i].Load(); began != 0 {
+			oldest = max(oldest, now-began)
+		}
+	}
+	return time.Duration(oldest)
+}
