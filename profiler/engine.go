@@ -84,9 +84,6 @@ func (s perfSource) doubts() (words []string) {
 	if st.UserOnly {
 		words = append(words, "stacks and labels of CPU time in the kernel: the frame [kernel] (kernel.perf_event_paranoid <= 1 would allow them)")
 	}
-	if st.Late > 0 {
-		words = append(words, fmt.Sprintf("goroutine and labels of %d samples on a CPU: they could only be read more than a millisecond later", st.Late))
-	}
 	return words
 }
 

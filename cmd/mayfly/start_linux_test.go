@@ -62,7 +62,7 @@ func brief(t *testing.T, exe string, args ...string) {
 			}
 		}
 	}
-	if counted < rusage*85/100 {
+	if counted < rusage*70/100 { // beside others a hypervisor takes some
 		t.Errorf("samples for %d of %d ms of CPU time", counted/1e6, rusage/1e6)
 	}
 	if before < all/10 || unknown > all/20 {

@@ -110,11 +110,13 @@ func (e *events) openCPU(cpu int, threads []int, o Options) error {
 			if err := unix.IoctlSetInt(fd, unix.PERF_EVENT_IOC_SET_OUTPUT, first.fd); err != nil {
 				return fmt.Errorf("perf event: share ring: %w", err)
 			}
+			first.fds = append(first.fds, fd)
 			continue
 		}
 		if first, err = mapRing(fd); err != nil {
 			return err
 		}
+		first.fds = []int{fd}
 		e.rings = append(e.rings, first)
 	}
 	return nil

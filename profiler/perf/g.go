@@ -54,7 +54,7 @@ type verdict uint8
 
 const (
 	noG   verdict = iota // none there
-	late                 // too late to tell
+	late                 // too late to tell, or over
 	found                // believed
 )
 
@@ -77,6 +77,10 @@ func (r *reader) find(regs regs, at int64) (uint64, []sample.Label, verdict) {
 			return 0, nil, noG
 		}
 		g = curg
+	}
+	if r.dead() {
+		delete(r.last, g)
+		return 0, nil, late // what it had is gone, and another may have had the g since
 	}
 	now := look{goid: r.word(r.l.G.Goid), at: r.now()}
 	if r.l.G.Labels >= 0 {
@@ -127,6 +131,15 @@ func (r *reader) load(g uint64) bool {
 	}
 	n, _ := r.mem.ReadAt(r.g, int64(g))
 	return n == len(r.g)
+}
+
+// gDead is _Gdead (runtime/runtime2.go).
+const gDead = 6
+
+// dead says whether the g that was loaded is of a goroutine that has ended.
+func (r *reader) dead() bool {
+	o := r.l.G.Status
+	return o >= 0 && int(o)+4 <= len(r.g) && binary.LittleEndian.Uint32(r.g[o:]) == gDead
 }
 
 // isG says whether what was loaded is a g.

@@ -108,6 +108,12 @@ func TestFindIsInTime(t *testing.T) {
 	if goid, _, v := r.find(at, now-fresh/2); v != found || goid != 43 {
 		t.Errorf("fresh: %v", v)
 	}
+	l.G.Status = 56
+	mem[56] = gDead
+	if _, _, v := r.find(at, now-fresh/2); v != late {
+		t.Errorf("ended meanwhile, its labels with it: %v", v)
+	}
+	mem[56] = 0
 	if _, _, v := r.find(regs{g: 8192 + 64*4096 + 8, sp: 5}, now); v != noG {
 		t.Errorf("no g: %v", v)
 	}

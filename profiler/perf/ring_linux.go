@@ -4,6 +4,7 @@ package perf
 
 import (
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"unsafe"
 
@@ -12,7 +13,8 @@ import (
 
 // ring is the buffer that the kernel shares with us: a page of positions, then the data.
 type ring struct {
-	fd   int // of the event that it belongs to; those of other threads on its CPU write to it, too
+	fd   int   // of the event that it belongs to
+	fds  []int // of all events that write to it: those of all threads on its CPU
 	mem  []byte
 	data []byte
 	copy []byte // of a record that runs over the end
@@ -34,6 +36,14 @@ func mapRing(fd int) (*ring, error) {
 		}
 	}
 	return nil, fmt.Errorf("map perf ring: %w (kernel.perf_event_mlock_kb, ulimit -l)", err)
+}
+
+// other is the event behind fd, to wait for the ring with; false if there is none.
+func (r *ring) other(fd int) (int, bool) {
+	if i := slices.Index(r.fds, fd); i >= 0 && i+1 < len(r.fds) {
+		return r.fds[i+1], true
+	}
+	return fd, false
 }
 
 func (r *ring) close() { unix.Munmap(r.mem) }

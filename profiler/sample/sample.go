@@ -90,7 +90,7 @@ type Sample struct {
 	Idle bool
 	// LabelsTruncated says that Labels is only a part of the set.
 	LabelsTruncated bool
-	// LabelsLost says that the goroutine had labels which could not be read; Labels is empty.
+	// LabelsLost says that the goroutine's labels, or whether it had any, could not be read; Labels is empty.
 	LabelsLost bool
 }
 
