@@ -87,7 +87,13 @@ func (s perfSource) doubts() (words []string) {
 	return words
 }
 
-func (bpfSource) doubts() []string { return nil }
+// doubts say which CPUs are missing.
+func (s bpfSource) doubts() []string {
+	if err := s.OnCPU.Stats().Unsampled; err != nil {
+		return []string{"what is on some CPUs: " + err.Error()}
+	}
+	return nil
+}
 
 // attachCPU opens the best on-CPU source that the host allows, or the one that is asked for. What
 // was refused is told; the error is the first refusal, when nothing is left but the goroutine table.

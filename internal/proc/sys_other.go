@@ -38,6 +38,12 @@ func openInRoot(root, path string) (*os.File, error) { return nil, errNotLinux }
 
 func fileID(*os.File) (dev, inode uint64, err error) { return 0, 0, errNotLinux }
 
+// AffinityCPUs is 0.
+const AffinityCPUs = 0
+
+// Affinity returns an error that wraps errors.ErrUnsupported.
+func (p *Process) Affinity() ([]int, error) { return nil, fmt.Errorf("proc: %w", errNotLinux) }
+
 type execCounter struct{}
 
 func openExecCounter(*Process) (*execCounter, error) { return nil, errNotLinux }

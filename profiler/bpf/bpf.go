@@ -51,6 +51,7 @@ type Stats struct {
 	Rusage    time.Duration // CPU time of the process by its own clock, over the same window
 	Stolen    time.Duration // that threads had a CPU and could not use it, see Options.Held
 	CPUs      int           // that have an event
+	Unsampled error         // why a CPU that the target may run on has none; nil if all have
 	Completed int64         // label sets that were completed from the target's memory
 	Truncated int64         // samples whose label set is not whole
 	NoG       int64         // samples of threads without a g: C threads, signal handlers in C

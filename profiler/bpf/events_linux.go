@@ -3,6 +3,7 @@
 package bpf
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,24 +14,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// events are perf events, one on each CPU that is online, that fire whatever runs there. They are
+// events are perf events, one on each CPU that the target may run on, that fire whatever runs there. They are
 // opened stopped.
 //
 // Events on the threads of the target alone would spare the rest of the machine. But the kernel
 // stops and starts their timers at each switch between threads, and on a target that switches
 // often that costs it more than all samples together: two threads that pass a byte to and fro ran at
 // 30 % of their speed with them, and run at 97 % with these (BENCHMARKS.md).
-type events []int
+type events []event
 
-// openEvents opens the events and attaches the program to them.
-func openEvents(prog int, o Options) (events, error) {
-	cpus, err := onlineCPUs()
-	if err != nil {
-		return nil, err
-	}
+type event struct {
+	cpu, fd int
+	enabled uint64 // for how long it has been, ns, at the last look
+}
+
+// openEvents opens events on some CPUs and attaches the program to them.
+func openEvents(prog int, cpus []int, rate int) (events, error) {
 	var e events
 	for _, cpu := range cpus {
-		fd, err := openEvent(cpu, prog, o.Rate)
+		fd, err := openEvent(cpu, prog, rate)
 		if errors.Is(err, unix.ENODEV) { // went offline just now
 			continue
 		}
@@ -38,7 +40,7 @@ func openEvents(prog int, o Options) (events, error) {
 			e.close()
 			return nil, err
 		}
-		e = append(e, fd)
+		e = append(e, event{cpu: cpu, fd: fd})
 	}
 	return e, nil
 }
@@ -50,6 +52,8 @@ func openEvent(cpu, prog, rate int) (int, error) {
 		Size:   uint32(unsafe.Sizeof(unix.PerfEventAttr{})),
 		Sample: uint64(1e9 / rate), // a period in ns and not a frequency: the kernel's adaption wanders
 		Bits:   unix.PerfBitDisabled,
+
+		Read_format: unix.PERF_FORMAT_TOTAL_TIME_ENABLED,
 	}
 	fd, err := unix.PerfEventOpen(&attr, -1, cpu, -1, unix.PERF_FLAG_FD_CLOEXEC)
 	if err != nil {
@@ -90,8 +94,8 @@ func (e events) start() error { return e.each(unix.PERF_EVENT_IOC_ENABLE) }
 func (e events) stop() error  { return e.each(unix.PERF_EVENT_IOC_DISABLE) }
 
 func (e events) each(request uint) (err error) {
-	for _, fd := range e {
-		if er := unix.IoctlSetInt(fd, request, 0); er != nil && err == nil {
+	for i := range e {
+		if er := unix.IoctlSetInt(e[i].fd, request, 0); er != nil && err == nil {
 			err = fmt.Errorf("switch perf event: %w", er)
 		}
 	}
@@ -99,16 +103,25 @@ func (e events) each(request uint) (err error) {
 }
 
 func (e events) close() {
-	for _, fd := range e {
-		unix.Close(fd)
+	for i := range e {
+		unix.Close(e[i].fd)
 	}
+}
+
+// lives says whether the event was on since the last call. One whose CPU went offline never is again.
+func (e *event) lives() bool {
+	var b [16]byte // value, time enabled
+	n, err := unix.Read(e.fd, b[:])
+	before := e.enabled
+	e.enabled = binary.NativeEndian.Uint64(b[8:])
+	return err == nil && n == len(b) && e.enabled != before
 }
 
 // period changes the time between two samples of one event, ns, and starts its timer anew
 // (kernel/events/core.c, __perf_event_period).
 func (e events) period(i int, ns int64) error {
 	value := uint64(ns)
-	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(e[i]), unix.PERF_EVENT_IOC_PERIOD, uintptr(unsafe.Pointer(&value))); errno != 0 {
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(e[i].fd), unix.PERF_EVENT_IOC_PERIOD, uintptr(unsafe.Pointer(&value))); errno != 0 {
 		return fmt.Errorf("change perf event: %w", errno)
 	}
 	return nil

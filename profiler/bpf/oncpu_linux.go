@@ -39,6 +39,9 @@ type OnCPU struct {
 	rec     ringbuf.Record
 	events  events
 	execs   link.Link
+	reach   reach
+
+	followed int64 // when the events last followed the target
 
 	complete  *completer
 	decoder   decoder
@@ -64,7 +67,7 @@ type OnCPU struct {
 	clockRead bool    // the last reading of the clock went well
 }
 
-// Open loads the program and opens an event on each CPU; nothing is sampled before Run. The error wraps fs.ErrPermission when a right is missing and errors.ErrUnsupported when the
+// Open loads the program and opens an event on each CPU of the target; nothing is sampled before Run. The error wraps fs.ErrPermission when a right is missing and errors.ErrUnsupported when the
 // kernel lacks something.
 func Open(p *proc.Process, o Options) (*OnCPU, error) {
 	if o.Rate == 0 {
@@ -73,7 +76,7 @@ func Open(p *proc.Process, o Options) (*OnCPU, error) {
 	if o.Rate < 1 || o.Rate > MaxRate {
 		return nil, fmt.Errorf("rate %d Hz: not between 1 and %d", o.Rate, MaxRate)
 	}
-	s := &OnCPU{target: p, options: o, flushes: make(chan chan struct{}, 1), over: make(chan struct{})}
+	s := &OnCPU{target: p, options: o, reach: reach{onlineCPUs, p.Affinity}, flushes: make(chan chan struct{}, 1), over: make(chan struct{})}
 	s.rate.Store(int64(o.Rate))
 	if err := s.load(); err != nil {
 		return nil, err
@@ -89,7 +92,11 @@ func (s *OnCPU) attach() (err error) {
 	if s.execs, err = link.AttachTracing(link.TracingOptions{Program: s.objects.OnExec}); err != nil {
 		return fmt.Errorf("attach to execve: %w", err)
 	}
-	s.events, err = openEvents(s.objects.Sample.FD(), s.options)
+	cpus, err := s.reach.cpus()
+	if err != nil {
+		return err
+	}
+	s.events, err = openEvents(s.objects.Sample.FD(), cpus, s.options.Rate)
 	s.stats.CPUs = len(s.events)
 	s.rhythm = newRhythm(len(s.events), s.period())
 	return err
@@ -232,7 +239,8 @@ func (s *OnCPU) Start() error {
 		s.accounts.settle()
 		s.theft.held = s.accounts.held
 	}
-	s.rhythm.start(monotonic())
+	s.followed = monotonic()
+	s.rhythm.start(s.followed)
 	return s.events.start()
 }
 
@@ -274,6 +282,7 @@ func (s *OnCPU) sample(ctx context.Context, emit func(*sample.Sample)) error {
 			return err
 		}
 		s.shuffle()
+		s.follow()
 		s.readClock()
 		select {
 		case <-s.target.Exited():

@@ -203,7 +203,10 @@ type eventSwitch struct {
 func (c *switched) attach(p *ebpf.Program, rate int, count func() uint64) (chop.Profiler, error) {
 	s := &eventSwitch{count: count, before: count()}
 	var err error
-	s.events, err = openEvents(p.FD(), Options{Rate: rate})
+	cpus, err := onlineCPUs()
+	if err == nil {
+		s.events, err = openEvents(p.FD(), cpus, rate)
+	}
 	return s, err
 }
 

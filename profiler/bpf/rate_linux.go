@@ -5,6 +5,7 @@ package bpf
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -49,6 +50,11 @@ func (r *rhythm) start(now int64) {
 		r.beats[i].since = now
 	}
 }
+
+// add is for an event that is enabled now, remove for one that is gone.
+func (r *rhythm) add(period, now int64) { r.beats = append(r.beats, beat{period, now}) }
+
+func (r *rhythm) remove(i int) { r.beats = slices.Delete(r.beats, i, i+1) }
 
 // draw chooses the next period of a CPU, now that the current one is over. A timer that is started
 // anew has lost what had passed of its period, half of it on average: with periods that are
