@@ -19,7 +19,7 @@ func (s *OnCPU) Capture(d time.Duration) ([][]byte, error) {
 	if err := s.events.stop(); err != nil {
 		return nil, err
 	}
-	if err := s.drain(time.Unix(1, 0)); err != nil {
+	if err := s.drain(); err != nil {
 		return nil, err
 	}
 	var records [][]byte

@@ -36,6 +36,7 @@ type OnCPU struct {
 	options Options
 	objects oncpuObjects
 	reader  *ringbuf.Reader
+	bell    *bell
 	rec     ringbuf.Record
 	events  events
 	execs   link.Link
@@ -65,6 +66,7 @@ type OnCPU struct {
 	robbed    float64 // stolen time, as a share of the weights of the batch
 	ended     bool    // this is the last weighing
 	clockRead bool    // the last reading of the clock went well
+	more      bool    // the batch was full before the ring was empty
 }
 
 // Open loads the program and opens an event on each CPU of the target; nothing is sampled before Run. The error wraps fs.ErrPermission when a right is missing and errors.ErrUnsupported when the
@@ -125,10 +127,14 @@ func (s *OnCPU) load() error {
 	if err := spec.LoadAndAssign(&s.objects, nil); err != nil {
 		return loadError(err)
 	}
-	if s.reader, err = ringbuf.NewReader(s.objects.Records); err != nil {
-		s.objects.Close()
-		return fmt.Errorf("load eBPF: ring buffer: %w", err)
+	if s.reader, err = ringbuf.NewReader(s.objects.Records); err == nil {
+		s.bell, err = newBell(s.objects.Records)
 	}
+	if err != nil {
+		s.Close()
+		return fmt.Errorf("load eBPF: %w", err)
+	}
+	s.reader.SetDeadline(time.Unix(1, 0)) // what is there, and no waiting
 	return nil
 }
 
@@ -192,7 +198,7 @@ func (s *OnCPU) Close() error {
 	if s.reader != nil {
 		err = errors.Join(err, s.reader.Close())
 	}
-	return errors.Join(err, s.clock.Close(), s.objects.Close())
+	return errors.Join(err, s.bell.close(), s.clock.Close(), s.objects.Close())
 }
 
 // Stats say how the sampling went, up to the last batch of samples that was emitted.
@@ -212,7 +218,7 @@ func (s *OnCPU) Flush() {
 	case <-s.over:
 		return
 	}
-	s.reader.Flush()
+	s.bell.ring()
 	select {
 	case <-done:
 	case <-s.over:
@@ -256,7 +262,7 @@ func (s *OnCPU) Run(ctx context.Context, emit func(*sample.Sample)) error {
 	err := s.sample(ctx, emit)
 	s.events.stop()
 	s.readClock()
-	if er := s.drain(time.Unix(1, 0)); er != nil && err == nil {
+	if er := s.drain(); er != nil && err == nil {
 		err = er
 	}
 	s.ended = true
@@ -274,11 +280,13 @@ func (s *OnCPU) tell() {
 }
 
 func (s *OnCPU) sample(ctx context.Context, emit func(*sample.Sample)) error {
-	wake := context.AfterFunc(ctx, func() { s.reader.Flush() })
+	wake := context.AfterFunc(ctx, s.bell.ring)
 	defer wake()
 	next := time.Now().Add(weighEvery)
+	asked := func() bool { return len(s.flushes) > 0 || s.more }
 	for ctx.Err() == nil {
-		if err := s.drain(time.Now().Add(drainEvery)); err != nil {
+		s.bell.wait(ctx, drainEvery, asked)
+		if err := s.drain(); err != nil {
 			return err
 		}
 		s.shuffle()
@@ -312,12 +320,12 @@ func (s *OnCPU) sample(ctx context.Context, emit func(*sample.Sample)) error {
 	return nil
 }
 
-// drain takes records from the ring until the deadline, or until the batch is full.
-func (s *OnCPU) drain(deadline time.Time) error {
-	s.reader.SetDeadline(deadline)
-	for !s.batch.full() {
+// drain takes the records that are in the ring, until the batch is full.
+func (s *OnCPU) drain() error {
+	for s.more = true; !s.batch.full(); {
 		err := s.reader.ReadInto(&s.rec)
-		if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, ringbuf.ErrFlushed) {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			s.more = false
 			return nil
 		}
 		if err != nil {
