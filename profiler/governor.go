@@ -1,20 +1,26 @@
 package profiler
 
-// A session runs beside a service that earns money with its CPUs, so it has a budget: a share of the
-// machine. Each second the governor compares what the helper has used with that. Looks at the
-// goroutine table are the larger part and have a budget of their own already (package goroutine),
-// which is set to what the rest leaves. If the rest alone is too much, the on-CPU samples become
-// rarer. Both come back when there is room. What an eBPF program or the kernel's own work costs
+// Looks at the goroutine table are the larger part of what mayfly costs, and have a budget of their own
+// (package goroutine). Where the budget is for all of mayfly, each second what the rest of the process
+// has used is compared with it, and the table gets what that leaves.
+//
+// A session runs beside a service that earns money with its CPUs: its budget is a share of the
+// machine, and if the rest alone is too much, the on-CPU samples become rarer. Both come back when
+// there is room. What an eBPF program or the kernel's own work costs
 // the target is not in these numbers: nobody can read it from here.
 //
-// A helper's start is not governed: it reads the program's tables once, some 50 to 300 ms of CPU time.
+// A start is not governed: it reads the program's tables once, some 50 to 300 ms of CPU time.
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"iter"
 	"runtime"
 	"strings"
 	"time"
+
+	"github.com/mayfly-profiler/mayfly/profiler/goroutine"
 )
 
 const (
@@ -28,11 +34,65 @@ type governor struct {
 	share float64 // of the machine
 	rate  int     // of on-CPU samples, now
 
-	begin, last struct {
-		at         time.Time
-		cpu, table time.Duration
-	}
+	meter  meter
+	begin  spending
 	lowest int
+}
+
+// spending is CPU time that was used up to a moment.
+type spending struct {
+	at         time.Time
+	cpu, table time.Duration // of the process, and of it for looks at the table
+}
+
+func (r *recording) spending() spending {
+	now := spending{at: time.Now(), cpu: selfCPU()}
+	if r.table != nil {
+		now.table = r.table.Stats().CPU
+	}
+	return now
+}
+
+// meter tells what the process uses besides looking at the table.
+type meter struct {
+	r    *recording
+	last spending
+}
+
+// others is that since the last call, in cores.
+func (m *meter) others() float64 {
+	then := m.last
+	m.last = m.r.spending()
+	return ((m.last.cpu - then.cpu) - (m.last.table - then.table)).Seconds() / m.last.at.Sub(then.at).Seconds()
+}
+
+// left is what others leave of a budget, in cores: a quarter of it at least.
+func left(budget, others float64) float64 { return max(budget-others, budget/4) }
+
+// share keeps looks at the table to what the rest of the process leaves of the budget, until ctx ends.
+func (r *recording) share(ctx context.Context) {
+	m := meter{r, r.spending()}
+	for range everySecond(ctx) {
+		r.table.Limit(left(cmp.Or(r.options.MaxOverhead, goroutine.DefaultMaxOverhead), m.others()))
+	}
+}
+
+// everySecond yields once in governEvery, until ctx ends.
+func everySecond(ctx context.Context) iter.Seq[struct{}] {
+	return func(yield func(struct{}) bool) {
+		t := time.NewTicker(governEvery)
+		defer t.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-t.C:
+				if !yield(struct{}{}) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // adjustable is an on-CPU source whose rate can be changed while it runs.
@@ -40,41 +100,22 @@ type adjustable interface{ SetRate(hz int) error }
 
 func newGovernor(r *recording, share float64) *governor {
 	g := &governor{r: r, share: share, rate: r.rate, lowest: r.rate}
-	g.last.at, g.last.cpu, g.last.table = time.Now(), selfCPU(), g.tableCPU()
-	g.begin = g.last
+	g.begin = r.spending()
+	g.meter = meter{r, g.begin}
 	return g
 }
 
 func (g *governor) run(ctx context.Context) {
-	t := time.NewTicker(governEvery)
-	defer t.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-t.C:
-			g.step()
-		}
+	for range everySecond(ctx) {
+		g.step()
 	}
-}
-
-func (g *governor) tableCPU() time.Duration {
-	if g.r.table == nil {
-		return 0
-	}
-	return g.r.table.Stats().CPU
 }
 
 // step compares the last second with the budget.
 func (g *governor) step() {
-	now := g.last
-	now.at, now.cpu, now.table = time.Now(), selfCPU(), g.tableCPU()
-	wall := now.at.Sub(g.last.at).Seconds()
-	others := ((now.cpu - g.last.cpu) - (now.table - g.last.table)).Seconds() / wall
-	g.last = now
-	budget := cores(g.share)
+	others, budget := g.meter.others(), cores(g.share)
 	if g.r.table != nil {
-		g.r.table.Limit(max(budget-others, budget/4))
+		g.r.table.Limit(left(budget, others))
 	}
 	if a, ok := g.source(); ok {
 		if hz := nextRate(g.rate, g.r.rate, others/budget); hz != g.rate && a.SetRate(hz) == nil {

@@ -1,6 +1,10 @@
 package profiler
 
-import "testing"
+import (
+	"math"
+	"testing"
+	"time"
+)
 
 func TestNextRate(t *testing.T) {
 	for _, tt := range []struct {
@@ -14,5 +18,29 @@ func TestNextRate(t *testing.T) {
 		if got := nextRate(tt.now, tt.asked, tt.spent); got != tt.want {
 			t.Errorf("%d of %d, %.1f of the budget spent: %d, want %d", tt.now, tt.asked, tt.spent, got, tt.want)
 		}
+	}
+}
+
+func TestLeft(t *testing.T) {
+	for _, tt := range []struct{ budget, others, want float64 }{
+		{0.1, 0, 0.1}, {0.1, 0.04, 0.06}, {0.1, 0.075, 0.025}, {0.1, 0.3, 0.025}, {1, 0.1, 0.9},
+	} {
+		if got := left(tt.budget, tt.others); math.Abs(got-tt.want) > 1e-9 {
+			t.Errorf("others use %g of %g: %g is left, want %g", tt.others, tt.budget, got, tt.want)
+		}
+	}
+}
+
+// What a process does besides looking at the table is all that the table did not do.
+func TestMeter(t *testing.T) {
+	m := meter{&recording{}, (&recording{}).spending()}
+	m.last.at = m.last.at.Add(-time.Second)
+	m.last.cpu -= 500 * time.Millisecond   // used in that second,
+	m.last.table -= 200 * time.Millisecond // and the table's part of it
+	if got := m.others(); got < 0.3/1.5 || got > 0.5 {
+		t.Errorf("%g cores besides the table, want 0.3 and what this test used", got)
+	}
+	if m.last.table != 0 || m.last.cpu <= 0 {
+		t.Errorf("the next second is counted from %+v", m.last)
 	}
 }

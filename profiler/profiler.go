@@ -59,6 +59,9 @@ type Options struct {
 	// MaxOverhead is the share of one core that reading the goroutine table may use; the rate of
 	// looks is lowered to keep it. 0 is goroutine.DefaultMaxOverhead.
 	MaxOverhead float64
+	// Alone says that this process does nothing but record: MaxOverhead then holds for all CPU time that it
+	// uses between the first sample and the last, and the table gets what the rest leaves of it, a quarter at least.
+	Alone bool
 	// Keep says what the profile keeps beyond stacks and labels.
 	Keep Keep
 	// Calls are functions whose calls Record adds to a timeline with their exact begin and end, by
@@ -299,6 +302,7 @@ func (r *recording) finishTable(t Tally) {
 	s.TableRate, s.TableMissed = st.Reached, st.Missed
 	s.TableCPU, s.Procs = t.TableCPU, st.Procs
 	s.TableSlowest, s.TableSelfCPU = st.Slowest.Nanoseconds(), st.CPU.Nanoseconds()
+	s.TableLowest = st.Lowest
 	if s.TableFirst = -1; now.Complete > 0 { // of the whole stream, not of this slice
 		s.TableFirst = now.Complete - now.Begin
 	}

@@ -45,7 +45,9 @@ type Summary struct {
 	TableFirst   int64 `json:"table_first_ns"`
 	TableSlowest int64 `json:"table_slowest_ns"`
 	TableSelfCPU int64 `json:"table_self_cpu_ns"` // of the thread that looks
-	StacksTorn   int64 `json:"stacks_torn"`       // dropped, because the goroutine ran while they were read
+	// TableLowest is the lowest number of looks a second that the budget left room for, the rate asked when it was enough.
+	TableLowest float64 `json:"table_lowest_hz"`
+	StacksTorn  int64   `json:"stacks_torn"` // dropped, because the goroutine ran while they were read
 
 	Procs int `json:"gomaxprocs"` // at the beginning; 0: not known
 	CPUs  int `json:"cpus"`       // that the target may run on; 0: not known

@@ -72,6 +72,11 @@ func (r *recording) sources(ctx context.Context) error {
 		both = append(both, r.table)
 	}
 	errs := make([]error, len(both))
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if r.options.Alone && r.table != nil {
+		go r.share(ctx)
+	}
 	var wg sync.WaitGroup
 	for i, s := range both {
 		wg.Go(func() { errs[i] = s.Run(ctx, r.add) })

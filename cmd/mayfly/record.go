@@ -25,6 +25,11 @@ const defaultDuration = 10 * time.Second
 // difference is pointed out.
 const tolerance = 0.15
 
+// rare is the share of the looks asked for below which a remark says what keeps it from more.
+const rare = 0.9
+
+const overheadUsage = "share of one core that mayfly may use while it records: looks at goroutine states become rarer"
+
 // recordFlags is the command line of record.
 type recordFlags struct {
 	pid        int
@@ -93,7 +98,7 @@ goroutine that it sees in a second.`,
 	fl.StringVar(&f.mode, "mode", string(profiler.Wall), "wall: all states of all goroutines; cpu: time on a CPU only")
 	fl.StringVar(&f.engine, "engine", "", "how to see what is on a CPU: "+engineNames()+" (default the best that works)")
 	f.overhead = percentage(goroutine.DefaultMaxOverhead)
-	fl.Var(&f.overhead, "max-overhead", "share of one core that reading goroutine states may use")
+	fl.Var(&f.overhead, "max-overhead", overheadUsage)
 	fl.BoolVar(&f.timeline, "timeline", false, "keep each interval of each goroutine, with go.id, go.parent and end_timestamp_ns, for mayfly report")
 	fl.StringVar(&f.exact, "exact-requests", "", "with --timeline: begin and end of each call of a function, by uprobes; without =NAME the server functions of net/http and gRPC")
 	fl.Lookup("exact-requests").NoOptDefVal = servers
@@ -227,7 +232,7 @@ func recordProcess(ctx context.Context, e *env, f *recordFlags, pid int, pending
 
 func (f *recordFlags) options() profiler.Options {
 	return profiler.Options{
-		Mode: profiler.Mode(f.mode), Rate: f.rate, Engine: profiler.Engine(f.engine), MaxOverhead: float64(f.overhead),
+		Mode: profiler.Mode(f.mode), Rate: f.rate, Engine: profiler.Engine(f.engine), MaxOverhead: float64(f.overhead), Alone: true,
 		Keep:    profiler.Keep{Goroutines: f.goroutines, Idle: f.idle, Timeline: f.timeline},
 		Calls:   f.calls,
 		Version: readBuild().Version,
@@ -334,11 +339,24 @@ func tellWall(e *env, f *recordFlags, rec *profiler.Recording) {
 		e.say("%s: %d goroutines created, %.1f %% of them seen (100 Hz would have seen %.1f %%)",
 			f.output, s.GoroutinesCreated, share*float64(s.GoroutinesNew), share*float64(s.GoroutinesAt100))
 	}
+	if s.TableRate < rare*float64(s.RateAsked) && s.TableLowest < rare*float64(s.RateAsked) {
+		e.say("%s: %.0f looks a second of %d is what --max-overhead %s of a core pays for; %s",
+			f.output, s.TableRate, s.RateAsked, f.overhead.String(), f.remedy())
+	}
 	for _, l := range s.Lives {
 		e.detail("goroutines by life, and at 100 Hz: %s", l)
 	}
 	e.detail("garbage collection: marking for %s; %d stops of the world, %s in all, longest below %s",
 		time.Duration(s.GCMark), s.STWGC, time.Duration(s.STWGCTime), time.Duration(s.STWGCMax))
+}
+
+// remedy says what buys more looks, or that nothing does.
+func (f *recordFlags) remedy() string {
+	if f.overhead >= 1 {
+		return "that is all of one, the most that looks can have"
+	}
+	more := percentage(min(2.5*float64(f.overhead), 1))
+	return fmt.Sprintf("--max-overhead %s buys more of them, and sees more of the short goroutines", more.String())
 }
 
 // tellCPU is about the on-CPU samples.

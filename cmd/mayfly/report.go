@@ -69,7 +69,7 @@ A request is a call of net/http's or gRPC's server function, or what --request s
 	fl.VarP(&f.duration, "duration", "d", "how long to record (default 30s; a command: until it ends)")
 	fl.BoolVar(&f.exact, "exact-requests", false, "take begin and end of requests by probes in the target's code (uprobes; up to "+fmt.Sprint(bpf.MaxCallEvents/2)+" requests a second)")
 	f.overhead = percentage(reportOverhead)
-	fl.Var(&f.overhead, "max-overhead", "share of one core that reading goroutine states may use")
+	fl.Var(&f.overhead, "max-overhead", overheadUsage)
 	cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(reportFormats, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RegisterFlagCompletionFunc("pid", completePID)
 	return cmd

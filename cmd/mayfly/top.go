@@ -66,7 +66,7 @@ reflect and internal packages. On anything but a terminal, and with --plain, --o
 	fl.StringVar(&f.by, "by", "", "rows: label:KEY, func or state (default the label that covers most time)")
 	fl.StringVar(&f.order, "sort", orders[0].name, "order of rows: "+orderNames())
 	fl.Var(&f.every, "every", "length of an interval")
-	fl.Var(&f.overhead, "max-overhead", "share of one core that reading goroutine states may use")
+	fl.Var(&f.overhead, "max-overhead", overheadUsage)
 	fl.IntVarP(&f.rows, "rows", "n", 20, "rows to print as text, 0 for all")
 	fl.BoolVar(&f.once, "once", false, "print one interval and end")
 	fl.BoolVar(&f.plain, "plain", false, "print text, also on a terminal")
@@ -102,7 +102,7 @@ func (f *topFlags) live(e *env) bool {
 
 func (f *topFlags) stream(ctx context.Context, emit func(*profiler.Recording) error) error {
 	return profiler.Stream(ctx, f.pid, profiler.Options{
-		Rate: f.rate, MaxOverhead: float64(f.overhead), Every: time.Duration(f.every), Version: readBuild().Version,
+		Rate: f.rate, MaxOverhead: float64(f.overhead), Every: time.Duration(f.every), Alone: true, Version: readBuild().Version,
 		Keep: profiler.Keep{Goroutines: true},
 	}, emit)
 }
