@@ -1,8 +1,8 @@
 package profiler
 
 // Looks at the goroutine table are the larger part of what mayfly costs, and have a budget of their own
-// (package goroutine). Where the budget is for all of mayfly, each second what the rest of the process
-// has used is compared with it, and the table gets what that leaves.
+// (package goroutine). Where the budget is for all of mayfly, what the rest of the process has used is
+// compared with it four times a second, and the table gets what that leaves.
 //
 // A session runs beside a service that earns money with its CPUs: its budget is a share of the
 // machine, and if the rest alone is too much, the on-CPU samples become rarer. Both come back when
@@ -25,6 +25,7 @@ import (
 
 const (
 	governEvery = time.Second
+	shareEvery  = 250 * time.Millisecond
 	lowestRate  = 49 // Hz, to which on-CPU samples may be lowered
 )
 
@@ -69,18 +70,24 @@ func (m *meter) others() float64 {
 // left is what others leave of a budget, in cores: a quarter of it at least.
 func left(budget, others float64) float64 { return max(budget-others, budget/4) }
 
+// budget is in cores.
+func (r *recording) budget() float64 {
+	return cmp.Or(r.options.MaxOverhead, goroutine.DefaultMaxOverhead)
+}
+
 // share keeps looks at the table to what the rest of the process leaves of the budget, until ctx ends.
 func (r *recording) share(ctx context.Context) {
+	r.table.Limit(left(r.budget(), r.budget()/2)) // until it is known what the rest takes
 	m := meter{r, r.spending()}
-	for range everySecond(ctx) {
-		r.table.Limit(left(cmp.Or(r.options.MaxOverhead, goroutine.DefaultMaxOverhead), m.others()))
+	for range every(ctx, shareEvery) {
+		r.table.Limit(left(r.budget(), m.others()))
 	}
 }
 
-// everySecond yields once in governEvery, until ctx ends.
-func everySecond(ctx context.Context) iter.Seq[struct{}] {
+// every yields once in d, until ctx ends.
+func every(ctx context.Context, d time.Duration) iter.Seq[struct{}] {
 	return func(yield func(struct{}) bool) {
-		t := time.NewTicker(governEvery)
+		t := time.NewTicker(d)
 		defer t.Stop()
 		for {
 			select {
@@ -106,7 +113,7 @@ func newGovernor(r *recording, share float64) *governor {
 }
 
 func (g *governor) run(ctx context.Context) {
-	for range everySecond(ctx) {
+	for range every(ctx, governEvery) {
 		g.step()
 	}
 }
