@@ -176,6 +176,9 @@ func setTarget(spec *ebpf.CollectionSpec, pid int) error {
 
 // loadError finds the reason behind a refusal: the kernel itself says EPERM or EINVAL and no more.
 func loadError(err error) error {
+	if outOfFiles() {
+		return fmt.Errorf("load eBPF: %w (raise the limit of open files: ulimit -n)", unix.EMFILE)
+	}
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
 		return fmt.Errorf("load eBPF: %w: needs CAP_BPF and CAP_PERFMON (sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace+ep mayfly)", fs.ErrPermission)
 	}
@@ -186,6 +189,26 @@ func loadError(err error) error {
 		return fmt.Errorf("load eBPF: %w: needs Linux 5.17 or newer (bpf_loop)", errors.ErrUnsupported)
 	}
 	return fmt.Errorf("load eBPF: %w", err)
+}
+
+// outOfFiles says whether so few file descriptors are left that loading fails for want of them. The error does not always say so:
+// what the library tries out about the kernel fails for the same reason, and it reports what it concludes from that.
+func outOfFiles() bool {
+	const needed = 32
+	var fds []int
+	defer func() {
+		for _, fd := range fds {
+			unix.Close(fd)
+		}
+	}()
+	for range needed {
+		fd, err := unix.Open("/", unix.O_PATH|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE)
+		}
+		fds = append(fds, fd)
+	}
+	return false
 }
 
 // Close releases the program and the events. The target is not touched by it.

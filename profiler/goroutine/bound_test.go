@@ -1,6 +1,9 @@
 package goroutine
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // What is remembered of stacks has a bound in bytes, whatever their number and their size.
 func TestRememberedIsBounded(t *testing.T) {
@@ -13,5 +16,28 @@ func TestRememberedIsBounded(t *testing.T) {
 				t.Fatalf("%d stacks of %d frames remembered", len(w.known), depth)
 			}
 		}
+	}
+}
+
+// The last look ends, however many goroutines there are and however long it takes to read them.
+func TestLastLookIsBounded(t *testing.T) {
+	const n = 4000
+	h := newHeap(t, n)
+	for i := range n {
+		h.park(i, uint64(i+1), 1, 64)
+	}
+	s := h.scanner(Options{})
+	for range 4 {
+		h.step(s)
+	}
+	clock := s.now()
+	s.now = func() int64 { clock += int64(10 * time.Millisecond); return clock }
+	begin := clock
+	r := &recorder{scan: s}
+	if err := r.last(); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Duration(clock - begin); took > 2*maxLast {
+		t.Errorf("the last look took %v", took)
 	}
 }

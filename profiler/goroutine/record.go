@@ -82,13 +82,14 @@ func (r *recorder) ticks(ctx context.Context) error {
 	}
 }
 
-// last looks at everything once more, so that all stays reach to the end, and counts the births.
+// last looks at everything once more, so that all stays reach to the end, and counts the births. What cannot be
+// looked at in maxLast ends where it was seen last: the thread has real-time priority, and somebody waits.
 func (r *recorder) last() error {
 	s := r.scan
 	full := s.o.Full
-	s.o.Full, s.whole = true, true
+	s.o.Full, s.whole, s.last = true, true, true
 	err := s.step()
-	s.o.Full, s.whole = full, false // the table may be run again
+	s.o.Full, s.whole, s.last = full, false, false // the table may be run again
 	s.stats.End = s.now()
 	s.countStops(s.stops)
 	r.countBirths()

@@ -23,6 +23,7 @@ const (
 	mostQuiet      = 128                    // and before the budget makes ticks rarer
 	hotTime        = int64(2 * time.Second) // for which a chunk stays hot after a birth or death
 	maxTick        = 20 * time.Millisecond  // what is not read by then waits for the next tick
+	maxLast        = 500 * time.Millisecond // the same for the last one, after which nothing comes
 	maxFirst       = 2000                   // goroutines that are taken in per tick when a recording begins
 	maxJobs        = 64                     // changed goroutines whose labels are read together
 )
@@ -72,6 +73,7 @@ type scanner struct {
 	procid map[uint64]thread
 	visit  func(*job, []byte) // for snapshots, which take
 	whole  bool               // all the time that they need
+	last   bool               // this is the last tick
 
 	out    []event
 	births births
@@ -196,7 +198,11 @@ func (s *scanner) round(begin int64) error {
 		}
 	}
 	s.next = 0
-	left, err := s.readAll(s.due, begin+int64(maxTick))
+	longest := int64(maxTick)
+	if s.last {
+		longest = int64(maxLast)
+	}
+	left, err := s.readAll(s.due, begin+longest)
 	if len(left) > 0 {
 		s.next = slices.Index(s.chunks, left[0])
 	}
@@ -209,7 +215,7 @@ func (s *scanner) round(begin int64) error {
 			s.due = append(s.due, c)
 		}
 	}
-	_, err = s.readAll(s.due, begin+int64(maxTick+maxTick/2))
+	_, err = s.readAll(s.due, begin+longest+int64(maxTick/2))
 	return err
 }
 
@@ -218,7 +224,7 @@ func (s *scanner) readAll(due []*chunk, until int64) ([]*chunk, error) {
 	for len(due) > 0 {
 		group := due[:min(s.group, len(due))]
 		at, err := s.read(group)
-		if due = due[len(group):]; err != nil || at > until && !s.whole {
+		if due = due[len(group):]; err != nil || at > until && (s.last || !s.whole) {
 			return due, err
 		}
 	}
