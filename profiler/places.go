@@ -1,8 +1,10 @@
 package profiler
 
 import (
+	"hash/maphash"
 	"slices"
 
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
 	"github.com/mayfly-profiler/mayfly/symbolize"
 )
 
@@ -59,33 +61,54 @@ const (
 // lastStacks has the latest stack on a CPU of each goroutine, until so many others had theirs that it
 // may have ended long ago. Two generations: when the young one is full it becomes the old one, which goes.
 type lastStacks struct {
-	young, old map[uint64][]*site
+	young, old map[uint64]lastStack
 	size, max  int
 }
 
-func newLastStacks(most int) lastStacks {
-	return lastStacks{young: make(map[uint64][]*site), old: make(map[uint64][]*site), max: most}
+// lastStack is a stack and the hash of the labels that the goroutine had there.
+type lastStack struct {
+	sites  []*site
+	labels uint64
 }
 
-func (l *lastStacks) get(goid uint64) []*site {
-	if stack, ok := l.young[goid]; ok {
-		return stack
+func newLastStacks(most int) lastStacks {
+	return lastStacks{young: make(map[uint64]lastStack), old: make(map[uint64]lastStack), max: most}
+}
+
+func (l *lastStacks) get(goid uint64) lastStack {
+	if last, ok := l.young[goid]; ok {
+		return last
 	}
 	return l.old[goid]
 }
 
-func (l *lastStacks) set(goid uint64, stack []*site) {
+func (l *lastStacks) set(goid uint64, last lastStack) {
 	mine, ok := l.young[goid]
 	if !ok {
 		l.size += lastCost
 	}
-	l.size += max(0, len(stack)-cap(mine)) // what it has it keeps
-	l.young[goid] = append(mine[:0], stack...)
+	l.size += max(0, len(last.sites)-cap(mine.sites)) // what it has it keeps
+	l.young[goid] = lastStack{append(mine.sites[:0], last.sites...), last.labels}
 	if l.size > l.max {
 		l.young, l.old, l.size = l.old, l.young, 0
 		clear(l.young)
 	}
 }
+
+// hashLabels is equal for label sets that are.
+func hashLabels(labels []sample.Label) uint64 {
+	var h maphash.Hash
+	h.SetSeed(labelSeed)
+	for _, l := range labels {
+		h.WriteString(l.Key)
+		h.WriteByte(0)
+		h.WriteString(l.Value)
+		h.WriteByte(0)
+	}
+	return h.Sum64()
+}
+
+var labelSeed = maphash.MakeSeed()
 
 // frozen is Symbols whose mappings are those of a moment.
 type frozen struct {

@@ -11,22 +11,22 @@ import (
 func TestLastStacksAreBounded(t *testing.T) {
 	l := newLastStacks(1000)
 	stack := make([]*site, 30)
-	l.set(1, stack[:3])
+	l.set(1, lastStack{sites: stack[:3]})
 	for id := range uint64(100000) {
-		l.set(10+id, stack[:1+id%30])
+		l.set(10+id, lastStack{sites: stack[:1+id%30]})
 		if id%10 == 0 {
-			l.set(1, stack[:3])
+			l.set(1, lastStack{sites: stack[:3]})
 		}
 		held := 0
-		for _, generation := range []map[uint64][]*site{l.young, l.old} {
+		for _, generation := range []map[uint64]lastStack{l.young, l.old} {
 			for _, s := range generation {
-				held += len(s) + lastCost
+				held += len(s.sites) + lastCost
 			}
 		}
 		if held > 2*(1000+lastCost+30) {
 			t.Fatalf("goroutine %d: %d held", id, held)
 		}
-		if len(l.get(1)) != 3 || len(l.get(10+id)) != int(1+id%30) {
+		if len(l.get(1).sites) != 3 || len(l.get(10+id).sites) != int(1+id%30) {
 			t.Fatalf("goroutine %d is not there, or the first", id)
 		}
 	}
@@ -51,5 +51,32 @@ func TestSitesAreBounded(t *testing.T) {
 	}
 	if most > maxSites*5/4 {
 		t.Errorf("%d addresses remembered", most)
+	}
+}
+
+// A sample that came without a stack has that of the goroutine's last sample on a CPU while its thread
+// waits for one, and no other: under other labels, or waiting for something else, it ran meanwhile.
+func TestLastStackIsOfTheSameMoment(t *testing.T) {
+	label := func(v string) []sample.Label { return []sample.Label{{Key: "route", Value: v}} }
+	run := []uint64{program.at("main.work", 0x20), program.at("runtime.goexit.abi0", 1)}
+	for _, tt := range []struct {
+		state  sample.State
+		labels []sample.Label
+		want   string
+	}{
+		{sample.Preempted, label("a"), "main.work"},
+		{sample.Throttled, label("a"), "main.work"},
+		{sample.Preempted, label("b"), "[unwalked]"},
+		{sample.Preempted, nil, "[unwalked]"},
+		{sample.Runnable, label("a"), "[unwalked]"},
+		{"IO wait", label("a"), "[unwalked]"},
+		{sample.Syscall, label("a"), "[unwalked]"},
+	} {
+		p := build(t, Keep{Wall: true},
+			sample.Sample{Goid: 1, Count: 1, Weight: 10, State: sample.Running, User: run, Labels: label("a")},
+			sample.Sample{Goid: 1, Weight: 1, State: tt.state, Loss: sample.Unwalked, Labels: tt.labels})
+		if got := stack(p.Sample[1]); got != tt.want {
+			t.Errorf("%s under %v: %s, want %s", tt.state, tt.labels, got, tt.want)
+		}
 	}
 }

@@ -128,16 +128,20 @@ func (b *Builder) remember(stack []*site, s *sample.Sample) {
 	if !b.keep.Wall || s.Goid == 0 || s.State != sample.Running {
 		return
 	}
-	b.last.set(s.Goid, stack)
+	b.last.set(s.Goid, lastStack{stack, hashLabels(s.Labels)})
 }
 
-// remembered is the stack of a sample that came without one.
+// remembered is the stack of a sample that came without one. Where it was last on a CPU a goroutine
+// still is while its thread waits for one, unless its labels are others by now: then it ran meanwhile.
+// In any other state it has been elsewhere since.
 func (b *Builder) remembered(dst []*site, s *sample.Sample) []*site {
 	if s.State == sample.Running && s.Count == 0 {
 		return append(dst, b.special(frameRunning))
 	}
-	if last := b.last.get(s.Goid); s.Goid != 0 && len(last) > 0 {
-		return append(dst, last...)
+	if s.State == sample.Preempted || s.State == sample.Throttled {
+		if last := b.last.get(s.Goid); s.Goid != 0 && len(last.sites) > 0 && last.labels == hashLabels(s.Labels) {
+			return append(dst, last.sites...)
+		}
 	}
 	return append(dst, b.special(frameUnwalked))
 }

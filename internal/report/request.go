@@ -162,9 +162,9 @@ func (t *timeline) byCall(names []string) []*request {
 // connection handles one request after the other: in between it is idle, or the value of a label that
 // has many values changes.
 func (t *timeline) byFunction(names []string) []*request {
-	inside := make([]bool, len(t.stacks))
+	inside, unwalked := make([]bool, len(t.stacks)), make([]bool, len(t.stacks))
 	for i := range t.stacks {
-		inside[i] = t.has(&t.stacks[i], names)
+		inside[i], unwalked[i] = t.has(&t.stacks[i], names), t.has(&t.stacks[i], []string{"[unwalked]"})
 	}
 	keys := t.identifying()
 	var all []*request
@@ -173,9 +173,9 @@ func (t *timeline) byFunction(names []string) []*request {
 		labels := int32(0)
 		for i := range g.pieces {
 			p := &g.pieces[i]
-			in := inside[p.stack]
+			in, stale := inside[p.stack], p.stale() || unwalked[p.stack]
 			switch {
-			case open == nil && !in, open != nil && !in && p.stale() && p.length() < bridge && !t.differ(labels, p.labels, keys):
+			case open == nil && !in, open != nil && !in && stale && p.length() < bridge && !t.differ(labels, p.labels, keys):
 				continue // a stale piece is part of the request if the function comes back
 			case !in:
 				open, labels = nil, 0
