@@ -2,13 +2,18 @@ package main
 
 import (
 	"encoding/binary"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/google/pprof/profile"
 
 	"github.com/mayfly-profiler/mayfly/internal/target"
 )
@@ -87,6 +92,43 @@ func TestELFBomb(t *testing.T) {
 		}
 		if used > most || code > codeFailed {
 			t.Errorf("%q: exit code %d, %d MiB resident\n%s", args, code, used, s.stderr.String())
+		}
+	}
+}
+
+// TestProfileBombs reads profiles that are a few kilobytes on disk. A stack of 8 million frames had report end with a stack
+// overflow, which no program can handle, and with the exit code of a wrong command line; others took 9 GB.
+func TestProfileBombs(t *testing.T) {
+	dir := t.TempDir()
+	for name, change := range map[string]func(p *profile.Profile){
+		"deep":   func(p *profile.Profile) { p.Sample[0].Location = slices.Repeat(p.Location[:1], 8<<20) },
+		"lines":  func(p *profile.Profile) { p.Location[0].Line = slices.Repeat(p.Location[0].Line[:1], 4<<20) },
+		"labels": func(p *profile.Profile) { p.Sample[0].Label["key"] = slices.Repeat([]string{"value"}, 2<<20) },
+	} {
+		p := requests(400, 20)
+		change(p)
+		path := filepath.Join(dir, name+".pb.gz")
+		f, err := os.Create(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(p.Write(f), f.Close()); err != nil {
+			t.Fatal(err)
+		}
+		st, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, args := range [][]string{
+			{"report", "--slo", "p99<1ms", "--request", "label:request", path}, {"compare", path}, {"diff", path, path}, {"diff", "--format", "html", path, path},
+		} {
+			s := start(t, nil, args...)
+			code := s.wait()
+			used := s.cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss / 1024
+			t.Logf("%s of %d kB, %s: exit code %d, %d MiB", name, st.Size()/1024, args[0], code, used)
+			if said := s.stderr.String(); code != codeFailed && code != codeIncomparable || used > 1024 || strings.Count(said, "\n") != 1 || !strings.Contains(said, "too large") {
+				t.Errorf("%s, %s: exit code %d, %d MiB, %q", name, args[0], code, used, said)
+			}
 		}
 	}
 }

@@ -12,9 +12,6 @@ import (
 // leastNode is the share of a column below which a frame is too small to be drawn.
 const leastNode = 0.0005
 
-// deepest bounds how deep a tree of hostile stacks gets.
-const deepest = 500
-
 // writeHTML writes one page: the verdict, the rows of the pull-request comment, and for each column
 // the stacks of both sides in one flame graph.
 func writeHTML(w io.Writer, d *Document) error {
@@ -92,7 +89,7 @@ func addStack(n *flame.Node, s *profile.Sample, side int, v float64, names map[*
 			weigh(n, side, v)
 		}
 		for j := len(l.Line) - 1; j >= 0; j-- {
-			if depth++; depth > deepest {
+			if depth++; depth > flame.Deepest {
 				return
 			}
 			n = n.Child(nameOf(l.Line[j].Function, names))

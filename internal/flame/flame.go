@@ -25,6 +25,9 @@ var style string
 
 var page = template.Must(template.New("page").Parse(pageText))
 
+// Deepest is how many frames of a stack are drawn: hostile ones have millions, and trees are walked by recursion.
+const Deepest = 500
+
 // Page is what is written.
 type Page struct {
 	Title   string

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"github.com/mayfly-profiler/mayfly/internal/flame"
 )
 
 // What the page draws beyond the numbers: a heatmap of the window, the stacks of slow and fast
@@ -120,7 +122,8 @@ func (b *blamer) grow(root *node, rs []*request, column func(*node) *float64, sc
 			ns := float64(to-from) * scale
 			n := root
 			*column(n) += ns
-			for _, f := range slices.Backward(b.stacks[p.stack].frames) {
+			frames := b.stacks[p.stack].frames
+			for _, f := range slices.Backward(frames[max(0, len(frames)-flame.Deepest):]) {
 				n = n.child(b.funcs[f.fn].name)
 				*column(n) += ns
 			}

@@ -16,6 +16,7 @@ type decoder struct {
 	dense     []*profile.Location // the same by id, where ids are as small as nearly all writers make them
 	values    int
 	sample    profile.Sample
+	all       frames
 	err       error
 }
 
@@ -36,6 +37,7 @@ func newDecoder(head *profile.Profile, strings []string) *decoder {
 func (d *decoder) each(b []byte) iter.Seq[*profile.Sample] {
 	return func(yield func(*profile.Sample) bool) {
 		rest := b
+		d.all = 0
 		for len(rest) > 0 && d.err == nil {
 			var f field
 			if f, rest = d.field(rest); d.err != nil || f.number != fieldSample {
@@ -43,6 +45,9 @@ func (d *decoder) each(b []byte) iter.Seq[*profile.Sample] {
 			}
 			d.reset()
 			d.read(f.bytes)
+			if d.err == nil {
+				d.err = d.all.add(&d.sample)
+			}
 			if d.err == nil && !yield(&d.sample) {
 				return
 			}

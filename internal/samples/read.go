@@ -15,12 +15,16 @@ import (
 )
 
 // A profile comes from anywhere: an artifact of another job, a download. A few kilobytes of gzip can
-// claim gigabytes, and a few bytes of protobuf can ask for hundreds in memory. So the outermost
-// fields are looked at while they are decompressed, and what is too large is refused before it
-// is there.
+// claim gigabytes, and a few bytes of protobuf can ask for hundreds in memory. So the messages
+// are counted while they are decompressed, and what is too large is refused before it is there.
 const (
-	maxBytes = 512 << 20 // of profile.proto, decompressed
-	maxCost  = 4 << 30   // what the parsed profile may take in memory, estimated
+	maxCost   = 1 << 30 // bytes that the profile may take in memory, as cost.go estimates them
+	maxStack  = 1 << 14 // locations of a sample,
+	maxLines  = 512     // lines of a location,
+	maxLabels = 256     // labels of a sample,
+	maxValues = 64      // values of a sample
+	maxFrames = 1 << 16 // lines of all locations of a sample,
+	maxVisits = 1 << 28 // and of all samples: what it takes to look at each once
 )
 
 // Errors of Read, wrapped.
@@ -40,8 +44,8 @@ func Read(r io.Reader, name string) (*profile.Profile, error) {
 }
 
 func read(r io.Reader) (*profile.Profile, error) {
-	s, err := open(r)
-	if err != nil {
+	s := &scan{keep: true}
+	if err := s.open(r); err != nil {
 		return nil, err
 	}
 	s.head.Write(s.samples.Bytes()) // the order of protobuf's fields is free
@@ -49,7 +53,7 @@ func read(r io.Reader) (*profile.Profile, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p, checkValues(p)
+	return p, check(p)
 }
 
 // File is a profile whose samples are looked at one by one and never are in memory together: a file of half
@@ -63,8 +67,8 @@ type File struct {
 
 // Open reads as Read does, but for the samples.
 func Open(r io.Reader, name string) (*File, error) {
-	s, err := open(r)
-	if err != nil {
+	s := new(scan)
+	if err := s.open(r); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	head, err := parse(s.head.Bytes())
@@ -87,22 +91,22 @@ func (f *File) Err() error {
 }
 
 // open decompresses and scans.
-func open(r io.Reader) (*scan, error) {
+func (s *scan) open(r io.Reader) error {
 	in := bufio.NewReaderSize(r, 64<<10)
 	switch magic, err := in.Peek(2); {
 	case errors.Is(err, io.EOF):
-		return nil, fmt.Errorf("%w: empty", ErrNotProfile)
+		return fmt.Errorf("%w: empty", ErrNotProfile)
 	case err != nil:
-		return nil, err
+		return err
 	case magic[0] == 0x1f && magic[1] == 0x8b:
 		z, err := gzip.NewReader(in)
 		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrNotProfile, err)
+			return fmt.Errorf("%w: %w", ErrNotProfile, err)
 		}
 		in = bufio.NewReaderSize(z, 64<<10)
 	}
-	s := &scan{in: in}
-	return s, s.run()
+	s.in = in
+	return s.run()
 }
 
 func parse(b []byte) (*profile.Profile, error) {
@@ -118,14 +122,32 @@ func parse(b []byte) (*profile.Profile, error) {
 
 var errNegative = fmt.Errorf("%w of a program: it has negative values", ErrNotProfile)
 
-// checkValues refuses what is no recording but the difference of two.
-func checkValues(p *profile.Profile) error {
+// check refuses what is no recording but the difference of two, and stacks that nothing has.
+func check(p *profile.Profile) error {
+	var all frames
 	for _, s := range p.Sample {
 		for _, v := range s.Value {
 			if v < 0 {
 				return errNegative
 			}
 		}
+		if err := all.add(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// frames counts those of samples.
+type frames int
+
+func (f *frames) add(s *profile.Sample) error {
+	n := 0
+	for _, l := range s.Location {
+		n += len(l.Line)
+	}
+	if *f += frames(n); n > maxFrames || *f > maxVisits {
+		return fmt.Errorf("%w: a sample of %d frames, %d in all", ErrTooLarge, n, *f)
 	}
 	return nil
 }
@@ -133,22 +155,17 @@ func checkValues(p *profile.Profile) error {
 // scan splits a protobuf message into its samples and the rest, and adds up what they will cost.
 type scan struct {
 	in      *bufio.Reader
+	keep    bool // samples will be in memory together
 	head    bytes.Buffer
 	samples bytes.Buffer
 	strings []string // the string table
-	size    int64
+	size    int64    // decompressed
 	cost    int64
 	tag     []byte // of the field at hand, with its length
 }
 
 // lastField is the largest field number of profile.proto's outermost message, with room for more.
 const lastField = 100
-
-// The fields of profile.proto's outermost message that the scan looks at.
-const (
-	fieldSample = 2
-	fieldString = 6
-)
 
 func (s *scan) run() error {
 	for {
@@ -174,7 +191,7 @@ func (s *scan) field(tag uint64) error {
 	if number == 0 || number > lastField {
 		return ErrNotProfile
 	}
-	s.cost += 16
+	s.cost += 40
 	var n uint64
 	var err error
 	switch kind {
@@ -195,27 +212,29 @@ func (s *scan) field(tag uint64) error {
 	return s.copy(number, kind, int64(n))
 }
 
-// length reads that of a nested message or string. In memory each byte of it may become a
-// location's pointer and its id, each message a struct.
+// length reads that of a nested message or string.
 func (s *scan) length() (uint64, error) {
 	n, err := s.varint()
 	if err != nil {
 		return 0, err
 	}
-	if n > maxBytes {
+	if n > maxCost {
 		return 0, fmt.Errorf("%w: a field claims %d bytes", ErrTooLarge, n)
 	}
-	if s.cost += 150 + 12*int64(n); s.cost > maxCost {
-		return 0, fmt.Errorf("%w: it would take more than %d GiB of memory", ErrTooLarge, maxCost>>30)
+	return n, s.spend(copied * int64(n))
+}
+
+// spend adds to what the profile will cost.
+func (s *scan) spend(cost int64) error {
+	if s.cost += cost; s.cost > maxCost {
+		return fmt.Errorf("%w: it would take more than %d MiB of memory", ErrTooLarge, maxCost>>20)
 	}
-	return n, nil
+	return nil
 }
 
 // copy copies a field to where it belongs.
 func (s *scan) copy(number, kind uint64, n int64) error {
-	if s.size += n + int64(len(s.tag)); s.size > maxBytes {
-		return fmt.Errorf("%w: more than %d MiB decompressed", ErrTooLarge, maxBytes>>20)
-	}
+	s.size += n + int64(len(s.tag))
 	out := &s.head
 	if number == fieldSample && kind == 2 {
 		out = &s.samples
@@ -224,10 +243,14 @@ func (s *scan) copy(number, kind uint64, n int64) error {
 	if m, err := io.CopyN(out, s.in, n); m < n {
 		return unexpected(err)
 	}
-	if number == fieldString && kind == 2 {
-		s.strings = append(s.strings, string(out.Bytes()[out.Len()-int(n):]))
+	if kind != 2 {
+		return nil
 	}
-	return nil
+	message := out.Bytes()[out.Len()-int(n):]
+	if number == fieldString {
+		s.strings = append(s.strings, string(message))
+	}
+	return s.weigh(number, message)
 }
 
 // unexpected is an end inside a field.

@@ -16,8 +16,8 @@ const (
 	// maxWork bounds the bytes that are decoded for one lookup: the tables of a hostile file may
 	// be one function of gigabytes.
 	maxWork = 32 << 20
-	// maxString bounds names: generic ones reach kilobytes.
-	maxString = 64 << 10
+	// maxString bounds names: those of generic functions reach a kilobyte.
+	maxString = 4 << 10
 	noFile    = "?" // what the runtime calls the file of padding and of C code
 )
 
@@ -131,6 +131,24 @@ const (
 	stringCost  = 64
 )
 
+// damaged stands for a name that begins inside another one.
+const damaged = "[damaged name]"
+
+// readName reads a name of a table of names. The linker writes each of them once, behind the end of the one before
+// (cmd/link/internal/ld/pcln.go, generateFuncnametab). Were they to overlap, a small table could have megabytes of names.
+func (t *Table) readName(s span, off uint32) string {
+	at, ok := s.at(uint64(off), 1)
+	if !ok {
+		return ""
+	}
+	if off > 0 {
+		if b := t.p.bytes(at-1, 1); len(b) != 1 || b[0] != 0 {
+			return damaged
+		}
+	}
+	return t.p.cstring(at, min(maxString, s.size-uint64(off)))
+}
+
 func (t *Table) str(s span, off uint32) string {
 	at, ok := s.at(uint64(off), 1)
 	if !ok {
@@ -138,7 +156,7 @@ func (t *Table) str(s span, off uint32) string {
 	}
 	str, ok := t.strings[at]
 	if !ok {
-		str = t.p.cstring(at, min(maxString, s.size-uint64(off)))
+		str = t.readName(s, off)
 		if t.held += stringCost + len(str); t.held > maxInterned {
 			clear(t.strings)
 			t.held = stringCost + len(str)

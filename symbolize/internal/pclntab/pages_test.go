@@ -42,7 +42,7 @@ func TestCString(t *testing.T) {
 	for _, tc := range []struct {
 		off, limit uint64
 		want       string
-	}{{0, 100, "abc"}, {1, 1, "b"}, {3, 9, ""}, {4, maxString, long}, {4, pageSize, long[:pageSize]},
+	}{{0, 100, "abc"}, {1, 1, "b"}, {3, 9, ""}, {4, uint64(len(long)), long}, {4, pageSize, long[:pageSize]},
 		{uint64(len(long)) + 5, 99, "bad\uFFFD"}, {uint64(len(long)) + 10, 99, "end"}, {1 << 40, 9, ""}} {
 		if got := p.cstring(tc.off, tc.limit); got != tc.want {
 			t.Errorf("%d: got %.20q of %d bytes, want %.20q", tc.off, got, len(got), tc.want)
@@ -85,5 +85,18 @@ func TestPCValue(t *testing.T) {
 	w := work(2)
 	if got := tab.pcvalue(1, 4, &w); got != -1 || w > 0 {
 		t.Errorf("without work left: got %d", got)
+	}
+}
+
+// A small table of names does not have megabytes of them: a name inside another one is none. Before, 6,000 functions of a
+// 78 KB table had 64 KiB each.
+func TestNamesDoNotOverlap(t *testing.T) {
+	long := strings.Repeat("x", 78<<10)
+	tab := &Table{p: newPages(strings.NewReader("main.f\x00" + long)), strings: make(map[uint64]string)}
+	names := span{0, uint64(7 + len(long))}
+	for off, want := range map[uint32]string{0: "main.f", 3: damaged, 6: damaged, 7: long[:maxString], 8: damaged, 1000: damaged, 1 << 30: ""} {
+		if got := tab.str(names, off); got != want {
+			t.Errorf("name at %d: %.20q of %d bytes", off, got, len(got))
+		}
 	}
 }

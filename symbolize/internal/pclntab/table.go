@@ -119,11 +119,10 @@ func (t *Table) Range(i int) (lo, hi uint64) {
 // Name returns the name of function i. It is not remembered: callers ask for all of them.
 func (t *Table) Name(i int) string {
 	off, ok := t.word(uint64(le.Uint32(t.functab[8*i+4:])) + 4)
-	at, ok2 := t.names.at(uint64(off), 1)
-	if !ok || !ok2 {
+	if !ok {
 		return ""
 	}
-	return t.p.cstring(at, min(maxString, t.names.size-uint64(off)))
+	return t.readName(t.names, off)
 }
 
 func (t *Table) entry(i int) uint32 { return le.Uint32(t.functab[8*i:]) }
