@@ -308,6 +308,9 @@ func (r *recording) finishTable(t Tally) {
 	}
 	s.GoroutinesCreated, s.GoroutinesSeen = st.Created, st.Seen
 	s.GoroutinesIdle = t.Idle
+	if s.GoroutinesUnwatched = now.Unwatched; now.Unwatched > 0 {
+		r.deny(fmt.Sprintf("%d goroutines at a time, at most: about %d are watched", now.Unwatched, goroutine.MaxWatched))
+	}
 	if st.NoPeers != nil {
 		r.deny("who goroutines wait for: " + st.NoPeers.Error())
 	}

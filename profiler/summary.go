@@ -52,9 +52,10 @@ type Summary struct {
 	Procs int `json:"gomaxprocs"` // at the beginning; 0: not known
 	CPUs  int `json:"cpus"`       // that the target may run on; 0: not known
 
-	GoroutinesCreated int64 `json:"goroutines_created"` // while recording, by the runtime's own count of ids
-	GoroutinesSeen    int64 `json:"goroutines_seen"`    // distinct, in at least one sample
-	GoroutinesIdle    int   `json:"goroutines_idle"`    // did nothing and have no label: not in the profile
+	GoroutinesCreated   int64 `json:"goroutines_created"`   // while recording, by the runtime's own count of ids
+	GoroutinesSeen      int64 `json:"goroutines_seen"`      // distinct, in at least one sample
+	GoroutinesIdle      int   `json:"goroutines_idle"`      // did nothing and have no label: not in the profile
+	GoroutinesUnwatched int64 `json:"goroutines_unwatched"` // too many at a time: not looked at
 
 	// Coverage of a wall recording: of the goroutines created meanwhile those that were seen, and those
 	// that looks at 100 Hz would have seen of the same, by the time that they were seen to live.

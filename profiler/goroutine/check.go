@@ -17,8 +17,8 @@ import (
 var errYoung = fmt.Errorf("no goroutine yet: %w", ErrTable)
 
 const (
-	maxAllglen = 1e7 // no program has more
-	maxChecked = 256 // goroutines that are looked at, the oldest
+	maxAllglen = 10_000_000 // no program has more
+	maxChecked = 256        // goroutines that are looked at, the oldest
 )
 
 // check looks at the table. Errors wrap ErrTable or are those of the memory.

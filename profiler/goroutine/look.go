@@ -32,6 +32,9 @@ func (s *scanner) read(group []*chunk) (int64, error) {
 			found[k] = max(found[k], s.judge(&s.jobs[i]))
 		}
 		s.schedule(c, found[k], at)
+		if found[k] == quiet && c.period == s.backOff && jobs[k] == jobs[k+1] {
+			s.fold(c)
+		}
 	}
 	if len(s.jobs) >= maxJobs {
 		s.finish()
@@ -62,18 +65,28 @@ func (s *scanner) lookAll(c *chunk, image int, read []proc.Piece, at int64) puls
 		c.known = true
 		s.cold--
 	}
+	var ok [chunkWindows]bool
+	for i := range read {
+		ok[i] = read[i].OK
+	}
 	found := quiet
+	if len(c.folded) > 0 {
+		var live int
+		if found, live = s.lookFolded(c, image, &ok); live == 0 || !s.unfold(c) {
+			s.unwatch(c, live)
+		}
+	}
 	stride := int32(s.stride())
 	for i := range c.slots {
 		sl := &c.slots[i]
-		if w := sl.window(stride); read[w].OK {
+		if w := sl.window(stride); ok[w] {
 			found = max(found, s.look(sl, &c.windows[w], s.image[image+int(sl.off):][:s.f.size], at))
 		} else {
 			s.stats.Unread++
 		}
 	}
 	for i := range read {
-		if read[i].OK {
+		if ok[i] {
 			c.windows[i].read, c.windows[i].tick = at, s.tick
 		}
 	}

@@ -13,8 +13,7 @@ import (
 )
 
 const (
-	maxSlots  = 1 << 20 // goroutines that are watched at most, dead ones included
-	growBatch = 1 << 14 // slots that are taken up in one tick
+	growBatch = 1 << 14 // entries of the table that are taken up in one tick
 
 	groupSize      = 16                     // chunks that are read together at most,
 	groupJobs      = 32                     // fewer where more goroutines than these changed in them
@@ -41,24 +40,27 @@ type scanner struct {
 	root    uint64 // the return address at the bottom of each stack
 	recount bool   // Go 1.26: trackingSeq does not count system calls
 
-	chunks  []*chunk
-	due     []*chunk          // of this tick
-	group   int               // of how many chunks are read together now
-	windows map[uint64]*chunk // by address >> windowBits
-	n       int               // entries of allgs taken up
-	settled bool              // all goroutines that there were at first were taken up
-	tick    uint32
-	began   int64  // when this tick did
-	asked   bool   // allglen was read in this tick
-	looked  int64  // when it was read last,
-	before  int64  // and the time before that
-	next    int    // chunk to go on with
-	period  int64  // ns between ticks, as planned now
-	cold    int    // chunks that were never read
-	walks   int    // goroutines that were there at first that may still be taken in in this tick
-	put     int64  // how often one was put off
-	backOff uint32 // ticks between two looks at a quiet chunk, at most
-	idle    int64  // looks at chunks that are backed off that far
+	chunks    []*chunk
+	due       []*chunk          // of this tick
+	group     int               // of how many chunks are read together now
+	windows   map[uint64]*chunk // by address >> windowBits
+	n         int               // entries of allgs taken up
+	slots     int               // of chunks that are not folded,
+	most      int               // and at most
+	unwatched int64             // goroutines that live where there was no room to unfold
+	settled   bool              // all goroutines that there were at first were taken up
+	tick      uint32
+	began     int64  // when this tick did
+	asked     bool   // allglen was read in this tick
+	looked    int64  // when it was read last,
+	before    int64  // and the time before that
+	next      int    // chunk to go on with
+	period    int64  // ns between ticks, as planned now
+	cold      int    // chunks that were never read
+	walks     int    // goroutines that were there at first that may still be taken in in this tick
+	put       int64  // how often one was put off
+	backOff   uint32 // ticks between two looks at a quiet chunk, at most
+	idle      int64  // looks at chunks that are backed off that far
 
 	image  []byte // of the chunks being read
 	pieces []proc.Piece
@@ -112,7 +114,7 @@ func newScanner(mem proc.Gatherer, l *goruntime.Layout, v *goruntime.Vars, o Opt
 	if !ok {
 		return nil, fmt.Errorf("the layout of %s lacks fields: %w", l.Version, errors.ErrUnsupported)
 	}
-	s := &scanner{mem: mem, l: l, v: v, o: o, f: f, now: newClock(), group: groupSize, backOff: o.backOff(), recount: l.Minor >= 26}
+	s := &scanner{mem: mem, l: l, v: v, o: o, f: f, now: newClock(), group: groupSize, backOff: o.backOff(), recount: l.Minor >= 26, most: MaxWatched}
 	s.root = v.Goexit + 1
 	if l.Arch == "arm64" {
 		s.root = v.Goexit + 4 // sys.PCQuantum
@@ -167,7 +169,7 @@ func (s *scanner) step() error {
 	s.began = begin
 	s.lives.mark(begin, s.tick)
 	if s.walks = maxFirst; s.whole {
-		s.walks = maxSlots
+		s.walks = maxEntries
 	}
 	err := s.takeUp()
 	if err == nil {
@@ -275,10 +277,10 @@ func (s *scanner) takeUp() error {
 			return err
 		}
 	}
-	if all := word(s.length[:], 0); all > uint64(s.n) && s.n < maxSlots {
-		n := int(min(all, maxSlots, uint64(s.n)+growBatch))
+	if all := min(word(s.length[:], 0), uint64(maxEntries)); all > uint64(s.n) {
+		n := int(min(all, uint64(s.n)+growBatch))
 		err := s.takeUpTo(n)
-		s.settled = s.settled || uint64(n) >= min(all, maxSlots)
+		s.settled = s.settled || uint64(n) >= all
 		return err
 	}
 	return nil

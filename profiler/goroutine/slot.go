@@ -113,10 +113,12 @@ func ofThread(s sample.State) state {
 // A chunk is the slots of a few neighbouring pieces of memory that are read by one system call. It
 // is small, so that little time passes between reading a g and reading its stack.
 type chunk struct {
-	slots   []slot
-	windows [chunkWindows]window
-	n       int  // windows in use
-	known   bool // it was read
+	slots     []slot
+	folded    []uint16 // offsets in the chunk's image of g's without a slot; see fold.go
+	unwatched uint16   // goroutines among them
+	windows   [chunkWindows]window
+	n         int  // windows in use
+	known     bool // it was read
 
 	due    uint32 // the tick at which it is to be read next
 	period uint32 // ticks between two looks
@@ -176,11 +178,16 @@ func (s *scanner) place(addr uint64) {
 		if w := &c.windows[i]; w.lo>>windowBits == at {
 			w.lo, w.hi = min(w.lo, addr), max(w.hi, addr+uint64(s.f.size))
 			off := i*s.stride() + int(addr&(windowSize-1))
+			if !s.settled && len(c.slots) == 0 || !s.unfold(c) || s.slots >= s.most {
+				c.folded = append(c.folded, uint16(off))
+				continue
+			}
 			sl := slot{addr: addr, off: int32(off)}
 			if s.settled {
 				sl.read = s.before // it did not exist then
 			}
 			c.slots = append(c.slots, sl)
+			s.slots++
 		}
 	}
 	c.due, c.period = s.tick, 1

@@ -55,7 +55,7 @@ func (s *scanner) snapshot() ([]*Goroutine, error) {
 	}
 	s.whole = true
 	err := s.step()
-	for err == nil && (s.cold > 0 || s.n < int(min(word(s.length[:], 0), maxSlots))) {
+	for err == nil && (s.cold > 0 || s.n < int(min(word(s.length[:], 0), uint64(maxEntries)))) {
 		err = s.step()
 	}
 	s.finish()

@@ -22,7 +22,7 @@ type Stats struct {
 	Samples    int64 // emitted
 	Reads      int64 // pieces of the table that were read
 	Goroutines int64 // slots of the table, those of dead goroutines included
-	Unwatched  int64 // slots beyond what is watched
+	Unwatched  int64 // goroutines beyond what is watched, at most at a time
 	Unread     int64 // looks that failed: memory that could not be read, unknown statuses
 
 	Seen    int64 // goroutines seen at all
@@ -78,7 +78,7 @@ func bucket(life time.Duration) int {
 func (s *scanner) report() *Stats {
 	st := s.stats
 	st.Goroutines, st.NoPeers = int64(s.n), s.peers.denied
-	st.Unwatched = int64(max(word(s.length[:], 0), maxSlots) - maxSlots)
+	st.Unwatched += int64(max(word(s.length[:], 0), uint64(maxEntries))) - int64(maxEntries)
 	for i := range st.Lives[:len(lifeBounds)] {
 		st.Lives[i].Below = lifeBounds[i]
 	}
