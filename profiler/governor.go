@@ -6,8 +6,8 @@ package profiler
 //
 // A session runs beside a service that earns money with its CPUs: its budget is a share of the
 // machine, and if the rest alone is too much, the on-CPU samples become rarer. Both come back when
-// there is room. What an eBPF program or the kernel's own work costs
-// the target is not in these numbers: nobody can read it from here.
+// there is room. What the eBPF programs take is told by themselves and counts as the process's own. What the
+// kernel does for them, interrupts above all, is not in these numbers: nobody can read it from here.
 //
 // A start is not governed: it reads the program's tables once, some 50 to 300 ms of CPU time.
 
@@ -43,15 +43,26 @@ type governor struct {
 // spending is CPU time that was used up to a moment.
 type spending struct {
 	at         time.Time
-	cpu, table time.Duration // of the process, and of it for looks at the table
+	cpu, table time.Duration // of the process and its eBPF programs, and of it for looks at the table
 }
 
 func (r *recording) spending() spending {
-	now := spending{at: time.Now(), cpu: selfCPU()}
+	now := spending{at: time.Now(), cpu: selfCPU() + r.programs()}
 	if r.table != nil {
 		now.table = r.table.Stats().CPU
 	}
 	return now
+}
+
+// programs is what the eBPF programs have taken of the CPUs that the target and others run on.
+func (r *recording) programs() (d time.Duration) {
+	if s, ok := r.source.(interface{ Cost() time.Duration }); ok {
+		d = s.Cost()
+	}
+	if r.sched != nil {
+		d += r.sched.Cost()
+	}
+	return d
 }
 
 // meter tells what the process uses besides looking at the table.
@@ -152,7 +163,7 @@ func nextRate(now, asked int, spent float64) int {
 func (g *governor) tell(s *Summary) {
 	s.MaxOverhead = g.share
 	if d := time.Since(g.begin.at).Seconds(); d > 0 {
-		s.Overhead = (selfCPU() - g.begin.cpu).Seconds() / d / float64(runtime.NumCPU())
+		s.Overhead = (g.r.spending().cpu - g.begin.cpu).Seconds() / d / float64(runtime.NumCPU())
 	}
 	var did []string
 	if g.r.table != nil {

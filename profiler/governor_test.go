@@ -44,3 +44,25 @@ func TestMeter(t *testing.T) {
 		t.Errorf("the next second is counted from %+v", m.last)
 	}
 }
+
+// costly is an on-CPU source whose program has run for some time.
+type costly struct {
+	cpuSource
+	cost time.Duration
+}
+
+func (c costly) Cost() time.Duration { return c.cost }
+
+// What eBPF programs take is spent, though no process of ours has it.
+func TestProgramsAreSpent(t *testing.T) {
+	r := &recording{source: costly{cost: time.Hour}}
+	if got := r.spending().cpu; got < time.Hour || got > time.Hour+time.Minute {
+		t.Errorf("spent %v", got)
+	}
+	m := meter{r, r.spending()}
+	r.source = costly{cost: time.Hour + time.Minute}
+	time.Sleep(time.Millisecond)
+	if got := m.others(); got < 1 {
+		t.Errorf("%.3f cores", got)
+	}
+}

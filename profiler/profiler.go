@@ -270,6 +270,8 @@ func (r *recording) finish(b *Builder, end string) {
 	}
 	self := selfCPU()
 	s.SelfCPU, r.told.self = (self - r.told.self).Nanoseconds(), self
+	programs := r.programs()
+	s.Programs, r.told.ebpf = (programs - r.told.ebpf).Nanoseconds(), programs
 	s.SelfRSS = selfRSS()
 }
 

@@ -61,6 +61,7 @@ type told struct {
 	cpu   bpf.Stats
 	table goroutine.Stats
 	self  time.Duration
+	ebpf  time.Duration
 	clock time.Duration // the target's CPU clock, where no on-CPU source reads it
 
 	children time.Duration // CPU time of its children

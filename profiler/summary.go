@@ -98,6 +98,7 @@ type Summary struct {
 	RingBytes int64 `json:"ring_bytes"` // that a Ring held when this window of it was complete; 0: not of a ring
 
 	SelfCPU    int64    `json:"self_cpu_ns"`
+	Programs   int64    `json:"ebpf_cpu_ns"` // that the eBPF programs took of the CPUs, in the time of those that ran there
 	SelfRSS    int64    `json:"self_rss_bytes"`
 	AttachTime int64    `json:"attach_ns"`
 	Denied     []string `json:"denied"` // what the host did not allow, or the target does not offer

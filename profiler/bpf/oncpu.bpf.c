@@ -144,6 +144,7 @@ enum counters {
 	FIRED,      // samples that only_count counted
 	LOST,       // records that the ring buffer had no room for
 	NO_G,       // no g could be read
+	SPENT,      // ns that sample() took where the target ran
 	COUNTERS,
 };
 
@@ -185,12 +186,14 @@ const struct record *unused_record __attribute__((unused));
 const enum record_flags *unused_flags __attribute__((unused));
 const enum counters *unused_counters __attribute__((unused));
 
-static __always_inline void count(u32 k)
+static __always_inline void add(u32 k, u64 n)
 {
 	u64 *v = bpf_map_lookup_elem(&counts, &k);
 	if (v)
-		(*v)++;
+		*v += n;
 }
+
+static __always_inline void count(u32 k) { add(k, 1); }
 
 #define READ(dst, src) bpf_probe_read_user(&(dst), sizeof(dst), (const void *)(src))
 
@@ -631,6 +634,7 @@ int sample(struct perf_ctx *ctx)
 	if (s->r.curg)
 		read_labels(s);
 	send(s);
+	add(SPENT, bpf_ktime_get_ns() - s->r.time);
 	return 0;
 }
 

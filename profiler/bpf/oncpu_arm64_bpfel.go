@@ -19,7 +19,8 @@ const (
 	oncpuCountersFIRED    oncpuCounters = 0
 	oncpuCountersLOST     oncpuCounters = 1
 	oncpuCountersNO_G     oncpuCounters = 2
-	oncpuCountersCOUNTERS oncpuCounters = 3
+	oncpuCountersSPENT    oncpuCounters = 3
+	oncpuCountersCOUNTERS oncpuCounters = 4
 )
 
 type oncpuLayout struct {

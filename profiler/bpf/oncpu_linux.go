@@ -297,6 +297,10 @@ func (s *OnCPU) Run(ctx context.Context, emit func(*sample.Sample)) error {
 	return err
 }
 
+// Cost is the time that the program has run since Open for samples of the target, on all CPUs. It may be called
+// while Run is running.
+func (s *OnCPU) Cost() time.Duration { return time.Duration(s.counter(oncpuCountersSPENT)) }
+
 func (s *OnCPU) tell() {
 	st := s.stats
 	s.told.Store(&st)

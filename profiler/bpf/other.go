@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/mayfly-profiler/mayfly/internal/goruntime"
 	"github.com/mayfly-profiler/mayfly/internal/proc"
@@ -55,6 +56,12 @@ func (*Sched) Times(uint32) (sample.ThreadTimes, bool) { return sample.ThreadTim
 
 // Held knows no thread.
 func (*Sched) Held(dst []Held) []Held { return dst }
+
+// Cost is 0.
+func (*Sched) Cost() time.Duration { return 0 }
+
+// Cost is 0.
+func (*OnCPU) Cost() time.Duration { return 0 }
 
 // Slotless is 0.
 func (*Sched) Slotless() uint32 { return 0 }

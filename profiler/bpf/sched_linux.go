@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"github.com/cilium/ebpf"
@@ -20,6 +21,7 @@ const (
 	threadSize = int(unsafe.Sizeof(schedThread{}))
 	maxThreads = 16384 // MAX_THREADS and PROBES in sched.bpf.c
 	probes     = 32
+	costEvery  = 64 // COST_EVERY
 )
 
 // Sched knows how long each of a process's threads was on a CPU, wanted one and slept, from the
@@ -95,6 +97,20 @@ func (s *Sched) Held(dst []Held) []Held {
 		}
 	}
 	return dst
+}
+
+// Cost is the time that the tracepoints' programs have run since OpenSched, on all CPUs, in whoever's time: estimated from one run
+// in 64.
+func (s *Sched) Cost() time.Duration {
+	var perCPU []schedCost
+	if s.objects.Costs.Lookup(uint32(0), &perCPU) != nil {
+		return 0
+	}
+	var ns uint64
+	for _, c := range perCPU {
+		ns += c.Ns * costEvery
+	}
+	return time.Duration(ns)
 }
 
 // Slotless is how many threads there was no room for: of them nothing is known. Room is for 16,384 at a time.

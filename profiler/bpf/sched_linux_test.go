@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
 	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"github.com/mayfly-profiler/mayfly/internal/target"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
@@ -89,6 +92,36 @@ func TestSchedThreadsEnd(t *testing.T) {
 				t.Errorf("no room for %d threads", n)
 			}
 		})
+	}
+}
+
+// What the programs say of their own time is what the kernel counts when it is told to.
+func TestSchedCost(t *testing.T) {
+	stats, err := ebpf.EnableStats(unix.BPF_STATS_RUN_TIME)
+	target.Need(t, err)
+	defer stats.Close()
+	x := target.Start(t, target.Compile(t, "threads", target.Build{}), "-every", "5ms,20ms")
+	p, err := proc.Open(x.PID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	s, err := OpenSched(p)
+	target.Need(t, err)
+	defer s.Close()
+	time.Sleep(time.Second)
+	var counted time.Duration
+	for _, prog := range []*ebpf.Program{s.objects.OnSwitch, s.objects.OnWakeup, s.objects.OnWakeupNew} {
+		st, err := prog.Stats()
+		if err != nil {
+			t.Fatal(err)
+		}
+		counted += st.Runtime
+	}
+	if got := s.Cost(); got < counted/4 || got > 2*counted {
+		t.Errorf("the programs took %v by themselves, %v by the kernel", got, counted)
+	} else {
+		t.Logf("the programs took %v by themselves, %v by the kernel", got, counted)
 	}
 }
 

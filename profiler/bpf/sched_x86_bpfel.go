@@ -13,6 +13,12 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type schedCost struct {
+	_    structs.HostLayout
+	Runs uint64
+	Ns   uint64
+}
+
 type schedThread struct {
 	_      structs.HostLayout
 	Seq    uint32
@@ -43,6 +49,7 @@ const (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	schedMapCosts        = "costs"
 	schedMapSlots        = "slots"
 	schedMapThreads      = "threads"
 	schedProgOnSwitch    = "on_switch"
@@ -53,6 +60,7 @@ const (
 	schedVarSlotless     = "slotless"
 	schedVarTargetPid    = "target_pid"
 	schedVarTargetTgid   = "target_tgid"
+	schedVarUnusedCost   = "unused_cost"
 	schedVarUnusedStates = "unused_states"
 )
 
@@ -107,6 +115,7 @@ type schedProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type schedMapSpecs struct {
+	Costs   *ebpf.MapSpec `ebpf:"costs"`
 	Slots   *ebpf.MapSpec `ebpf:"slots"`
 	Threads *ebpf.MapSpec `ebpf:"threads"`
 }
@@ -120,6 +129,7 @@ type schedVariableSpecs struct {
 	Slotless     *ebpf.VariableSpec `ebpf:"slotless"`
 	TargetPid    *ebpf.VariableSpec `ebpf:"target_pid"`
 	TargetTgid   *ebpf.VariableSpec `ebpf:"target_tgid"`
+	UnusedCost   *ebpf.VariableSpec `ebpf:"unused_cost"`
 	UnusedStates *ebpf.VariableSpec `ebpf:"unused_states"`
 }
 
@@ -143,12 +153,14 @@ func (o *schedObjects) Close() error {
 //
 // It can be passed to loadSchedObjects or ebpf.CollectionSpec.LoadAndAssign.
 type schedMaps struct {
+	Costs   *ebpf.Map `ebpf:"costs"`
 	Slots   *ebpf.Map `ebpf:"slots"`
 	Threads *ebpf.Map `ebpf:"threads"`
 }
 
 func (m *schedMaps) Close() error {
 	return _SchedClose(
+		m.Costs,
 		m.Slots,
 		m.Threads,
 	)
@@ -163,6 +175,7 @@ type schedVariables struct {
 	Slotless     *ebpf.Variable `ebpf:"slotless"`
 	TargetPid    *ebpf.Variable `ebpf:"target_pid"`
 	TargetTgid   *ebpf.Variable `ebpf:"target_tgid"`
+	UnusedCost   *ebpf.Variable `ebpf:"unused_cost"`
 	UnusedStates *ebpf.Variable `ebpf:"unused_states"`
 }
 
