@@ -2,7 +2,10 @@
 
 FUZZTIME ?= 5m
 
-.PHONY: help build test lint flame bpf bench matrix fuzz
+# Where make foreign keeps Debian's packages.
+DEBIAN ?= $(HOME)/.cache/mayfly-debian
+
+.PHONY: help build test lint flame bpf bench matrix foreign fuzz
 
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -16,6 +19,8 @@ test: ## all tests; as root also those that load eBPF programs
 lint: ## gofmt, go vet on every platform, staticcheck, tidy go.mod
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }
 	GOOS=linux GOARCH=amd64 go vet ./...
+	GOOS=linux GOARCH=amd64 go vet -tags foreign ./internal/foreign
+	cd testdata/foreign && go vet ./...
 	GOOS=linux GOARCH=arm64 go vet ./...
 	GOOS=darwin GOARCH=arm64 go vet ./...
 	GOOS=windows GOARCH=amd64 go vet ./...
@@ -33,6 +38,13 @@ bench: ## cost to the target, own cost, symbols per second (about 40 minutes, as
 
 matrix: ## all tests against programs of every Go release and build mode we support
 	MAYFLY_MATRIX=all go test -timeout 60m ./...
+
+foreign: ## etcd, caddy, nats-server, prometheus and dockerd under load, a row for each (as root; Debian or go without the last two)
+	mkdir -p $(DEBIAN)
+	cd $(DEBIAN) && for p in prometheus docker.io containerd runc; do \
+		[ -d $$p ] || { apt-get download -q $$p && dpkg-deb -x $${p}_*.deb $$p && rm $${p}_*.deb; } || echo "no $$p"; \
+	done
+	go test -tags foreign -count=1 -v -timeout 30m -run TestServers ./internal/foreign -debian=$(DEBIAN)
 
 fuzz: ## each fuzz target for FUZZTIME
 	@go list ./... | while read -r pkg; do \

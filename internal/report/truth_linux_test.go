@@ -170,7 +170,7 @@ func TestFulfil(t *testing.T) {
 		t.Run(cause, func(t *testing.T) {
 			dsn := ""
 			if cause != "pool" {
-				dsn = postgres(t)
+				dsn, _ = target.Postgres(t) // none: the embedded store
 			}
 			r, tr := fulfil(t, cause, dsn)
 			ns := tr.lengths(r.Window)
@@ -260,7 +260,7 @@ func TestFulfilRuns(t *testing.T) {
 		t.Run(cause, func(t *testing.T) {
 			dsn, right := "", 0
 			if *kept == "" {
-				dsn = postgres(t)
+				dsn, _ = target.Postgres(t) // none: the embedded store
 			}
 			for i := range *runs {
 				p, tr := again(t, cause, dsn, i)
