@@ -97,7 +97,7 @@ type Recording struct {
 }
 
 // Record samples the process until ctx ends or the process is gone, whichever comes first; both
-// are a normal end. Errors wrap ErrNoProcess, ErrNotGo, fs.ErrPermission (a right is missing; the
+// are a normal end. When the process executes another Go program, the recording goes on with that. Errors wrap ErrNoProcess, ErrNotGo, fs.ErrPermission (a right is missing; the
 // text names it) or errors.ErrUnsupported (the kernel or platform lacks something).
 //
 // When the error comes after the first sample, the recording is returned with it.
@@ -105,17 +105,14 @@ func Record(ctx context.Context, pid int, o Options) (*Recording, error) {
 	if len(o.Calls) > 0 && !o.Keep.Timeline {
 		return nil, errCalls
 	}
-	r, err := open(ctx, pid, o)
-	if err != nil {
+	o.Every = 0
+	var parts []*Recording
+	err := follow(ctx, pid, o, func(rec *Recording) error { parts = append(parts, rec); return nil })
+	if len(parts) == 0 {
 		return nil, err
 	}
-	defer r.leave()
-	var one *Recording
-	err = r.stream(ctx, 0, func(rec *Recording) error { one = rec; return nil })
-	if one != nil {
-		r.addCalls(one.Profile)
-	}
-	return one, err
+	rec, werr := whole(parts)
+	return rec, errors.Join(err, werr)
 }
 
 // recording is a recording under way.

@@ -39,21 +39,16 @@ const defaultEvery = time.Second
 // and its Summary counts what happened in it. emit owns the recording; an error of it ends the
 // stream and is returned. The last slice is as long as was left.
 //
-// Errors are those of Record. GoroutinesSeen of a slice counts those that it has a sample of.
+// When the process executes another Go program, a slice ends there, and the next begins when that one has been
+// read. Errors are those of Record. GoroutinesSeen of a slice counts those that it has a sample of.
 func Stream(ctx context.Context, pid int, o Options, emit func(*Recording) error) error {
 	if len(o.Calls) > 0 {
 		return errCalls
 	}
-	r, err := open(ctx, pid, o)
-	if err != nil {
-		return err
+	if o.Every <= 0 {
+		o.Every = defaultEvery
 	}
-	defer r.leave()
-	every := o.Every
-	if every <= 0 {
-		every = defaultEvery
-	}
-	return r.stream(ctx, every, emit)
+	return follow(ctx, pid, o, emit)
 }
 
 // told is what earlier slices have told of the numbers that the sources count from their beginning.
@@ -156,7 +151,7 @@ func (s *slicer) last(ctx context.Context, err error) error {
 func ending(ctx context.Context, p *proc.Process, err error) string {
 	switch {
 	case execed(err):
-		return "the target executed another program"
+		return endExec
 	case err != nil:
 		return err.Error()
 	case !p.Alive():

@@ -79,7 +79,11 @@ func (r *recording) sources(ctx context.Context) error {
 	}
 	var wg sync.WaitGroup
 	for i, s := range both {
-		wg.Go(func() { errs[i] = s.Run(ctx, r.add) })
+		wg.Go(func() {
+			if errs[i] = s.Run(ctx, r.add); execed(errs[i]) {
+				cancel() // the same addresses may hold something in the next program, too
+			}
+		})
 	}
 	if r.calls != nil {
 		wg.Go(func() { r.runCalls(ctx) })

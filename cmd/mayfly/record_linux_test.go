@@ -145,24 +145,6 @@ func (s *session) recording() {
 	}
 }
 
-// A target that executes another program ends the recording; what came before is kept.
-func TestRecordExec(t *testing.T) {
-	target.Need(t, bpf.Probe())
-	spin := target.Compile(t, "spin", target.Build{})
-	x := target.Start(t, target.Compile(t, "execs", target.Build{}), "-after", "2s", "--", spin, "-d", "5s")
-	s := start(t, nil, "record", "-d", "60s", "-p", pid(x))
-	if code := s.wait(); code != 0 {
-		t.Fatalf("exit code %d: %s", code, s.stderr.String())
-	}
-	p := s.profile("mayfly.pb.gz")
-	if !hasFunction(p, "main.burn") || hasFunction(p, "main.(*worker).descend") {
-		t.Errorf("the profile is not that of the first program")
-	}
-	if !strings.Contains(s.stderr.String(), "executed another program") {
-		t.Errorf("stderr %q", s.stderr.String())
-	}
-}
-
 // What is replaced on disk is still what runs.
 func TestRecordReplacedBinary(t *testing.T) {
 	target.Need(t, bpf.Probe())

@@ -318,6 +318,7 @@ func (s *OnCPU) sample(ctx context.Context, emit func(*sample.Sample)) error {
 		}
 		s.shuffle()
 		s.follow()
+		execed := s.execed()
 		s.readClock()
 		select {
 		case <-s.target.Exited():
@@ -329,7 +330,7 @@ func (s *OnCPU) sample(ctx context.Context, emit func(*sample.Sample)) error {
 		case flush = <-s.flushes:
 		default:
 		}
-		if flush == nil && !s.batch.full() && time.Now().Before(next) {
+		if flush == nil && !execed && !s.batch.full() && time.Now().Before(next) {
 			continue
 		}
 		next = time.Now().Add(weighEvery)
@@ -340,7 +341,7 @@ func (s *OnCPU) sample(ctx context.Context, emit func(*sample.Sample)) error {
 		if flush != nil {
 			close(flush)
 		}
-		if s.execed() {
+		if execed {
 			return fmt.Errorf("process %d: %w", s.target.PID(), ErrExec)
 		}
 	}
@@ -386,20 +387,6 @@ func (s *OnCPU) take(raw []byte) error {
 	return nil
 }
 
-// readClock keeps the last reading: a process that is gone has no clock.
-func (s *OnCPU) readClock() {
-	used, err := s.clock.Used()
-	if s.clockRead = err == nil; !s.clockRead {
-		return
-	}
-	if s.options.OnExec && s.options.Held != nil && s.stats.Rusage == 0 && used > 0 {
-		s.held = s.options.Held(s.held[:0])
-		s.accounts.read(s.held)
-		s.theft.held = s.accounts.held - int64(used) // what threads had before the execve was not stolen
-	}
-	s.stats.Rusage = used
-}
-
 func (s *OnCPU) counter(k oncpuCounters) (n uint64) {
 	var perCPU []uint64
 	if s.objects.Counts.Lookup(uint32(k), &perCPU) != nil {
@@ -409,14 +396,4 @@ func (s *OnCPU) counter(k oncpuCounters) (n uint64) {
 		n += v
 	}
 	return n
-}
-
-// execed says whether the target has executed another program: the one that a held command was
-// to execute does not count.
-func (s *OnCPU) execed() bool {
-	var armed, execs uint32
-	if s.objects.Armed.Get(&armed) != nil || s.objects.Execs.Get(&execs) != nil {
-		return false
-	}
-	return execs > 0 && armed == 0
 }

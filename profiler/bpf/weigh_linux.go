@@ -85,7 +85,9 @@ func (s *OnCPU) used(samples int64) int64 {
 	delta := time.Duration(samples) * s.rhythm.mean(s.period())
 	s.rhythm.reset()
 	s.stats.Counted += delta
-	if s.clockRead {
+	if s.execed() {
+		s.stats.Rusage = s.shared + delta
+	} else if s.clockRead {
 		delta = max(s.stats.Rusage-s.shared, 0)
 	}
 	s.shared += delta
@@ -121,4 +123,31 @@ func (s *OnCPU) emitLost(emit func(*sample.Sample), n, each int64) {
 	}
 	s.stats.Lost += n
 	emit(&sample.Sample{Time: monotonic(), State: sample.Running, Loss: sample.Lost, Count: n, Weight: n * each})
+}
+
+// readClock keeps the last reading: a process that is gone has no clock.
+func (s *OnCPU) readClock() {
+	if s.clockRead = false; s.execed() {
+		return // it counts for another program by now
+	}
+	used, err := s.clock.Used()
+	if s.clockRead = err == nil; !s.clockRead {
+		return
+	}
+	if s.options.OnExec && s.options.Held != nil && s.stats.Rusage == 0 && used > 0 {
+		s.held = s.options.Held(s.held[:0])
+		s.accounts.read(s.held)
+		s.theft.held = s.accounts.held - int64(used) // what threads had before the execve was not stolen
+	}
+	s.stats.Rusage = used
+}
+
+// execed says whether the target has executed another program: the one that a held command was
+// to execute does not count.
+func (s *OnCPU) execed() bool {
+	var armed, execs uint32
+	if s.objects.Armed.Get(&armed) != nil || s.objects.Execs.Get(&execs) != nil {
+		return false
+	}
+	return execs > 0 && armed == 0
 }

@@ -1,6 +1,10 @@
 package perf
 
-import "github.com/mayfly-profiler/mayfly/profiler/sample"
+import (
+	"slices"
+
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
+)
 
 const (
 	batchSamples = 8192
@@ -23,6 +27,11 @@ func (b *batch) add(s sample.Sample, e *event) {
 	b.words = append(append(b.words, e.kernel...), e.user...)
 	s.Kernel, s.User = b.words[k:u:u], b.words[u:len(b.words):len(b.words)]
 	b.samples = append(b.samples, s)
+}
+
+// end drops what was taken after a time: samples of another program.
+func (b *batch) end(at int64) {
+	b.samples = slices.DeleteFunc(b.samples, func(s sample.Sample) bool { return s.Time > at })
 }
 
 // share divides cpu ns among the samples and the lost ones: n parts of each ns, the remainder of the

@@ -133,7 +133,7 @@ func attributes(o Options, userOnly bool) unix.PerfEventAttr {
 		Sample_stack_user: stackBytes,
 		Wakeup:            1, // what is behind a sample has to be read at once
 		Clockid:           unix.CLOCK_MONOTONIC,
-		Bits:              unix.PerfBitDisabled | unix.PerfBitInherit | unix.PerfBitExcludeHv | unix.PerfBitUseClockID | unix.PerfBitComm | unix.PerfBitCommExec,
+		Bits:              unix.PerfBitDisabled | unix.PerfBitInherit | unix.PerfBitExcludeHv | unix.PerfBitUseClockID | unix.PerfBitComm | unix.PerfBitCommExec | unix.PerfBitSampleIDAll,
 	}
 	if userOnly {
 		attr.Bits |= unix.PerfBitExcludeKernel | unix.PerfBitExcludeCallchainKernel

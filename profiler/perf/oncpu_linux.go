@@ -36,6 +36,7 @@ type OnCPU struct {
 	clock   *proc.Clock   // the target's CPU time since the start
 	shared  time.Duration // CPU time that was divided among samples
 	execs   int
+	execAt  int64 // when another program was executed, CLOCK_MONOTONIC in ns; 0: not yet
 	started bool
 }
 
@@ -168,7 +169,7 @@ func (s *OnCPU) sample(ctx context.Context, emit func(*sample.Sample)) error {
 		case flush = <-s.flushes:
 		default:
 		}
-		if flush == nil && !s.batch.full() && time.Now().Before(next) {
+		if flush == nil && s.execAt == 0 && !s.batch.full() && time.Now().Before(next) {
 			continue
 		}
 		next = time.Now().Add(weighEvery)
@@ -176,7 +177,7 @@ func (s *OnCPU) sample(ctx context.Context, emit func(*sample.Sample)) error {
 		if flush != nil {
 			close(flush)
 		}
-		if s.execed() {
+		if s.execAt > 0 {
 			return fmt.Errorf("process %d: %w", s.target.PID(), ErrExec)
 		}
 	}
@@ -229,7 +230,7 @@ func (s *OnCPU) take(h header, body []byte) error {
 		s.batch.lost += int64(n)
 	case typeComm:
 		if h.misc&miscCommExec != 0 {
-			s.execs++
+			s.exec(parseTime(body))
 		}
 	}
 	return nil
@@ -268,10 +269,15 @@ const maxStack = 127
 // weigh divides the CPU time that the target used since the last call among the samples held, and
 // emits them.
 func (s *OnCPU) weigh(emit func(*sample.Sample)) {
+	if s.execAt > 0 {
+		s.batch.end(s.execAt)
+	}
 	period := int64(1e9 / s.options.Rate)
 	counted := (int64(len(s.batch.samples)) + s.batch.lost) * period
 	used := counted
-	if rusage, err := s.clock.Used(); err == nil {
+	if s.execAt > 0 { // the clock counts for another program by now
+		s.stats.Rusage = s.shared + time.Duration(counted)
+	} else if rusage, err := s.clock.Used(); err == nil {
 		s.stats.Rusage = rusage
 		used = max(int64(s.stats.Rusage-s.shared), 0)
 	}
@@ -302,13 +308,13 @@ func (s *OnCPU) weigh(emit func(*sample.Sample)) {
 	s.told.Store(&st)
 }
 
-// execed says whether the target has executed another program: the one that a held command was
-// to execute does not count.
-func (s *OnCPU) execed() bool {
-	if s.options.OnExec {
-		return s.execs > 1
+// exec notes that the target has executed a program: the one that a held command was to execute does not
+// count.
+func (s *OnCPU) exec(at int64) {
+	s.execs++
+	if s.execAt == 0 && (s.execs > 1 || !s.options.OnExec) {
+		s.execAt = max(at, 1)
 	}
-	return s.execs > 0
 }
 
 func monotonic() int64 {

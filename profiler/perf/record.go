@@ -54,6 +54,15 @@ func parseLost(body []byte) (uint64, error) {
 	return n, w.err()
 }
 
+// parseTime returns when something happened that is no sample: the last of the words that follow each
+// record (PERF_SAMPLE_TID, PERF_SAMPLE_TIME with sample_id_all).
+func parseTime(body []byte) int64 {
+	if len(body) < 16 {
+		return 0
+	}
+	return int64(binary.LittleEndian.Uint64(body[len(body)-8:]))
+}
+
 // regs are the registers that are asked for, in the order of their numbers.
 type regs struct{ bp, lr, sp, pc, g uint64 }
 

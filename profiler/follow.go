@@ -1,0 +1,104 @@
+package profiler
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// A process that executes another program stays the same process: servers do it to drop privileges, to
+// upgrade themselves, or to begin under a wrapper. Everything that is known of its memory is wrong from then on:
+// mappings, layout, tables. So a recording of it is one recording for each program, one behind the other; what
+// comes between, until the next program has been read, is not seen, and told in CPU time.
+
+// endExec is the Summary's End of the last slice of a program.
+const endExec = "the target executed another program"
+
+// follow streams a process, program after program. After the last, or when the next one cannot be
+// recorded, it returns nil.
+func follow(ctx context.Context, pid int, o Options, emit func(*Recording) error) error {
+	r, err := open(ctx, pid, o)
+	for err == nil {
+		var last *Recording // of this program
+		err = r.stream(ctx, o.Every, func(rec *Recording) error {
+			r.addCalls(rec.Profile)
+			if rec.Summary.End == endExec {
+				last = rec
+				return nil
+			}
+			return emit(rec)
+		})
+		used, _ := r.target.CPU()
+		r.leave()
+		if last == nil || err != nil {
+			return err
+		}
+		o.Pending, o.Started = nil, nil
+		var next error
+		if r, next = open(ctx, pid, o); next != nil {
+			last.Summary.End = endOf(next)
+			last.Profile.Comments = last.Summary.Comments()
+			return emit(last)
+		}
+		if err = emit(last); err != nil {
+			r.leave()
+			return err
+		}
+		r.tellGap(used)
+	}
+	return err
+}
+
+// endOf says why a recording ends with an execve.
+func endOf(next error) string {
+	if errors.Is(next, ErrNoProcess) || errors.Is(next, context.Canceled) {
+		return endExec + ", and that ended"
+	}
+	return endExec + ": " + next.Error()
+}
+
+// tellGap says what was not seen since the clock showed used.
+func (r *recording) tellGap(used time.Duration) {
+	now, err := r.target.CPU()
+	if err != nil || now <= used {
+		return
+	}
+	r.deny(fmt.Sprintf("the first %s of CPU time of another program that the target executed", (now - used).Round(100*time.Microsecond)))
+}
+
+// whole is one recording of all programs, in their order.
+func whole(parts []*Recording) (*Recording, error) {
+	if len(parts) == 1 {
+		return parts[0], nil
+	}
+	main := slices.MaxFunc(parts, func(a, b *Recording) int { return cmp.Compare(len(a.Profile.Sample), len(b.Profile.Sample)) })
+	var in []kept
+	var without int64 // CPU time of parts with other columns: states of goroutines could not be read
+	for _, rec := range parts {
+		if len(rec.Profile.SampleType) != len(main.Profile.SampleType) {
+			without += rec.Summary.CPURusage
+			continue
+		}
+		k, err := keep(rec)
+		if err != nil {
+			return main, err
+		}
+		in = append(in, k)
+	}
+	p, err := joined(in)
+	if err != nil {
+		return main, err
+	}
+	all := &Recording{Profile: p, Summary: mergeSummaries(in), begin: in[0].start}
+	all.Summary.End = parts[len(parts)-1].Summary.End
+	if without > 0 {
+		all.Summary.Denied = append(all.Summary.Denied, fmt.Sprintf("%s of CPU time of another program in the same process, of which the goroutine table could not be read",
+			time.Duration(without).Round(100*time.Microsecond)))
+	}
+	p.TimeNanos, p.DurationNanos = in[0].start.UnixNano(), in[len(in)-1].end.Sub(in[0].start).Nanoseconds()
+	p.Comments = all.Summary.Comments()
+	return all, nil
+}
