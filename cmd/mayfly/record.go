@@ -227,6 +227,9 @@ func recordProcess(ctx context.Context, e *env, f *recordFlags, pid int, pending
 	o.Progress = func(n int64, cpu time.Duration) {
 		line.show("recording %d: %s, %d samples, %s CPU", pid, elapsed(start, f.duration), n, cpu.Round(10*time.Millisecond))
 	}
+	if len(o.Calls) > 0 {
+		defer unstoppable(e)()
+	}
 	return profiler.Record(ctx, pid, o)
 }
 
