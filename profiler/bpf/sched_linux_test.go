@@ -201,3 +201,21 @@ func BenchmarkSchedTimes(b *testing.B) {
 		s.Times(uint32(tids[0]))
 	}
 }
+
+func BenchmarkSchedHeld(b *testing.B) {
+	x := target.Start(b, target.Compile(b, "threads", target.Build{}))
+	p, err := proc.Open(x.PID)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer p.Close()
+	s, err := OpenSched(p)
+	target.Need(b, err)
+	defer s.Close()
+	time.Sleep(500 * time.Millisecond)
+	var held []Held
+	for b.Loop() {
+		held = s.Held(held[:0])
+	}
+	b.ReportMetric(float64(len(held)), "threads")
+}
