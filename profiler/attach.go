@@ -1,6 +1,7 @@
 package profiler
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -14,8 +15,13 @@ import (
 // attach opens everything that needs the target, in the order of what is likeliest to be refused. What can
 // be done before a program that is to be started has begun is done before: it may be over in some
 // milliseconds, and its mappings with it.
-func (r *recording) attach() error {
+func (r *recording) attach(ctx context.Context) error {
 	layout, err := r.layout()
+	if errors.Is(err, ErrNotGo) && r.options.Pending != nil {
+		if err = r.await(ctx); err == nil {
+			layout, err = r.layout()
+		}
+	}
 	if err != nil {
 		return err
 	}

@@ -150,7 +150,7 @@ func open(ctx context.Context, pid int, o Options) (*recording, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.enter(ctx, r.attach); err != nil {
+	if err := r.enter(ctx, func() error { return r.attach(ctx) }); err != nil {
 		r.leave()
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -57,4 +58,37 @@ func TestRecordExecsForeign(t *testing.T) {
 	if got := s.stderr.String(); !strings.Contains(got, "executed another program: ") || !strings.Contains(got, "not a Go") {
 		t.Errorf("stderr %q", got)
 	}
+}
+
+// A command that is no Go program may become one, by execve or by loading it.
+func TestRecordBecomesGo(t *testing.T) {
+	target.Need(t, bpf.Probe())
+	spin := target.Compile(t, "spin", target.Build{PIE: true, Strip: true})
+	for _, command := range [][]string{{"env", "A=1"}, {"/lib64/ld-linux-x86-64.so.2"}} {
+		if _, err := exec.LookPath(command[0]); err != nil {
+			continue // another loader
+		}
+		s := start(t, nil, append(append([]string{"record", "-o", "x.pb.gz", "--"}, command...), spin, "-n", "1", "-d", "3s")...)
+		if code := s.wait(); code != 0 {
+			t.Fatalf("%s: exit code %d: %s", command, code, s.stderr.String())
+		}
+		p := s.profile("x.pb.gz")
+		labelled, all := int64(0), int64(0)
+		for _, sm := range p.Sample {
+			if strings.Contains(names(sm), "main.(*worker).descend") {
+				all += sm.Value[0]
+				if len(sm.Label["job"]) > 0 {
+					labelled += sm.Value[0]
+				}
+			}
+		}
+		if all < 20 || labelled < all*9/10 || !strings.Contains(s.stderr.String(), "in which it has become a Go program") {
+			t.Errorf("%s: %d of %d samples labelled: %s", command, labelled, all, s.stderr.String())
+		}
+	}
+	s := start(t, nil, "record", "--", "sh", "-c", "true")
+	if code := s.wait(); code != 1 {
+		t.Errorf("exit code %d", code)
+	}
+	s.oneLineOf("not a Go program, nor has it become one")
 }

@@ -85,10 +85,10 @@ func (s *OnCPU) used(samples int64) int64 {
 	delta := time.Duration(samples) * s.rhythm.mean(s.period())
 	s.rhythm.reset()
 	s.stats.Counted += delta
-	if s.execed() {
-		s.stats.Rusage = s.shared + delta
-	} else if s.clockRead {
+	if s.clockRead {
 		delta = max(s.stats.Rusage-s.shared, 0)
+	} else {
+		s.stats.Rusage = s.shared + delta
 	}
 	s.shared += delta
 	return int64(delta)

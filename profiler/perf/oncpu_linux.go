@@ -275,11 +275,11 @@ func (s *OnCPU) weigh(emit func(*sample.Sample)) {
 	period := int64(1e9 / s.options.Rate)
 	counted := (int64(len(s.batch.samples)) + s.batch.lost) * period
 	used := counted
-	if s.execAt > 0 { // the clock counts for another program by now
-		s.stats.Rusage = s.shared + time.Duration(counted)
-	} else if rusage, err := s.clock.Used(); err == nil {
+	if rusage, err := s.clock.Used(); err == nil && s.execAt == 0 { // else it counts for another program by now
+		used = max(int64(rusage-s.shared), 0)
 		s.stats.Rusage = rusage
-		used = max(int64(s.stats.Rusage-s.shared), 0)
+	} else {
+		s.stats.Rusage = s.shared + time.Duration(counted)
 	}
 	s.shared += time.Duration(used)
 	if !s.events.userOnly {
