@@ -2,7 +2,7 @@
 
 package bpf
 
-import "github.com/mayfly-profiler/mayfly/profiler/sample"
+import "github.com/mayfly-profiler/mayfly/internal/goruntime"
 
 const (
 	batchRecords = 4096
@@ -13,10 +13,10 @@ const (
 // sample's weight is only known after the fact.
 type batch struct {
 	bytes []byte
-	ends  []int                  // end of record i in bytes
-	tids  []uint32               // thread of record i
-	whole map[int][]sample.Label // label sets that were completed, by record
-	carry int64                  // ns of CPU time that no sample has stood for so far
+	ends  []int                       // end of record i in bytes
+	tids  []uint32                    // thread of record i
+	whole map[int]*goruntime.LabelSet // label sets that were completed, by record
+	carry int64                       // ns of CPU time that no sample has stood for so far
 }
 
 func (b *batch) len() int { return len(b.ends) }
@@ -37,9 +37,9 @@ func (b *batch) record(i int) []byte {
 	return b.bytes[from:b.ends[i]:b.ends[i]]
 }
 
-func (b *batch) complete(i int, set []sample.Label) {
+func (b *batch) complete(i int, set *goruntime.LabelSet) {
 	if b.whole == nil {
-		b.whole = make(map[int][]sample.Label)
+		b.whole = make(map[int]*goruntime.LabelSet)
 	}
 	b.whole[i] = set
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/mayfly-profiler/mayfly/internal/goruntime"
-	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
 // A label set that the program could not copy is often one on a page that is not there, and reading that may
@@ -25,15 +24,16 @@ type completer struct {
 }
 
 type completed struct {
-	set []sample.Label
+	set *goruntime.LabelSet
 	ok  bool
 }
 
 func newCompleter(mem io.ReaderAt, l *goruntime.Layout) *completer {
 	c := &completer{asks: make(chan header), answers: make(chan completed, 1), timer: time.NewTimer(0)}
 	go func() {
+		sets := goruntime.NewLabelSets() // goroutines often share a large one
 		for h := range c.asks {
-			set, ok := completeLabels(mem, l, &h)
+			set, ok := completeLabels(mem, l, &h, sets)
 			c.answers <- completed{set, ok}
 		}
 	}()
@@ -41,7 +41,7 @@ func newCompleter(mem io.ReaderAt, l *goruntime.Layout) *completer {
 }
 
 // complete returns the label set of a sample, false if it cannot be had.
-func (c *completer) complete(h *header) ([]sample.Label, bool) {
+func (c *completer) complete(h *header) (*goruntime.LabelSet, bool) {
 	if c.blocked {
 		select {
 		case <-c.answers: // of a sample that is gone

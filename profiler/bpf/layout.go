@@ -6,7 +6,6 @@ import (
 	"io"
 
 	"github.com/mayfly-profiler/mayfly/internal/goruntime"
-	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
 // Values of struct layout in oncpu.bpf.c.
@@ -49,11 +48,11 @@ func targetLayout(l *goruntime.Layout) oncpuLayout {
 // completeLabels reads a label set from the target's memory: one that was too large for the
 // program's buffer, or that lay on a page which was not in memory. The set is the record's only if
 // the goroutine is still the same and still has it, before and after it was read.
-func completeLabels(mem io.ReaderAt, l *goruntime.Layout, h *header) ([]sample.Label, bool) {
+func completeLabels(mem io.ReaderAt, l *goruntime.Layout, h *header, sets *goruntime.LabelSets) (*goruntime.LabelSet, bool) {
 	if l == nil || h.Curg == 0 || h.Labels == 0 || !sameSet(mem, l, h) {
 		return nil, false
 	}
-	set, err := goruntime.ReadLabels(mem, l, h.Labels)
+	set, err := sets.Read(mem, l, h.Labels)
 	if err != nil || !sameSet(mem, l, h) {
 		return nil, false
 	}

@@ -340,13 +340,15 @@ static int slice_label(u32 i, struct loop *l)
 static __noinline int slice_labels(struct scratch *s, u64 set)
 {
 	struct loop l = { s };
-	u64 list[2], n;
+	u64 list[3], n; // pointer, length, capacity
 
 	if (!s)
 		return -1;
 	if (bpf_probe_read_user(list, sizeof(list), (void *)set))
 		return -1;
 	n = list[1];
+	if (n > list[2]) // no slice: somebody keeps something else in g.labels
+		return 0;
 	if (n > MAX_LABELS) {
 		s->r.flags |= LABELS_PARTIAL;
 		n = MAX_LABELS;
@@ -412,7 +414,11 @@ static __noinline int map_labels(struct scratch *s, u64 set)
 
 	if (!s)
 		return -1;
-	if (READ(hmap, set) || !hmap || bpf_probe_read_user(h, sizeof(h), (void *)hmap))
+	if (READ(hmap, set))
+		return -1;
+	if (!hmap) // a nil map, which goroutine-local stores have
+		return 0;
+	if (bpf_probe_read_user(h, sizeof(h), (void *)hmap))
 		return -1;
 	logn = (h[1] >> 8) & 0xff;
 	if (!h[0])

@@ -103,7 +103,7 @@ func (s *OnCPU) emitBatch(emit func(*sample.Sample)) error {
 		sm.Count, sm.Weight = 1, s.weights[i]
 		sm.Stolen = int64(float64(sm.Weight) * s.robbed)
 		if set, ok := s.batch.whole[i]; ok {
-			sm.Labels, sm.LabelsTruncated = set, false
+			sm.Labels, sm.LabelsTruncated = set.Labels, set.Truncated
 		}
 		if sm.LabelsTruncated && len(sm.Labels) == 0 {
 			sm.LabelsTruncated, sm.LabelsLost = false, true
