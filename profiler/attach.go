@@ -71,8 +71,10 @@ func (r *recording) release() (err error) {
 			return errors.Join(err, o.Ahead.Close())
 		}
 	}
-	r.symbols, err = symbolize.New(r.target, o)
-	return err
+	if r.symbols, err = symbolize.New(r.target, o); err != nil {
+		return err
+	}
+	return r.know()
 }
 
 // begin starts the on-CPU source and then the program.

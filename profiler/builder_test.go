@@ -109,6 +109,10 @@ func TestStacks(t *testing.T) {
 	leaf := func(w0, w1, sp, bp uint64) sample.Leaf {
 		return sample.Leaf{SP: sp, BP: bp, Words: [2]uint64{w0, w1}, Valid: true}
 	}
+	// rest is the stack from 0x7000 on: n words that are nothing, then these.
+	rest := func(from int, resumed uint64, n int, words ...uint64) sample.Rest {
+		return sample.Rest{From: from, Resumed: resumed, Words: sample.Words{At: 0x7000, Words: append(make([]uint64, n), words...)}}
+	}
 	for _, tt := range []struct {
 		name string
 		s    sample.Sample
@@ -117,6 +121,25 @@ func TestStacks(t *testing.T) {
 		{"frame set up", sample.Sample{Goid: 1, User: []uint64{at("main.work", 0x20), at("main.main", 0x30), root}}, "main.work < main.main"},
 		{"has not run yet", sample.Sample{Goid: 1, User: []uint64{at("runtime.schedule", 0x20), at("runtime.mcall", 0x10)},
 			Curg: []uint64{at("main.work", 0)}, CurgLeaf: leaf(root, 0, 0x7000, 0)}, "runtime.schedule < runtime.mcall < main.work"},
+		{"data in the frame pointer", sample.Sample{Goid: 1, User: []uint64{at("main.work", 0x20), 0xdeadbeef}, Leaf: leaf(0, 0, 0x7000, 0x1234)},
+			"main.work < [truncated]"},
+		{"no return address", sample.Sample{Goid: 1, User: []uint64{at("main.work", 0x20), 1 << 63}, Leaf: leaf(0, 0, 0x7000, 0x7018)},
+			"main.work < [truncated]"},
+		{"unwound", sample.Sample{Goid: 1, User: []uint64{at("main.work", 0x20)}, Leaf: leaf(0, 0, 0x7000, 0xdeadbeef),
+			Rest: rest(1, 0, 0x20/8, at("main.main", 0x10), 1, 0, root)}, "main.work < main.main"},
+		{"unwound from a caller", sample.Sample{Goid: 1, User: []uint64{at("main.work", 0x20), at("main.main", 0x10)}, Leaf: leaf(0, 0, 0x6000, 0x6018),
+			Rest: rest(2, 0, 0x10/8, root)}, "main.work < main.main"},
+		{"unwound to where the chain goes on", sample.Sample{Goid: 1, User: []uint64{at("main.work", 0x20), at("main.main", 0x30), root},
+			Leaf: leaf(0, 0, 0x7000, 0xdeadbeef), Rest: rest(1, 0x7018, 0x20/8, at("main.main", 0x30))}, "main.work < main.main"},
+		{"the chain is another one", sample.Sample{Goid: 1, User: []uint64{at("main.work", 0x20), at("runtime.gopark", 0x30), root},
+			Leaf: leaf(0, 0, 0x7000, 0xdeadbeef), Rest: rest(1, 0x7010, 0x20/8, at("main.main", 0x10), 1, 0, root)}, "main.work < main.main"},
+		{"a digest is no caller", sample.Sample{Goid: 1, User: []uint64{at("main.work", 0x20)},
+			Leaf: leaf(0, 0, 0x7000, 0xdeadbeef), Rest: rest(1, 0, 0x20/8, 0xfeedface)}, "main.work < [truncated]"},
+		{"deep", sample.Sample{Goid: 1, Loss: sample.Truncated, User: []uint64{at("main.work", 0x20), at("main.work", 0x20)},
+			Top: sample.Words{At: 0x8000, Words: []uint64{7, 0x8018, at("main.work", 0x8), 0x8028, at("main.main", 0x8), 0, root}}},
+			"main.work < main.work < [truncated] < main.work < main.main"},
+		{"before the switch", sample.Sample{Goid: 1, User: []uint64{at("runtime.morestack.abi0", 0), root},
+			Leaf: leaf(at("main.work", 0x20), 0, 0x7000, 0x7100)}, "runtime.morestack.abi0 < main.work"},
 		{"frameless leaf", sample.Sample{Goid: 1, User: []uint64{at("runtime.memmove", 0), at("main.main", 0x30), root},
 			Leaf: leaf(at("main.work", 0x25), 0, 0x7000, 0x7100)}, "runtime.memmove < main.work < main.main"},
 		{"rbp pushed", sample.Sample{Goid: 1, User: []uint64{at("runtime.memmove", 8), at("main.main", 0x30), root},

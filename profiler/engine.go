@@ -133,6 +133,30 @@ func (r *recording) attachBPF(l *goruntime.Layout) error {
 	return nil
 }
 
+// know tells the source what of the target's code it has to know to follow stacks.
+func (r *recording) know() error {
+	s, ok := r.source.(bpfSource)
+	bin, bias := r.symbols.Main()
+	if !ok || bin == nil {
+		return nil
+	}
+	var c bpf.Text
+	lo, hi := bin.Text()
+	c.All = [2]uint64{lo + bias, hi + bias}
+	for name, r := range bin.Funcs() {
+		switch name {
+		case "runtime.sigtramp", "runtime.sigtramp.abi0":
+			c.Sigtramp = [2]uint64{r[0] + bias, r[1] + bias}
+		case "runtime.cgocallback", "runtime.cgocallback.abi0":
+			c.Cgocallback = [2]uint64{r[0] + bias, r[1] + bias}
+		}
+	}
+	for f, delta := range bin.Framed() {
+		c.Framed = append(c.Framed, bpf.Framed{From: f[0] + bias, To: f[1] + bias, Delta: uint32(delta)})
+	}
+	return s.Know(c)
+}
+
 func (r *recording) attachPerf(l *goruntime.Layout) error {
 	s, err := perf.Open(r.target, perf.Options{Rate: r.rate, Layout: l, OnExec: r.options.Pending != nil})
 	if err != nil {

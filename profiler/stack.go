@@ -59,6 +59,7 @@ const (
 	signal           // what lies below was interrupted, not calling
 	duff
 	benchmarker // calls a benchmark
+	systemstack // goes on on the system stack, for the same goroutine
 )
 
 var roles = map[string]role{
@@ -70,7 +71,9 @@ var roles = map[string]role{
 	"runtime.asmcgocall": asmcgocall, "runtime.asmcgocall.abi0": asmcgocall,
 	"runtime.cgocallback": cgocallback, "runtime.cgocallback.abi0": cgocallback, "crosscall2": cgocallback, "crosscall2.abi0": cgocallback,
 	"runtime.systemstack_switch": switchStub, "runtime.systemstack_switch.abi0": switchStub,
+	"runtime.sigtramp": signal, "runtime.sigtramp.abi0": signal,
 	"runtime.sigpanic": signal, "runtime.sigpanic0": signal, "runtime.asyncPreempt": signal, "runtime.asyncPreempt.abi0": signal,
+	"runtime.systemstack": systemstack, "runtime.systemstack.abi0": systemstack,
 	"runtime.duffzero": duff, "runtime.duffcopy": duff, "runtime.duffzero.abi0": duff, "runtime.duffcopy.abi0": duff,
 }
 
@@ -80,7 +83,7 @@ const (
 	frameScheduler = "[scheduler]" // a thread that works for no goroutine
 	frameThread    = "[thread]"    // a thread without Go code: before the runtime is up, or one of C's
 	frameLost      = "[lost]"      // samples that were taken but not delivered
-	frameTruncated = "[truncated]" // the stack is deeper than what was read
+	frameTruncated = "[truncated]" // the stack is deeper than what was read, or what comes next is no return address
 	frameRunning   = "[running]"   // on a CPU, seen by the goroutine table, which cannot see where
 	frameUnwalked  = "[unwalked]"  // no stack could be read
 	frameKernel    = "[kernel]"    // CPU time in the kernel, which it keeps to itself
@@ -108,13 +111,16 @@ func (b *Builder) walk(dst []*site, s *sample.Sample) []*site {
 		dst = append(dst, b.special(frameC))
 	case end == rootless && s.Loss == sample.Truncated:
 		dst = append(dst, b.special(frameTruncated))
+		dst, end = b.top(dst, &s.Top)
+	case end == broken:
+		dst = append(dst, b.special(frameTruncated))
 	case end == unscheduled:
 		dst = append(dst, b.special(frameScheduler))
 	case end == native:
 		dst = append(dst, b.special(frameThread))
 	}
 	b.remember(dst[kernel:], s)
-	if s.Goid != 0 && end == rootless && s.Loss != sample.Truncated {
+	if s.Goid != 0 && (end == rootless || end == broken) {
 		b.tally.Unrooted++
 	} else if s.Goid != 0 {
 		b.tally.Rooted++
@@ -167,6 +173,7 @@ const (
 	inC                    // in the C code that called Go
 	unscheduled            // at a stack switch, with no goroutine behind it
 	native                 // in C code, with no goroutine behind it
+	broken                 // at a word that is no return address
 )
 
 // user appends the user stack and says how it ended.
@@ -181,19 +188,26 @@ func (b *Builder) user(dst []*site, s *sample.Sample) ([]*site, end) {
 	if leaf.inC() && s.Goid == 0 {
 		return b.thread(dst, leaf, s.User[1:])
 	}
-	dst, e := b.segment(dst, leaf, s.User[1:], &s.Leaf)
-	if e != unscheduled || len(s.Curg) == 0 {
+	from := len(dst)
+	dst, e := b.segment(dst, chain{leaf: leaf, returns: s.User[1:], words: &s.Leaf, own: s.Goid != 0 && len(s.Curg) == 0}.with(&s.Rest, false))
+	if e == rooted || len(s.Curg) == 0 {
 		return dst, e
+	}
+	if e != unscheduled { // the system stack's frames end where it began
+		if i := slices.IndexFunc(dst[from:], func(st *site) bool { return st.role == systemstack }); i >= 0 {
+			dst = dst[:from+i+1]
+		}
 	}
 	return b.saved(dst, s)
 }
 
-// outside says whether a leaf is C code, or the vdso that C called.
+// outside says whether a leaf is C code, or the vdso that C called. C that the Go linker linked (the race
+// detector) is in pclntab, too, but not with its stack.
 func (b *Builder) outside(leaf *site, user []uint64) bool {
 	if leaf.kind == symbolize.VDSO {
 		return len(user) == 1 || b.callSite(user[1]).kind != symbolize.Go
 	}
-	return leaf.inC()
+	return leaf.inC() || leaf.kind == symbolize.Go && !leaf.inGo
 }
 
 // saved appends the stack that a goroutine has in g.sched.
@@ -206,14 +220,18 @@ func (b *Builder) saved(dst []*site, s *sample.Sample) ([]*site, end) {
 		// gosave_systemstack_switch stores this pc, with sp at the return address of the function
 		// that called C (runtime/asm_amd64.s).
 		if ra := s.CurgLeaf.Words[0]; s.CurgLeaf.Valid && b.symbols.InGo(ra-1) {
-			return b.segment(dst, b.callSite(ra), s.Curg[1:], nil)
+			c := chain{leaf: b.callSite(ra), returns: s.Curg[1:]}.with(&s.Rest, true)
+			if c.rest != nil && c.rest.From == 1 {
+				c.sp += 8
+			}
+			return b.segment(dst, c)
 		}
 		if len(s.Curg) == 1 {
 			return dst, rootless
 		}
-		return b.segment(dst, b.callSite(s.Curg[1]), s.Curg[2:], nil)
+		return b.segment(dst, chain{leaf: b.callSite(s.Curg[1]), returns: s.Curg[2:]})
 	}
-	return b.segment(dst, first, s.Curg[1:], &s.CurgLeaf)
+	return b.segment(dst, chain{leaf: first, returns: s.Curg[1:], words: &s.CurgLeaf}.with(&s.Rest, true))
 }
 
 // cgo appends the stack of a thread that is in C code on behalf of a goroutine. C code need not
@@ -228,7 +246,7 @@ func (b *Builder) cgo(dst []*site, leaf *site, s *sample.Sample) ([]*site, end) 
 func (b *Builder) thread(dst []*site, leaf *site, returns []uint64) ([]*site, end) {
 	dst, rest := b.c(append(dst, leaf), returns)
 	if len(rest) > 0 && b.symbols.InGo(rest[0]-1) {
-		return b.segment(dst, b.callSite(rest[0]), rest[1:], nil)
+		return b.segment(dst, chain{leaf: b.callSite(rest[0]), returns: rest[1:]})
 	}
 	return dst, native
 }
@@ -250,46 +268,6 @@ func (st *site) inC() bool {
 	return st.kind == symbolize.C || st.kind == symbolize.Unknown && st.mapping >= 0
 }
 
-// segment appends leaf, its caller if that was lost, and the return addresses, up to the root of
-// the stack.
-func (b *Builder) segment(dst []*site, leaf *site, returns []uint64, l *sample.Leaf) ([]*site, end) {
-	dst = append(dst, leaf)
-	if e, stop := ends(leaf); stop {
-		return drop(dst, leaf), e
-	}
-	if l != nil {
-		if ra, ok := b.lostCaller(leaf, l); ok {
-			b.tally.Repaired++
-			st := b.callSite(ra)
-			dst = append(dst, st)
-			if e, stop := ends(st); stop {
-				return drop(dst, st), e
-			}
-		}
-	}
-	broken := rootless
-	if leaf.role == cgocallback {
-		broken = inC
-	}
-	for _, pc := range returns {
-		st := b.callSite(pc)
-		if dst[len(dst)-1].role == signal {
-			st = b.exactSite(pc)
-		}
-		if broken == inC && st.mapping < 0 {
-			break
-		}
-		dst = append(dst, st)
-		if e, stop := ends(st); stop {
-			return drop(dst, st), e
-		}
-		if st.role == cgocallback {
-			broken = inC
-		}
-	}
-	return dst, broken
-}
-
 // ends says whether a stack ends at st.
 func ends(st *site) (end, bool) {
 	switch st.role {
@@ -307,43 +285,6 @@ func drop(dst []*site, st *site) []*site {
 		return dst[:len(dst)-1]
 	}
 	return dst
-}
-
-// lostCaller returns the return address that the frame-pointer walk skipped, if it did.
-func (b *Builder) lostCaller(leaf *site, l *sample.Leaf) (uint64, bool) {
-	if !leaf.inGo || leaf.role == duff {
-		return 0, false
-	}
-	var ra uint64
-	switch b.arch {
-	case "amd64":
-		ra = lostAMD64(leaf.delta, l)
-	case "arm64":
-		ra = lostARM64(leaf.delta, l)
-	}
-	return ra, ra > 0 && b.symbols.InGo(ra-1)
-}
-
-func lostAMD64(delta int32, l *sample.Leaf) uint64 {
-	switch {
-	case !l.Valid:
-		return 0
-	case delta == 0:
-		return l.Words[0]
-	case delta == 8 && l.BP != l.SP:
-		return l.Words[1]
-	}
-	return 0
-}
-
-func lostARM64(delta int32, l *sample.Leaf) uint64 {
-	switch {
-	case delta == 0:
-		return l.LR
-	case l.Valid && delta > 0 && l.BP != l.SP-8:
-		return l.Words[0]
-	}
-	return 0
 }
 
 // exactSite resolves an address at which execution was interrupted.

@@ -84,6 +84,11 @@ func (b *Binary) Entry(linkPC uint64) bool {
 // it this is only a part of .text.
 func (b *Binary) Text() (lo, hi uint64) { return b.tab.Text() }
 
+// Framed iterates over the functions written in assembly that move the stack pointer, with their link-time
+// ranges and how many bytes the stack pointer lies below its value at the entry in most of their code. Once it has a
+// frame, assembly may use the frame pointer for data.
+func (b *Binary) Framed() iter.Seq2[[2]uint64, int32] { return b.tab.Framed() }
+
 // Func returns the range of the function of that name, padding after its code included. Several
 // functions can have one name (package init functions do); the first is returned. It searches
 // the whole table: for many names use Funcs.

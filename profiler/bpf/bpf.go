@@ -39,6 +39,20 @@ type Options struct {
 	OnExec bool
 }
 
+// Text is where the target's Go code lies, in run-time addresses. See OnCPU.Know.
+type Text struct {
+	All         [2]uint64 // all of it
+	Sigtramp    [2]uint64 // the function that the kernel calls for a signal
+	Cgocallback [2]uint64 // the function by which C calls Go
+	Framed      []Framed  // ascending
+}
+
+// Framed is a function that may use the frame pointer for data once it has a frame.
+type Framed struct {
+	From, To uint64
+	Delta    uint32 // bytes from the stack pointer to the return address, in most of its code
+}
+
 // ErrExec says that the target has executed another program: what was sampled before is sound,
 // sampling has ended.
 var ErrExec = errors.New("the target executed another program")

@@ -34,6 +34,9 @@ struct regs {
 	u64 r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, cs, flags, sp, ss;
 };
 #define USER_MODE(r) ((r)->cs & 3)
+// Where Go calls C on the thread's system stack but stays itself, it keeps its stack pointer here, which C
+// preserves (racecall, asancall and msancall in runtime/*_amd64.s).
+#define GOSP(r) ((r)->r12)
 #define PC(r) ((r)->ip)
 #define SP(r) ((r)->sp)
 #define FP(r) ((r)->bp)
@@ -52,6 +55,7 @@ struct regs {
 	u64 x[31], sp, pc, pstate;
 };
 #define USER_MODE(r) (((r)->pstate & 0xf) == 0)
+#define GOSP(r) ((r)->x[19]) // racecall (runtime/race_arm64.s)
 #define PC(r) ((r)->pc)
 #define SP(r) ((r)->sp)
 #define FP(r) ((r)->x[29])
@@ -76,12 +80,18 @@ struct perf_ctx {
 #define MAX_USER 512   // frames of the user stack
 #define MAX_CURG 256   // frames of m.curg's saved stack
 #define MAX_KERNEL 127 // kernel.perf_event_max_stack's default
-#define MAX_WORDS (MAX_USER + MAX_CURG + MAX_KERNEL + 1)
+#define MAX_REST 768   // words of stack for user space to unwind
+#define MAX_TOP 256    // words of the end of a stack that is deeper than what is walked
+#define MAX_WORDS (MAX_USER + MAX_CURG + MAX_KERNEL + 1 + MAX_REST + MAX_TOP)
+#define MAX_FRAMED 4096 // functions
 #define MAX_LABELS 64
 #define MAX_STRING 4096     // bytes of one label key or value
 #define MAX_LABEL_BYTES 8192 // of all labels of a sample
 #define MAX_TURNS 16        // stack switches in one frame-pointer chain
 #define WINDOW 1024         // bytes of stack that are read at a time
+#define MAX_LOADS 64        // such reads in a chain: a deep stack of large frames does not keep interrupts off for long
+#define ROOT 64             // bytes at the end of a goroutine's stack (newproc1 in runtime/proc.go) in which it returns to goexit
+#define SAVED 32            // words of a C stack in which Go's stack pointer is looked for
 #define MIN_ADDR 4096
 #define MAX_GOID (1ull << 48)  // more goroutines than any process can have created
 #define MAX_STACK (4ull << 30) // bytes; runtime/debug.SetMaxStack's default is a quarter
@@ -110,6 +120,17 @@ volatile u32 target_tgid = 0;
 // target has executed another one.
 volatile u32 armed = 0, execs = 0;
 
+// code is what user space knows of the target's Go code, in run-time addresses; all 0 until it does.
+// framed is the number of functions in the map of that name.
+struct code {
+	u64 text, etext;
+	u64 sigtramp, sigtramp_end; // what the kernel calls for a signal
+	u64 cgocallback, cgocallback_end; // what C calls: its frame pointer is C's
+	u32 framed, pad;
+};
+
+volatile struct code code = {};
+
 enum record_flags {
 	FROM_KERNEL = 1,    // interrupted in kernel mode
 	ON_G0 = 2,          // on the thread's system stack
@@ -121,18 +142,25 @@ enum record_flags {
 	CURG_LEAF_VALID = 128,
 	LABELS_EMPTY = 256, // g.labels is nil
 	DOUBTFUL = 512,     // what was taken for a g is none: no goroutine
+	REST_OF_CURG = 1024, // the words of rest belong to curg's chain, not to user's
 };
 
-// record is followed by u64 user[nuser], curg[ncurg], kernel[nkernel] (leaf first) and
-// label_bytes bytes of labels: struct label, key, value, each padded to 8 bytes.
+// record is followed by u64 user[nuser], curg[ncurg], kernel[nkernel] (leaf first), rest[nrest], top[ntop]
+// and label_bytes bytes of labels: struct label, key, value, each padded to 8 bytes.
+//
+// rest is the goroutine's stack from rest_at on, where the chain of frame pointers is no more one: what
+// comes before it is the first rest_from words of the chain. The chain's other words were found from a frame on
+// that seems to be one, at resume; 0: there are none. top is the end of the stack, if the chain did not get there.
 struct record {
 	u64 time; // CLOCK_MONOTONIC, ns
 	u64 goid, g, curg, labels;
 	u64 sp, fp, lr, words[2];
 	u64 curg_sp, curg_fp, curg_words[2];
+	u64 rest_at, resume, top_at;
 	u32 pid, tid;
 	u32 flags;
 	u16 nuser, ncurg, nkernel, nlabels;
+	u16 nrest, rest_from, ntop, pad;
 	u32 label_bytes;
 };
 
@@ -155,6 +183,11 @@ struct scratch {
 	// cursors of the loops
 	u64 lo, hi; // m.curg's stack
 	u64 nwords, limit, fp, turns;
+	u64 at;          // the stack pointer of the frame that is being left
+	u64 floor, last; // where its frame pointer may point at least; its program counter
+	u64 loads;       // that are left
+	u64 rest_bytes;
+	u32 odd, deep;   // the chain is none here; it goes on, but not for us
 	u64 window_at, window[WINDOW / 8]; // a copy of the stack around fp
 	u64 off; // bytes used in words+tail
 	u64 header[MAX_LABELS * 4];
@@ -181,8 +214,23 @@ struct {
 	__uint(max_entries, 8 << 20);
 } records SEC(".maps");
 
+// span is a function of the target, from code.text on.
+struct span {
+	u32 from, to, delta;
+};
+
+// framed has the assembly functions with a frame, by address. They may use the frame pointer for data. In most of
+// their code the return address is delta bytes above the stack pointer, with the caller's frame pointer below it.
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_FRAMED);
+	__type(key, u32);
+	__type(value, struct span);
+} framed SEC(".maps");
+
 // For bpf2go -type: a value of the type must be reachable in BTF.
 const struct record *unused_record __attribute__((unused));
+const struct span *unused_span __attribute__((unused));
 const enum record_flags *unused_flags __attribute__((unused));
 const enum counters *unused_counters __attribute__((unused));
 
@@ -203,14 +251,50 @@ struct loop {
 };
 
 // ---- stacks ----
+//
+// A goroutine's chain of frame pointers is followed as long as each frame lies above the last one, on the
+// goroutine's stack, and returns into Go code. Assembly may use the frame pointer for data (md5, sha512, P-256;
+// golang.org/issue/63508): in a function with a frame it does so after it has saved its caller's, which only
+// pclntab can find (framed); without one, what it calls or returns to saves data as if it were a frame
+// pointer. There the chain ends, and the words of the stack are sent for user space to unwind, as the
+// runtime does it: by how far the stack pointer is from the return address.
+
+static __always_inline int on_stack(struct scratch *s, u64 a) { return a - s->lo < s->hi - s->lo; }
+
+static __always_inline int in_text(u64 pc) { return pc - code.text < code.etext - code.text; }
+
+// frame_of returns delta of the function of framed that pc lies in, or 0: a binary search.
+static __noinline u32 frame_of(u64 pc)
+{
+	u32 lo = 0, hi = code.framed, off = pc - code.text;
+
+	if (!in_text(pc))
+		return 0;
+	for (int i = 0; i < 13 && lo < hi; i++) {
+		u32 mid = (lo + hi) / 2;
+		struct span *f = bpf_map_lookup_elem(&framed, &mid);
+		if (!f)
+			return 0;
+		if (off < f->from)
+			hi = mid;
+		else if (off >= f->to)
+			lo = mid + 1;
+		else
+			return f->delta;
+	}
+	return 0;
+}
 
 // read_frame reads the two words at fp. Frames lie close together: one copy of a piece of the stack
-// serves some ten of them, at the price of one.
+// serves some ten of them, at the price of one; not where they are large.
 static __always_inline int read_frame(struct scratch *s, u64 fp, u64 *f)
 {
 	u64 at = fp - s->window_at, i;
 
 	if (at > WINDOW - 16) {
+		s->loads--;
+		if (fp - s->at > WINDOW / 2)
+			return bpf_probe_read_user(f, 16, (void *)fp);
 		if (bpf_probe_read_user(s->window, WINDOW, (void *)fp)) {
 			s->window_at = 0; // the end of the stack is near
 			return bpf_probe_read_user(f, 16, (void *)fp);
@@ -227,21 +311,69 @@ static __always_inline int read_frame(struct scratch *s, u64 fp, u64 *f)
 	return 0;
 }
 
+// struct ucontext as the kernel leaves it for a signal handler, up to the last register that is of use.
+#if defined(__TARGET_ARCH_x86)
+struct context {
+	u64 flags, link, stack[3];
+	u64 r8, r9, r10, r11, r12, r13, r14, r15, di, si, bp, bx, dx, ax, cx, sp, ip;
+};
+#define HAS_CONTEXT 1
+#else
+// On arm64 the kernel's frame record for the handler leads on to the interrupted frame.
+struct context {
+	u64 flags, link, stack[3], bp, sp, ip;
+};
+#define HAS_CONTEXT 0
+#endif
+
+// interrupted appends where a signal interrupted the goroutine, and says whether the stack goes on there: the kernel's
+// record of it is at at if that lies on the signal stack that the record names.
+static __always_inline int interrupted(struct scratch *s, u64 at)
+{
+	struct context c;
+	u64 n = s->nwords;
+
+	if (!HAS_CONTEXT || bpf_probe_read_user(&c, sizeof(c), (void *)at) || !on_stack(s, c.sp) ||
+	    at - c.stack[0] >= c.stack[2] || n >= MAX_WORDS)
+		return 0;
+	s->words[n] = c.ip;
+	s->nwords = n + 1;
+	s->at = c.sp;
+	s->fp = c.bp;
+	s->odd = 1;
+	return 1;
+}
+
 // one_frame appends the return address of the frame at s->fp: [fp] is the caller's frame pointer,
 // [fp+8] the return address, on amd64 and arm64 alike.
 static int one_frame(u32 i, struct loop *l)
 {
 	struct scratch *s = l->s;
 	u64 fp = s->fp, n = s->nwords, f[2];
+	int strict = code.etext && on_stack(s, s->at) &&
+		     s->last - code.cgocallback >= code.cgocallback_end - code.cgocallback;
 
-	if (fp < MIN_ADDR || (fp & 7) || n >= s->limit)
+	if (strict && !fp && s->hi - s->at <= ROOT)
 		return 1;
-	if (read_frame(s, fp, f) || f[1] < MIN_ADDR)
+	if (strict && (fp < s->floor || fp > s->hi - 16 || (fp & 7))) {
+		s->odd = 1;
 		return 1;
-	if (n >= MAX_WORDS)
+	}
+	if (fp < MIN_ADDR || (fp & 7))
 		return 1;
-	s->words[n] = f[1];
+	if (n >= s->limit || !s->loads || n >= MAX_WORDS) {
+		s->deep = 1;
+		return 1;
+	}
+	if (read_frame(s, fp, f) || f[1] < MIN_ADDR || (code.etext && on_stack(s, fp) && !in_text(f[1]))) {
+		s->odd = strict;
+		return 1;
+	}
+	if (s->last - code.sigtramp < code.sigtramp_end - code.sigtramp && interrupted(s, fp + 16))
+		return 1;
+	s->words[n] = s->last = f[1];
 	s->nwords = n + 1;
+	s->at = s->floor = fp + 16;
 	// Callers lie higher on the same stack. systemstack and cgo calls cross from one stack to
 	// another, which may lie lower; a cycle looks the same, so only a few are allowed.
 	if (f[0] <= fp && ++s->turns > MAX_TURNS) {
@@ -252,31 +384,163 @@ static int one_frame(u32 i, struct loop *l)
 	return 0;
 }
 
-// walk appends at most max words: pc, then the return addresses of the chain at fp. It returns how
-// many, and says with s->fp whether the chain went on.
-static __noinline u32 walk(struct scratch *s, u64 pc, u64 fp, u32 max)
+// seems_frame stops at the first word of the window that looks like a saved frame pointer with a return
+// address behind it.
+static int seems_frame(u32 i, struct loop *l)
+{
+	struct scratch *s = l->s;
+	u64 ix = i, at = s->window_at + 8 * ix, fp, ra;
+
+	asm volatile("%0 &= 127" : "+r"(ix));
+	fp = s->window[ix];
+	ix++;
+	asm volatile("%0 &= 127" : "+r"(ix));
+	ra = s->window[ix];
+	if (fp <= at || fp > s->hi - 16 || (fp & 7) || !in_text(ra))
+		return 0;
+	s->fp = at;
+	return 1;
+}
+
+static __always_inline int is_frame(struct scratch *s, u64 fp)
+{
+	u64 f[2];
+
+	return fp >= s->at && fp <= s->hi - 16 && !(fp & 7) && !bpf_probe_read_user(f, sizeof(f), (void *)fp) &&
+	       f[0] >= fp + 16 && f[0] <= s->hi - 16 && in_text(f[1]);
+}
+
+// resume looks for the chain in the last words before end, up to which user space will unwind, and goes on there.
+// Whether it is the chain, user space will see: it gets to the same frame, or it does not.
+static __always_inline void resume(struct scratch *s, u64 end, u32 max)
+{
+	struct loop l = { s };
+
+	s->deep = 1;
+	if (!is_frame(s, s->fp)) { // what a signal interrupted has a frame pointer, mostly
+		s->fp = 0;
+		s->window_at = end - WINDOW;
+		if (bpf_probe_read_user(s->window, WINDOW, (void *)s->window_at)) {
+			s->window_at = 0;
+			return;
+		}
+		bpf_loop(WINDOW / 8 - 1, seems_frame, &l, 0);
+	}
+	if (!s->fp)
+		return;
+	s->deep = s->odd = 0;
+	s->r.resume = s->at = s->floor = s->fp;
+	bpf_loop(max, one_frame, &l, 0);
+	s->deep |= s->odd;
+}
+
+// leave_framed goes on at the frame that an assembly function has. It says whether there was a chain.
+static __always_inline int leave_framed(struct scratch *s, u32 delta, u32 max)
+{
+	struct loop l = { s };
+	u64 fp = s->at + delta - 8;
+
+	s->odd = 1;
+	if (!is_frame(s, fp))
+		return 0;
+	s->odd = 0;
+	s->fp = s->floor = fp;
+	bpf_loop(max, one_frame, &l, 0);
+	return !s->odd;
+}
+
+// walk appends at most s->limit words: pc, then the return addresses of the chain at fp. It returns how
+// many, and says with s->deep whether the stack went on.
+static __noinline u32 walk(struct scratch *s, u64 pc, u64 fp, u64 sp)
 {
 	struct loop l = { s };
 	u64 n, from;
+	u32 max, delta;
 
 	if (!s)
 		return 0;
 	n = from = s->nwords;
-	if (n >= MAX_WORDS)
+	max = s->limit;
+	if (n >= MAX_WORDS || max > MAX_USER)
 		return 0;
 	s->words[n] = pc;
 	s->nwords = n + 1;
 	s->window_at = 0;
 	s->limit = from + max;
+	s->loads = MAX_LOADS;
 	s->fp = fp;
+	s->at = sp;
+	s->floor = sp - 16; // before Go 1.26 calls of duffzero have a frame made by hand below the stack pointer
+	s->last = pc;
 	s->turns = 0;
-	bpf_loop(max, one_frame, &l, 0);
+	s->deep = 0;
+	s->odd = 0;
+	delta = on_stack(s, sp) ? frame_of(pc) : 0;
+	if (code.etext && s->hi > s->lo && !on_stack(s, sp) &&
+	    (interrupted(s, sp) || interrupted(s, sp + 8))) {
+		; // the handler has not begun yet, or has returned and its thread not yet
+	} else if (!delta) {
+		bpf_loop(max, one_frame, &l, 0);
+	} else if (!s->r.rest_at && leave_framed(s, delta, max)) {
+		s->r.rest_at = sp;
+		s->r.rest_from = 1;
+		s->r.resume = sp + delta - 8;
+		s->rest_bytes = delta + 16;
+		return s->nwords - from;
+	} else {
+		s->nwords = from + 1;
+		s->at = sp;
+	}
+	if (!s->odd)
+		return s->nwords - from;
+	if (s->r.rest_at) { // one is enough
+		s->deep = 1;
+		return s->nwords - from;
+	}
+	s->r.rest_at = s->at;
+	s->rest_bytes = s->hi - s->at;
+	s->r.rest_from = s->nwords - from;
+	if (s->hi - s->at > MAX_REST * 8)
+		resume(s, s->at + MAX_REST * 8, max);
 	return s->nwords - from;
 }
 
-static __always_inline int cut(struct scratch *s)
+// copy appends the words of the stack from at on, bytes at most.
+static __noinline u32 copy(struct scratch *s, u64 at, u64 bytes)
 {
-	return s->nwords >= s->limit && s->fp >= MIN_ADDR;
+	u64 n, page = 4096 - (at & 4095);
+
+	if (!s)
+		return 0;
+	n = s->nwords;
+	if (bytes > MAX_REST * 8)
+		bytes = MAX_REST * 8;
+	if (n > MAX_WORDS - MAX_TOP) // the labels' room lies behind
+		return 0;
+	if (bpf_probe_read_user(&s->words[n], bytes, (void *)at)) {
+		if (page >= bytes) // what lies on the next page may not be in memory
+			return 0;
+		bytes = page;
+		if (bpf_probe_read_user(&s->words[n], bytes, (void *)at))
+			return 0;
+	}
+	s->nwords = n + bytes / 8;
+	return bytes / 8;
+}
+
+// copy_stack appends what user space needs of the goroutine's stack.
+static __always_inline void copy_stack(struct scratch *s)
+{
+	u64 at = s->r.rest_at;
+
+	if (at)
+		s->r.nrest = copy(s, at, s->rest_bytes);
+	if (!s->hi || !(s->r.flags & (USER_TRUNCATED | CURG_TRUNCATED)))
+		return;
+	s->r.top_at = s->hi - MAX_TOP * 8;
+	if (s->r.top_at < s->lo)
+		s->r.top_at = s->lo;
+	s->r.ntop = copy(s, s->r.top_at, MAX_TOP * 8);
 }
 
 // ---- labels ----
@@ -511,7 +775,7 @@ static __always_inline void find_goroutine(struct scratch *s, u64 greg)
 		READ(gsignal, m + target.m_gsignal);
 	if ((g != g0 && g != curg && g != gsignal) || (curg && !fits(s, curg))) {
 		s->r.flags |= DOUBTFUL;
-		s->r.goid = 0;
+		s->r.goid = s->lo = s->hi = 0;
 		return;
 	}
 	if (!curg)
@@ -520,15 +784,65 @@ static __always_inline void find_goroutine(struct scratch *s, u64 greg)
 	s->r.flags |= HAS_CURG;
 }
 
-static __always_inline void walk_user(struct scratch *s)
+// caller_of_c finds the stack pointer with which a goroutine switched to the system stack to call C: in the
+// register, or where C saved it in its first frames below g0's g.sched.sp. What is there returns into Go code.
+static __noinline u64 caller_of_c(struct scratch *s, u64 sp)
 {
-	u64 pc = 0, fp = 0;
+	u64 g0 = 0, m = 0, top = 0, pc = 0, n;
+
+	if (!s)
+		return 0;
+	if (on_stack(s, sp) && !(sp & 7) && !READ(pc, sp) && in_text(pc))
+		return sp;
+	READ(m, s->r.curg + target.g_m);
+	READ(g0, m + target.m_g0);
+	READ(top, g0 + target.g_sched_sp);
+	top = (top & ~15ull) - 8 * SAVED;
+	if (top + 8 * SAVED < s->r.sp || bpf_probe_read_user(s->window, 8 * SAVED, (void *)top))
+		return 0;
+	for (n = SAVED; n > 0; n--) {
+		sp = s->window[n - 1];
+		if (on_stack(s, sp) && !(sp & 7) && !READ(pc, sp) && in_text(pc))
+			return sp;
+	}
+	return 0;
+}
+
+// walk_caller_of_c appends the goroutine's stack, all of it for user space to unwind.
+static __always_inline void walk_caller_of_c(struct scratch *s, u64 gosp)
+{
+	u64 n = s->nwords, pc = 0, sp = caller_of_c(s, gosp);
+
+	if (!sp || READ(pc, sp) || n >= MAX_WORDS)
+		return;
+	s->words[n] = pc;
+	s->nwords = n + 1;
+	s->r.ncurg = 1;
+	s->r.rest_at = s->r.curg_sp = sp + 8;
+	s->rest_bytes = s->hi - sp - 8;
+	s->r.rest_from = 1;
+	s->r.flags |= REST_OF_CURG;
+	if (s->hi - sp > MAX_REST * 8)
+		s->r.flags |= CURG_TRUNCATED;
+}
+
+static __always_inline void walk_user(struct scratch *s, u64 gosp)
+{
+	u64 pc = 0, fp = 0, lo = s->lo, from_c = 0;
 
 	if (!bpf_probe_read_user(s->r.words, sizeof(s->r.words), (void *)s->r.sp))
 		s->r.flags |= LEAF_VALID;
-	s->r.nuser = walk(s, s->words[0], s->r.fp, MAX_USER);
-	if (cut(s))
+	if (s->r.flags & ON_G0)
+		s->lo = s->hi; // the goroutine's own stack comes below
+	else
+		from_c = s->r.curg && s->r.g == s->r.curg && code.etext && !on_stack(s, s->r.sp);
+	s->limit = MAX_USER;
+	s->r.nuser = walk(s, s->words[0], s->r.fp, s->r.sp);
+	s->lo = lo;
+	if (s->deep)
 		s->r.flags |= USER_TRUNCATED;
+	if (from_c && !s->r.rest_at)
+		walk_caller_of_c(s, gosp);
 	if (!(s->r.flags & ON_G0) || !s->r.curg)
 		return;
 	// On the system stack for a goroutine: whether the chain above went through to the goroutine
@@ -541,9 +855,12 @@ static __always_inline void walk_user(struct scratch *s)
 		return;
 	if (!bpf_probe_read_user(s->r.curg_words, sizeof(s->r.curg_words), (void *)s->r.curg_sp))
 		s->r.flags |= CURG_LEAF_VALID;
-	s->r.ncurg = walk(s, pc, fp, MAX_CURG);
-	if (cut(s))
+	s->limit = MAX_CURG;
+	s->r.ncurg = walk(s, pc, fp, s->r.curg_sp);
+	if (s->deep)
 		s->r.flags |= CURG_TRUNCATED;
+	if (s->r.rest_at)
+		s->r.flags |= REST_OF_CURG;
 }
 
 static __always_inline void walk_kernel(struct scratch *s, void *ctx)
@@ -601,7 +918,7 @@ SEC("perf_event")
 int sample(struct perf_ctx *ctx)
 {
 	u32 zero = 0;
-	u64 greg;
+	u64 greg, gosp;
 	struct scratch *s;
 
 	if (!armed || !is_target())
@@ -617,6 +934,7 @@ int sample(struct perf_ctx *ctx)
 		s->r.fp = FP(&ctx->regs);
 		s->r.lr = LR(&ctx->regs);
 		greg = GREG(&ctx->regs);
+		gosp = GOSP(&ctx->regs);
 	} else {
 		struct regs user;
 		void *at = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
@@ -628,14 +946,16 @@ int sample(struct perf_ctx *ctx)
 		s->r.fp = FP(&user);
 		s->r.lr = LR(&user);
 		greg = GREG(&user);
+		gosp = GOSP(&user);
 		s->r.flags |= FROM_KERNEL;
 	}
-	s->nwords = 0;
+	s->nwords = s->lo = s->hi = 0;
 	identify(s);
 	find_goroutine(s, greg);
-	walk_user(s);
+	walk_user(s, gosp);
 	if (s->r.flags & FROM_KERNEL)
 		walk_kernel(s, ctx);
+	copy_stack(s);
 	s->off = s->nwords * 8;
 	if (s->r.curg)
 		read_labels(s);

@@ -13,6 +13,18 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type oncpuCode struct {
+	_              structs.HostLayout
+	Text           uint64
+	Etext          uint64
+	Sigtramp       uint64
+	SigtrampEnd    uint64
+	Cgocallback    uint64
+	CgocallbackEnd uint64
+	Framed         uint32
+	Pad            uint32
+}
+
 type oncpuCounters uint32
 
 const (
@@ -54,6 +66,9 @@ type oncpuRecord struct {
 	CurgSp     uint64
 	CurgFp     uint64
 	CurgWords  [2]uint64
+	RestAt     uint64
+	Resume     uint64
+	TopAt      uint64
 	Pid        uint32
 	Tid        uint32
 	Flags      uint32
@@ -61,6 +76,10 @@ type oncpuRecord struct {
 	Ncurg      uint16
 	Nkernel    uint16
 	Nlabels    uint16
+	Nrest      uint16
+	RestFrom   uint16
+	Ntop       uint16
+	Pad        uint16
 	LabelBytes uint32
 }
 
@@ -77,12 +96,13 @@ const (
 	oncpuRecordFlagsCURG_LEAF_VALID oncpuRecordFlags = 128
 	oncpuRecordFlagsLABELS_EMPTY    oncpuRecordFlags = 256
 	oncpuRecordFlagsDOUBTFUL        oncpuRecordFlags = 512
+	oncpuRecordFlagsREST_OF_CURG    oncpuRecordFlags = 1024
 )
 
 type oncpuScratch struct {
 	_          structs.HostLayout
 	R          oncpuRecord
-	Words      [896]uint64
+	Words      [1920]uint64
 	Tail       [12352]uint8
 	Lo         uint64
 	Hi         uint64
@@ -90,6 +110,13 @@ type oncpuScratch struct {
 	Limit      uint64
 	Fp         uint64
 	Turns      uint64
+	At         uint64
+	Floor      uint64
+	Last       uint64
+	Loads      uint64
+	RestBytes  uint64
+	Odd        uint32
+	Deep       uint32
 	WindowAt   uint64
 	Window     [128]uint64
 	Off        uint64
@@ -101,17 +128,26 @@ type oncpuScratch struct {
 	Bucket     [34]uint64
 }
 
+type oncpuSpan struct {
+	_     structs.HostLayout
+	From  uint32
+	To    uint32
+	Delta uint32
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	oncpuMapCounts         = "counts"
+	oncpuMapFramed         = "framed"
 	oncpuMapRecords        = "records"
 	oncpuMapScratches      = "scratches"
 	oncpuProgOnExec        = "on_exec"
 	oncpuProgOnlyCount     = "only_count"
 	oncpuProgSample        = "sample"
 	oncpuVarArmed          = "armed"
+	oncpuVarCode           = "code"
 	oncpuVarExecs          = "execs"
 	oncpuVarNsDev          = "ns_dev"
 	oncpuVarNsIno          = "ns_ino"
@@ -121,6 +157,7 @@ const (
 	oncpuVarUnusedCounters = "unused_counters"
 	oncpuVarUnusedFlags    = "unused_flags"
 	oncpuVarUnusedRecord   = "unused_record"
+	oncpuVarUnusedSpan     = "unused_span"
 )
 
 // loadOncpu returns the embedded CollectionSpec for oncpu.
@@ -175,6 +212,7 @@ type oncpuProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type oncpuMapSpecs struct {
 	Counts    *ebpf.MapSpec `ebpf:"counts"`
+	Framed    *ebpf.MapSpec `ebpf:"framed"`
 	Records   *ebpf.MapSpec `ebpf:"records"`
 	Scratches *ebpf.MapSpec `ebpf:"scratches"`
 }
@@ -184,6 +222,7 @@ type oncpuMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type oncpuVariableSpecs struct {
 	Armed          *ebpf.VariableSpec `ebpf:"armed"`
+	Code           *ebpf.VariableSpec `ebpf:"code"`
 	Execs          *ebpf.VariableSpec `ebpf:"execs"`
 	NsDev          *ebpf.VariableSpec `ebpf:"ns_dev"`
 	NsIno          *ebpf.VariableSpec `ebpf:"ns_ino"`
@@ -193,6 +232,7 @@ type oncpuVariableSpecs struct {
 	UnusedCounters *ebpf.VariableSpec `ebpf:"unused_counters"`
 	UnusedFlags    *ebpf.VariableSpec `ebpf:"unused_flags"`
 	UnusedRecord   *ebpf.VariableSpec `ebpf:"unused_record"`
+	UnusedSpan     *ebpf.VariableSpec `ebpf:"unused_span"`
 }
 
 // oncpuObjects contains all objects after they have been loaded into the kernel.
@@ -216,6 +256,7 @@ func (o *oncpuObjects) Close() error {
 // It can be passed to loadOncpuObjects or ebpf.CollectionSpec.LoadAndAssign.
 type oncpuMaps struct {
 	Counts    *ebpf.Map `ebpf:"counts"`
+	Framed    *ebpf.Map `ebpf:"framed"`
 	Records   *ebpf.Map `ebpf:"records"`
 	Scratches *ebpf.Map `ebpf:"scratches"`
 }
@@ -223,6 +264,7 @@ type oncpuMaps struct {
 func (m *oncpuMaps) Close() error {
 	return _OncpuClose(
 		m.Counts,
+		m.Framed,
 		m.Records,
 		m.Scratches,
 	)
@@ -233,6 +275,7 @@ func (m *oncpuMaps) Close() error {
 // It can be passed to loadOncpuObjects or ebpf.CollectionSpec.LoadAndAssign.
 type oncpuVariables struct {
 	Armed          *ebpf.Variable `ebpf:"armed"`
+	Code           *ebpf.Variable `ebpf:"code"`
 	Execs          *ebpf.Variable `ebpf:"execs"`
 	NsDev          *ebpf.Variable `ebpf:"ns_dev"`
 	NsIno          *ebpf.Variable `ebpf:"ns_ino"`
@@ -242,6 +285,7 @@ type oncpuVariables struct {
 	UnusedCounters *ebpf.Variable `ebpf:"unused_counters"`
 	UnusedFlags    *ebpf.Variable `ebpf:"unused_flags"`
 	UnusedRecord   *ebpf.Variable `ebpf:"unused_record"`
+	UnusedSpan     *ebpf.Variable `ebpf:"unused_span"`
 }
 
 // oncpuPrograms contains all programs after they have been loaded into the kernel.

@@ -30,6 +30,9 @@ func (*OnCPU) Close() error { return nil }
 // Stats are empty.
 func (*OnCPU) Stats() Stats { return Stats{} }
 
+// Know has nobody to tell.
+func (*OnCPU) Know(Text) error { return errPlatform }
+
 // Flush has nothing to do.
 func (*OnCPU) Flush() {}
 

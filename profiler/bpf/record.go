@@ -50,17 +50,23 @@ func readHeader(raw []byte) (h header, err error) {
 		h.Words[i] = u64(raw, unsafe.Offsetof(h.Words)+8*uintptr(i))
 		h.CurgWords[i] = u64(raw, unsafe.Offsetof(h.CurgWords)+8*uintptr(i))
 	}
+	h.RestAt, h.Resume = u64(raw, unsafe.Offsetof(h.RestAt)), u64(raw, unsafe.Offsetof(h.Resume))
+	h.TopAt, h.Nrest = u64(raw, unsafe.Offsetof(h.TopAt)), u16(raw, unsafe.Offsetof(h.Nrest))
+	h.RestFrom, h.Ntop = u16(raw, unsafe.Offsetof(h.RestFrom)), u16(raw, unsafe.Offsetof(h.Ntop))
 	h.Pid, h.Tid = u32(raw, unsafe.Offsetof(h.Pid)), u32(raw, unsafe.Offsetof(h.Tid))
 	h.Flags, h.LabelBytes = u32(raw, unsafe.Offsetof(h.Flags)), u32(raw, unsafe.Offsetof(h.LabelBytes))
 	h.Nuser, h.Ncurg = u16(raw, unsafe.Offsetof(h.Nuser)), u16(raw, unsafe.Offsetof(h.Ncurg))
 	h.Nkernel, h.Nlabels = u16(raw, unsafe.Offsetof(h.Nkernel)), u16(raw, unsafe.Offsetof(h.Nlabels))
-	if want := headerSize + 8*h.frames() + int(h.LabelBytes); len(raw) < want {
+	if want := headerSize + 8*h.words() + int(h.LabelBytes); len(raw) < want {
 		return h, fmt.Errorf("%w: %d bytes of %d", errRecord, len(raw), want)
 	}
 	return h, nil
 }
 
-func (h *header) frames() int { return int(h.Nuser) + int(h.Ncurg) + int(h.Nkernel) }
+// words is how many there are of all stacks.
+func (h *header) words() int {
+	return int(h.Nuser) + int(h.Ncurg) + int(h.Nkernel) + int(h.Nrest) + int(h.Ntop)
+}
 
 func (h *header) has(f oncpuRecordFlags) bool { return h.Flags&uint32(f) != 0 }
 
@@ -80,18 +86,26 @@ func (d *decoder) decode(raw []byte, s *sample.Sample) error {
 		s.Loss = sample.Truncated
 	}
 	d.stacks(raw[headerSize:], &h, s)
-	s.Labels, err = d.labelSet(raw[headerSize+8*h.frames():][:h.LabelBytes], int(h.Nlabels))
+	s.Labels, err = d.labelSet(raw[headerSize+8*h.words():][:h.LabelBytes], int(h.Nlabels))
 	return err
 }
 
 func (d *decoder) stacks(b []byte, h *header, s *sample.Sample) {
-	n := h.frames()
+	n := h.words()
 	d.words = d.words[:0]
 	for i := range n {
 		d.words = append(d.words, binary.LittleEndian.Uint64(b[8*i:]))
 	}
-	u, c := int(h.Nuser), int(h.Nuser)+int(h.Ncurg)
-	s.User, s.Curg, s.Kernel = d.words[:u:u], d.words[u:c:c], d.words[c:n:n]
+	u := int(h.Nuser)
+	c := u + int(h.Ncurg)
+	k := c + int(h.Nkernel)
+	r := k + int(h.Nrest)
+	s.User, s.Curg, s.Kernel = d.words[:u:u], d.words[u:c:c], d.words[c:k:k]
+	s.Top = sample.Words{At: h.TopAt, Words: d.words[r:n:n]}
+	s.Rest = sample.Rest{
+		Words: sample.Words{At: h.RestAt, Words: d.words[k:r:r]}, OfCurg: h.has(oncpuRecordFlagsREST_OF_CURG),
+		From: int(h.RestFrom), Resumed: h.Resume,
+	}
 	if u == 0 || s.User[0] == 0 {
 		s.Loss = sample.Unwalked
 	}

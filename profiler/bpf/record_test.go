@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -65,6 +66,29 @@ func TestDecode(t *testing.T) {
 		if len(s.Labels) != 3 || s.Labels[0] != someLabels[0] || s.Labels[1] != someLabels[1] || s.Labels[2] != someLabels[2] {
 			t.Errorf("labels %v", s.Labels)
 		}
+	}
+}
+
+// The words that continue a stack come behind it, and are no frames.
+func TestDecodeRest(t *testing.T) {
+	h := header{RestAt: 0x7100, Resume: 0x7200, TopAt: 0x7ff0, RestFrom: 1, Flags: uint32(oncpuRecordFlagsREST_OF_CURG)}
+	h.Nrest, h.Ntop = 2, 1
+	raw := encode(h, []uint64{1}, []uint64{2}, []uint64{3}, someLabels)
+	words := []byte{4, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0}
+	raw = slices.Insert(raw, headerSize+3*8, words...)
+	var d decoder
+	var s sample.Sample
+	if err := d.decode(raw, &s); err != nil {
+		t.Fatal(err)
+	}
+	if len(s.User) != 1 || len(s.Curg) != 1 || len(s.Kernel) != 1 || len(s.Labels) != len(someLabels) {
+		t.Errorf("sample %+v", s)
+	}
+	if r := s.Rest; r.At != 0x7100 || !slices.Equal(r.Words.Words, []uint64{4, 5}) || !r.OfCurg || r.From != 1 || r.Resumed != 0x7200 {
+		t.Errorf("rest %+v", r)
+	}
+	if s.Top.At != 0x7ff0 || !slices.Equal(s.Top.Words, []uint64{6}) {
+		t.Errorf("top %+v", s.Top)
 	}
 }
 

@@ -77,6 +77,11 @@ type Sample struct {
 	// CurgLeaf does the same for Curg[0].
 	CurgLeaf Leaf
 
+	// Rest continues User, or Curg, where frame pointers do not: the goroutine's stack itself.
+	Rest Rest
+	// Top is the end of the goroutine's stack, up to its root, when the chain did not get there.
+	Top Words
+
 	// Peer is who a goroutine in "IO wait" waits for: "10.0.0.7:5432", "client 10.0.0.9",
 	// "accept 0.0.0.0:8080", "unix:/run/x.sock", "pipe"; "" when it does not, or that is not known.
 	Peer string
@@ -126,6 +131,30 @@ type ThreadTimes struct {
 // known. It is cheap enough to be asked for every thread at every tick.
 type Threads interface {
 	Times(tid uint32) (ThreadTimes, bool)
+}
+
+// Words are consecutive words of a stack, from the address At on.
+type Words struct {
+	At    uint64
+	Words []uint64
+}
+
+// Word returns the word at an address; ok is false if it is not among them.
+func (w *Words) Word(addr uint64) (v uint64, ok bool) {
+	i := (addr - w.At) / 8
+	if addr < w.At || addr%8 != 0 || i >= uint64(len(w.Words)) {
+		return 0, false
+	}
+	return w.Words[i], true
+}
+
+// Rest is the stack of a goroutine from where the frame pointers of a chain (User, or Curg) are none: assembly uses
+// the register for data, and what it calls or returns to saves that.
+type Rest struct {
+	Words          // from the stack pointer of the frame that is to be left; none: the chain is whole
+	OfCurg  bool   // it continues Curg, not User
+	From    int    // the chain's words before it, 1 at least
+	Resumed uint64 // the address of a frame at which the chain's other words seem to go on; 0: there are none
 }
 
 // Source observes a target and emits samples until ctx ends or the target is gone. It returns nil

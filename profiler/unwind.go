@@ -1,0 +1,210 @@
+package profiler
+
+import (
+	"slices"
+
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
+)
+
+// chain is a stack as a source reports it.
+type chain struct {
+	leaf    *site
+	returns []uint64
+	words   *sample.Leaf // what repairs the caller of the leaf; nil: it was not lost
+	rest    *sample.Rest // how it goes on where frame pointers do not; nil: it needs nothing
+	sp      uint64       // of the frame that rest continues
+	own     bool         // it is the goroutine's own stack, which its leaf has not left yet
+}
+
+// with returns the chain with what continues it, if that belongs to it.
+func (c chain) with(r *sample.Rest, ofCurg bool) chain {
+	if r.From > 0 && r.From <= len(c.returns)+1 && r.OfCurg == ofCurg {
+		c.rest, c.sp = r, r.At
+	}
+	return c
+}
+
+// segment appends the leaf, its caller if that was lost, and the return addresses, up to the root of
+// the stack.
+func (b *Builder) segment(dst []*site, c chain) ([]*site, end) {
+	from := len(dst)
+	dst, e := b.chain(dst, c)
+	if e == rooted && dst[len(dst)-1].role == cgocallback { // the goroutine of a thread of C's has nothing above it
+		return dst, inC
+	}
+	if (e == rootless || e == broken) && slices.ContainsFunc(dst[from:], func(st *site) bool { return st.role == cgocallback }) {
+		return dst, inC
+	}
+	return dst, e
+}
+
+// chain appends a stack, and says how it ended.
+func (b *Builder) chain(dst []*site, c chain) ([]*site, end) {
+	dst = append(dst, c.leaf)
+	if e, stop := ends(c.leaf); stop && !(c.own && e == unscheduled) {
+		return drop(dst, c.leaf), e
+	}
+	returns := c.returns
+	if c.rest != nil {
+		if returns = returns[:c.rest.From-1]; len(returns) == 0 {
+			return b.unwind(dst, c)
+		}
+	}
+	if c.words != nil {
+		if b.isData(c.leaf, c.words) {
+			return dst, broken
+		}
+		if ra, ok := b.lostCaller(c.leaf, c.words); ok {
+			b.tally.Repaired++
+			var e end
+			if dst, e = b.follow(dst, []uint64{ra}); e != rootless {
+				return dst, e
+			}
+		}
+	}
+	dst, e := b.follow(dst, returns)
+	if e == rootless && c.rest != nil {
+		return b.unwind(dst, c)
+	}
+	return dst, e
+}
+
+// follow appends return addresses, up to the root of the stack.
+func (b *Builder) follow(dst []*site, returns []uint64) ([]*site, end) {
+	for _, pc := range returns {
+		st := b.caller(dst[len(dst)-1], pc)
+		if st.mapping < 0 { // no code is there
+			return dst, broken
+		}
+		dst = append(dst, st)
+		if e, stop := ends(st); stop {
+			return drop(dst, st), e
+		}
+	}
+	return dst, rootless
+}
+
+// caller resolves what a frame returns to.
+func (b *Builder) caller(callee *site, pc uint64) *site {
+	if callee.role == signal {
+		return b.exactSite(pc)
+	}
+	return b.callSite(pc)
+}
+
+// Where the frame pointers of a goroutine are none, a source sends the stack itself, and it is unwound here as the
+// runtime does it (runtime.unwinder): pclntab knows at each instruction how far the stack pointer is from the return
+// address. Code that is in no table (a JIT compiler's) is left by its frame pointer.
+
+// maxUnwound bounds the frames of a stack that is unwound: a frame is one word at least.
+const maxUnwound = 2048
+
+// unwinder is a place on a goroutine's stack.
+type unwinder struct {
+	stack  *sample.Words
+	sp, fp uint64   // of the frame to be left
+	chain  uint64   // a frame of the chain that was walked further up,
+	later  []uint64 // and the return addresses from there on
+}
+
+// leave finds the return address of the frame of st. ok is false when it is not among the words: then slot is
+// where it would be.
+func (u *unwinder) leave(st *site) (slot, ra uint64, ok bool) {
+	if slot = u.sp + uint64(st.delta); !st.inGo {
+		if u.fp < u.sp {
+			return 0, 0, false
+		}
+		slot = u.fp + 8
+	}
+	if ra, ok = u.stack.Word(slot); !ok {
+		return slot, 0, false
+	}
+	if saved := slot - 8; saved >= u.sp {
+		if fp, ok := u.stack.Word(saved); ok {
+			u.fp = fp
+		}
+	}
+	u.sp = slot + 8
+	return slot, ra, true
+}
+
+// joins says whether the chain that was walked has the frame whose return address is at slot: from there on it is
+// the goroutine's.
+func (u *unwinder) joins(slot uint64) bool {
+	for u.chain != 0 && u.chain < slot-8 && len(u.later) > 1 {
+		next, ok := u.stack.Word(u.chain)
+		if !ok || next <= u.chain {
+			u.chain = 0
+			return false
+		}
+		u.chain, u.later = next, u.later[1:]
+	}
+	return u.chain != 0 && u.chain == slot-8 && len(u.later) > 0
+}
+
+// unwind appends the callers of the last frame of dst by the words of the goroutine's stack.
+func (b *Builder) unwind(dst []*site, c chain) ([]*site, end) {
+	u := unwinder{stack: &c.rest.Words, sp: c.sp, chain: c.rest.Resumed, later: c.returns[c.rest.From-1:]}
+	last := dst[len(dst)-1]
+	if c.words != nil {
+		u.fp = c.words.BP
+	}
+	for range maxUnwound {
+		slot, ra, ok := u.leave(last)
+		if u.joins(slot) {
+			return b.follow(dst, u.later)
+		}
+		if !ok {
+			return dst, rootless
+		}
+		st := b.caller(last, ra)
+		if st.mapping < 0 {
+			return dst, broken
+		}
+		if last = st; st.role == switchStub { // a marker, not a frame
+			continue
+		}
+		dst = append(dst, st)
+		if e, stop := ends(st); stop {
+			return drop(dst, st), e
+		}
+	}
+	return dst, rootless
+}
+
+// top appends the root of a stack from its last words: the lowest frame there whose callers are each where pclntab
+// says, up to the goroutine's root.
+func (b *Builder) top(dst []*site, w *sample.Words) ([]*site, end) {
+	if b.arch != "amd64" {
+		return dst, rootless
+	}
+	n := len(dst)
+	for i := range w.Words {
+		var e end
+		if dst, e = b.rooted(dst[:n], w, w.At+8*uint64(i)); e == rooted {
+			return dst, e
+		}
+	}
+	return dst[:n], rootless
+}
+
+// rooted appends the callers of the frame at fp, and says whether that is one, up to the root.
+func (b *Builder) rooted(dst []*site, w *sample.Words, fp uint64) ([]*site, end) {
+	for range w.Words {
+		next, _ := w.Word(fp)
+		ra, ok := w.Word(fp + 8)
+		if !ok || !b.symbols.InGo(ra-1) {
+			return dst, rootless
+		}
+		st := b.callSite(ra)
+		dst = append(dst, st)
+		if st.role == goexit {
+			return drop(dst, st), rooted
+		}
+		if !st.inGo || next != fp+8+uint64(st.delta) {
+			return dst, rootless
+		}
+		fp = next
+	}
+	return dst, rootless
+}
