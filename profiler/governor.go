@@ -16,10 +16,11 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"runtime"
 	"strings"
+	"sync/atomic"
 	"time"
 
+	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"github.com/mayfly-profiler/mayfly/profiler/goroutine"
 )
 
@@ -37,7 +38,7 @@ type governor struct {
 
 	meter  meter
 	begin  spending
-	lowest int
+	lowest atomic.Int64
 }
 
 // spending is CPU time that was used up to a moment.
@@ -117,7 +118,8 @@ func every(ctx context.Context, d time.Duration) iter.Seq[struct{}] {
 type adjustable interface{ SetRate(hz int) error }
 
 func newGovernor(r *recording, share float64) *governor {
-	g := &governor{r: r, share: share, rate: r.rate, lowest: r.rate}
+	g := &governor{r: r, share: share, rate: r.rate}
+	g.lowest.Store(int64(r.rate))
 	g.begin = r.spending()
 	g.meter = meter{r, g.begin}
 	return g
@@ -137,7 +139,8 @@ func (g *governor) step() {
 	}
 	if a, ok := g.source(); ok {
 		if hz := nextRate(g.rate, g.r.rate, others/budget); hz != g.rate && a.SetRate(hz) == nil {
-			g.rate, g.lowest = hz, min(g.lowest, hz)
+			g.rate = hz
+			g.lowest.Store(min(g.lowest.Load(), int64(hz)))
 		}
 	}
 }
@@ -163,7 +166,7 @@ func nextRate(now, asked int, spent float64) int {
 func (g *governor) tell(s *Summary) {
 	s.MaxOverhead = g.share
 	if d := time.Since(g.begin.at).Seconds(); d > 0 {
-		s.Overhead = (g.r.spending().cpu - g.begin.cpu).Seconds() / d / float64(runtime.NumCPU())
+		s.Overhead = (g.r.spending().cpu - g.begin.cpu).Seconds() / d / proc.CPUs()
 	}
 	var did []string
 	if g.r.table != nil {
@@ -171,11 +174,12 @@ func (g *governor) tell(s *Summary) {
 			did = append(did, fmt.Sprintf("looks lowered to %.0f Hz at times", st.Lowest))
 		}
 	}
-	if g.lowest < g.r.rate {
-		did = append(did, fmt.Sprintf("samples on a CPU lowered to %d Hz at times", g.lowest))
+	if lowest := g.lowest.Load(); lowest < int64(g.r.rate) {
+		did = append(did, fmt.Sprintf("samples on a CPU lowered to %d Hz at times", lowest))
 	}
 	s.Governor = strings.Join(did, "; ")
 }
 
-// cores is a share of the machine as a number of its CPUs.
-func cores(share float64) float64 { return share * float64(runtime.NumCPU()) }
+// cores is a share of the machine as a number of its CPUs, or of the quota of CPU time that the process has: beyond it a
+// helper would throttle the service.
+func cores(share float64) float64 { return share * proc.CPUs() }

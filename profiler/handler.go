@@ -1,22 +1,27 @@
 package profiler
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/pprof/profile"
 
 	"github.com/mayfly-profiler/mayfly/export"
+	"github.com/mayfly-profiler/mayfly/profiler/bpf"
 )
 
 // Bounds of the handlers' parameters.
 const (
 	defaultSeconds = 10
-	maxSeconds     = 3600
+	maxSeconds     = 120 // one client holds the only session
 )
 
 // Handler returns a handler that records this process and answers with the profile, in the manners of
@@ -25,8 +30,9 @@ const (
 //	http.Handle("/debug/mayfly/profile", profiler.Handler())
 //	go tool pprof -http=: 'http://localhost:6060/debug/mayfly/profile?seconds=10'
 //
-// Parameters: seconds, 10 by default; hz, 999 by default; mode, wall (default) or cpu; engine; format,
-// pprof (default), folded or another of package export's. A value that it does not understand is
+// Parameters: seconds, 10 by default, up to 120; hz, 999 by default and at most; mode, wall (default) or cpu; engine,
+// all but fgprof, which stops the world; format, pprof (default), folded or another of package export's. A
+// query may only ask for less than the program allows. A value that it does not understand, or more, is
 // answered with 400, a second request while one records with 409, and one that would
 // outlast the server's WriteTimeout with 400, each with one line of text. A client that goes away ends its recording.
 //
@@ -34,8 +40,9 @@ const (
 // served.
 func Handler() http.Handler { return handler{seconds: defaultSeconds} }
 
-// HandlerOf is Handler with other defaults: o says what is recorded when the request does not, and
-// seconds for how long. The profile's default column is the given one, "" leaves it.
+// HandlerOf is Handler with other defaults, which are the most that a request may ask for, too: o says what is
+// recorded, and seconds for how long (a request may ask for 120 in any case). The profile's default column is
+// the given one, "" leaves it.
 func HandlerOf(o Options, seconds int, column string) http.Handler {
 	return handler{o, seconds, column}
 }
@@ -60,6 +67,10 @@ func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusMethodNotAllowed, errors.New("only GET"))
 		return
 	}
+	if err := fromElsewhere(r); err != nil {
+		refuse(w, http.StatusForbidden, err)
+		return
+	}
 	q, err := h.parse(r.URL.RawQuery)
 	if err == nil {
 		err = fits(r, q.length)
@@ -80,6 +91,28 @@ func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// fromElsewhere refuses what a page of another site has a browser send, which says so (Fetch Metadata), and what comes
+// to an address of this host only under the name of another one: that is DNS rebinding.
+func fromElsewhere(r *http.Request) error {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "", "none", "same-origin":
+	default:
+		return errors.New("not for pages of other sites")
+	}
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+	if !ok || !local.IP.IsLoopback() {
+		return nil
+	}
+	host := r.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err != nil && host != "localhost" {
+		return fmt.Errorf("host %q: name this host by localhost or its address", host)
+	}
+	return nil
+}
+
 func refuse(w http.ResponseWriter, code int, err error) {
 	// As net/http/pprof marks its errors, so that go tool pprof shows the text.
 	w.Header().Set("X-Go-Pprof", "1")
@@ -95,22 +128,28 @@ func (h handler) parse(query string) (request, error) {
 	if err != nil {
 		return q, fmt.Errorf("query: %w", err)
 	}
-	seconds, err := number(v, "seconds", h.seconds, maxSeconds)
+	seconds, err := number(v, "seconds", h.seconds, max(maxSeconds, h.seconds))
 	if err != nil {
 		return q, err
 	}
 	q.length = time.Duration(seconds) * time.Second
-	if q.options.Rate, err = number(v, "hz", h.options.Rate, 0); err != nil {
+	if q.options.Rate, err = number(v, "hz", h.options.Rate, cmp.Or(h.options.Rate, bpf.DefaultRate)); err != nil {
 		return q, err
 	}
 	if m := v.Get("mode"); m != "" {
+		if q.options.Mode == CPU && m == string(Wall) {
+			return q, errors.New("mode wall: cpu is what this program allows")
+		}
 		q.options.Mode = Mode(m)
 	}
 	if q.options.Mode == "" {
 		q.options.Mode = Wall
 	}
-	if e := v.Get("engine"); e != "" {
-		q.options.Engine = Engine(e)
+	if e := Engine(v.Get("engine")); e != "" {
+		if e == FGProf && h.options.Engine != FGProf {
+			return q, errors.New("engine fgprof: it stops the world, and is for the program to choose")
+		}
+		q.options.Engine = e
 	}
 	format := v.Get("format")
 	if format == "" {

@@ -89,11 +89,28 @@ func TestHandlerRefuses(t *testing.T) {
 	srv := httptest.NewServer(profiler.Handler())
 	defer srv.Close()
 	for query, want := range map[string]string{
-		"seconds=0": "seconds", "seconds=-1": "seconds", "seconds=1.5": "seconds", "seconds=3601": "1 to 3600", "seconds=x%0Ay": `"x\ny"`,
-		"hz=0": "hz", "hz=1e3": "hz", "hz=20001": "between", "mode=all": "mode", "format=svg": "pprof, folded",
-		"engine=magic": "engine", "engine=fgprof&mode=cpu": "mode wall", "%zz": "query", "seconds=1;hz=2": "semicolon",
+		"seconds=0": "seconds", "seconds=-1": "seconds", "seconds=1.5": "seconds", "seconds=121": "1 to 120", "seconds=x%0Ay": `"x\ny"`,
+		"hz=0": "hz", "hz=1e3": "hz", "hz=1000": "1 to 999", "mode=all": "mode", "format=svg": "pprof, folded",
+		"engine=magic": "engine", "engine=fgprof": "stops the world", "%zz": "query", "seconds=1;hz=2": "semicolon",
 	} {
 		get(t, srv.URL+"?"+query).oneLine(t, 400, want)
+	}
+	headers := func(key, value string) *http.Request {
+		req, _ := http.NewRequest("GET", srv.URL+"?seconds=1", nil)
+		if req.Header.Set(key, value); key == "Host" {
+			req.Host = value
+		}
+		return req
+	}
+	for _, req := range []*http.Request{headers("Sec-Fetch-Site", "cross-site"), headers("Sec-Fetch-Site", "same-site"), headers("Host", "evil.example")} {
+		r, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Body.Close()
+		if r.StatusCode != http.StatusForbidden {
+			t.Errorf("%v, host %s: %s", req.Header, req.Host, r.Status)
+		}
 	}
 	for _, method := range []string{"POST", "PUT", "DELETE", "OPTIONS", "PATCH"} {
 		req, _ := http.NewRequest(method, srv.URL+"?seconds=1", nil)
@@ -247,7 +264,7 @@ func abort(t *testing.T, addr string, rnd *rand.Rand) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := fmt.Sprintf("GET /debug/mayfly/profile?seconds=600&hz=%d HTTP/1.1\r\nHost: x\r\n\r\n", 1+rnd.IntN(999))
+	text := fmt.Sprintf("GET /debug/mayfly/profile?seconds=100&hz=%d HTTP/1.1\r\nHost: localhost\r\n\r\n", 1+rnd.IntN(999))
 	c.Write([]byte(text[:len(text)-rnd.IntN(2)*rnd.IntN(len(text))]))
 	time.Sleep(time.Duration(rnd.IntN(40)) * time.Millisecond)
 	c.Close()

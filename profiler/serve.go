@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/gob"
 	"io"
+	"math"
 	"runtime/debug"
 
 	"github.com/mayfly-profiler/mayfly/profiler/internal/self"
@@ -23,7 +24,7 @@ func init() {
 func serve(s *self.Server) {
 	// The program's own settings are for the program.
 	debug.SetGCPercent(100)
-	debug.SetMemoryLimit(-1)
+	debug.SetMemoryLimit(math.MaxInt64)
 	var w wish
 	if gob.NewDecoder(s.Asks).Decode(&w) != nil {
 		return

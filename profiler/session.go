@@ -3,8 +3,8 @@ package profiler
 // A session records this very process. Who looks is a helper, a process of the same executable
 // (package self), which records its parent as the command records any process: it asks no goroutine
 // of the program for CPU time, so it keeps its rate when the program is busiest. What the helper is
-// not allowed to see, the runtime's own profilers see from inside: the CPU profile, when there are
-// neither eBPF nor perf events; and fgprof's engine, when there is no helper at all.
+// not allowed to see, the runtime's CPU profile sees from inside: when there are neither eBPF nor perf events, or
+// no helper at all. fgprof's engine, which stops the world, is for who asks for it.
 //
 // There is one session at a time: Yama lets a process name one other that may read its memory, and
 // the runtime has one CPU profiler.
@@ -99,12 +99,15 @@ func (s *Session) fromOutside() bool {
 func (s *Session) openInside() (err error) {
 	var want Engine
 	switch e := s.options.Engine; {
-	case s.helper == nil && s.options.Mode == Wall && e != Runtime || e == FGProf:
+	case e == FGProf:
 		want = FGProf
 	case e == Runtime, e == "" && (s.helper == nil || s.helper.engine == tableName):
 		want = Runtime
 	default:
 		return nil
+	}
+	if want == Runtime && s.helper == nil && s.options.Mode == Wall {
+		s.denied = append(s.denied, "all states but running: without a helper only engine fgprof sees the others, with two stops of the world for each look")
 	}
 	s.inside, err = openInside(want)
 	if err == nil && want == Runtime && s.options.Mode == CPU && s.helper != nil {
@@ -122,9 +125,9 @@ func (s *Session) openInside() (err error) {
 // Stop ends the session and returns the profile. Calling it again returns the same.
 func (s *Session) Stop() (*profile.Profile, error) {
 	s.once.Do(func() {
+		defer sessions.Store(false) // whatever happens: the next session must be possible
+		defer s.close()
 		s.stop()
-		s.close()
-		sessions.Store(false)
 	})
 	return s.profile, s.err
 }

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"runtime/pprof"
 	"sync/atomic"
 	"syscall"
@@ -30,6 +31,9 @@ var (
 	burners = flag.Int("burners", 0, "goroutines that burn without a pause, besides the others")
 	parked  = flag.Int("parked", 0, "goroutines that wait for ever, without labels")
 	plain   = flag.Bool("plain", false, "no session: somebody else looks")
+	ballast = flag.Int("ballast", 0, "MiB of memory that the program has")
+	grow    = flag.Int("grow", 0, "MiB more that it takes while it is recorded")
+	again   = flag.Int("again", 0, "sessions of 300 ms, before the one that is told about")
 	crash   = flag.Bool("crash", false, "panic instead of stopping")
 )
 
@@ -129,6 +133,32 @@ func (r reading) since(begin reading) map[string]interface{} {
 	return map[string]interface{}{"cpu_ns": cpu, "wall_ns": wall, "process_ns": int64(r.process - begin.process), "window_ns": int64(r.at.Sub(begin.at))}
 }
 
+// memory is so many MiB that are there.
+func memory(mib int) []byte {
+	b := make([]byte, mib<<20)
+	for i := 0; i < len(b); i += 4096 {
+		b[i] = 1
+	}
+	return b
+}
+
+// sessions are recorded one after the other, while the program takes more memory. It counts those that failed.
+func sessions(o profiler.Options) (failed int) {
+	for range *again {
+		s, err := profiler.Start(o)
+		run.Check(err)
+		more := memory(*grow)
+		time.Sleep(300 * time.Millisecond)
+		if _, err := s.Stop(); err != nil {
+			failed++
+		}
+		runtime.KeepAlive(more)
+		more = nil
+		debug.FreeOSMemory()
+	}
+	return failed
+}
+
 func main() {
 	flag.Parse()
 	refuse(*deny)
@@ -153,7 +183,10 @@ func main() {
 		run.Truth(read().since(begin))
 		return
 	}
-	s, err := profiler.Start(profiler.Options{Engine: profiler.Engine(*engine), Mode: profiler.Mode(*mode), Rate: *rate, MaxOverhead: *share})
+	options := profiler.Options{Engine: profiler.Engine(*engine), Mode: profiler.Mode(*mode), Rate: *rate, MaxOverhead: *share}
+	held := memory(*ballast)
+	failed := sessions(options)
+	s, err := profiler.Start(options)
 	run.Check(err)
 	begin := read()
 	run.Ready(fmt.Sprintf("pid=%d", os.Getpid()))
@@ -165,7 +198,8 @@ func main() {
 	p, err := s.Stop()
 	run.Check(err)
 	truth := end.since(begin)
-	truth["summary"] = s.Summary()
+	truth["summary"], truth["failed"] = s.Summary(), failed
+	runtime.KeepAlive(held)
 	if *output != "" {
 		f, err := os.Create(*output)
 		run.Check(err)

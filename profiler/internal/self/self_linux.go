@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -14,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/mayfly-profiler/mayfly/internal/proc"
 )
 
 func init() {
@@ -22,15 +25,35 @@ func init() {
 		return
 	}
 	os.Unsetenv(variable) // what this process starts is no helper
-	if parent != os.Getppid() || !isPipe(asksFD) || !isPipe(answersFD) {
+	if parent != os.Getppid() || !isPipe(asksFD) || !isPipe(answersFD) || privileged() {
 		return
 	}
+	// Memory of a container is shared with the program. When it runs out the helper is to go, whatever the program has of it
+	// (proc(5), oom_score_adj).
+	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0)
 	syscall.CloseOnExec(asksFD)
 	syscall.CloseOnExec(answersFD)
 	// A Ctrl-C is meant for the program, which may want its profile when it ends. The helper ends when
 	// its pipe does.
 	signal.Ignore(unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT)
 	served = &Server{parent, os.NewFile(asksFD, "asks"), os.NewFile(answersFD, "answers")}
+}
+
+// privileged says whether this process has rights that the one which executed it did not have, by set-user-ID or file
+// capabilities (getauxval(3), AT_SECURE). Its parent, pipes and environment are then anybody's: as a helper it
+// would read for them what only it may read.
+func privileged() bool {
+	const atSecure = 23
+	vector, err := unix.Auxv()
+	if err != nil {
+		return true
+	}
+	for _, v := range vector {
+		if v[0] == atSecure {
+			return v[1] != 0
+		}
+	}
+	return false
 }
 
 func isPipe(fd int) bool {
@@ -50,8 +73,18 @@ type Helper struct {
 	said    words // what it wrote to standard error
 }
 
+// headroom is what a helper is not started below: it takes 30 to 60 MB, and memory that runs out ends a process of the
+// control group, in the worst case the program.
+const headroom = 64 << 20
+
 // Start starts a helper and allows it to read the memory of this process.
 func Start() (*Helper, error) {
+	if privileged() {
+		return nil, fmt.Errorf("start helper: %w: this program has its rights by set-user-ID or file capabilities, which a helper must not use", fs.ErrPermission)
+	}
+	if left := proc.MemoryLeft(); left < headroom {
+		return nil, fmt.Errorf("start helper: %d MiB are left of the memory that the control group may use, and it needs %d", left>>20, headroom>>20)
+	}
 	asksR, asksW, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("start helper: %w", err)
@@ -67,7 +100,7 @@ func Start() (*Helper, error) {
 		return nil, errors.Join(fmt.Errorf("start helper: %w", err), asksW.Close(), answersR.Close())
 	}
 	// Where Yama's ptrace_scope is 1 a process may read its descendants only, unless it is named. EINVAL:
-	// there is no Yama.
+	// there is no Yama. The kernel takes the name back when the helper ends (security/yama/yama_lsm.c, yama_task_free).
 	_ = unix.Prctl(unix.PR_SET_PTRACER, uintptr(h.PID), 0, 0, 0)
 	return h, nil
 }
@@ -123,7 +156,6 @@ func (h *Helper) Close() {
 		h.process.Kill()
 		<-h.ended
 	}
-	_ = unix.Prctl(unix.PR_SET_PTRACER, 0, 0, 0, 0)
 }
 
 // Kill ends a helper that does not answer. Close has to be called all the same.

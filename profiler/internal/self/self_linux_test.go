@@ -6,8 +6,10 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -83,6 +85,53 @@ func TestVariableAlone(t *testing.T) {
 		out, err := c.CombinedOutput()
 		if err != nil || !strings.Contains(string(out), "PASS") {
 			t.Errorf("variable %d: %v, %s", pid, err, out)
+		}
+	}
+}
+
+// A program with the set-user-ID bit is no helper, although all else is as it should be: who executes it could have it
+// read what only its owner may.
+func TestPrivilegedProgramIsNoHelper(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("a program with the rights of another user needs root to be made")
+	}
+	exe := filepath.Join(t.TempDir(), "privileged")
+	b, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.WriteFile(exe, b, 0o755), os.Chmod(exe, 0o755|os.ModeSetuid)); err != nil {
+		t.Fatal(err)
+	}
+	for dir := exe; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
+		if st, err := os.Stat(dir); err == nil && st.IsDir() {
+			os.Chmod(dir, 0o755)
+		}
+	}
+	for name, uid := range map[string]uint32{"as root": 0, "as nobody": 65534} {
+		asks, toAsk, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		answers, toAnswer, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		toAsk.WriteString("hello")
+		toAsk.Close()
+		c := exec.Command(exe, "-test.run=^$")
+		c.Env = append(os.Environ(), variable+"="+strconv.Itoa(os.Getpid()))
+		c.ExtraFiles = []*os.File{asks, toAnswer}
+		c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
+		out, err := c.CombinedOutput()
+		toAnswer.Close()
+		asks.Close()
+		answer, _ := io.ReadAll(answers)
+		if err != nil {
+			t.Fatalf("%s: %v, %s", name, err, out)
+		}
+		if helped := len(answer) > 0; helped != (uid == 0) {
+			t.Errorf("%s: answered %q, printed %q", name, answer, out)
 		}
 	}
 }

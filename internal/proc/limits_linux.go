@@ -1,0 +1,109 @@
+package proc
+
+import (
+	"bytes"
+	"math"
+	"os"
+	"path"
+	"runtime"
+	"strconv"
+	"strings"
+)
+
+// A control group of this process, and all above it, may have limits. Files of both versions of the kernel's interface
+// are read (Documentation/admin-guide/cgroup-v2.rst; cgroup-v1/memory.rst, scheduler/sched-bwc.rst). In a container the
+// group's own path is often not mounted: then the root of the mount is the container's group.
+
+// CPUs is how much CPU time this process may use in a second: the machine's CPUs, or less by a quota of its control
+// groups.
+func CPUs() float64 {
+	cpus := float64(runtime.NumCPU())
+	for _, dir := range groups("cpu") {
+		if quota, period, ok := strings.Cut(file(dir, "cpu.max"), " "); ok {
+			cpus = min(cpus, ratio(quota, period))
+		}
+		cpus = min(cpus, ratio(file(dir, "cpu.cfs_quota_us"), file(dir, "cpu.cfs_period_us")))
+	}
+	return cpus
+}
+
+// ratio is +Inf where there is no quota: "max", -1, no file.
+func ratio(quota, period string) float64 {
+	q, err := strconv.ParseFloat(quota, 64)
+	p, perr := strconv.ParseFloat(period, 64)
+	if err != nil || perr != nil || q <= 0 || p <= 0 {
+		return math.Inf(1)
+	}
+	return q / p
+}
+
+// MemoryLeft is how many bytes this process and those with it may take before the kernel kills one of them, by the
+// limits of its control groups; math.MaxInt64 without a limit. Cached files do not count as taken: they go first.
+func MemoryLeft() int64 {
+	left := int64(math.MaxInt64)
+	for _, dir := range groups("memory") {
+		limit, ok := number(dir, "memory.max", "memory.limit_in_bytes")
+		used, ok2 := number(dir, "memory.current", "memory.usage_in_bytes")
+		if !ok || !ok2 || limit > 1<<60 { // version 1 has a large number for none
+			continue
+		}
+		left = min(left, limit-used+cached(dir))
+	}
+	return left
+}
+
+func number(dir string, names ...string) (int64, bool) {
+	for _, name := range names {
+		if n, err := strconv.ParseInt(file(dir, name), 10, 64); err == nil {
+			return n, true
+		}
+	}
+	return 0, false
+}
+
+// cached is the size of cached files that nothing needs just now.
+func cached(dir string) int64 {
+	for line := range strings.Lines(file(dir, "memory.stat")) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if n, err := strconv.ParseInt(value, 10, 64); err == nil && (key == "inactive_file" || key == "total_inactive_file") {
+			return n
+		}
+	}
+	return 0
+}
+
+// groups are the folders of this process's control group with a controller, and of those above it.
+func groups(controller string) (dirs []string) {
+	text, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return nil
+	}
+	for line := range bytes.Lines(text) { // 0::/a/b, or 4:memory:/a/b
+		f := strings.SplitN(strings.TrimSpace(string(line)), ":", 3)
+		if len(f) != 3 {
+			continue
+		}
+		root := "/sys/fs/cgroup"
+		if f[1] != "" {
+			if !strings.Contains(","+f[1]+",", ","+controller+",") {
+				continue
+			}
+			root = path.Join(root, controller)
+		}
+		for at := path.Clean("/" + f[2]); ; at = path.Dir(at) {
+			dirs = append(dirs, path.Join(root, at))
+			if at == "/" {
+				break
+			}
+		}
+	}
+	return dirs
+}
+
+func file(dir, name string) string {
+	b, err := os.ReadFile(path.Join(dir, name))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(b))
+}
