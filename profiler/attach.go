@@ -17,7 +17,7 @@ import (
 // milliseconds, and its mappings with it.
 func (r *recording) attach(ctx context.Context) error {
 	layout, err := r.layout()
-	if errors.Is(err, ErrNotGo) && r.options.Pending != nil {
+	if errors.Is(err, ErrNotGo) && !errors.Is(err, goruntime.ErrPacked) && r.options.Pending != nil {
 		if err = r.await(ctx); err == nil {
 			layout, err = r.layout()
 		}

@@ -1,6 +1,7 @@
 package goruntime
 
 import (
+	"bytes"
 	"debug/buildinfo"
 	"debug/elf"
 	"encoding/binary"
@@ -85,11 +86,22 @@ func BuildInfo(r io.ReaderAt) (*buildinfo.BuildInfo, error) {
 	if err := checkELF(r); err != nil {
 		return nil, fmt.Errorf("goruntime: %w: %w", ErrNotGo, err)
 	}
+	if packed(r) {
+		return nil, fmt.Errorf("goruntime: %w", ErrPacked)
+	}
 	bi, err := buildinfo.Read(&budget{r, maxBuildInfo})
 	if err != nil {
 		return nil, fmt.Errorf("goruntime: %w", ErrNotGo) // buildinfo says the same in its own words
 	}
 	return bi, nil
+}
+
+// packed says whether UPX has packed the file: its l_info stands behind the program headers, of which there
+// are a few (upx, src/stub/src/include/linux.h).
+func packed(r io.ReaderAt) bool {
+	var head [512]byte
+	n, _ := r.ReadAt(head[:], 0)
+	return bytes.Contains(head[:n], []byte("UPX!"))
 }
 
 // budget is a reader of so many bytes, wherever they are.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"debug/elf"
 	"encoding/binary"
+	"errors"
 	"io"
 	"os"
 	"runtime"
@@ -123,5 +124,24 @@ func TestSymbolTableBomb(t *testing.T) {
 	}
 	if f, err = OpenELF(bytes.NewReader(img[:len(img)/2])); err == nil {
 		symbols(f)
+	}
+}
+
+// What UPX has packed is told from what is no Go program.
+func TestPacked(t *testing.T) {
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(exe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Read(bytes.NewReader(b)); errors.Is(err, ErrPacked) {
+		t.Error("this test is not packed")
+	}
+	copy(b[0xec:], "UPX!") // where UPX 4 has it
+	if _, err := Read(bytes.NewReader(b)); !errors.Is(err, ErrPacked) || !errors.Is(err, ErrNotGo) {
+		t.Errorf("error %v", err)
 	}
 }

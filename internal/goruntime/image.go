@@ -3,6 +3,7 @@ package goruntime
 import (
 	"debug/buildinfo"
 	"debug/elf"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -44,6 +45,9 @@ func (x *Images) Find(p *proc.Process) (Image, error) {
 	exe.Close()
 	if err == nil {
 		return Image{Exe: true}, nil
+	}
+	if errors.Is(err, ErrPacked) {
+		return Image{}, err
 	}
 	maps, err := p.Maps()
 	if err != nil {

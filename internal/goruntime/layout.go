@@ -208,6 +208,10 @@ type TimeHistFields struct {
 // ErrNotGo says that a file is not a Go executable for Linux, or one of before Go 1.18.
 var ErrNotGo = errors.New("not a Go executable")
 
+// ErrPacked says that an executable was packed by UPX: it unpacks itself into memory, where no file says what
+// is what.
+var ErrPacked = fmt.Errorf("%w: packed by UPX (upx -d unpacks it)", ErrNotGo)
+
 // UnknownVersionError says that a Go executable's runtime is of a version that the table does not
 // know and that there is no DWARF to read either.
 type UnknownVersionError struct {
@@ -217,6 +221,9 @@ type UnknownVersionError struct {
 }
 
 func (e *UnknownVersionError) Error() string {
+	if e.Version == "unknown" { // what garble writes
+		return "goruntime: the program does not say which Go release built it, as obfuscated ones (garble) do not: its runtime's layout is not known"
+	}
 	return fmt.Sprintf("goruntime: layout of %s on %s is not known: %v: build the target without -ldflags=-w, or use a newer mayfly",
 		e.Version, e.Arch, e.Err)
 }

@@ -118,7 +118,7 @@ func unknown(b []byte, name string) error {
 	case magic118, magic120:
 		return fmt.Errorf("%w: %s has a bad header", ErrFormat, name)
 	default:
-		return fmt.Errorf("%w: %s has the unknown magic %#x: newer than this program", ErrFormat, name, m)
+		return fmt.Errorf("%w: %s has the unknown magic %#x: newer than this program, or made unreadable (garble)", ErrFormat, name, m)
 	}
 }
 
