@@ -67,7 +67,8 @@ func TestStopped(t *testing.T) {
 			if in, _ := spun(rec, "syscall"); in > want/10 {
 				t.Errorf("in system calls for %v", in)
 			}
-			if want = 2 * time.Duration(rec.Profile.DurationNanos); all < want*6/10 || all > want*12/10 { // where all are late, it lasts for longer than there are looks
+			// Where everybody is late, it lasts for longer than there are looks.
+			if want = 2 * time.Duration(rec.Profile.DurationNanos); all < want*6/10 || all > want*12/10 {
 				t.Errorf("%v in all states, want %v", all, want)
 			}
 		})
