@@ -1,6 +1,6 @@
 package profiler
 
-// A Go benchmark is known by its stack: testing.(*B).runN calls the benchmark function, and the
+// A Go benchmark is known by its stack: testing.(*B).runN (names.Benchmarks) calls the benchmark function, and the
 // goroutines of RunParallel call its body (testing/benchmark.go). What they do gets the label
 // "benchmark", so that a profile of `go test -bench` can be taken apart. Goroutines that a benchmark
 // starts inherit its name, as they would inherit labels; who started whom only the goroutine table
@@ -19,9 +19,6 @@ import (
 
 // benchmarkLabel is the key of the label.
 const benchmarkLabel = "benchmark"
-
-// callers are the functions of package testing that call a benchmark.
-var callers = []string{"testing.(*B).runN", "testing.(*B).RunParallel.func1"}
 
 // maxBenchmarked bounds the goroutines of which the benchmark or the parent is kept.
 const maxBenchmarked = 1 << 16

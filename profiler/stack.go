@@ -27,8 +27,7 @@ package profiler
 // C, which need not keep frame pointers: what it yields is believed as long as it is code, and the root is [C].
 
 import (
-	"slices"
-
+	"github.com/mayfly-profiler/mayfly/internal/goruntime/names"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 	"github.com/mayfly-profiler/mayfly/symbolize"
 )
@@ -62,19 +61,20 @@ const (
 	systemstack // goes on on the system stack, for the same goroutine
 )
 
-var roles = map[string]role{
-	"runtime.goexit": goexit, "runtime.goexit.abi0": goexit,
-	"runtime.mstart": mstart, "runtime.mstart.abi0": mstart, "runtime.rt0_go": mstart, "runtime.rt0_go.abi0": mstart,
-	"runtime.mcall": switchAway, "runtime.mcall.abi0": switchAway,
-	"runtime.morestack": switchAway, "runtime.morestack.abi0": switchAway,
-	"runtime.morestack_noctxt": switchAway, "runtime.morestack_noctxt.abi0": switchAway,
-	"runtime.asmcgocall": asmcgocall, "runtime.asmcgocall.abi0": asmcgocall,
-	"runtime.cgocallback": cgocallback, "runtime.cgocallback.abi0": cgocallback, "crosscall2": cgocallback, "crosscall2.abi0": cgocallback,
-	"runtime.systemstack_switch": switchStub, "runtime.systemstack_switch.abi0": switchStub,
-	"runtime.sigtramp": signal, "runtime.sigtramp.abi0": signal,
-	"runtime.sigpanic": signal, "runtime.sigpanic0": signal, "runtime.asyncPreempt": signal, "runtime.asyncPreempt.abi0": signal,
-	"runtime.systemstack": systemstack, "runtime.systemstack.abi0": systemstack,
-	"runtime.duffzero": duff, "runtime.duffcopy": duff, "runtime.duffzero.abi0": duff, "runtime.duffcopy.abi0": duff,
+var roles = rolesOf(map[role][]string{
+	goexit: names.Goexit, mstart: names.ThreadStart, switchAway: names.SwitchAway, asmcgocall: names.CallsC, cgocallback: names.CalledByC,
+	switchStub: names.SwitchStub, signal: names.Interrupts, duff: names.Duff, benchmarker: names.Benchmarks,
+	systemstack: names.SystemStack,
+})
+
+func rolesOf(lists map[role][]string) map[string]role {
+	m := make(map[string]role)
+	for r, list := range lists {
+		for _, function := range list {
+			m[function] = r
+		}
+	}
+	return m
 }
 
 // Synthetic frames: where time went that no function can be charged with.
@@ -345,9 +345,7 @@ func (b *Builder) newSite(addr uint64, frames []symbolize.Frame, mapping int) *s
 	st := &site{id: uint32(len(b.sites)), addr: addr, mapping: mapping, frames: frames}
 	if n := len(frames); n > 0 {
 		st.kind = frames[n-1].Kind
-		if st.role = roles[frames[n-1].Func]; st.role == plain && slices.Contains(callers, frames[n-1].Func) {
-			st.role = benchmarker
-		}
+		st.role = roles[names.Assembly(frames[n-1].Func)]
 	}
 	b.sites = append(b.sites, st)
 	return st

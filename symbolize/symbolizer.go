@@ -8,6 +8,7 @@ import (
 	"sort"
 	"time"
 
+	"github.com/mayfly-profiler/mayfly/internal/goruntime/names"
 	"github.com/mayfly-profiler/mayfly/internal/proc"
 )
 
@@ -246,7 +247,7 @@ func elide(dst []Frame, n int) []Frame {
 	callee := ""
 	out := dst[:n]
 	for _, f := range dst[n:] {
-		panics := callee == "runtime.gopanic" || callee == "runtime.sigpanic" || callee == "runtime.panicwrap"
+		panics := names.Match(callee, names.Panics)
 		callee = f.Func
 		if !f.Wrapper || panics {
 			out = append(out, f)

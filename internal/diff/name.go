@@ -4,6 +4,8 @@ import (
 	"path"
 	"strings"
 	"unicode"
+
+	"github.com/mayfly-profiler/mayfly/internal/goruntime/names"
 )
 
 // A function has other names in other builds: the compiler numbers closures in the order in which
@@ -85,7 +87,8 @@ func number(s string) bool { return s != "" && strings.Trim(s, "0123456789") == 
 // of go and defer statements, the bodies of range-over-func loops.
 var wrappers = []string{"func", "gowrap", "deferwrap"}
 
-// dropClosures turns F.func1, F.func2.1, F.gowrap3 and F-range1 into F.func, and T.M-fm into T.M.
+// dropClosures turns F.func1, F.func2.1, F.gowrap3 and F-range1 into F.func, and T.M-fm into T.M. F.1 is
+// what Go 1.27 calls the closure of F where F was inlined into a closure; init.1 is the second init.
 func dropClosures(symbols string) string {
 	symbols = strings.TrimSuffix(symbols, "-fm")
 	parts := splitDots(symbols)
@@ -96,7 +99,10 @@ func dropClosures(symbols string) string {
 		case i > 0 && wrapper(part):
 			closure = true
 			continue
-		case i > 0 && number(part), part == "": // init.0, glob..func1
+		case i > 0 && number(part):
+			closure = closure || parts[i-1] != "init" || i > 1
+			continue
+		case part == "": // glob..func1
 			continue
 		case isRange && number(n):
 			part, closure = body, true
@@ -160,19 +166,13 @@ func packageOf(name string) string {
 	return dir + pkg
 }
 
-// ofGo says whether a function belongs to the Go release rather than to the program: the runtime
-// and what lies below the standard library's surface, which moves between releases.
-func ofGo(name string) bool {
-	p := packageOf(name)
-	return p == "runtime" || p == "sync" || strings.HasPrefix(p, "runtime/internal/") || strings.HasPrefix(p, "internal/")
-}
+// ofGo says whether a function belongs to the Go release rather than to the program.
+func ofGo(name string) bool { return names.Internal(packageOf(name)) }
 
-// moved says whether a function is in another place in another release: those ofGo, and packages of which large
-// parts went below the surface: strconv (Go 1.26) and what crypto computes (1.24, crypto/internal/fips140).
+// moved says whether a function is in another place, or has another name, in another release.
 func moved(name string) bool {
 	p := packageOf(name)
-	crypto := strings.HasPrefix(p, "crypto/") && p != "crypto/tls" && p != "crypto/x509"
-	return ofGo(name) || p == "strconv" || crypto
+	return names.Moved(p) || names.MovedFunction(p, strings.TrimPrefix(name, p+"."))
 }
 
 // goRow is the row of all functions that moved when the sides were built by different releases.

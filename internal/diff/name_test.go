@@ -9,6 +9,11 @@ func TestFuncName(t *testing.T) {
 		"main.main.func1.2":                      "main.main.func",
 		"main.main.func12.gowrap3":               "main.main.func",
 		"main.f.deferwrap1":                      "main.f.func",
+		"main.same.1":                            "main.same.func", // Go 1.27: main.user.func1.same.1 before
+		"main.same.1.deferwrap1":                 "main.same.func",
+		"main.(*T).m.1":                          "main.(*T).m.func",
+		"main.init.0.func1":                      "main.init.func",
+		"main.Map[go.shape.int].1":               "main.Map[...].func",
 		"main.f-range1":                          "main.f.func",
 		"main.f.func1-range2":                    "main.f.func",
 		"main.(*T).m-fm":                         "main.(*T).m",

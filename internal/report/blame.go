@@ -2,6 +2,8 @@ package report
 
 import (
 	"slices"
+
+	"github.com/mayfly-profiler/mayfly/internal/goruntime/names"
 )
 
 // Most breaches show the same symptom: everything queues for the pool, or for the lock. So waiting is
@@ -113,7 +115,7 @@ func (b *blamer) findAllocator() frame {
 		for i := range g.pieces {
 			p := &g.pieces[i]
 			s := &b.stacks[p.stack]
-			if s.app < 0 || p.kind != gc && !(p.kind == cpu && b.has(s, []string{"runtime.mallocgc"})) {
+			if s.app < 0 || p.kind != gc && !(p.kind == cpu && b.has(s, names.Allocator)) {
 				continue
 			}
 			f := s.frames[s.app]

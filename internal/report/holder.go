@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math/bits"
 	"slices"
+
+	"github.com/mayfly-profiler/mayfly/internal/goruntime/names"
 )
 
 // Who holds what the others wait for? Nobody says, so it is inferred: a holder is a goroutine that
@@ -130,7 +132,7 @@ func (b *blamer) candidates(r *resource, stack int32, s site) [][]frame {
 
 // users are the functions that call the package of a pool.
 func (b *blamer) users(stack int32) []frame {
-	i := slices.IndexFunc(b.stacks[stack].frames, func(f frame) bool { return matches(b.funcs[f.fn].name, acquirers) })
+	i := slices.IndexFunc(b.stacks[stack].frames, func(f frame) bool { return names.Match(b.funcs[f.fn].name, acquirers) })
 	pkg := b.funcs[b.stacks[stack].frames[i].fn].pkg
 	known := map[int32]bool{}
 	var users []frame

@@ -1,6 +1,10 @@
 package report
 
-import "strings"
+import (
+	"slices"
+
+	"github.com/mayfly-profiler/mayfly/internal/goruntime/names"
+)
 
 // Kind is what time is spent on, or what a cause is.
 type Kind string
@@ -70,13 +74,13 @@ func (t *timeline) kindOf(state string, stack int32) kind {
 	switch {
 	case state == "semacquire":
 		return t.semaphore(s)
-	case k == cpu && t.has(s, collectors):
+	case k == cpu && t.has(s, names.Collector):
 		return gc
 	case k == channel && t.has(s, acquirers):
 		return pool
 	case k == channel && t.has(s, roundTrips):
 		return network
-	case k == network && t.has(s, filePolls) && !t.has(s, sockets):
+	case k == network && t.has(s, names.Files) && !t.has(s, names.Sockets):
 		return syscall
 	}
 	return k
@@ -85,34 +89,19 @@ func (t *timeline) kindOf(state string, stack int32) kind {
 // semaphore is for runtimes before 1.20, which call all of sync's waits the same.
 func (t *timeline) semaphore(s *stack) kind {
 	switch {
-	case t.has(s, []string{"sync.(*WaitGroup).Wait"}):
+	case t.has(s, names.Children):
 		return children
-	case t.has(s, []string{"runtime.gcStart", "runtime.stopTheWorld", "runtime.gcMarkDone"}):
+	case t.has(s, names.StopsWorld):
 		return gc
 	}
 	return lock
 }
 
-// Functions that tell what a wait is for. An entry that ends in a dot is a prefix.
+// Functions that tell what a wait is for: the standard library's, and those of well-known modules.
 var (
-	collectors = []string{"runtime.gcAssistAlloc", "runtime.gcAssistAlloc1", "runtime.gcBgMarkWorker", "runtime.gcDrain", "runtime.bgsweep",
-		"runtime.gcStart", "runtime.gcMarkDone", "runtime.gcMarkTermination", "runtime.deductAssistCredit", "runtime.gcDrainN", "runtime.(*sweepLocked).sweep"}
-	acquirers = []string{"database/sql.(*DB).conn", "github.com/jackc/puddle/v2.(*Pool).", "github.com/jackc/puddle.(*Pool).",
-		"net/http.(*Transport).getConn", "net/http.(*Transport).queueForIdleConn", "github.com/gomodule/redigo/redis.(*Pool).",
-		"github.com/redis/go-redis/v9/internal/pool.(*ConnPool).", "go.mongodb.org/mongo-driver/x/mongo/driver/topology.(*pool).",
-		"golang.org/x/sync/semaphore.(*Weighted).Acquire"}
-	roundTrips = []string{"net/http.(*persistConn).roundTrip", "golang.org/x/net/http2.(*ClientConn).", "net/http.(*http2ClientConn).",
-		"google.golang.org/grpc/internal/transport.(*recvBufferReader).", "google.golang.org/grpc.(*clientStream).RecvMsg", "net.(*Resolver)."}
-	filePolls = []string{"os.(*File)."}
-	sockets   = []string{"net.(*conn).", "net.(*netFD).", "net.(*TCPListener).", "net.(*sysDialer)."}
+	acquirers = slices.Concat(names.Acquires, []string{"github.com/jackc/puddle/v2.(*Pool).", "github.com/jackc/puddle.(*Pool).",
+		"github.com/gomodule/redigo/redis.(*Pool).", "github.com/redis/go-redis/v9/internal/pool.(*ConnPool).",
+		"go.mongodb.org/mongo-driver/x/mongo/driver/topology.(*pool).", "golang.org/x/sync/semaphore.(*Weighted).Acquire"})
+	roundTrips = slices.Concat(names.RoundTrips, []string{"golang.org/x/net/http2.(*ClientConn).",
+		"google.golang.org/grpc/internal/transport.(*recvBufferReader).", "google.golang.org/grpc.(*clientStream).RecvMsg"})
 )
-
-// matches says whether a function is one of names.
-func matches(function string, names []string) bool {
-	for _, n := range names {
-		if function == n || strings.HasSuffix(n, ".") && strings.HasPrefix(function, n) {
-			return true
-		}
-	}
-	return false
-}

@@ -3,6 +3,8 @@ package report
 import (
 	"cmp"
 	"slices"
+
+	"github.com/mayfly-profiler/mayfly/internal/goruntime/names"
 )
 
 const (
@@ -143,10 +145,10 @@ func (t *timeline) inherited(s span, all []span) int {
 
 // byCall finds the requests that are recorded calls of one of the functions. One so short that no look
 // saw its goroutine counts all the same; where its time went is not known.
-func (t *timeline) byCall(names []string) []*request {
+func (t *timeline) byCall(functions []string) []*request {
 	var all []*request
 	for _, c := range t.calls {
-		if !matches(t.funcs[c.fn].name, names) {
+		if !names.Match(t.funcs[c.fn].name, functions) {
 			continue
 		}
 		g := t.byID[c.goid]
@@ -161,10 +163,10 @@ func (t *timeline) byCall(names []string) []*request {
 // byFunction finds the stretches of goroutines' lives in which a function is on the stack. A kept
 // connection handles one request after the other: in between it is idle, or the value of a label that
 // has many values changes.
-func (t *timeline) byFunction(names []string) []*request {
+func (t *timeline) byFunction(functions []string) []*request {
 	inside, unwalked := make([]bool, len(t.stacks)), make([]bool, len(t.stacks))
 	for i := range t.stacks {
-		inside[i], unwalked[i] = t.has(&t.stacks[i], names), t.has(&t.stacks[i], []string{"[unwalked]"})
+		inside[i], unwalked[i] = t.has(&t.stacks[i], functions), t.has(&t.stacks[i], []string{"[unwalked]"})
 	}
 	keys := t.identifying()
 	var all []*request
@@ -245,7 +247,7 @@ func (t *timeline) byGoroutine(name string) []*request {
 func (t *timeline) root(stack int32) string {
 	frames := t.stacks[stack].frames
 	for i := len(frames) - 1; i >= 0; i-- {
-		if name := t.funcs[frames[i].fn].name; name != "runtime.goexit" {
+		if name := t.funcs[frames[i].fn].name; !names.Match(name, names.Goexit) {
 			return name
 		}
 	}

@@ -2,7 +2,10 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+
+	"github.com/mayfly-profiler/mayfly/internal/goruntime/names"
 )
 
 // Selector says what a request is. The zero value is Func over the server functions of net/http and
@@ -46,12 +49,11 @@ func (s Selector) String() string {
 }
 
 // servers are the functions that a server runs once for each request.
-var servers = []string{
-	"net/http.serverHandler.ServeHTTP",
+var servers = slices.Concat(names.ServeHTTP, []string{
 	"google.golang.org/grpc.(*Server).handleStream",
 	"golang.org/x/net/http2.(*serverConn).runHandler",
 	"github.com/valyala/fasthttp.(*Server).serveConn",
-}
+})
 
 // Functions are the names that a Func selector looks for, the zero value included. Not to be changed.
 func (s Selector) Functions() []string {

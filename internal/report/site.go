@@ -1,6 +1,10 @@
 package report
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/mayfly-profiler/mayfly/internal/goruntime/names"
+)
 
 // A wait is for a resource. The profile does not say which mutex or which pool it was; the code says
 // it nearly as well: the function that calls Lock, or that asks the pool, and what is below it.
@@ -32,14 +36,14 @@ func (t *timeline) siteOf(stack int32, k kind) site {
 func (t *timeline) newSite(s *stack, k kind) site {
 	i := 0
 	if k == pool {
-		for i = len(s.frames) - 1; i >= 0 && !matches(t.funcs[s.frames[i].fn].name, acquirers); i-- {
+		for i = len(s.frames) - 1; i >= 0 && !names.Match(t.funcs[s.frames[i].fn].name, acquirers); i-- {
 		}
 		if i < 0 {
 			return site{at: -1}
 		}
 		return site{s.frames[i], int32(i)}
 	}
-	for i < len(s.frames) && slices.Contains(waiting, t.funcs[s.frames[i].fn].pkg) {
+	for i < len(s.frames) && slices.Contains(names.WaitPackages, t.funcs[s.frames[i].fn].pkg) {
 		i++
 	}
 	if i >= len(s.frames) {
@@ -47,9 +51,6 @@ func (t *timeline) newSite(s *stack, k kind) site {
 	}
 	return site{s.frames[i], int32(i)}
 }
-
-// waiting are the packages that wait on behalf of their callers.
-var waiting = []string{"runtime", "sync", "internal/sync", "internal/runtime/sync", "sync/atomic", "internal/synctest"}
 
 // place is the function to name for a piece: the application's nearest to the leaf, else the leaf's
 // that is not the runtime's.
@@ -81,5 +82,4 @@ func (t *timeline) on(stack int32, f frame) bool {
 }
 
 // disk are the functions that wait for a disk.
-var disk = []string{"os.(*File).Sync", "syscall.Fsync", "syscall.Fdatasync", "internal/poll.(*FD).Fsync", "golang.org/x/sys/unix.Fsync",
-	"golang.org/x/sys/unix.Fdatasync", "golang.org/x/sys/unix.Msync"}
+var disk = slices.Concat(names.Disk, []string{"golang.org/x/sys/unix.Fsync", "golang.org/x/sys/unix.Fdatasync", "golang.org/x/sys/unix.Msync"})

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/mayfly-profiler/mayfly/internal/goruntime/names"
 )
 
 // A timeline profile has two kinds of samples. The goroutine table's are intervals, laid end to end
@@ -330,7 +332,7 @@ func (r *reader) newStack(locs []*profile.Location) stack {
 			}
 		}
 	}
-	s.idle = r.has(&s, []string{"net/http.(*conn).serve"}) && !r.has(&s, servers)
+	s.idle = r.has(&s, names.ServeConn) && !r.has(&s, servers)
 	return s
 }
 
@@ -373,6 +375,6 @@ func (r *reader) internLabels(labels map[string][]string) int32 {
 }
 
 // has says whether one of the names is on the stack.
-func (t *timeline) has(s *stack, names []string) bool {
-	return slices.ContainsFunc(s.frames, func(f frame) bool { return matches(t.funcs[f.fn].name, names) })
+func (t *timeline) has(s *stack, list []string) bool {
+	return slices.ContainsFunc(s.frames, func(f frame) bool { return names.Match(t.funcs[f.fn].name, list) })
 }

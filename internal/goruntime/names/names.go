@@ -1,0 +1,72 @@
+// Package names knows the functions, packages and wait reasons of the Go runtime and the standard
+// library that mean something to whoever reads a stack. Releases rename and move them, so that all
+// are here and nowhere else; each list holds the names of all releases since Go 1.19. It knows no
+// process and imports nothing: profiles have these names too.
+//
+// An entry of a list that ends in a dot or a star is a prefix.
+package names
+
+import "strings"
+
+// Functions that say where a stack begins or is cut, without the suffix that Assembly drops
+// (runtime/asm_amd64.s, runtime/proc.go, runtime/signal_unix.go).
+var (
+	Goexit      = []string{"runtime.goexit"}                                                                    // root of a goroutine
+	ThreadStart = []string{"runtime.mstart", "runtime.rt0_go"}                                                  // root of a thread's system stack
+	SwitchAway  = []string{"runtime.mcall", "runtime.morestack", "runtime.morestack_noctxt"}                    // the system stack begins here
+	SystemStack = []string{"runtime.systemstack"}                                                               // goes on on the system stack, for the same goroutine
+	CallsC      = []string{"runtime.asmcgocall"}                                                                // on the system stack
+	CalledByC   = []string{"runtime.cgocallback", "crosscall2"}                                                 // C calls Go here
+	SwitchStub  = []string{"runtime.systemstack_switch"}                                                        // a marker pc in g.sched, not a frame
+	Interrupts  = []string{"runtime.sigtramp", "runtime.sigpanic", "runtime.sigpanic0", "runtime.asyncPreempt"} // what lies below was interrupted, not calling
+	Duff        = []string{"runtime.duffzero", "runtime.duffcopy"}                                              // up to Go 1.25 on amd64: frames made by hand
+	Benchmarks  = []string{"testing.(*B).runN", "testing.(*B).RunParallel.func1"}                               // call a benchmark (testing/benchmark.go)
+	Panics      = []string{"runtime.gopanic", "runtime.sigpanic", "runtime.panicwrap"}                          // keep the wrapper that called them (elideWrapperCalling)
+)
+
+// Assembly drops the suffix that marks functions of assembly's calling convention.
+func Assembly(function string) string { return strings.TrimSuffix(function, ".abi0") }
+
+// Functions that tell what a wait, or time on a CPU, is for.
+var (
+	Collector = []string{"runtime.gcAssistAlloc", "runtime.gcAssistAlloc1", "runtime.gcBgMarkWorker", "runtime.gcDrain", "runtime.bgsweep",
+		"runtime.gcStart", "runtime.gcMarkDone", "runtime.gcMarkTermination", "runtime.deductAssistCredit", "runtime.gcDrainN", "runtime.(*sweepLocked).sweep"}
+
+	// StopsWorld are those that wait for the collector in "semacquire".
+	StopsWorld = []string{"runtime.gcStart", "runtime.stopTheWorld", "runtime.gcMarkDone"}
+
+	// Allocator: Go 1.26 has an entry for each size class, mallocgcSmallNoScanSC2 for one
+	// (runtime/malloc_generated.go), which compiled code calls directly since Go 1.27.
+	Allocator = []string{"runtime.mallocgc*"}
+
+	// RoundTrips wait for the reply to a request over HTTP. HTTP/2 was bundled into net/http up to
+	// Go 1.26 and is net/http/internal/http2 since.
+	RoundTrips = []string{"net/http.(*persistConn).roundTrip", "net/http.(*http2ClientConn).", "net/http/internal/http2.(*ClientConn).",
+		"net/http/internal/http2.(*clientStream).", "net/http.(*http2clientStream).", "net.(*Resolver)."}
+
+	// Acquires wait for a connection of a pool.
+	Acquires = []string{"database/sql.(*DB).conn", "net/http.(*Transport).getConn", "net/http.(*Transport).queueForIdleConn"}
+
+	// WaitPackages wait on behalf of their callers.
+	WaitPackages = []string{"runtime", "sync", "internal/sync", "internal/runtime/sync", "sync/atomic", "internal/synctest"}
+
+	Files     = []string{"os.(*File)."}
+	Disk      = []string{"os.(*File).Sync", "syscall.Fsync", "syscall.Fdatasync", "internal/poll.(*FD).Fsync"}
+	Sockets   = []string{"net.(*conn).", "net.(*netFD).", "net.(*TCPListener).", "net.(*sysDialer)."}
+	Children  = []string{"sync.(*WaitGroup).Wait"}
+	ServeHTTP = []string{"net/http.serverHandler.ServeHTTP"} // once for each request, HTTP/2 included
+	ServeConn = []string{"net/http.(*conn).serve"}           // once for each connection
+)
+
+// Match says whether a function is one of a list.
+func Match(function string, list []string) bool {
+	for _, n := range list {
+		if function == n || strings.HasSuffix(n, ".") && strings.HasPrefix(function, n) {
+			return true
+		}
+		if prefix, ok := strings.CutSuffix(n, "*"); ok && strings.HasPrefix(function, prefix) {
+			return true
+		}
+	}
+	return false
+}
