@@ -96,7 +96,7 @@ func (r *recording) layout() (*goruntime.Layout, error) {
 		return nil, err
 	}
 	defer f.Close()
-	l, err := r.image.Layout(r.target, f)
+	l, err := r.image.Layout(r.target, f, symbolize.FindFunc(f))
 	var unknown *goruntime.UnknownVersionError
 	switch {
 	case errors.As(err, &unknown):
@@ -107,6 +107,9 @@ func (r *recording) layout() (*goruntime.Layout, error) {
 		return nil, fmt.Errorf("record %s: %w", r.name(), err)
 	}
 	r.summary.GoVersion, r.summary.Layout = l.Version, l.From
+	if len(l.Denied) > 0 {
+		r.deny(fmt.Sprintf("what hangs on these fields of the runtime, which are not found in the code of %s: %s", l.Version, strings.Join(l.Denied, ", ")))
+	}
 	return l, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"sync"
 
 	"github.com/mayfly-profiler/mayfly/symbolize/internal/elfx"
 	"github.com/mayfly-profiler/mayfly/symbolize/internal/pclntab"
@@ -99,6 +100,24 @@ func (b *Binary) Func(name string) (lo, hi uint64, ok bool) {
 		}
 	}
 	return 0, 0, false
+}
+
+// FindFunc returns a function that is Func of the Go binary in r, which it opens when it is called
+// first. Nothing is found in a file that OpenGo refuses.
+func FindFunc(r io.ReaderAt) func(name string) (lo, hi uint64, ok bool) {
+	open := sync.OnceValue(func() *Binary {
+		b, err := OpenGo(r)
+		if err != nil {
+			return nil
+		}
+		return b
+	})
+	return func(name string) (lo, hi uint64, ok bool) {
+		if b := open(); b != nil {
+			return b.Func(name)
+		}
+		return 0, 0, false
+	}
 }
 
 // Funcs iterates over all functions in the order of their addresses, with their link-time

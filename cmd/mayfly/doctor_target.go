@@ -84,7 +84,7 @@ func memory(p *proc.Process) check {
 
 // layout checks what is known of the Go runtime in the executable.
 func layout(p *proc.Process, im goruntime.Image, file *os.File) []check {
-	l, err := im.Layout(p, file)
+	l, err := im.Layout(p, file, symbolize.FindFunc(file))
 	if err != nil {
 		return []check{unknownLayout(err)}
 	}

@@ -101,7 +101,7 @@ func programName(p *proc.Process) string {
 
 // readableLabels says whether a recording of p would carry its labels, and why or why not.
 func readableLabels(p *proc.Process, im goruntime.Image, file io.ReaderAt) (bool, string) {
-	layout, err := im.Layout(p, file)
+	layout, err := im.Layout(p, file, symbolize.FindFunc(file))
 	if err != nil {
 		var unknown *goruntime.UnknownVersionError
 		if errors.As(err, &unknown) {

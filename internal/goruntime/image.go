@@ -122,10 +122,10 @@ func (im Image) Open(p *proc.Process) (*os.File, error) {
 	return p.OpenMapping(im.Mapping)
 }
 
-// Layout is Read for an image of a process. Where the threads of a program keep the g of a library's
+// Layout is ReadCode for an image of a process. Where the threads of a program keep the g of a library's
 // runtime is decided when the library is loaded: that is read from the memory of the process.
-func (im Image) Layout(p *proc.Process, file io.ReaderAt) (*Layout, error) {
-	l, err := Read(file)
+func (im Image) Layout(p *proc.Process, file io.ReaderAt, fn FindFunc) (*Layout, error) {
+	l, err := ReadCode(file, fn)
 	if err != nil || im.Exe {
 		return l, err
 	}

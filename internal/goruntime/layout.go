@@ -1,13 +1,13 @@
 // Package goruntime knows how the Go runtime lays out its memory: where in a g is the goroutine's
 // id, where its labels, where a thread keeps its g.
 //
-// None of this is promised by the runtime, and every minor release may move it. There are two
+// None of this is promised by the runtime, and every minor release may move it. There are three
 // sources of truth: the DWARF of the very executable, and a table that was made from the DWARF of
 // the last patch release of each minor version (zlayout.go). Executables without DWARF are common
 // in production and their layout does not differ from that of their unstripped twins, so the
 // version in the build information, which stripping leaves alone, finds the row of the table.
-// An executable of an unknown version without DWARF is refused: a wrong offset reads as a
-// plausible number.
+// In an executable of an unknown version without DWARF the code of the runtime is asked (derive.go),
+// and what it does not say is denied: a wrong offset reads as a plausible number.
 package goruntime
 
 import (
@@ -26,6 +26,7 @@ const None = -1
 const (
 	FromDWARF = "dwarf" // the executable's own debugging information
 	FromTable = "table" // zlayout.go, by the minor version
+	// or FromCode
 )
 
 // LabelKind is how a goroutine's pprof labels are laid out.
@@ -42,7 +43,11 @@ type Layout struct {
 	Version string // as the build information has it: "go1.26.8", "go1.27-devel_5d1e3a2-X:foo"
 	Minor   int    // 26
 	Arch    string // GOARCH: "amd64" or "arm64"
-	From    string // FromDWARF or FromTable
+	From    string // FromDWARF, FromTable or FromCode
+
+	// Denied names the fields of a release that the table does not know that were not found either,
+	// such as "g.labels".
+	Denied []string
 
 	// Doubt says in words why offsets from the table may be wrong for this build, "" when there is
 	// no reason to think so.
@@ -57,7 +62,7 @@ type Layout struct {
 	Fields
 }
 
-// Fields holds offsets of fields in bytes from the start of their struct. An atomic counts as its
+// Fields holds offsets of the fields that are read, in bytes from the start of their struct. An atomic counts as its
 // value, a Size is the struct's own. A field that does not exist is None.
 type Fields struct {
 	G        GFields        `dwarf:"runtime.g"`
@@ -66,137 +71,64 @@ type Fields struct {
 	Sched    SchedFields    `dwarf:"runtime.schedt"`
 	PollDesc PollDescFields `dwarf:"runtime.pollDesc"`
 	FD       FDFields       `dwarf:"internal/poll.FD"`
-	Sudog    SudogFields    `dwarf:"runtime.sudog"`
-	Module   ModuleFields   `dwarf:"runtime.moduledata"`
 	TimeHist TimeHistFields `dwarf:"runtime.timeHistogram"`
 }
 
 // GFields are offsets in runtime.g, a goroutine (runtime/runtime2.go).
 type GFields struct {
-	StackLo       int32 `dwarf:"stack.lo" need:"core"`
-	StackHi       int32 `dwarf:"stack.hi" need:"core"`
-	StackGuard0   int32 `dwarf:"stackguard0"`
-	M             int32 `dwarf:"m" need:"core"`
-	SchedSP       int32 `dwarf:"sched.sp" need:"core"`
-	SchedPC       int32 `dwarf:"sched.pc" need:"core"`
-	SchedBP       int32 `dwarf:"sched.bp" need:"core"`
-	SyscallSP     int32 `dwarf:"syscallsp"`
-	SyscallPC     int32 `dwarf:"syscallpc"`
-	SyscallBP     int32 `dwarf:"syscallbp"` // Go 1.23
-	Param         int32 `dwarf:"param"`
-	Status        int32 `dwarf:"atomicstatus" need:"core"`
-	Goid          int32 `dwarf:"goid" need:"core"`
-	SchedLink     int32 `dwarf:"schedlink"`
-	WaitSince     int32 `dwarf:"waitsince"`
-	WaitReason    int32 `dwarf:"waitreason"`
-	InMarkAssist  int32 `dwarf:"inMarkAssist"` // Go 1.22
-	Tracking      int32 `dwarf:"tracking"`
-	TrackingSeq   int32 `dwarf:"trackingSeq"`
-	TrackingStamp int32 `dwarf:"trackingStamp"` // Go 1.20
-	RunnableTime  int32 `dwarf:"runnableTime"`
-	LockedM       int32 `dwarf:"lockedm"`
-	ParentGoid    int32 `dwarf:"parentGoid"` // Go 1.21
-	GoPC          int32 `dwarf:"gopc"`
-	StartPC       int32 `dwarf:"startpc"`
-	Waiting       int32 `dwarf:"waiting"`
-	Labels        int32 `dwarf:"labels"`
-	SleepWhen     int32 `dwarf:"sleepWhen"` // Go 1.23
-	GCAssistBytes int32 `dwarf:"gcAssistBytes"`
-	Size          int32 `dwarf:"SIZE" need:"core"`
+	StackLo     int32 `dwarf:"stack.lo" need:"core"`
+	StackHi     int32 `dwarf:"stack.hi" need:"core"`
+	M           int32 `dwarf:"m" need:"core"`
+	SchedSP     int32 `dwarf:"sched.sp" need:"core"`
+	SchedPC     int32 `dwarf:"sched.pc" need:"core"`
+	SchedBP     int32 `dwarf:"sched.bp" need:"core"`
+	SyscallSP   int32 `dwarf:"syscallsp"`
+	SyscallPC   int32 `dwarf:"syscallpc"`
+	SyscallBP   int32 `dwarf:"syscallbp"` // Go 1.23
+	Status      int32 `dwarf:"atomicstatus" need:"core"`
+	Goid        int32 `dwarf:"goid" need:"core"`
+	WaitSince   int32 `dwarf:"waitsince"`
+	WaitReason  int32 `dwarf:"waitreason"`
+	TrackingSeq int32 `dwarf:"trackingSeq"`
+	ParentGoid  int32 `dwarf:"parentGoid"` // Go 1.21
+	GoPC        int32 `dwarf:"gopc"`
+	StartPC     int32 `dwarf:"startpc"`
+	Labels      int32 `dwarf:"labels"`
+	Size        int32 `dwarf:"SIZE" need:"core"`
 }
 
 // MFields are offsets in runtime.m, a thread.
 type MFields struct {
-	G0       int32 `dwarf:"g0" need:"core"`
-	Procid   int32 `dwarf:"procid" need:"core"` // the thread id
-	GSignal  int32 `dwarf:"gsignal"`
-	Curg     int32 `dwarf:"curg" need:"core"`
-	P        int32 `dwarf:"p"`
-	ID       int32 `dwarf:"id"`
-	Spinning int32 `dwarf:"spinning"`
-	Blocked  int32 `dwarf:"blocked"`
-	InCgo    int32 `dwarf:"incgo"`
-	NCgo     int32 `dwarf:"ncgo"`
-	AllLink  int32 `dwarf:"alllink"`
-	Size     int32 `dwarf:"SIZE"`
+	G0      int32 `dwarf:"g0" need:"core"`
+	Procid  int32 `dwarf:"procid" need:"core"` // the thread id
+	GSignal int32 `dwarf:"gsignal"`
+	Curg    int32 `dwarf:"curg" need:"core"`
 }
 
 // PFields are offsets in runtime.p, a right to run Go code.
 type PFields struct {
-	ID           int32 `dwarf:"id"`
-	Status       int32 `dwarf:"status"`
-	SchedTick    int32 `dwarf:"schedtick"`
-	SyscallTick  int32 `dwarf:"syscalltick"`
-	M            int32 `dwarf:"m"`
 	GoidCache    int32 `dwarf:"goidcache"`
 	GoidCacheEnd int32 `dwarf:"goidcacheend"`
-	RunqHead     int32 `dwarf:"runqhead"`
-	RunqTail     int32 `dwarf:"runqtail"`
-	Runq         int32 `dwarf:"runq"`
-	RunNext      int32 `dwarf:"runnext"`
-	GCAssistTime int32 `dwarf:"gcAssistTime"`
-	Size         int32 `dwarf:"SIZE"`
 }
 
 // SchedFields are offsets in runtime.schedt, the type of runtime.sched.
 type SchedFields struct {
-	GoidGen              int32 `dwarf:"goidgen"`
-	Lock                 int32 `dwarf:"lock"`
-	RunqHead             int32 `dwarf:"runq.head"`
-	RunqTail             int32 `dwarf:"runq.tail"`
-	RunqSize             int32 `dwarf:"runq.size,runqsize"` // in runq since Go 1.25
-	NPIdle               int32 `dwarf:"npidle"`
-	GCWaiting            int32 `dwarf:"gcwaiting"`
-	StopWait             int32 `dwarf:"stopwait"`
-	TimeToRun            int32 `dwarf:"timeToRun"`
-	IdleTime             int32 `dwarf:"idleTime"`           // Go 1.20
-	TotalMutexWaitTime   int32 `dwarf:"totalMutexWaitTime"` // Go 1.20
-	STWStoppingTimeGC    int32 `dwarf:"stwStoppingTimeGC"`  // Go 1.22, like the next three
-	STWStoppingTimeOther int32 `dwarf:"stwStoppingTimeOther"`
-	STWTotalTimeGC       int32 `dwarf:"stwTotalTimeGC"`
-	STWTotalTimeOther    int32 `dwarf:"stwTotalTimeOther"`
-	GoroutinesCreated    int32 `dwarf:"goroutinesCreated"` // Go 1.26
-	Size                 int32 `dwarf:"SIZE"`
+	GoidGen           int32 `dwarf:"goidgen"`
+	Lock              int32 `dwarf:"lock"`
+	STWTotalTimeGC    int32 `dwarf:"stwTotalTimeGC"`
+	STWTotalTimeOther int32 `dwarf:"stwTotalTimeOther"`
 }
 
 // PollDescFields are offsets in runtime.pollDesc, the network poller's view of a file.
 type PollDescFields struct {
-	Link int32 `dwarf:"link"`
-	FD   int32 `dwarf:"fd"`
-	RG   int32 `dwarf:"rg"`
-	WG   int32 `dwarf:"wg"`
-	RD   int32 `dwarf:"rd"`
-	WD   int32 `dwarf:"wd"`
-	Size int32 `dwarf:"SIZE"`
+	FD int32 `dwarf:"fd"`
+	RG int32 `dwarf:"rg"`
+	WG int32 `dwarf:"wg"`
 }
 
 // FDFields are offsets in internal/poll.FD, the file that a pollDesc belongs to.
 type FDFields struct {
-	Sysfd    int32 `dwarf:"Sysfd"`
 	PollDesc int32 `dwarf:"pd"`
-}
-
-// SudogFields are offsets in runtime.sudog, a goroutine in a queue of waiters.
-type SudogFields struct {
-	G           int32 `dwarf:"g"`
-	Elem        int32 `dwarf:"elem"`
-	C           int32 `dwarf:"c"`
-	WaitLink    int32 `dwarf:"waitlink"`
-	AcquireTime int32 `dwarf:"acquiretime"`
-}
-
-// ModuleFields are offsets in runtime.moduledata (runtime/symtab.go).
-type ModuleFields struct {
-	PCHeader  int32 `dwarf:"pcHeader"`
-	Text      int32 `dwarf:"text"`
-	EText     int32 `dwarf:"etext"`
-	NoPtrData int32 `dwarf:"noptrdata"`
-	Data      int32 `dwarf:"data"`
-	BSS       int32 `dwarf:"bss"`
-	EBSS      int32 `dwarf:"ebss"`
-	NoPtrBSS  int32 `dwarf:"noptrbss"`
-	ENoPtrBSS int32 `dwarf:"enoptrbss"`
-	GoFunc    int32 `dwarf:"gofunc"`
 }
 
 // TimeHistFields are offsets in runtime.timeHistogram (runtime/histogram.go).
@@ -234,12 +166,16 @@ func (e *UnknownVersionError) Unwrap() []error { return []error{errors.ErrUnsupp
 // Read finds the layout of the Go executable in r, an ELF file. It needs neither symbols nor
 // DWARF for the releases that the table knows. The error wraps ErrNotGo, or is an
 // *UnknownVersionError.
-func Read(r io.ReaderAt) (*Layout, error) {
+func Read(r io.ReaderAt) (*Layout, error) { return ReadCode(r, nil) }
+
+// ReadCode is like Read, and knows releases that the table does not by the code of their runtime. fn
+// is called only if it is needed; nil is no function at all.
+func ReadCode(r io.ReaderAt, fn FindFunc) (*Layout, error) {
 	f, l, err := open(r)
 	if err != nil {
 		return nil, err
 	}
-	if err := l.readFields(f); err != nil {
+	if err := l.readFields(f, fn); err != nil {
 		return nil, &UnknownVersionError{l.Version, l.Arch, err}
 	}
 	return l.finish(f), nil
@@ -286,8 +222,9 @@ func ReadDWARF(r io.ReaderAt) (*Layout, error) {
 
 // readFields takes the table for the very releases that it was made from. Other patch releases,
 // patched and experimental toolchains may differ: for them DWARF has the say, and the table only
-// where there is none, or for types that DWARF lacks because the linker found them unused.
-func (l *Layout) readFields(f *elf.File) error {
+// where there is none, or for types that DWARF lacks because the linker found them unused. Without
+// DWARF the runtime's code has it, and the table where the code has nothing.
+func (l *Layout) readFields(f *elf.File, fn FindFunc) error {
 	known, exact := l.Fields.fromTable(l.Version, l.Minor, l.Arch)
 	if exact {
 		l.From = FromTable
@@ -303,11 +240,22 @@ func (l *Layout) readFields(f *elf.File) error {
 		l.From = FromDWARF
 	case known:
 		l.From, l.Doubt = FromTable, doubt(l.Version)
+		if fn != nil {
+			return l.fromCode(f, fn, known)
+		}
+	case fn != nil:
+		if err := l.fromCode(f, fn, known); err != nil {
+			return err
+		}
 	default:
 		return err
 	}
 	return nil
 }
+
+// CountsCalls says whether g.trackingSeq counts system calls, as it did until they ceased to change the
+// status in the P (runtime/proc.go, entersyscall, exitsyscall: Go 1.26).
+func (l *Layout) CountsCalls() bool { return l.Minor < 26 }
 
 func (l *Layout) labelKind() LabelKind {
 	switch {

@@ -38,6 +38,12 @@ func (f *Fields) fromTable(version string, minor int, arch string) (known, exact
 	return true, columns[i].Release == version
 }
 
+// newest sets the fields to those of the newest release that the table has.
+func (f *Fields) newest(arch string) {
+	last := columns[len(columns)-1]
+	f.fromTable(last.Release, last.Minor, arch)
+}
+
 // Rows returns all fields by the name that the runtime gives them ("runtime.g.stack.lo"), in the
 // order of Fields. The generator of the table writes them out.
 func (f *Fields) Rows() (names []string, offsets []int32) {

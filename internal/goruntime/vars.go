@@ -19,8 +19,7 @@ type Vars struct {
 	// SweepGen is runtime.mheap_.sweepgen, uint32: twice the number of mark phases that have ended. See Grace.
 	SweepGen uint64
 
-	// WaitReasons is runtime.waitReasonStrings, an array of NWaitReasons strings. Only the symbol
-	// table tells where it is.
+	// WaitReasons is runtime.waitReasonStrings, an array of NWaitReasons strings.
 	WaitReasons  uint64
 	NWaitReasons int
 

@@ -39,7 +39,7 @@ func testFindVars(t *testing.T, b target.Build) {
 		t.Errorf("with symbols: %+v", want)
 	}
 	got := findVars(t, exe, true)
-	want.From, want.WaitReasons, want.NWaitReasons = goruntime.FromCode, 0, 0
+	want.From = goruntime.FromCode
 	if *got != *want {
 		t.Errorf("by the code:\n%+v\nby the symbols:\n%+v", got, want)
 	}

@@ -45,10 +45,73 @@ func (v *Vars) fromCode(c *code, l *Layout) {
 		v.Allglen, v.Allgptr = loads[0].addr, loads[1].addr
 	}
 	v.Allp = slicePair(c.refs("runtime.retake"))
-	if lock := c.common(schedUsers); l.Sched.Lock != None && lock > uint64(l.Sched.Lock) {
+	lock := c.common(schedUsers)
+	if l.Sched.Lock != None && lock > uint64(l.Sched.Lock) {
 		v.Sched = lock - uint64(l.Sched.Lock)
 	}
+	if l.Sched.Lock == None {
+		v.Sched = c.before(lock, c.refs("runtime.newproc1"))
+	}
 	v.GCPhase = c.gcPhase()
+	v.WaitReasons, v.NWaitReasons = c.waitReasons()
+}
+
+// before returns the variable of which lock is a field near its start, sched: newproc1 takes ids from
+// sched.goidgen, the first field.
+func (c *code) before(lock uint64, refs []ref) (sched uint64) {
+	const near = 128
+	for _, r := range refs {
+		if r.addr < lock && lock-r.addr <= near {
+			sched = max(sched, r.addr)
+		}
+	}
+	return sched
+}
+
+// waitReasons: waitReason.String holds its receiver against the length of the array that it indexes.
+func (c *code) waitReasons() (addr uint64, n int) {
+	const fewest, most = 20, 250
+	name := "runtime.waitReason.String"
+	for _, k := range c.constants(name) {
+		if k >= fewest && k <= most {
+			n = int(k)
+			break
+		}
+	}
+	for _, r := range only(c.refs(name), address) { // the other is of "unknown wait reason", which is constant
+		if n > 0 && writable(c.file, r.addr) {
+			return r.addr, n
+		}
+	}
+	return 0, 0
+}
+
+// constants returns the constants that a function compares with.
+func (c *code) constants(name string) (all []uint64) {
+	lo, hi, ok := c.fn(name)
+	if !ok || hi <= lo {
+		return nil
+	}
+	text := c.bytes(lo, min(hi-lo, maxFunction))
+	if c.file.Machine == elf.EM_AARCH64 {
+		for ; len(text) >= 4; text = text[4:] {
+			if w := binary.LittleEndian.Uint32(text); w&0x7fc0001f == 0x7100001f { // CMP rn, #imm
+				all = append(all, uint64(w>>10&0xfff))
+			}
+		}
+		return all
+	}
+	for len(text) > 0 {
+		in, err := x86asm.Decode(text, 64)
+		if err != nil || in.Len == 0 {
+			return all
+		}
+		if imm, ok := in.Args[1].(x86asm.Imm); ok && in.Op == x86asm.CMP {
+			all = append(all, uint64(imm))
+		}
+		text = text[in.Len:]
+	}
+	return all
 }
 
 func only(refs []ref, u use) []ref {

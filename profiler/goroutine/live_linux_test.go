@@ -34,7 +34,7 @@ func open(t testing.TB, x *target.Target, o goroutine.Options) *live {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.Close() })
-	l, err := goruntime.Read(f)
+	l, err := goruntime.ReadCode(f, symbolize.FindFunc(f))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,8 +1,11 @@
 package goroutine_test
 
 import (
+	"bytes"
 	"context"
 	"maps"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -160,21 +163,18 @@ func TestStatesAddUp(t *testing.T) {
 // of which the runtime knows that they wait for ever are called so.
 func TestMainGoroutineEnded(t *testing.T) {
 	for _, b := range target.Matrix(t) {
-		t.Run(b.String(), func(t *testing.T) { checkOrphans(t, b, false) })
+		t.Run(b.String(), func(t *testing.T) { checkOrphansOf(t, target.Compile(t, "orphans", b), nil, "chan receive") })
 	}
 }
 
 func TestLeaked(t *testing.T) {
-	checkOrphans(t, target.Build{Go: "1.27.4"}, true)
+	checkOrphansOf(t, target.Compile(t, "orphans", target.Build{Go: "1.27.4"}), []string{"-leak"}, sample.Leaked)
 }
 
-func checkOrphans(t *testing.T, b target.Build, leaked bool) {
-	args := []string{}
-	blocked := sample.State("chan receive")
-	if leaked {
-		args, blocked = append(args, "-leak"), sample.Leaked
-	}
-	target := target.Start(t, target.Compile(t, "orphans", b), args...)
+// checkOrphansOf looks at testdata/orphans, whose blocked goroutines are to be in a state.
+func checkOrphansOf(t *testing.T, exe string, args []string, blocked sample.State) {
+	t.Helper()
+	target := target.Start(t, exe, args...)
 	x := open(t, target, goroutine.Options{})
 	states := map[sample.State]int{}
 	sleepers := map[string]bool{}
@@ -200,4 +200,27 @@ func checkOrphans(t *testing.T, b target.Build, leaked bool) {
 	if len(sleepers) != truth.Sleepers {
 		t.Errorf("%d sleepers with labels, want %d", len(sleepers), truth.Sleepers)
 	}
+}
+
+// A release that mayfly does not know is read by the code of its runtime: nothing is missing.
+func TestUnknownRelease(t *testing.T) {
+	for _, b := range []target.Build{{}, {Strip: true}, {Strip: true, PIE: true, CGO: true}} {
+		for _, b.Go = range []string{"1.24.13", "1.27.4"} {
+			t.Run(b.String(), func(t *testing.T) { checkOrphansOf(t, unknown(t, b), nil, "chan receive") })
+		}
+	}
+}
+
+// unknown is testdata/orphans as if it were built by a release that the table does not know.
+func unknown(t *testing.T, b target.Build) string {
+	img, err := os.ReadFile(target.Compile(t, "orphans", b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	future := "go1.99" + b.Go[len("1.24"):]
+	exe := filepath.Join(t.TempDir(), "orphans")
+	if err := os.WriteFile(exe, bytes.ReplaceAll(img, []byte("go"+b.Go), []byte(future)), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return exe
 }
