@@ -8,6 +8,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/mayfly-profiler/mayfly/internal/goruntime"
+	"github.com/mayfly-profiler/mayfly/internal/goruntime/names"
 	"github.com/mayfly-profiler/mayfly/profiler/bpf"
 	"github.com/mayfly-profiler/mayfly/profiler/perf"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
@@ -144,10 +145,10 @@ func (r *recording) know() error {
 	lo, hi := bin.Text()
 	c.All = [2]uint64{lo + bias, hi + bias}
 	for name, r := range bin.Funcs() {
-		switch name {
-		case "runtime.sigtramp", "runtime.sigtramp.abi0":
+		switch names.Assembly(name) {
+		case names.SignalEntry:
 			c.Sigtramp = [2]uint64{r[0] + bias, r[1] + bias}
-		case "runtime.cgocallback", "runtime.cgocallback.abi0":
+		case names.Callback:
 			c.Cgocallback = [2]uint64{r[0] + bias, r[1] + bias}
 		}
 	}

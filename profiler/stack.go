@@ -27,6 +27,8 @@ package profiler
 // C, which need not keep frame pointers: what it yields is believed as long as it is code, and the root is [C].
 
 import (
+	"slices"
+
 	"github.com/mayfly-profiler/mayfly/internal/goruntime/names"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 	"github.com/mayfly-profiler/mayfly/symbolize"

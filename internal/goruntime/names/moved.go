@@ -7,7 +7,8 @@ import "strings"
 // releases. The closures of functions that packages reach by linkname are in a package "_" since
 // Go 1.27 (cmd/compile/internal/ir, closureName).
 func Internal(pkg string) bool {
-	return pkg == "runtime" || pkg == "sync" || pkg == "_" || strings.HasPrefix(pkg, "runtime/internal/") || strings.HasPrefix(pkg, "internal/")
+	return pkg == "runtime" || pkg == "sync" || pkg == "_" ||
+		strings.HasPrefix(pkg, "runtime/internal/") || strings.HasPrefix(pkg, "internal/")
 }
 
 // Moved says whether functions of a package are in another place in another release: those of

@@ -8,20 +8,37 @@ package names
 
 import "strings"
 
+// Entries from outside: where the kernel calls Go's signal handler, and C calls Go.
+const (
+	SignalEntry = "runtime.sigtramp"
+	Callback    = "runtime.cgocallback"
+)
+
 // Functions that say where a stack begins or is cut, without the suffix that Assembly drops
 // (runtime/asm_amd64.s, runtime/proc.go, runtime/signal_unix.go).
 var (
-	Goexit      = []string{"runtime.goexit"}                                                                    // root of a goroutine
-	ThreadStart = []string{"runtime.mstart", "runtime.rt0_go"}                                                  // root of a thread's system stack
-	SwitchAway  = []string{"runtime.mcall", "runtime.morestack", "runtime.morestack_noctxt"}                    // the system stack begins here
-	SystemStack = []string{"runtime.systemstack"}                                                               // goes on on the system stack, for the same goroutine
-	CallsC      = []string{"runtime.asmcgocall"}                                                                // on the system stack
-	CalledByC   = []string{"runtime.cgocallback", "crosscall2"}                                                 // C calls Go here
-	SwitchStub  = []string{"runtime.systemstack_switch"}                                                        // a marker pc in g.sched, not a frame
-	Interrupts  = []string{"runtime.sigtramp", "runtime.sigpanic", "runtime.sigpanic0", "runtime.asyncPreempt"} // what lies below was interrupted, not calling
-	Duff        = []string{"runtime.duffzero", "runtime.duffcopy"}                                              // up to Go 1.25 on amd64: frames made by hand
-	Benchmarks  = []string{"testing.(*B).runN", "testing.(*B).RunParallel.func1"}                               // call a benchmark (testing/benchmark.go)
-	Panics      = []string{"runtime.gopanic", "runtime.sigpanic", "runtime.panicwrap"}                          // keep the wrapper that called them (elideWrapperCalling)
+	// Goexit: root of a goroutine.
+	Goexit = []string{"runtime.goexit"}
+	// ThreadStart: root of a thread's system stack.
+	ThreadStart = []string{"runtime.mstart", "runtime.rt0_go"}
+	// SwitchAway: the system stack begins here.
+	SwitchAway = []string{"runtime.mcall", "runtime.morestack", "runtime.morestack_noctxt"}
+	// SystemStack: goes on on the system stack, for the same goroutine.
+	SystemStack = []string{"runtime.systemstack"}
+	// CallsC: on the system stack.
+	CallsC = []string{"runtime.asmcgocall"}
+	// CalledByC: C calls Go here.
+	CalledByC = []string{Callback, "crosscall2"}
+	// SwitchStub: a marker pc in g.sched, not a frame.
+	SwitchStub = []string{"runtime.systemstack_switch"}
+	// Interrupts: what lies below was interrupted, not calling.
+	Interrupts = []string{SignalEntry, "runtime.sigpanic", "runtime.sigpanic0", "runtime.asyncPreempt"}
+	// Duff: up to Go 1.25 on amd64: frames made by hand.
+	Duff = []string{"runtime.duffzero", "runtime.duffcopy"}
+	// Benchmarks: call a benchmark (testing/benchmark.go).
+	Benchmarks = []string{"testing.(*B).runN", "testing.(*B).RunParallel.func1"}
+	// Panics: keep their wrappers (elideWrapperCalling).
+	Panics = []string{"runtime.gopanic", "runtime.sigpanic", "runtime.panicwrap"}
 )
 
 // Assembly drops the suffix that marks functions of assembly's calling convention.
@@ -30,7 +47,8 @@ func Assembly(function string) string { return strings.TrimSuffix(function, ".ab
 // Functions that tell what a wait, or time on a CPU, is for.
 var (
 	Collector = []string{"runtime.gcAssistAlloc", "runtime.gcAssistAlloc1", "runtime.gcBgMarkWorker", "runtime.gcDrain", "runtime.bgsweep",
-		"runtime.gcStart", "runtime.gcMarkDone", "runtime.gcMarkTermination", "runtime.deductAssistCredit", "runtime.gcDrainN", "runtime.(*sweepLocked).sweep"}
+		"runtime.gcStart", "runtime.gcMarkDone", "runtime.gcMarkTermination", "runtime.deductAssistCredit", "runtime.gcDrainN",
+		"runtime.(*sweepLocked).sweep"}
 
 	// StopsWorld are those that wait for the collector in "semacquire".
 	StopsWorld = []string{"runtime.gcStart", "runtime.stopTheWorld", "runtime.gcMarkDone"}
