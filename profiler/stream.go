@@ -91,9 +91,10 @@ func (r *recording) stream(ctx context.Context, every time.Duration, emit func(*
 	for {
 		select {
 		case err := <-ended:
-			return s.last(ctx, err)
+			return s.last(ctx, time.Since(s.start), err)
 		case <-ctx.Done():
-			return s.last(ctx, s.await(ended))
+			to := time.Since(s.start) // the sources may hold much that is still to be resolved
+			return s.last(ctx, to, s.await(ended))
 		case <-kin.C:
 			r.family.look()
 		case <-due:
@@ -136,12 +137,12 @@ func (s *slicer) broken(ctx context.Context, err, sources error) error {
 	if !errors.Is(err, errBlocked) {
 		return err
 	}
-	return s.last(ctx, errors.Join(err, sources))
+	return s.last(ctx, time.Since(s.start), errors.Join(err, sources))
 }
 
-// last hands out what is left when the sources have ended.
-func (s *slicer) last(ctx context.Context, err error) error {
-	rec := s.seal(s.builder, time.Since(s.start), ending(ctx, s.target, err))
+// last hands out what is left when the sources have ended; they observed until to, since start.
+func (s *slicer) last(ctx context.Context, to time.Duration, err error) error {
+	rec := s.seal(s.builder, to, ending(ctx, s.target, err))
 	if execed(err) {
 		err = nil // the recording ends there, and End says so
 	}
