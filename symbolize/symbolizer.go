@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"strings"
 	"time"
 
 	"github.com/mayfly-profiler/mayfly/internal/goruntime/names"
@@ -30,12 +31,14 @@ type Symbolizer struct {
 	o   Options
 	now func() time.Time
 
-	regions  []region // executable mappings, ascending
-	former   []region // those that the process has had, newest last
-	mappings []Mapping
-	objects  map[identity]*object
-	kernel   kernel
-	warnings []string
+	regions []region // executable mappings, ascending
+	former  []region // those that the process has had, newest last
+
+	generated []span // memory of no file that is executable, ascending
+	mappings  []Mapping
+	objects   map[identity]*object
+	kernel    kernel
+	warnings  []string
 
 	refreshed time.Time
 	young     *young // nil: not started a moment ago
@@ -73,6 +76,7 @@ func New(p *proc.Process, o Options) (*Symbolizer, error) {
 	if o.Ahead != nil {
 		s.young = watch(p)
 	}
+	s.generated = anonymous(maps)
 	s.adopt(mainFirst(p, executable(maps)))
 	if len(s.mappings) > 0 && s.mappings[0].Kind == C && !slices.ContainsFunc(s.mappings, func(m Mapping) bool { return m.Kind == Go }) {
 		s.warn("%s: not a Go binary: frames have no lines and no inlined calls", s.mappings[0].File)
@@ -80,9 +84,39 @@ func New(p *proc.Process, o Options) (*Symbolizer, error) {
 	return s, nil
 }
 
+// span is a range of addresses, limit is exclusive.
+type span struct{ start, limit uint64 }
+
+// anonymous are the mappings with code that no file has: a program generated it, as wazero and sonic do.
+// The kernel may have been told a name for them (PR_SET_VMA_ANON_NAME).
+func anonymous(maps []proc.Mapping) (spans []span) {
+	for _, m := range maps {
+		if m.Exec && (m.Path == "" || strings.HasPrefix(m.Path, "[anon:")) {
+			spans = append(spans, span{m.Start, m.End})
+		}
+	}
+	return spans
+}
+
+// inGenerated says whether a user address lies in code that the process generated.
+func (s *Symbolizer) inGenerated(pc uint64) bool {
+	_, ok := slices.BinarySearchFunc(s.generated, pc, func(x span, pc uint64) int {
+		switch {
+		case x.limit <= pc:
+			return -1
+		case pc < x.start:
+			return 1
+		}
+		return 0
+	})
+	return ok
+}
+
 // executable keeps the mappings with code that have a name.
 func executable(maps []proc.Mapping) []proc.Mapping {
-	return slices.DeleteFunc(maps, func(m proc.Mapping) bool { return !m.Exec || m.Path == "" })
+	return slices.DeleteFunc(maps, func(m proc.Mapping) bool {
+		return !m.Exec || m.Path == "" || strings.HasPrefix(m.Path, "[anon:")
+	})
 }
 
 // mainFirst moves the mappings of the main binary to the front: the first mapping of a pprof
@@ -200,6 +234,7 @@ func (s *Symbolizer) region(pc uint64) *region {
 func (s *Symbolizer) refresh() bool {
 	now := s.now()
 	if maps := s.young.take(); maps != nil {
+		s.generated = anonymous(maps)
 		s.adopt(executable(maps))
 		return true
 	}
@@ -211,6 +246,7 @@ func (s *Symbolizer) refresh() bool {
 	if err != nil || len(maps) == 0 {
 		return false // it has ended: what we know is all there will be
 	}
+	s.generated = anonymous(maps)
 	s.adopt(executable(maps))
 	return true
 }
@@ -219,7 +255,8 @@ func (s *Symbolizer) refresh() bool {
 // the address's mapping in Mappings, -1 when it is in none. The address is that of an
 // instruction: a return address has to be decremented by the caller.
 //
-// An address without a symbol gives one synthetic frame, "[file]+0xlink-address" or "[unknown]".
+// An address without a symbol gives one synthetic frame, "[file]+0xlink-address", "[jit]" for
+// code that the process generated in memory of no file, or "[unknown]".
 // An address that is only a compiler-made wrapper gives no frame at all, as in runtime/pprof,
 // unless Options.KeepWrappers: leave it out of the stack.
 //
@@ -227,10 +264,13 @@ func (s *Symbolizer) refresh() bool {
 // kernel's half is a word that the process made up: it may not learn the kernel's symbols by that.
 func (s *Symbolizer) Resolve(dst []Frame, pc uint64) ([]Frame, int) {
 	r := s.region(pc)
-	if r == nil && pc < kernelHalf && s.refresh() {
+	if r == nil && pc < kernelHalf && !s.inGenerated(pc) && s.refresh() {
 		r = s.region(pc)
 	}
-	if r == nil {
+	switch {
+	case r == nil && s.inGenerated(pc):
+		return append(dst, Frame{Func: "[jit]"}), -1
+	case r == nil:
 		return append(dst, Frame{Func: "[unknown]"}), -1
 	}
 	n := len(dst)

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"github.com/mayfly-profiler/mayfly/internal/target"
@@ -210,6 +211,30 @@ func TestVDSO(t *testing.T) {
 	}
 	if own, err := ownVDSO(); err != nil || len(own) == 0 {
 		t.Errorf("own vdso: %v", err)
+	}
+}
+
+// Code in memory of no file is code that the process generated, whether it was there at the beginning or not.
+func TestGeneratedCode(t *testing.T) {
+	code := func() uint64 {
+		b, err := syscall.Mmap(-1, 0, 4096, syscall.PROT_READ|syscall.PROT_EXEC, syscall.MAP_PRIVATE|syscall.MAP_ANON)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { syscall.Munmap(b) })
+		return uint64(uintptr(unsafe.Pointer(&b[0])))
+	}
+	first := code()
+	s := open(t, os.Getpid(), Options{NoKernel: true})
+	second := code()
+	s.now = func() time.Time { return time.Now().Add(time.Minute) }
+	for _, pc := range []uint64{first, first + 4095, second, second + 1} {
+		if fr, m := s.Resolve(nil, pc); chain(fr) != "[jit]" || m != -1 {
+			t.Errorf("%#x: got %v in %d", pc, fr, m)
+		}
+	}
+	if s.InGo(first) {
+		t.Error("generated code is no Go code")
 	}
 }
 

@@ -34,7 +34,8 @@ type scope struct {
 // observed is one recording of a program and what the kernel and the goroutine table said besides.
 type observed struct {
 	rec   *profiler.Recording
-	cpu   time.Duration   // by the process's CPU clock, read beside the recording's own begin and end
+	least time.Duration   // CPU time by the process's clock from when samples may come until the recording is told to end
+	most  time.Duration   // the same from before the recording was begun until it had ended
 	lived map[uint64]bool // goroutines that were there before and after
 }
 
@@ -58,14 +59,18 @@ func observe(t *testing.T, pid int, d time.Duration, mark func()) observed {
 			cancel()
 		})
 	}
+	first, err := p.CPU()
+	target.Need(t, err)
 	rec, err := profiler.Record(ctx, pid, o)
+	target.Need(t, err)
+	last, err := p.CPU()
 	target.Need(t, err)
 	lived := make(map[uint64]bool)
 	after := goroutines(t, pid)
 	for id := range before {
 		lived[id] = after[id]
 	}
-	return observed{rec, end - begin, lived}
+	return observed{rec, end - begin, last - first, lived}
 }
 
 // goroutines are the ids of all goroutines of a process.
@@ -87,9 +92,10 @@ type facts struct {
 	labelled    float64  // the same of wall time
 	lost        float64  // share of the wall time of all samples whose labels could not be read, as the summary says
 	scoped      [2]int64 // ns of CPU and of wall time below those functions
-	cpuOff      float64  // CPU time of all samples against the process's clock
-	countedOff  float64  // samples times period against the same
+	cpuOff      float64  // CPU time of all samples outside of what the process's clock says at least and at most
+	countedOff  float64  // samples times period against it
 	statesOff   float64  // largest deviation of a goroutine's states from the recording's length
+	worst       []string // what that goroutine did
 	odd         []string // stacks that cannot be, a few
 	wrong       []string // labels that nobody set, or missing ones: a few
 }
@@ -97,13 +103,14 @@ type facts struct {
 func (o observed) facts(scopes []scope) facts {
 	s := o.rec.Summary
 	f := facts{rooted: s.StacksRooted, lost: share(s.LabelsLostTime, s.Wall)}
-	f.cpuOff, f.countedOff = float64(s.CPUProfiled)/float64(o.cpu)-1, float64(s.CPUCounted)/float64(o.cpu)-1
+	f.cpuOff, f.countedOff = outside(s.CPUProfiled, int64(o.least), int64(o.most)), float64(s.CPUCounted)/float64(s.CPUProfiled)-1
 	var right [2]int64
 	spent := make(map[uint64]int64)
 	for _, x := range o.rec.Profile.Sample {
 		names := frames(x)
 		if why := impossible(x, names); why != "" {
-			f.odd = few(f.odd, why+": "+strings.Join(names, " < "))
+			i := max(0, slices.Index(names, "[unknown]")-4)
+			f.odd = few(f.odd, why+": "+strings.Join(names[i:], " < "))
 		}
 		for _, id := range x.NumLabel["go.id"] {
 			spent[uint64(id)] += x.Value[wall]
@@ -124,21 +131,44 @@ func (o observed) facts(scopes []scope) facts {
 		}
 	}
 	f.labelledCPU, f.labelled = share(right[0], f.scoped[0]), share(right[1], f.scoped[1])
-	f.statesOff = o.states(spent)
+	var worst uint64
+	f.statesOff, worst = o.states(spent)
+	f.worst = o.did(worst)
 	return f
+}
+
+// outside is by how much a value misses the range from least to most, relative to the nearer end.
+func outside(v, least, most int64) float64 {
+	switch {
+	case v < least:
+		return float64(v)/float64(least) - 1
+	case v > most:
+		return float64(v)/float64(most) - 1
+	}
+	return 0
 }
 
 // states is the largest deviation of the states' sum from the recording's length: of goroutines that
 // were there all the time in either direction, of others upwards only.
-func (o observed) states(spent map[uint64]int64) (worst float64) {
+func (o observed) states(spent map[uint64]int64) (worst float64, who uint64) {
 	length := float64(o.rec.Profile.DurationNanos)
 	for id, ns := range spent {
 		off := float64(ns)/length - 1
 		if (id > 0 && o.lived[id] || off > 0) && math.Abs(off) > math.Abs(worst) {
-			worst = off
+			worst, who = off, id
 		}
 	}
-	return worst
+	return worst, who
+}
+
+// did is what a goroutine did, by state and leaf.
+func (o observed) did(id uint64) (lines []string) {
+	for _, x := range o.rec.Profile.Sample {
+		if slices.Contains(x.NumLabel["go.id"], int64(id)) {
+			lines = few(lines, fmt.Sprintf("%d: %v ms %v %s", id, float64(x.Value[wall])/1e6, x.Label["go.state"], strings.Join(frames(x), " < ")))
+		}
+	}
+	return lines
 }
 
 func share(part, all int64) float64 { return float64(part) / float64(max(all, 1)) }
@@ -208,7 +238,7 @@ func impossible(x *profile.Sample, names []string) string {
 const (
 	minRooted   = 0.999
 	minLabelled = 0.995
-	maxCPU      = 0.02 // the window's ends
+	maxCPU      = 0.01
 	maxCounted  = 0.12 // switching threads is done with interrupts off, where no sample is taken
 	maxStates   = 0.05
 )
@@ -229,7 +259,7 @@ func (f facts) hold(t *testing.T, s profiler.Summary) {
 		t.Errorf("samples for %+.1f %% of the CPU time, limit %.1f %%", 100*f.countedOff, 100*limit)
 	}
 	if math.Abs(f.statesOff) > maxStates {
-		t.Errorf("the states of a goroutine add up to %+.1f %% of the recording", 100*f.statesOff)
+		t.Errorf("the states of a goroutine add up to %+.1f %% of the recording\n\t%s", 100*f.statesOff, strings.Join(f.worst, "\n\t"))
 	}
 	if len(f.odd) > 0 {
 		t.Errorf("stacks that cannot be:\n\t%s", strings.Join(f.odd, "\n\t"))
