@@ -2,8 +2,11 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
+	"encoding/json"
 	"fmt"
+	"io"
 	"regexp"
 	"slices"
 	"strings"
@@ -97,12 +100,7 @@ func (f *filter) rejects(g profiler.Goroutine) bool {
 
 func printDump(e *env, all []profiler.Goroutine, asJSON, each bool) error {
 	if asJSON {
-		if all == nil {
-			all = []profiler.Goroutine{}
-		}
-		return e.json(struct {
-			Goroutines []profiler.Goroutine `json:"goroutines"`
-		}{all})
+		return writeGoroutines(jsonText.writer(e.stdout), all)
 	}
 	out := bufio.NewWriter(e.stdout)
 	for _, g := range groups(all, each) {
@@ -111,6 +109,33 @@ func printDump(e *env, all []profiler.Goroutine, asJSON, each bool) error {
 	if len(all) == 0 {
 		e.say("no goroutine matches")
 	}
+	return out.Flush()
+}
+
+// writeGoroutines writes one JSON object, goroutine by goroutine: the text of all of them is many times what they
+// take in memory, where they share labels and frames.
+func writeGoroutines(w io.Writer, all []profiler.Goroutine) error {
+	out := bufio.NewWriterSize(w, 64<<10)
+	var one bytes.Buffer
+	enc := json.NewEncoder(&one)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("    ", "  ")
+	out.WriteString("{\n  \"goroutines\": [") // errors of out come with Flush
+	for i := range all {
+		one.Reset()
+		if err := enc.Encode(&all[i]); err != nil {
+			return err
+		}
+		if i > 0 {
+			out.WriteByte(',')
+		}
+		out.WriteString("\n    ")
+		out.Write(bytes.TrimSuffix(one.Bytes(), []byte("\n")))
+	}
+	if len(all) > 0 {
+		out.WriteString("\n  ")
+	}
+	out.WriteString("]\n}\n")
 	return out.Flush()
 }
 
