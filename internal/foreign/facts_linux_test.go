@@ -36,6 +36,7 @@ type observed struct {
 	rec   *profiler.Recording
 	least time.Duration   // CPU time by the process's clock from when samples may come until the recording is told to end
 	most  time.Duration   // the same from before the recording was begun until it had ended
+	took  time.Duration   // from when samples may come until the recording had ended
 	lived map[uint64]bool // goroutines that were there before and after
 }
 
@@ -49,8 +50,10 @@ func observe(t *testing.T, pid int, d time.Duration, mark func()) observed {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var begin, end time.Duration
+	var began time.Time
 	o := profiler.Options{Mode: profiler.Wall, Keep: profiler.Keep{Goroutines: true, Idle: true}}
 	o.Started = func() {
+		began = time.Now()
 		begin, _ = p.CPU()
 		mark()
 		time.AfterFunc(d, func() {
@@ -63,6 +66,7 @@ func observe(t *testing.T, pid int, d time.Duration, mark func()) observed {
 	target.Need(t, err)
 	rec, err := profiler.Record(ctx, pid, o)
 	target.Need(t, err)
+	took := time.Since(began)
 	last, err := p.CPU()
 	target.Need(t, err)
 	lived := make(map[uint64]bool)
@@ -70,7 +74,7 @@ func observe(t *testing.T, pid int, d time.Duration, mark func()) observed {
 	for id := range before {
 		lived[id] = after[id]
 	}
-	return observed{rec, end - begin, last - first, lived}
+	return observed{rec, end - begin, last - first, took, lived}
 }
 
 // goroutines are the ids of all goroutines of a process.
@@ -151,9 +155,8 @@ func outside(v, least, most int64) float64 {
 // states is the largest deviation of the states' sum from the recording's length: of goroutines that
 // were there all the time in either direction, of others upwards only.
 func (o observed) states(spent map[uint64]int64) (worst float64, who uint64) {
-	length := float64(o.rec.Profile.DurationNanos)
 	for id, ns := range spent {
-		off := float64(ns)/length - 1
+		off := outside(ns, o.rec.Profile.DurationNanos, int64(o.took)) // the sources see a little after they are told to end
 		if (id > 0 && o.lived[id] || off > 0) && math.Abs(off) > math.Abs(worst) {
 			worst, who = off, id
 		}

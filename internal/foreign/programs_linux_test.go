@@ -25,7 +25,7 @@ var programs = []struct {
 	{name: "grpc", env: "GRPC_GO_SERVER_GOROUTINE_LABELS"},
 	{name: "pgx", args: postgres},
 	{name: "fasthttp"}, {name: "chi"}, {name: "echo"}, {name: "websocket"},
-	{name: "sonic"}, {name: "wazero", ownStacks: true}, {name: "routine"},
+	{name: "digest"}, {name: "wazero", ownStacks: true}, {name: "routine"},
 }
 
 // firstWord is where the counts begin in the page of a program of testdata/foreign (package tally).
