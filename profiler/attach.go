@@ -1,6 +1,7 @@
 package profiler
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,6 +55,7 @@ func (r *recording) attach(ctx context.Context) error {
 	keep.Wall, keep.TableOnly = r.options.Mode == Wall && r.table != nil, r.source == nil
 	keep.TableToo = keep.Wall && r.source != nil && r.sched == nil && !keep.Timeline
 	r.builder = NewBuilder(r.symbols, keep)
+	r.builder.Limit(cmp.Or(r.options.MemoryLimit, DefaultMemoryLimit))
 	r.summary.AttachTime = time.Since(r.opened).Nanoseconds()
 	return nil
 }

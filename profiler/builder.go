@@ -58,6 +58,7 @@ type Builder struct {
 	from  map[uint64]uint64 // goroutine that started it; only in timelines
 	idle  map[uint64]*idler
 	tally Tally
+	limit folding
 
 	epoch int64 // Unix time of the monotonic clock's zero, ns; timelines add it
 }
@@ -90,7 +91,7 @@ type Tally struct {
 	LabelsLostTime int64 // ns of theirs
 	LabelsCut      int64 // samples with a part of their goroutine's labels only
 
-	seen map[uint64]struct{}
+	seen idSet
 }
 
 // fold is all samples that have one stack and one set of labels.
@@ -132,14 +133,14 @@ func NewBuilder(s Symbols, k Keep) *Builder {
 		symbols: s, keep: k, arch: runtime.GOARCH, epoch: epoch(),
 		places: newPlaces(), funcs: make(map[function]*profile.Function),
 		folds: make(map[string]*fold), idle: make(map[uint64]*idler), from: make(map[uint64]uint64),
-		tally: Tally{seen: make(map[uint64]struct{})},
+		tally: Tally{seen: idSet{pages: make(map[uint64]*[64]uint64)}},
 	}
 }
 
 // Tally says what was added so far.
 func (b *Builder) Tally() Tally {
 	t := b.tally
-	t.Goroutines, t.seen = len(b.tally.seen), nil
+	t.Goroutines, t.seen = b.tally.seen.n, idSet{}
 	t.Idle = len(b.idle)
 	for _, x := range b.idle {
 		for _, ns := range x.fold.ns {
@@ -175,6 +176,8 @@ func (b *Builder) fold(s *sample.Sample) {
 		one := *s
 		one.Labels, s = labels, &one
 	}
+	b.makeRoom()
+	s = b.within(s)
 	b.key = b.appendKey(b.key[:0], s)
 	f := b.find(s)
 	f.count += s.Count
@@ -197,6 +200,11 @@ func (b *Builder) find(s *sample.Sample) *fold {
 		b.wake(s.Goid, x)
 	}
 	f := b.folds[string(b.key)]
+	if f == nil && b.limit.full && !b.keep.Timeline {
+		s = b.crowded(s)
+		b.key = b.appendKey(b.key[:0], s)
+		f = b.folds[string(b.key)]
+	}
 	if f == nil {
 		f = b.newFold(s)
 		b.folds[string(b.key)] = f
@@ -215,6 +223,7 @@ func (b *Builder) wake(goid uint64, x *idler) {
 	for i, ns := range x.fold.ns {
 		f.ns[i] += ns
 	}
+	b.limit.held -= sampleBytes
 }
 
 // count keeps the tally. It says whether that is all there is to do: time on a CPU is the on-CPU
@@ -226,7 +235,7 @@ func (b *Builder) count(s *sample.Sample) (done bool) {
 		return false
 	}
 	if s.Goid != 0 {
-		b.tally.seen[s.Goid] = struct{}{}
+		b.tally.seen.add(s.Goid)
 		if b.keep.Timeline && s.Parent != 0 {
 			b.from[s.Goid] = s.Parent
 		}
@@ -281,6 +290,7 @@ func (b *Builder) appendKey(key []byte, s *sample.Sample) []byte {
 }
 
 func (b *Builder) newFold(s *sample.Sample) *fold {
+	b.limit.held += sampleBytes
 	f := &fold{sites: make([]uint32, len(b.stack)), labels: b.labels(s)}
 	for i, st := range b.stack {
 		f.sites[i] = st.id

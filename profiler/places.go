@@ -37,6 +37,7 @@ func newPlaces() *places {
 func (b *Builder) next() *Builder {
 	n := NewBuilder(b.symbols, b.keep)
 	n.epoch = b.epoch
+	n.limit.most = b.limit.most
 	if len(b.sites) <= maxSites {
 		n.places = b.places
 	} else {

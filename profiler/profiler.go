@@ -15,6 +15,7 @@
 package profiler
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -68,6 +69,9 @@ type Options struct {
 	// uprobes. Those that the executable does not have are left out. What keeps it from being done is
 	// among Summary.Denied; more than bpf.MaxCallEvents/2 calls a second do.
 	Calls []string
+	// MemoryLimit is what this process may take, in bytes, about; 0 is DefaultMemoryLimit. Beyond it labels with many
+	// values lose them, and a timeline ends. What that cost is among Summary.Denied.
+	MemoryLimit int
 	// Every is the length of the slices of Stream; 0 is a second. Record has one slice.
 	Every time.Duration
 	// Pending is set when the process has not yet executed the program that is to be recorded.
@@ -228,6 +232,9 @@ func (r *recording) finish(b *Builder, end string) {
 	s.CPUProfiled, s.Wall = t.CPU, t.Wall
 	s.LabelsLost, s.LabelsLostTime, s.LabelsTruncated = t.LabelsLost, t.LabelsLostTime, t.LabelsCut
 	s.LabelsRenamed = b.words.renamed
+	for _, lost := range b.limit.remarks(cmp.Or(r.options.MemoryLimit, DefaultMemoryLimit)) {
+		r.deny(lost)
+	}
 	if r.source != nil {
 		r.finishCPU(t)
 	}

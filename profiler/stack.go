@@ -88,6 +88,7 @@ const (
 	frameTruncated = "[truncated]" // the stack is deeper than what was read, or what comes next is no return address
 	frameRunning   = "[running]"   // on a CPU, seen by the goroutine table, which cannot see where
 	frameUnwalked  = "[unwalked]"  // no stack could be read
+	frameOther     = "[other]"     // stacks and labels that there was no memory for
 	frameKernel    = "[kernel]"    // CPU time in the kernel, which it keeps to itself
 )
 

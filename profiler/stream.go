@@ -67,7 +67,8 @@ const sliceEnd = "slice complete"
 
 // stream runs the sources until ctx ends or the target is gone. With every 0 there is one slice.
 func (r *recording) stream(ctx context.Context, every time.Duration, emit func(*Recording) error) error {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, stop := context.WithCancelCause(ctx)
+	cancel := func() { stop(nil) }
 	defer cancel()
 	s := slicer{recording: r, start: r.started, attached: r.summary, emit: emit}
 	if s.start.IsZero() {
@@ -97,6 +98,9 @@ func (r *recording) stream(ctx context.Context, every time.Duration, emit func(*
 			return s.last(ctx, to, s.await(ended))
 		case <-kin.C:
 			r.family.look()
+			if r.full() {
+				stop(errMemory)
+			}
 		case <-due:
 			if err := s.next(); err != nil {
 				cancel()
@@ -104,6 +108,15 @@ func (r *recording) stream(ctx context.Context, every time.Duration, emit func(*
 			}
 		}
 	}
+}
+
+// errMemory is why a timeline ends that has reached its limit.
+var errMemory = errors.New("the memory limit was reached: a shorter time, or a higher limit")
+
+func (r *recording) full() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.options.Keep.Timeline && r.builder.Full()
 }
 
 // slicer draws the borders of a recording.
@@ -157,6 +170,8 @@ func ending(ctx context.Context, p *proc.Process, err error) string {
 		return err.Error()
 	case !p.Alive():
 		return "the target exited"
+	case errors.Is(context.Cause(ctx), errMemory):
+		return errMemory.Error()
 	case errors.Is(context.Cause(ctx), context.DeadlineExceeded):
 		return "duration reached"
 	}

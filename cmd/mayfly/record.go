@@ -30,6 +30,9 @@ const rare = 0.9
 
 const overheadUsage = "share of one core that mayfly may use while it records: looks at goroutine states become rarer"
 
+// leastMemory is what --memory-limit may be: mayfly itself needs that.
+const leastMemory = 144
+
 // recordFlags is the command line of record.
 type recordFlags struct {
 	pid        int
@@ -43,6 +46,7 @@ type recordFlags struct {
 	goroutines bool
 	idle       bool
 	timeline   bool
+	memory     int // MiB
 	exact      string
 	calls      []string // functions whose calls are recorded exactly
 	json       bool
@@ -99,6 +103,7 @@ goroutine that it sees in a second.`,
 	fl.StringVar(&f.engine, "engine", "", "how to see what is on a CPU: "+engineNames()+" (default the best that works)")
 	f.overhead = percentage(goroutine.DefaultMaxOverhead)
 	fl.Var(&f.overhead, "max-overhead", overheadUsage)
+	fl.IntVar(&f.memory, "memory-limit", profiler.DefaultMemoryLimit>>20, "MiB of memory for all of mayfly; beyond it labels with many values become (other), and a timeline ends")
 	fl.BoolVar(&f.timeline, "timeline", false, "keep each interval of each goroutine, with go.id, go.parent and end_timestamp_ns, for mayfly report")
 	fl.StringVar(&f.exact, "exact-requests", "", "with --timeline: begin and end of each call of a function, by uprobes; without =NAME the server functions of net/http and gRPC")
 	fl.Lookup("exact-requests").NoOptDefVal = servers
@@ -136,6 +141,8 @@ func (f *recordFlags) check(dash int) error {
 		return usagef("record: %d is no pid", f.pid)
 	case f.rate < 1 || f.rate > bpf.MaxRate:
 		return usagef("record: rate %d Hz: not between 1 and %d", f.rate, bpf.MaxRate)
+	case f.memory < leastMemory:
+		return usagef("record: --memory-limit %d: at least %d MiB", f.memory, leastMemory)
 	case f.mode != string(profiler.Wall) && f.mode != string(profiler.CPU):
 		return usagef("record: mode %q: not wall or cpu", f.mode)
 	case f.timeline && f.mode != string(profiler.Wall):
@@ -192,6 +199,9 @@ func record(ctx context.Context, e *env, f *recordFlags) (err error) {
 	if isGoRun(f.command) {
 		return recordGoRun(ctx, e, f)
 	}
+	if f.ring.before == 0 {
+		limitMemory(e, int64(f.memory)<<20)
+	}
 	if len(f.command) > 0 {
 		return recordChild(ctx, e, f)
 	}
@@ -236,6 +246,7 @@ func recordProcess(ctx context.Context, e *env, f *recordFlags, pid int, pending
 func (f *recordFlags) options() profiler.Options {
 	return profiler.Options{
 		Mode: profiler.Mode(f.mode), Rate: f.rate, Engine: profiler.Engine(f.engine), MaxOverhead: float64(f.overhead), Alone: true,
+		MemoryLimit: f.memory << 20,
 		Keep:    profiler.Keep{Goroutines: f.goroutines, Idle: f.idle, Timeline: f.timeline},
 		Calls:   f.calls,
 		Version: readBuild().Version,

@@ -159,11 +159,14 @@ func recordRing(ctx context.Context, e *env, f *recordFlags) error {
 	return errors.Join(err, fl.end(ctx))
 }
 
-// limitMemory makes the garbage collector run in time for mayfly to stay within the bound. Whoever sets
-// GOMEMLIMIT knows better.
-func (fl *flight) limitMemory() {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(fl.flags.ring.memoryBound(fl.most) - ringShared)
+// limitMemory makes the garbage collector run in time for mayfly to stay within the bound.
+func (fl *flight) limitMemory() { limitMemory(fl.env, fl.flags.ring.memoryBound(fl.most)-ringShared) }
+
+// limitMemory makes the garbage collector run in time for mayfly to stay within so many bytes. Whoever sets GOMEMLIMIT
+// knows better.
+func limitMemory(e *env, bytes int64) {
+	if e.getenv == nil || e.getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(bytes)
 	}
 }
 

@@ -35,9 +35,13 @@ func newMemory(p *Process) Memory { return &memory{p: p} }
 // milliseconds each time it did, which costs more than the reading. A call takes a millisecond at
 // most; meanwhile nobody can stop the world. With one P all others would wait, so there it is Mem.
 //
-// Of a process that has a userfaultfd a call may take for ever, see Blocked, and the P is not kept.
+// A process can have a call take for ever, by a userfaultfd or a file system of its own, see Blocked; and with its P the thread
+// would hold up the garbage collector, and so all of us. So the P is not kept for processes of another user, which may
+// mean it, nor for those that have a userfaultfd.
 func (p *Process) MemKeepingP() Memory {
-	return &memory{p: p, keep: runtime.GOMAXPROCS(0) > 1 && !p.pagesByHand()}
+	uid, err := p.UID()
+	ours := err == nil && uid == os.Geteuid()
+	return &memory{p: p, keep: ours && runtime.GOMAXPROCS(0) > 1 && !p.pagesByHand()}
 }
 
 // pagesByHand says whether the process has a file descriptor by which page faults are served in user space (userfaultfd(2)).
