@@ -69,6 +69,9 @@ func openIn(root string, pid int) (*Process, error) {
 	if err == nil && (st.dead() || p.fd.ended()) {
 		err = fmt.Errorf("proc: %s: %w", p.path(), ErrNoProcess)
 	}
+	if err == nil && root == defaultRoot {
+		err = p.allowed()
+	}
 	if err != nil {
 		p.fd.close()
 		return nil, err

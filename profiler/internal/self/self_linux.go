@@ -25,8 +25,8 @@ func init() {
 		return
 	}
 	os.Unsetenv(variable) // what this process starts is no helper
-	if parent != os.Getppid() || !isPipe(asksFD) || !isPipe(answersFD) || privileged() {
-		return
+	if parent != os.Getppid() || !isPipe(asksFD) || !isPipe(answersFD) || proc.Privileged() {
+		return // its parent, pipes and environment are anybody's, and it would read for them what only it may
 	}
 	// Memory of a container is shared with the program. When it runs out the helper is to go, whatever the program has of it
 	// (proc(5), oom_score_adj).
@@ -37,23 +37,6 @@ func init() {
 	// its pipe does.
 	signal.Ignore(unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT)
 	served = &Server{parent, os.NewFile(asksFD, "asks"), os.NewFile(answersFD, "answers")}
-}
-
-// privileged says whether this process has rights that the one which executed it did not have, by set-user-ID or file
-// capabilities (getauxval(3), AT_SECURE). Its parent, pipes and environment are then anybody's: as a helper it
-// would read for them what only it may read.
-func privileged() bool {
-	const atSecure = 23
-	vector, err := unix.Auxv()
-	if err != nil {
-		return true
-	}
-	for _, v := range vector {
-		if v[0] == atSecure {
-			return v[1] != 0
-		}
-	}
-	return false
 }
 
 func isPipe(fd int) bool {
@@ -79,7 +62,7 @@ const headroom = 64 << 20
 
 // Start starts a helper and allows it to read the memory of this process.
 func Start() (*Helper, error) {
-	if privileged() {
+	if proc.Privileged() {
 		return nil, fmt.Errorf("start helper: %w: this program has its rights by set-user-ID or file capabilities, which a helper must not use", fs.ErrPermission)
 	}
 	if left := proc.MemoryLeft(); left < headroom {
