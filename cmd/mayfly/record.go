@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -247,9 +249,9 @@ func (f *recordFlags) options() profiler.Options {
 	return profiler.Options{
 		Mode: profiler.Mode(f.mode), Rate: f.rate, Engine: profiler.Engine(f.engine), MaxOverhead: float64(f.overhead), Alone: true,
 		MemoryLimit: f.memory << 20,
-		Keep:    profiler.Keep{Goroutines: f.goroutines, Idle: f.idle, Timeline: f.timeline},
-		Calls:   f.calls,
-		Version: readBuild().Version,
+		Keep:        profiler.Keep{Goroutines: f.goroutines, Idle: f.idle, Timeline: f.timeline},
+		Calls:       f.calls,
+		Version:     readBuild().Version,
 	}
 }
 
@@ -269,7 +271,7 @@ func finishRecord(e *env, f *recordFlags, rec *profiler.Recording, err error) er
 	format, _ := f.writer()
 	werr := writeOutput(e, output{f.output, contentOf(format.Name)}, func(w io.Writer) error { return format.Write(w, rec.Profile) })
 	if werr != nil {
-		return werr
+		return rescue(e, f.output, rec, werr)
 	}
 	if f.json {
 		if jerr := e.json(recordReport{rec.Summary, f.output, rec.Profile.DurationNanos}); jerr != nil {
@@ -278,6 +280,19 @@ func finishRecord(e *env, f *recordFlags, rec *profiler.Recording, err error) er
 	}
 	tell(e, f, rec)
 	return err
+}
+
+// rescue writes a recording that could not be written to where it was to go, on a full disk for instance, to the folder for
+// temporary files. It returns why that was needed, and where the recording is.
+func rescue(e *env, path string, rec *profiler.Recording, why error) error {
+	if path == "-" || ofSystem(path) {
+		return why
+	}
+	other := filepath.Join(os.TempDir(), fmt.Sprintf("mayfly-%d-%s.pb.gz", os.Getpid(), time.Now().UTC().Format("20060102T150405Z")))
+	if err := writeOutput(e, output{path: other}, rec.Profile.Write); err != nil {
+		return why
+	}
+	return fmt.Errorf("%w: the recording is in %s", why, other)
 }
 
 // recordReport is what --json prints.

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/mayfly-profiler/mayfly/internal/target"
+	"github.com/mayfly-profiler/mayfly/profiler/bpf"
 )
 
 // TestPrivilegedExecutableIsNoDeputy has nobody run a mayfly with rights of its own on a process of root: refused if all may
@@ -47,5 +48,34 @@ func TestPrivilegedExecutableIsNoDeputy(t *testing.T) {
 		if out, _ := c.CombinedOutput(); !strings.Contains(string(out), want) {
 			t.Errorf("mode %o: %s, want %q", mode, out, want)
 		}
+	}
+}
+
+// TestFullDisk records onto a file system that has room for an empty file and no more: the recording is kept elsewhere,
+// and the error says where.
+func TestFullDisk(t *testing.T) {
+	target.Need(t, bpf.Probe())
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=4k"); err != nil {
+		target.Need(t, err)
+	}
+	defer syscall.Unmount(dir, 0)
+	x := target.Start(t, target.Compile(t, "labels", target.Build{}))
+	temp := t.TempDir()
+	s := start(t, func(c *exec.Cmd) { c.Env = append(os.Environ(), "TMPDIR="+temp) }, "record", "-q", "-d", "1s", "-o", filepath.Join(dir, "mayfly.pb.gz"), "-p", pid(x))
+	if code := s.wait(); code != codeFailed {
+		t.Errorf("exit code %d: %s", code, s.stderr.String())
+	}
+	said := s.stderr.String()
+	_, kept, ok := strings.Cut(strings.TrimSpace(said), "the recording is in ")
+	if !ok || !strings.Contains(said, "no space left") {
+		t.Fatalf("said %q", said)
+	}
+	p, err := readProfile(kept)
+	if err != nil || len(p.Sample) == 0 {
+		t.Errorf("%s: %v, %v", kept, p, err)
+	}
+	if left, _ := os.ReadDir(dir); len(left) != 0 {
+		t.Errorf("left behind: %v", left)
 	}
 }
