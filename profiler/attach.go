@@ -35,7 +35,7 @@ func (r *recording) attach(ctx context.Context) error {
 	if wall {
 		tableErr = r.prepareTable(layout)
 	}
-	if err := r.release(); err != nil {
+	if err := r.release(layout); err != nil {
 		return err
 	}
 	if wall && tableErr == nil {
@@ -61,7 +61,7 @@ func (r *recording) attach(ctx context.Context) error {
 }
 
 // release lets a program begin that is to be started, and opens the symbols of what is mapped.
-func (r *recording) release() (err error) {
+func (r *recording) release(l *goruntime.Layout) (err error) {
 	var o symbolize.Options
 	if p := r.options.Pending; p != nil {
 		f, err := r.openImage()
@@ -76,7 +76,7 @@ func (r *recording) release() (err error) {
 	if r.symbols, err = symbolize.New(r.target, o); err != nil {
 		return err
 	}
-	return r.know()
+	return r.know(l)
 }
 
 // begin starts the on-CPU source and then the program.

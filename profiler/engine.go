@@ -134,11 +134,42 @@ func (r *recording) attachBPF(l *goruntime.Layout) error {
 	return nil
 }
 
-// know tells the source what of the target's code it has to know to follow stacks.
-func (r *recording) know() error {
-	s, ok := r.source.(bpfSource)
+// know tells the source what of the target it has to know beyond the runtime's layout.
+func (r *recording) know(l *goruntime.Layout) error {
+	switch s := r.source.(type) {
+	case bpfSource:
+		return r.knowText(s)
+	case perfSource:
+		r.knowVars(s, l)
+	}
+	return nil
+}
+
+// knowVars says where the runtime's variables are. A wall recording has found them already. Without them
+// more labels are lost, and counted.
+func (r *recording) knowVars(s perfSource, l *goruntime.Layout) {
+	bin, bias := r.golang()
+	if bin == nil || l == nil {
+		return
+	}
+	v := r.vars
+	if v == nil {
+		exe, err := r.openImage()
+		if err != nil {
+			return
+		}
+		defer exe.Close()
+		if v, err = goruntime.FindVars(exe, l, bin.Func); err != nil {
+			return
+		}
+	}
+	s.Know(v.Add(bias))
+}
+
+// knowText says where the code is that stacks are not followed through as through other code.
+func (r *recording) knowText(s bpfSource) error {
 	bin, bias := r.symbols.Main()
-	if !ok || bin == nil {
+	if bin == nil {
 		return nil
 	}
 	var c bpf.Text

@@ -20,9 +20,15 @@ import (
 // The second is what saves goroutines that run for long on a machine so busy that the reader gets
 // no CPU. In all other cases the sample has no goroutine and no labels, and counts as late.
 //
+// Once the g has been read its set can be read at leisure: it is intact for as long as goruntime.Grace
+// lasts, even if the goroutine has ended or has another set by then. Where the grace is over, or not
+// known, the goroutine has to have the set still.
+//
 // The register holds a g in Go code only; elsewhere it holds anything. A word is believed to be a g
 // when its m says so (m.curg or m.g0), or the stack pointer lies in its stack; g structs are
-// never freed, so once is enough.
+// never freed, so once is enough. In assembly that uses the register for data, and in the vdso, the
+// thread's m tells: it is known from the thread's other samples, and is asked for its id (m.procid) each
+// time, as an m is freed some time after its thread. The stack pointer says whether m.curg ran or m.g0.
 
 const (
 	fresh    = int64(time.Millisecond)
@@ -38,6 +44,9 @@ type reader struct {
 	now   func() int64
 	g     []byte
 	known map[uint64]struct{} // addresses that are g structs
+	ms    map[uint32]uint64   // m of each thread that ran a g
+	vars  *goruntime.Vars     // nil: no grace is known
+	grace goruntime.Grace     // of all sets that are read from its time on
 	last  map[uint64]look     // by address
 }
 
@@ -62,14 +71,18 @@ func newReader(mem proc.Memory, l *goruntime.Layout, now func() int64) *reader {
 	if l == nil || l.G.Size <= 0 || l.G.Size > maxG || l.M.Curg < 0 || l.M.G0 < 0 {
 		return nil
 	}
-	return &reader{mem: mem, l: l, now: now, g: make([]byte, l.G.Size), known: make(map[uint64]struct{}), last: make(map[uint64]look)}
+	return &reader{mem: mem, l: l, now: now, g: make([]byte, l.G.Size), ms: make(map[uint32]uint64), known: make(map[uint64]struct{}), last: make(map[uint64]look)}
 }
 
-// find returns the goroutine that a sample taken at the given time, with these registers, is of.
-func (r *reader) find(regs regs, at int64) (uint64, []sample.Label, verdict) {
-	g := regs.g
-	if !r.load(g) || !r.isG(g, regs.sp) {
-		return 0, nil, noG
+// know tells where the runtime's variables are, nil if that is not known.
+func (r *reader) know(v *goruntime.Vars) { r.vars, r.grace = v, goruntime.ReadGrace(r.mem, v) }
+
+// find returns the goroutine that an event is of.
+func (r *reader) find(e *event) (uint64, []sample.Label, verdict) {
+	at := e.time
+	g, v := r.running(e.regs, e.tid)
+	if v != found {
+		return 0, nil, v
 	}
 	if r.word(r.l.G.Goid) == 0 { // a g0: the thread runs the scheduler or works for another
 		curg := r.pointer(r.word(r.l.G.M), r.l.M.Curg)
@@ -104,7 +117,37 @@ func (r *reader) find(regs regs, at int64) (uint64, []sample.Label, verdict) {
 	return 0, nil, late
 }
 
-// readLabels reads the label set, and says whether the goroutine has it still.
+// running loads the g that ran on a thread.
+func (r *reader) running(regs regs, tid uint32) (uint64, verdict) {
+	if r.load(regs.g) && r.isG(regs.g, regs.sp) {
+		r.learn(tid)
+		return regs.g, found
+	}
+	m := r.ms[tid]
+	if m == 0 || r.pointer(m, r.l.M.Procid) != uint64(tid) {
+		return 0, noG // C, or a thread of C
+	}
+	for _, field := range []int32{r.l.M.Curg, r.l.M.G0} {
+		if g := r.pointer(m, field); r.load(g) && r.onStack(regs.sp) {
+			return g, found
+		}
+	}
+	return 0, late // it runs another one by now, or a signal handler ran
+}
+
+// learn notes the m of a thread that runs the g that was loaded.
+func (r *reader) learn(tid uint32) {
+	m := r.word(r.l.G.M)
+	if m == 0 || r.ms[tid] == m || r.pointer(m, r.l.M.Procid) != uint64(tid) {
+		return
+	}
+	if len(r.ms) >= maxKnown {
+		clear(r.ms)
+	}
+	r.ms[tid] = m
+}
+
+// readLabels reads the label set, and says whether it is the one that the goroutine had.
 func (r *reader) readLabels(g uint64, now *look) bool {
 	if now.labels == 0 {
 		return true
@@ -114,6 +157,10 @@ func (r *reader) readLabels(g uint64, now *look) bool {
 		return false
 	}
 	now.set, now.read = set, r.now()
+	if r.grace.Lasts(r.mem, r.vars) {
+		return true
+	}
+	r.grace = goruntime.ReadGrace(r.mem, r.vars) // for the sets to come
 	return r.load(g) && r.word(r.l.G.Goid) == now.goid && r.word(r.l.G.Labels) == now.labels
 }
 
@@ -148,8 +195,7 @@ func (r *reader) isG(g, sp uint64) bool {
 		return true
 	}
 	m := r.word(r.l.G.M)
-	inStack := sp >= r.word(r.l.G.StackLo) && sp < r.word(r.l.G.StackHi)
-	if !inStack && (m == 0 || r.pointer(m, r.l.M.Curg) != g && r.pointer(m, r.l.M.G0) != g) {
+	if !r.onStack(sp) && (m == 0 || r.pointer(m, r.l.M.Curg) != g && r.pointer(m, r.l.M.G0) != g) {
 		return false
 	}
 	if len(r.known) >= maxKnown {
@@ -157,6 +203,11 @@ func (r *reader) isG(g, sp uint64) bool {
 	}
 	r.known[g] = struct{}{}
 	return true
+}
+
+// onStack says whether an address lies in the stack of the g that was loaded.
+func (r *reader) onStack(sp uint64) bool {
+	return sp >= r.word(r.l.G.StackLo) && sp < r.word(r.l.G.StackHi)
 }
 
 // word is a field of the g that was loaded.

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/mayfly-profiler/mayfly/internal/goruntime"
 	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
@@ -84,6 +85,14 @@ func (s *OnCPU) Flush() {
 	select {
 	case <-done:
 	case <-s.over:
+	}
+}
+
+// Know tells where the target's runtime has its variables, at run-time addresses. It is to be called before
+// Run. Without it more labels are lost.
+func (s *OnCPU) Know(v *goruntime.Vars) {
+	if s.reader != nil {
+		s.reader.know(v)
 	}
 }
 
@@ -250,7 +259,7 @@ func (s *OnCPU) observe(e *event) sample.Sample {
 	if s.reader == nil {
 		return sm
 	}
-	goid, set, v := s.reader.find(e.regs, e.time)
+	goid, set, v := s.reader.find(e)
 	switch v {
 	case found:
 		sm.Goid, sm.Labels = goid, set

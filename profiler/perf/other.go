@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/mayfly-profiler/mayfly/internal/goruntime"
 	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
@@ -27,6 +28,9 @@ func (*OnCPU) Stats() Stats { return Stats{} }
 
 // Flush has nothing to do.
 func (*OnCPU) Flush() {}
+
+// Know has nothing to do.
+func (*OnCPU) Know(*goruntime.Vars) {}
 
 // Start returns an error that wraps errors.ErrUnsupported.
 func (*OnCPU) Start() error { return errPlatform }
