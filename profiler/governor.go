@@ -114,6 +114,18 @@ func every(ctx context.Context, d time.Duration) iter.Seq[struct{}] {
 	}
 }
 
+// beside runs what in a goroutine of its own. What it returns ends that, and returns when it has ended: what it
+// looks at can then be closed.
+func beside(ctx context.Context, what func(context.Context)) (end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		what(ctx)
+	}()
+	return func() { cancel(); <-done }
+}
+
 // adjustable is an on-CPU source whose rate can be changed while it runs.
 type adjustable interface{ SetRate(hz int) error }
 

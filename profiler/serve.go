@@ -58,9 +58,7 @@ func answerWish(ctx context.Context, parent int, w wish, out *gob.Encoder) error
 		engine = r.source.Name()
 	}
 	g := newGovernor(r, share)
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go g.run(ctx)
+	defer beside(ctx, g.run)()
 	r.options.Started = func() { out.Encode(&answer{Engine: engine, Summary: r.summary}) }
 	var one *Recording
 	if err := r.stream(ctx, 0, func(rec *Recording) error { one = rec; return nil }); err != nil {

@@ -75,7 +75,7 @@ func (r *recording) sources(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if r.options.Alone && r.table != nil {
-		go r.share(ctx)
+		defer beside(ctx, r.share)()
 	}
 	var wg sync.WaitGroup
 	for i, s := range both {
