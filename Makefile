@@ -5,7 +5,7 @@ FUZZTIME ?= 5m
 # Where make foreign keeps Debian's packages.
 DEBIAN ?= $(HOME)/.cache/mayfly-debian
 
-.PHONY: help build test lint flame bpf bench matrix foreign fuzz
+.PHONY: help build test lint flame bpf bench matrix foreign race fuzz notices
 
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -28,7 +28,7 @@ lint: ## gofmt, go vet on every platform, staticcheck, tidy go.mod
 	go mod tidy -diff
 
 flame: ## the bundle of the HTML pages again (node, npm)
-	cd internal/flame/web && npm ci && npm run build
+	cd internal/flame/web && npm ci --ignore-scripts && npm run build
 
 bpf: ## the eBPF objects again from C (clang-19, llvm-19, libbpf-dev)
 	go generate ./profiler/bpf
@@ -46,10 +46,11 @@ foreign: ## etcd, caddy, nats-server, prometheus and dockerd under load, a row f
 	done
 	go test -tags foreign -count=1 -v -timeout 30m -run TestServers ./internal/foreign -debian=$(DEBIAN)
 
-fuzz: ## each fuzz target for FUZZTIME
-	@go list ./... | while read -r pkg; do \
-		go test -list '^Fuzz' $$pkg | grep '^Fuzz' | while read -r target; do \
-			echo "== $$pkg $$target"; \
-			go test -run '^$$' -fuzz "^$$target\$$" -fuzzminimizetime 10x -fuzztime $(FUZZTIME) $$pkg < /dev/null || exit 1; \
-		done || exit 1; \
-	done
+race: ## the race detector on what has goroutines, helper processes included (as root all of it)
+	.ci/race
+
+fuzz: ## each fuzz target for FUZZTIME (make fuzz FUZZTIME=10m)
+	.ci/fuzz $(FUZZTIME)
+
+notices: ## THIRD_PARTY_NOTICES again from the modules that the command links
+	go generate ./internal/house
