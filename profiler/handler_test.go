@@ -155,7 +155,7 @@ func TestHandlerClientGone(t *testing.T) {
 	defer srv.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(300*time.Millisecond, cancel)
-	req, _ := http.NewRequestWithContext(ctx, "GET", srv.URL+"?seconds=600", nil)
+	req, _ := http.NewRequestWithContext(ctx, "GET", srv.URL+"?seconds=100", nil)
 	if _, err := http.DefaultClient.Do(req); err == nil {
 		t.Fatal("an answer")
 	}
