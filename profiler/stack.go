@@ -61,12 +61,13 @@ const (
 	duff
 	benchmarker // calls a benchmark
 	systemstack // goes on on the system stack, for the same goroutine
+	sanitizing  // the goroutine calls a sanitizer's C from here, on the system stack
 )
 
 var roles = rolesOf(map[role][]string{
 	goexit: names.Goexit, mstart: names.ThreadStart, switchAway: names.SwitchAway, asmcgocall: names.CallsC, cgocallback: names.CalledByC,
 	switchStub: names.SwitchStub, signal: names.Interrupts, duff: names.Duff, benchmarker: names.Benchmarks,
-	systemstack: names.SystemStack,
+	systemstack: names.SystemStack, sanitizing: names.CallsSanitizer,
 })
 
 func rolesOf(lists map[role][]string) map[string]role {
@@ -185,7 +186,7 @@ func (b *Builder) user(dst []*site, s *sample.Sample) ([]*site, end) {
 		return b.saved(dst, s)
 	}
 	leaf := b.exactSite(s.User[0])
-	if len(s.Curg) > 0 && b.outside(leaf, s.User) {
+	if len(s.Curg) > 0 && (b.outside(leaf, s.User) || leaf.role == sanitizing && callsC(s)) {
 		return b.cgo(dst, leaf, s)
 	}
 	if leaf.inC() && s.Goid == 0 {
@@ -212,6 +213,10 @@ func (b *Builder) outside(leaf *site, user []uint64) bool {
 	}
 	return leaf.inC() || leaf.kind == symbolize.Go && !leaf.inGo
 }
+
+// callsC says whether s.Curg is where the goroutine itself calls C on the system stack, and not what it has in g.sched,
+// which comes with words.
+func callsC(s *sample.Sample) bool { return s.Rest.OfCurg && !s.CurgLeaf.Valid }
 
 // saved appends the stack that a goroutine has in g.sched.
 func (b *Builder) saved(dst []*site, s *sample.Sample) ([]*site, end) {

@@ -32,6 +32,8 @@ type Build struct {
 
 	Mode    string // another -buildmode: "c-shared", "c-archive", "plugin"; needs CGO
 	Race    bool   // -race: needs CGO
+	ASan    bool   // -asan: needs CGO
+	Env     string // more environment of the go command, space-separated: "GOEXPERIMENT=jsonv2 GOAMD64=v3"
 	GCFlags string // compiler flags, e.g. "all=-d=checkptr"
 	LDFlags string // more linker flags, e.g. "-checklinkname=0"
 	Tags    string // build tags, comma-separated
@@ -54,12 +56,12 @@ func (b Build) mode() string {
 	for _, part := range []struct {
 		on   bool
 		name string
-	}{{b.PIE, "pie"}, {b.CGO, "cgo"}, {b.Strip, "strip"}, {b.Race, "race"}} {
+	}{{b.PIE, "pie"}, {b.CGO, "cgo"}, {b.Strip, "strip"}, {b.Race, "race"}, {b.ASan, "asan"}} {
 		if part.on {
 			name += "-" + part.name
 		}
 	}
-	for _, part := range []struct{ flags, name string }{{b.LDFlags, "ld"}, {b.GCFlags, "gc"}} {
+	for _, part := range []struct{ flags, name string }{{b.LDFlags, "ld"}, {b.GCFlags, "gc"}, {b.Env, "env"}} {
 		if part.flags != "" {
 			sum := sha256.Sum256([]byte(part.flags))
 			name += fmt.Sprintf("-%s%x", part.name, sum[:4])
@@ -224,6 +226,9 @@ func buildArgs(b Build, mod, out string) []string {
 	if b.Race {
 		args = append(args, "-race")
 	}
+	if b.ASan {
+		args = append(args, "-asan")
+	}
 	if b.GCFlags != "" {
 		args = append(args, "-gcflags="+b.GCFlags)
 	}
@@ -240,7 +245,7 @@ func buildEnv(b Build) []string {
 	if b.Go != "" {
 		env = append(env, "GOTOOLCHAIN=go"+b.Go)
 	}
-	return env
+	return append(env, strings.Fields(b.Env)...)
 }
 
 // cCompiler finds the C compiler that the go command in cmd would use.

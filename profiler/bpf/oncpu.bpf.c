@@ -784,16 +784,30 @@ static __always_inline void find_goroutine(struct scratch *s, u64 greg)
 	s->r.flags |= HAS_CURG;
 }
 
-// caller_of_c finds the stack pointer with which a goroutine switched to the system stack to call C: in the
-// register, or where C saved it in its first frames below g0's g.sched.sp. What is there returns into Go code.
-static __noinline u64 caller_of_c(struct scratch *s, u64 sp)
+// return_to_go returns where the return address into Go code is, if sp is what the stack pointer of a goroutine was in
+// the function that calls C: at it, or in one with a frame (asancall) behind the caller's frame pointer.
+static __always_inline u64 return_to_go(struct scratch *s, u64 sp)
 {
-	u64 g0 = 0, m = 0, top = 0, pc = 0, n;
+	u64 f[2];
+
+	if (!on_stack(s, sp) || (sp & 7) || bpf_probe_read_user(f, sizeof(f), (void *)sp))
+		return 0;
+	if (in_text(f[0]))
+		return sp;
+	return f[0] > sp && on_stack(s, f[0]) && in_text(f[1]) ? sp + 8 : 0;
+}
+
+// caller_of_c finds where a goroutine that switched to the system stack to call C returns to: its stack pointer is in the
+// register, or where C saved it in its first frames below g0's g.sched.sp.
+static __noinline u64 caller_of_c(struct scratch *s, u64 gosp)
+{
+	u64 g0 = 0, m = 0, top = 0, at, n;
 
 	if (!s)
 		return 0;
-	if (on_stack(s, sp) && !(sp & 7) && !READ(pc, sp) && in_text(pc))
-		return sp;
+	at = return_to_go(s, gosp);
+	if (at)
+		return at;
 	READ(m, s->r.curg + target.g_m);
 	READ(g0, m + target.m_g0);
 	READ(top, g0 + target.g_sched_sp);
@@ -801,9 +815,9 @@ static __noinline u64 caller_of_c(struct scratch *s, u64 sp)
 	if (top + 8 * SAVED < s->r.sp || bpf_probe_read_user(s->window, 8 * SAVED, (void *)top))
 		return 0;
 	for (n = SAVED; n > 0; n--) {
-		sp = s->window[n - 1];
-		if (on_stack(s, sp) && !(sp & 7) && !READ(pc, sp) && in_text(pc))
-			return sp;
+		at = return_to_go(s, s->window[n - 1]);
+		if (at)
+			return at;
 	}
 	return 0;
 }

@@ -27,6 +27,9 @@ var (
 	SystemStack = []string{"runtime.systemstack"}
 	// CallsC: on the system stack.
 	CallsC = []string{"runtime.asmcgocall"}
+	// CallsSanitizer: C of a sanitizer's runtime, on the system stack but as the goroutine
+	// (runtime/race_amd64.s, asan_amd64.s, msan_amd64.s).
+	CallsSanitizer = []string{"racecall", "asancall", "msancall"}
 	// CalledByC: C calls Go here.
 	CalledByC = []string{Callback, "crosscall2"}
 	// SwitchStub: a marker pc in g.sched, not a frame.
