@@ -58,7 +58,7 @@ func TestProfilingWithoutMemory(t *testing.T) {
 // When memory runs out while a helper is there, the helper is what is killed, and sessions say so.
 func TestHelperIsKilledFirst(t *testing.T) {
 	exe := target.Compile(t, "session", target.Build{Module: true})
-	truth := confined(t, 188<<20, exe, "-d", "300ms", "-ballast", "90", "-grow", "70", "-again", "10")
+	truth := confined(t, 188<<20, exe, "-d", "300ms", "-ballast", "80", "-grow", "68", "-again", "10")
 	t.Logf("%v of 10 sessions failed", truth["failed"])
 	if truth["failed"].(float64) == 0 {
 		t.Skip("memory did not run out: this helper is smaller than others")

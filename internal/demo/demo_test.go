@@ -51,10 +51,10 @@ func readLine(t *testing.T, r *bufio.Reader, v any) {
 	}
 }
 
-// TestServeAndDrive runs both sides for a second and compares what they say.
+// TestServeAndDrive runs both sides for two seconds and compares what they say.
 func TestServeAndDrive(t *testing.T) {
 	url, out, stop := start(t, Options{})
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	var driven bytes.Buffer
 	if err := Drive(ctx, Load{URL: url, Out: &driven}); err != nil {
