@@ -9,8 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/mayfly-profiler/mayfly/internal/printable"
+	"github.com/mayfly-profiler/mayfly/profiler"
 )
 
 // A recording that took ten minutes must not end as half a file, nor destroy the good file of
@@ -242,4 +244,17 @@ func cause(err error) error {
 		return le.Err
 	}
 	return err
+}
+
+// rescue writes a recording that could not be written to where it was to go, on a full disk for instance, to the folder for
+// temporary files. It returns why that was needed, and where the recording is.
+func rescue(e *env, path string, rec *profiler.Recording, why error) error {
+	if path == "-" || ofSystem(path) {
+		return why
+	}
+	other := filepath.Join(os.TempDir(), fmt.Sprintf("mayfly-%d-%s.pb.gz", os.Getpid(), time.Now().UTC().Format("20060102T150405Z")))
+	if err := writeOutput(e, output{path: other}, rec.Profile.Write); err != nil {
+		return why
+	}
+	return fmt.Errorf("%w: the recording is in %s", why, other)
 }

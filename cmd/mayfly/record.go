@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -280,19 +278,6 @@ func finishRecord(e *env, f *recordFlags, rec *profiler.Recording, err error) er
 	}
 	tell(e, f, rec)
 	return err
-}
-
-// rescue writes a recording that could not be written to where it was to go, on a full disk for instance, to the folder for
-// temporary files. It returns why that was needed, and where the recording is.
-func rescue(e *env, path string, rec *profiler.Recording, why error) error {
-	if path == "-" || ofSystem(path) {
-		return why
-	}
-	other := filepath.Join(os.TempDir(), fmt.Sprintf("mayfly-%d-%s.pb.gz", os.Getpid(), time.Now().UTC().Format("20060102T150405Z")))
-	if err := writeOutput(e, output{path: other}, rec.Profile.Write); err != nil {
-		return why
-	}
-	return fmt.Errorf("%w: the recording is in %s", why, other)
 }
 
 // recordReport is what --json prints.
