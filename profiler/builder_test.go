@@ -12,6 +12,9 @@ import (
 	"github.com/mayfly-profiler/mayfly/symbolize"
 )
 
+// generated is where code begins that the made-up program generated.
+const generated = 0x7f0000000000
+
 // text is a made-up program: function i occupies [0x1000*(i+1), 0x1000*(i+2)), the C functions lie
 // behind the Go ones. The stack pointer delta of an address is its low byte.
 type text struct {
@@ -39,6 +42,9 @@ func (x text) Resolve(dst []symbolize.Frame, pc uint64) ([]symbolize.Frame, int)
 		return append(dst, symbolize.Frame{Func: x.funcs[i], File: "x.go", Line: int(pc & 0xfff), Kind: symbolize.Go}), 0
 	case i >= 0 && i-len(x.funcs) < len(x.c):
 		return append(dst, symbolize.Frame{Func: x.c[i-len(x.funcs)], Kind: symbolize.C}), 0
+	}
+	if pc>>12 == generated>>12 {
+		return append(dst, symbolize.Frame{Func: "[jit]", Kind: symbolize.JIT}), -1
 	}
 	return append(dst, symbolize.Frame{Func: "[unknown]"}), -1
 }
@@ -135,6 +141,12 @@ func TestStacks(t *testing.T) {
 			Leaf: leaf(0, 0, 0x7000, 0xdeadbeef), Rest: rest(1, 0x7010, 0x20/8, at("main.main", 0x10), 1, 0, root)}, "main.work < main.main"},
 		{"a digest is no caller", sample.Sample{Goid: 1, User: []uint64{at("main.work", 0x20)},
 			Leaf: leaf(0, 0, 0x7000, 0xdeadbeef), Rest: rest(1, 0, 0x20/8, 0xfeedface)}, "main.work < [truncated]"},
+		{"generated code", sample.Sample{Goid: 1, User: []uint64{generated}, Leaf: leaf(0, 0, 0x7000, 0x7010),
+			Rest: rest(1, 0, 0x10/8, 0x7030, generated+5, 0, 0, 0, at("main.main", 0x10), 0, 0, root)}, "[jit] < [jit] < main.main"},
+		{"called by generated code", sample.Sample{Goid: 1, User: []uint64{at("main.work", 0x20)}, Leaf: leaf(0, 0, 0x7000, 0x7018),
+			Rest: rest(1, 0, 0x18/8, 0x7030, generated+5, 0, 0, at("main.main", 0x10), 0, 0, root)}, "main.work < [jit] < main.main"},
+		{"generated code has data in the frame pointer", sample.Sample{Goid: 1, User: []uint64{generated}, Leaf: leaf(0, 0, 0x7000, 0x1234),
+			Rest: rest(1, 0, 0x10/8, 0x7030, generated+5)}, "[jit]"},
 		{"deep", sample.Sample{Goid: 1, Loss: sample.Truncated, User: []uint64{at("main.work", 0x20), at("main.work", 0x20)},
 			Top: sample.Words{At: 0x8000, Words: []uint64{7, 0x8018, at("main.work", 0x8), 0x8028, at("main.main", 0x8), 0, root}}},
 			"main.work < main.work < [truncated] < main.work < main.main"},

@@ -276,6 +276,9 @@ func (st *site) inC() bool {
 	return st.kind == symbolize.C || st.kind == symbolize.Unknown && st.mapping >= 0
 }
 
+// noCode says whether nothing that can be executed is at st.
+func (st *site) noCode() bool { return st.mapping < 0 && st.kind != symbolize.JIT }
+
 // ends says whether a stack ends at st.
 func ends(st *site) (end, bool) {
 	switch st.role {
@@ -353,7 +356,9 @@ func (b *Builder) newSite(addr uint64, frames []symbolize.Frame, mapping int) *s
 	st := &site{id: uint32(len(b.sites)), addr: addr, mapping: mapping, frames: frames}
 	if n := len(frames); n > 0 {
 		st.kind = frames[n-1].Kind
-		st.role = roles[names.Assembly(frames[n-1].Func)]
+		if st.kind != symbolize.JIT { // whose names are the target's own
+			st.role = roles[names.Assembly(frames[n-1].Func)]
+		}
 	}
 	b.sites = append(b.sites, st)
 	return st

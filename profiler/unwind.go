@@ -73,7 +73,7 @@ func (b *Builder) chain(dst []*site, c chain) ([]*site, end) {
 func (b *Builder) follow(dst []*site, returns []uint64) ([]*site, end) {
 	for _, pc := range returns {
 		st := b.caller(dst[len(dst)-1], pc)
-		if st.mapping < 0 { // no code is there
+		if st.noCode() {
 			return dst, broken
 		}
 		dst = append(dst, st)
@@ -158,7 +158,7 @@ func (b *Builder) unwind(dst []*site, c chain) ([]*site, end) {
 			return dst, rootless
 		}
 		st := b.caller(last, ra)
-		if st.mapping < 0 {
+		if st.noCode() {
 			return dst, broken
 		}
 		if last = st; st.role == switchStub { // a marker, not a frame

@@ -10,6 +10,7 @@ const (
 	VDSO
 	Kernel
 	BPF
+	JIT // code that the process generated while it ran
 )
 
 func (k Kind) String() string {
@@ -24,6 +25,8 @@ func (k Kind) String() string {
 		return "kernel"
 	case BPF:
 		return "bpf"
+	case JIT:
+		return "jit"
 	}
 	return "unknown"
 }

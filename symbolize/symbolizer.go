@@ -269,7 +269,7 @@ func (s *Symbolizer) Resolve(dst []Frame, pc uint64) ([]Frame, int) {
 	}
 	switch {
 	case r == nil && s.inGenerated(pc):
-		return append(dst, Frame{Func: "[jit]"}), -1
+		return append(dst, Frame{Func: "[jit]", Kind: JIT}), -1
 	case r == nil:
 		return append(dst, Frame{Func: "[unknown]"}), -1
 	}

@@ -92,6 +92,7 @@ func goroutines(t *testing.T, pid int) map[uint64]bool {
 // facts are what the tests hold against their limits, and the table's row.
 type facts struct {
 	rooted      float64  // share of goroutine samples whose stack ends at its root
+	cut         float64  // share of the wall time of goroutines whose stack ends at a word that is no caller
 	labelledCPU float64  // share of the CPU time below the scopes' functions that has their labels
 	labelled    float64  // the same of wall time
 	lost        float64  // share of the wall time of all samples whose labels could not be read, as the summary says
@@ -101,6 +102,7 @@ type facts struct {
 	statesOff   float64  // largest deviation of a goroutine's states from the recording's length
 	worst       []string // what that goroutine did
 	odd         []string // stacks that cannot be, a few
+	ends        []string // stacks that were cut, a few
 	wrong       []string // labels that nobody set, or missing ones: a few
 }
 
@@ -109,6 +111,7 @@ func (o observed) facts(scopes []scope) facts {
 	f := facts{rooted: s.StacksRooted, lost: share(s.LabelsLostTime, s.Wall)}
 	f.cpuOff, f.countedOff = outside(s.CPUProfiled, int64(o.least), int64(o.most)), float64(s.CPUCounted)/float64(s.CPUProfiled)-1
 	var right [2]int64
+	var cut, all int64
 	spent := make(map[uint64]int64)
 	for _, x := range o.rec.Profile.Sample {
 		names := frames(x)
@@ -118,6 +121,11 @@ func (o observed) facts(scopes []scope) facts {
 		}
 		for _, id := range x.NumLabel["go.id"] {
 			spent[uint64(id)] += x.Value[wall]
+			all += x.Value[wall]
+			if names[len(names)-1] == "[truncated]" {
+				cut += x.Value[wall]
+				f.ends = few(f.ends, strings.Join(names, " < "))
+			}
 		}
 		at := slices.IndexFunc(scopes, func(s scope) bool { return s.holds(names) })
 		if at < 0 {
@@ -135,6 +143,7 @@ func (o observed) facts(scopes []scope) facts {
 		}
 	}
 	f.labelledCPU, f.labelled = share(right[0], f.scoped[0]), share(right[1], f.scoped[1])
+	f.cut = share(cut, all)
 	var worst uint64
 	f.statesOff, worst = o.states(spent)
 	f.worst = o.did(worst)
@@ -250,7 +259,10 @@ const (
 func (f facts) hold(t *testing.T, s profiler.Summary) {
 	t.Helper()
 	if f.rooted < minRooted {
-		t.Errorf("%.3f %% of goroutine stacks end at their root", 100*f.rooted)
+		t.Errorf("%.3f %% of goroutine stacks end at their root\n\t%s", 100*f.rooted, strings.Join(f.ends, "\n\t"))
+	}
+	if f.cut > 1-minRooted {
+		t.Errorf("the stacks of %.3f %% of the goroutines' time end at [truncated]\n\t%s", 100*f.cut, strings.Join(f.ends, "\n\t"))
 	}
 	if f.scoped[1] > 0 && (f.labelled < minLabelled || f.scoped[0] > 0 && f.labelledCPU < minLabelled) {
 		t.Errorf("labelled: %.2f %% of CPU time, %.2f %% of wall time\n\t%s", 100*f.labelledCPU, 100*f.labelled, strings.Join(f.wrong, "\n\t"))

@@ -60,7 +60,7 @@ func TestPrograms(t *testing.T) {
 			f := o.facts(tr.scopes())
 			t.Log(f)
 			if p.ownStacks {
-				f.rooted = 1
+				f.rooted, f.cut = 1, 0
 			}
 			f.hold(t, o.rec.Summary)
 			tr.hold(t, o.rec.Profile, ends[1].minus(ends[0]))
