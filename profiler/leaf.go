@@ -1,9 +1,15 @@
 package profiler
 
-import "github.com/mayfly-profiler/mayfly/profiler/sample"
+import (
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
+	"github.com/mayfly-profiler/mayfly/symbolize"
+)
 
 // lostCaller returns the return address that the frame-pointer walk skipped, if it did.
 func (b *Builder) lostCaller(leaf *site, l *sample.Leaf) (uint64, bool) {
+	if leaf.kind == symbolize.JIT {
+		return b.lostByJIT(l)
+	}
 	if !leaf.inGo || leaf.role == duff {
 		return 0, false
 	}
@@ -15,6 +21,20 @@ func (b *Builder) lostCaller(leaf *site, l *sample.Leaf) (uint64, bool) {
 		ra = lostARM64(leaf.delta, l)
 	}
 	return ra, ra > 0 && b.symbols.InGo(ra-1)
+}
+
+// lostByJIT returns the return address at the stack pointer of generated code that has no frame yet, or none at all.
+// It is one if the frame pointer is where the function that it returns to has saved its caller's.
+func (b *Builder) lostByJIT(l *sample.Leaf) (uint64, bool) {
+	if b.arch != "amd64" || !l.Valid {
+		return 0, false
+	}
+	for i, ra := range l.Words {
+		if delta, ok := b.symbols.SPDelta(ra); ok && delta > 0 && l.BP == l.SP+8*uint64(i)+uint64(delta) {
+			return ra, true
+		}
+	}
+	return 0, false
 }
 
 // isData says whether the frame pointer at an interruption is data of the leaf's: it points into the leaf's own

@@ -111,6 +111,9 @@ func (b *Builder) walk(dst []*site, s *sample.Sample) []*site {
 	dst, end := b.user(dst, s)
 	dst = visible(dst)
 	switch {
+	case (end == rootless || end == broken) && dst[len(dst)-1].kind == symbolize.JIT:
+		dst = append(dst, b.special(frameTruncated))
+		dst, end = b.origin(dst, s)
 	case end == inC:
 		dst = append(dst, b.special(frameC))
 	case end == rootless && s.Loss == sample.Truncated:

@@ -188,6 +188,22 @@ func (b *Builder) top(dst []*site, w *sample.Words) ([]*site, end) {
 	return dst[:n], rootless
 }
 
+// origin appends the function that a goroutine began with, where what it called since then cannot be followed through
+// generated code: that may have left the goroutine's stack, so that nobody knows where on it the callers begin. Below the
+// place where they do lie frames of calls that are over, but each of them leads to the same root.
+func (b *Builder) origin(dst []*site, s *sample.Sample) ([]*site, end) {
+	w := &s.Top
+	if len(w.Words) == 0 {
+		w = &s.Rest.Words
+	}
+	n := len(dst)
+	dst, e := b.top(dst, w)
+	if e != rooted || len(dst) == n {
+		return dst[:n], rootless
+	}
+	return append(dst[:n], dst[len(dst)-1]), rooted
+}
+
 // rooted appends the callers of the frame at fp, and says whether that is one, up to the root.
 func (b *Builder) rooted(dst []*site, w *sample.Words, fp uint64) ([]*site, end) {
 	for range w.Words {

@@ -60,7 +60,7 @@ type Mapping struct {
 	// BuildID is the GNU build ID in hex, or without one the first 20 bytes of the SHA-256 of
 	// Go's build ID in hex, or "".
 	BuildID string
-	Kind    Kind // Go, C, VDSO, Kernel; Unknown when the file could not be read
+	Kind    Kind // Go, C, VDSO, Kernel, JIT (a memfd without ELF header); Unknown when the file could not be read
 }
 
 // Options change what a Symbolizer does. The zero value is what a profile needs.

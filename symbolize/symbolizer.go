@@ -35,6 +35,7 @@ type Symbolizer struct {
 	former  []region // those that the process has had, newest last
 
 	generated []span // memory of no file that is executable, ascending
+	perf      perfMap
 	mappings  []Mapping
 	objects   map[identity]*object
 	kernel    kernel
@@ -88,14 +89,19 @@ func New(p *proc.Process, o Options) (*Symbolizer, error) {
 type span struct{ start, limit uint64 }
 
 // anonymous are the mappings with code that no file has: a program generated it, as wazero and sonic do.
-// The kernel may have been told a name for them (PR_SET_VMA_ANON_NAME).
 func anonymous(maps []proc.Mapping) (spans []span) {
 	for _, m := range maps {
-		if m.Exec && (m.Path == "" || strings.HasPrefix(m.Path, "[anon:")) {
+		if m.Exec && ofNoFile(m) {
 			spans = append(spans, span{m.Start, m.End})
 		}
 	}
 	return spans
+}
+
+// ofNoFile says whether a mapping is anonymous memory. The kernel may have been told a name for it
+// (PR_SET_VMA_ANON_NAME), and calls it /dev/zero where it is shared (shmem_zero_setup in mm/shmem.c).
+func ofNoFile(m proc.Mapping) bool {
+	return m.Path == "" || strings.HasPrefix(m.Path, "[anon:") || m.Path == "/dev/zero" && m.Deleted
 }
 
 // inGenerated says whether a user address lies in code that the process generated.
@@ -112,10 +118,10 @@ func (s *Symbolizer) inGenerated(pc uint64) bool {
 	return ok
 }
 
-// executable keeps the mappings with code that have a name.
+// executable keeps the mappings with code of a file.
 func executable(maps []proc.Mapping) []proc.Mapping {
 	return slices.DeleteFunc(maps, func(m proc.Mapping) bool {
-		return !m.Exec || m.Path == "" || strings.HasPrefix(m.Path, "[anon:")
+		return !m.Exec || ofNoFile(m)
 	})
 }
 
@@ -213,6 +219,9 @@ func (s *Symbolizer) open(m proc.Mapping) (*object, error) {
 	}
 	o, err := newObject(m.Path, f)
 	o.file = f
+	if o.elf == nil && strings.HasPrefix(m.Path, "/memfd:") { // memory by another name (memfd_create(2))
+		o.kind, err = JIT, nil
+	}
 	return o, err
 }
 
@@ -255,8 +264,9 @@ func (s *Symbolizer) refresh() bool {
 // the address's mapping in Mappings, -1 when it is in none. The address is that of an
 // instruction: a return address has to be decremented by the caller.
 //
-// An address without a symbol gives one synthetic frame, "[file]+0xlink-address", "[jit]" for
-// code that the process generated in memory of no file, or "[unknown]".
+// An address without a symbol gives one synthetic frame, "[file]+0xlink-address" or "[unknown]". One in code that
+// the process generated in memory of no file has Kind JIT, and the name that the process wrote into
+// /tmp/perf-PID.map, or "[jit]".
 // An address that is only a compiler-made wrapper gives no frame at all, as in runtime/pprof,
 // unless Options.KeepWrappers: leave it out of the stack.
 //
@@ -269,9 +279,11 @@ func (s *Symbolizer) Resolve(dst []Frame, pc uint64) ([]Frame, int) {
 	}
 	switch {
 	case r == nil && s.inGenerated(pc):
-		return append(dst, Frame{Func: "[jit]", Kind: JIT}), -1
+		return append(dst, s.jit(pc)), -1
 	case r == nil:
 		return append(dst, Frame{Func: "[unknown]"}), -1
+	case r.obj.kind == JIT:
+		return append(dst, s.jit(pc)), r.index
 	}
 	n := len(dst)
 	dst = r.obj.resolve(dst, pc-r.bias)

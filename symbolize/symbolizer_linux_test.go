@@ -14,6 +14,8 @@ import (
 	"time"
 	"unsafe"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"github.com/mayfly-profiler/mayfly/internal/target"
 )
@@ -235,6 +237,33 @@ func TestGeneratedCode(t *testing.T) {
 	}
 	if s.InGo(first) {
 		t.Error("generated code is no Go code")
+	}
+}
+
+// A memfd is memory, too.
+func TestGeneratedCodeInMemfd(t *testing.T) {
+	fd, err := unix.MemfdCreate("code", unix.MFD_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if err := unix.Ftruncate(fd, 4096); err != nil {
+		t.Fatal(err)
+	}
+	b, err := unix.Mmap(fd, 0, 4096, unix.PROT_READ|unix.PROT_EXEC, unix.MAP_SHARED)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Munmap(b)
+	s := open(t, os.Getpid(), Options{NoKernel: true})
+	pc := uint64(uintptr(unsafe.Pointer(&b[0])))
+	if fr, m := s.Resolve(nil, pc); chain(fr) != "[jit]" || fr[0].Kind != JIT || m < 0 {
+		t.Errorf("got %v in %d", fr, m)
+	}
+	for _, w := range s.Warnings() {
+		if strings.Contains(w, "memfd") {
+			t.Error(w)
+		}
 	}
 }
 

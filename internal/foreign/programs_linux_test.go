@@ -19,13 +19,13 @@ var programs = []struct {
 	name string
 	args func(t *testing.T) []string
 	env  string // that is "all"
-	// ownStacks: its generated code runs on stacks that say that nobody called (wazero clears the frame pointer).
-	ownStacks bool
+
+	ownStacks bool // it runs generated code on stacks of its own
 }{
 	{name: "grpc", env: "GRPC_GO_SERVER_GOROUTINE_LABELS"},
 	{name: "pgx", args: postgres},
 	{name: "fasthttp"}, {name: "chi"}, {name: "echo"}, {name: "websocket"},
-	{name: "digest"}, {name: "wazero", ownStacks: true}, {name: "routine"},
+	{name: "digest"}, {name: "wazero", ownStacks: true}, {name: "sonic"}, {name: "routine"},
 }
 
 // firstWord is where the counts begin in the page of a program of testdata/foreign (package tally).
@@ -60,7 +60,7 @@ func TestPrograms(t *testing.T) {
 			f := o.facts(tr.scopes())
 			t.Log(f)
 			if p.ownStacks {
-				f.rooted, f.cut = 1, 0
+				f.cut = 0 // below WebAssembly there is the root, and no more
 			}
 			f.hold(t, o.rec.Summary)
 			tr.hold(t, o.rec.Profile, ends[1].minus(ends[0]))

@@ -70,6 +70,18 @@ func parseUID(b []byte) (int, error) {
 	return int(uid), nil
 }
 
+// innerPID returns the pid that a process has in its own PID namespace, the last one of its status file, and pid
+// where the kernel does not tell (before 4.1).
+func innerPID(b []byte, pid int) int {
+	v, _ := statusLine(b, "NSpid:")
+	if f := bytes.Fields(v); len(f) > 0 {
+		if n, err := strconv.ParseUint(string(f[len(f)-1]), 10, 31); err == nil && n > 0 {
+			return int(n)
+		}
+	}
+	return pid
+}
+
 // parseCPUs counts the CPUs in a /proc/PID/status file, as in "0-3,8".
 func parseCPUs(b []byte) (n int, err error) {
 	v, ok := statusLine(b, "Cpus_allowed_list:")

@@ -801,7 +801,7 @@ static __always_inline u64 return_to_go(struct scratch *s, u64 sp)
 // register, or where C saved it in its first frames below g0's g.sched.sp.
 static __noinline u64 caller_of_c(struct scratch *s, u64 gosp)
 {
-	u64 g0 = 0, m = 0, top = 0, at, n;
+	u64 g0 = 0, m = 0, top = 0, at, n, stack[2];
 
 	if (!s)
 		return 0;
@@ -811,6 +811,8 @@ static __noinline u64 caller_of_c(struct scratch *s, u64 gosp)
 	READ(m, s->r.curg + target.g_m);
 	READ(g0, m + target.m_g0);
 	READ(top, g0 + target.g_sched_sp);
+	if (READ(stack, g0 + target.g_stack) || s->r.sp - stack[0] >= stack[1] - stack[0])
+		return 0; // generated code on a stack of its own
 	top = (top & ~15ull) - 8 * SAVED;
 	if (top + 8 * SAVED < s->r.sp || bpf_probe_read_user(s->window, 8 * SAVED, (void *)top))
 		return 0;
@@ -827,6 +829,8 @@ static __always_inline void walk_caller_of_c(struct scratch *s, u64 gosp)
 {
 	u64 n = s->nwords, pc = 0, sp = caller_of_c(s, gosp);
 
+	if (!sp)
+		s->r.flags |= USER_TRUNCATED; // for the end of the goroutine's stack
 	if (!sp || READ(pc, sp) || n >= MAX_WORDS)
 		return;
 	s->words[n] = pc;
