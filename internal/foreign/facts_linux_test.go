@@ -122,7 +122,7 @@ func (o observed) facts(scopes []scope) facts {
 		for _, id := range x.NumLabel["go.id"] {
 			spent[uint64(id)] += x.Value[wall]
 			all += x.Value[wall]
-			if names[len(names)-1] == "[truncated]" {
+			if len(names) > 0 && names[len(names)-1] == "[truncated]" {
 				cut += x.Value[wall]
 				f.ends = few(f.ends, strings.Join(names, " < "))
 			}
