@@ -146,7 +146,7 @@ func TestStacks(t *testing.T) {
 		{"called by generated code", sample.Sample{Goid: 1, User: []uint64{at("main.work", 0x20)}, Leaf: leaf(0, 0, 0x7000, 0x7018),
 			Rest: rest(1, 0, 0x18/8, 0x7030, generated+5, 0, 0, at("main.main", 0x10), 0, 0, root)}, "main.work < [jit] < main.main"},
 		{"generated code has data in the frame pointer", sample.Sample{Goid: 1, User: []uint64{generated}, Leaf: leaf(0, 0, 0x7000, 0x1234),
-			Rest: rest(1, 0, 0x10/8, 0x7030, generated+5)}, "[jit]"},
+			Rest: rest(1, 0, 0x10/8, 0x7030, generated+5)}, "[jit] < [truncated]"},
 		{"deep", sample.Sample{Goid: 1, Loss: sample.Truncated, User: []uint64{at("main.work", 0x20), at("main.work", 0x20)},
 			Top: sample.Words{At: 0x8000, Words: []uint64{7, 0x8018, at("main.work", 0x8), 0x8028, at("main.main", 0x8), 0, root}}},
 			"main.work < main.work < [truncated] < main.work < main.main"},
