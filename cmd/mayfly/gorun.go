@@ -78,7 +78,9 @@ func endRun(pid int) error {
 	}
 	defer p.Close()
 	for _, child := range p.Children() {
-		_ = syscall.Kill(child, syscall.SIGTERM) // it may have ended
+		if c, err := os.FindProcess(child); err == nil {
+			_ = c.Signal(syscall.SIGTERM) // it may have ended
+		}
 	}
 	return nil
 }
