@@ -61,7 +61,7 @@ func TestRecordDenied(t *testing.T) {
 				t.Fatalf("exit code %d: %s", code, s.stderr.String())
 			}
 			said := s.stderr.String()
-			if tt.missing == "" && said != "" || !strings.Contains(said, tt.missing) {
+			if tt.missing == "" && strings.Contains(said, "missing:") || !strings.Contains(said, tt.missing) {
 				t.Errorf("stderr %q", said)
 			}
 			p := s.profile("mayfly.pb.gz")
