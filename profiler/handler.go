@@ -71,6 +71,10 @@ func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusForbidden, err)
 		return
 	}
+	if r.ContentLength != 0 { // net/http sees a client go away only when it has read the body
+		refuse(w, http.StatusBadRequest, errors.New("a body: what is asked for stands in the query"))
+		return
+	}
 	q, err := h.parse(r.URL.RawQuery)
 	if err == nil {
 		err = fits(r, q.length)
