@@ -6,15 +6,14 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/google/pprof/profile"
 
 	"github.com/mayfly-profiler/mayfly/export"
+	"github.com/mayfly-profiler/mayfly/internal/origin"
 	"github.com/mayfly-profiler/mayfly/profiler/bpf"
 )
 
@@ -95,24 +94,13 @@ func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// fromElsewhere refuses what a page of another site has a browser send, which says so (Fetch Metadata), and what comes
-// to an address of this host only under the name of another one: that is DNS rebinding.
+// fromElsewhere refuses what somebody's page may have sent. A service has names of its own, but not on its loopback.
 func fromElsewhere(r *http.Request) error {
-	switch r.Header.Get("Sec-Fetch-Site") {
-	case "", "none", "same-origin":
-	default:
-		return errors.New("not for pages of other sites")
+	if err := origin.Site(r); err != nil {
+		return err
 	}
-	local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
-	if !ok || !local.IP.IsLoopback() {
-		return nil
-	}
-	host := r.Host
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
-	}
-	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err != nil && host != "localhost" {
-		return fmt.Errorf("host %q: name this host by localhost or its address", host)
+	if local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); ok && local.IP.IsLoopback() {
+		return origin.Host(r)
 	}
 	return nil
 }

@@ -1,19 +1,20 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/mayfly-profiler/mayfly/internal/origin"
 )
 
 // Triggers of the flight recorder that come from outside: signals, and POST /dump. Whoever can reach the endpoint
@@ -107,7 +108,7 @@ func listenTrigger(addr string) (l net.Listener, curl string, err error) {
 
 // dump answers a trigger by HTTP.
 func (fl *flight) dump(w http.ResponseWriter, r *http.Request) {
-	if err := fromBrowser(r); err != nil {
+	if err := cmp.Or(origin.Site(r), origin.Host(r)); err != nil {
 		http.Error(w, err.Error(), http.StatusForbidden)
 		return
 	}
@@ -120,20 +121,4 @@ func (fl *flight) dump(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(http.StatusAccepted)
 	io.WriteString(w, fmt.Sprintf("the window is written %s from now\n", &fl.flags.ring.after))
-}
-
-// fromBrowser refuses what a page in somebody's browser may have sent: browsers say so by their headers. A name in
-// Host that is not this host's may be one that an attacker made to lead here (DNS rebinding).
-func fromBrowser(r *http.Request) error {
-	if r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != "" {
-		return errors.New("not for browsers")
-	}
-	host := r.Host
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
-	}
-	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err != nil && host != "localhost" {
-		return errors.New("not for browsers: name this host by localhost or its address")
-	}
-	return nil
 }
