@@ -19,7 +19,7 @@ func main() {
 	context.AfterFunc(ctx, stop)
 
 	e := processEnv()
-	e.abrupt = stop
+	e.abrupt = func() { signal.Reset(os.Interrupt, syscall.SIGTERM) } // stop would cancel ctx too
 	err := run(ctx, e, os.Args[1:])
 	if text := message(err); text != "" {
 		e.clear()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/google/pprof/profile"
+	"github.com/rogpeppe/go-internal/testscript"
 )
 
 // requests is a timeline profile of n requests that sleep ms each, one after the other.
@@ -38,6 +40,13 @@ func requests(n int, ms int64) *profile.Profile {
 		NumLabel: map[string][]int64{"go.id": {1 << 40}, "end_timestamp_ns": {began + p.DurationNanos}},
 	})
 	return p
+}
+
+// writeRequests is "requests NAME": a timeline of requests that meet p99<10ms.
+func writeRequests(ts *testscript.TestScript, neg bool, args []string) {
+	f, err := os.Create(ts.MkAbs(args[0]))
+	ts.Check(err)
+	ts.Check(errors.Join(requests(400, 5).Write(f), f.Close()))
 }
 
 // TestReport has the exit codes that scripts rely on, and the errors of files that are no use.
