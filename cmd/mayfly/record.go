@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mayfly-profiler/mayfly/export"
-	"github.com/mayfly-profiler/mayfly/internal/report"
+	"github.com/mayfly-profiler/mayfly/internal/timeline"
 	"github.com/mayfly-profiler/mayfly/profiler"
 	"github.com/mayfly-profiler/mayfly/profiler/bpf"
 	"github.com/mayfly-profiler/mayfly/profiler/goroutine"
@@ -162,7 +162,7 @@ func (f *recordFlags) check(dash int) error {
 		return err
 	}
 	if f.exact == servers {
-		f.calls = report.Selector{}.Functions()
+		f.calls = timeline.Selector{}.Functions()
 	} else if f.exact != "" {
 		f.calls = []string{f.exact}
 	}

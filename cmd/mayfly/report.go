@@ -14,6 +14,7 @@ import (
 
 	"github.com/mayfly-profiler/mayfly/internal/report"
 	"github.com/mayfly-profiler/mayfly/internal/samples"
+	"github.com/mayfly-profiler/mayfly/internal/timeline"
 	"github.com/mayfly-profiler/mayfly/profiler"
 	"github.com/mayfly-profiler/mayfly/profiler/bpf"
 )
@@ -107,7 +108,7 @@ func (f *reportFlags) check(dash int) error {
 		return err
 	case len(f.args) > 0:
 		return usagef("report: --exact-requests is for recording: mayfly record --exact-requests puts them into a file")
-	case o.Request.By == report.Label || o.Request.By == report.Goroutine:
+	case o.Request.By == timeline.Label || o.Request.By == timeline.Goroutine:
 		return usagef("report: --exact-requests are calls of a function: --request func:NAME")
 	}
 	f.calls = o.Request.Functions()
@@ -120,7 +121,7 @@ func (f *reportFlags) options() (report.Options, error) {
 	if o.SLO, err = report.ParseSLO(f.slo); err != nil {
 		return o, usagef("%w", err)
 	}
-	if o.Request, err = report.ParseSelector(f.request); err != nil {
+	if o.Request, err = timeline.ParseSelector(f.request); err != nil {
 		return o, usagef("%w", err)
 	}
 	return o, nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mayfly-profiler/mayfly/internal/samples"
+	"github.com/mayfly-profiler/mayfly/internal/timeline"
 )
 
 // BenchmarkReport is a minute of 1,000 requests a second on 2,000 goroutines, which queue for a lock
@@ -25,8 +26,8 @@ func BenchmarkReport(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		rs, err := NewFrom(f.Head, f.Each(), Options{SLO: slo, Request: Selector{Label, "request"}})
-		if err != nil || rs[0].Cause == nil || rs[0].Cause.Kind != Lock {
+		rs, err := NewFrom(f.Head, f.Each(), Options{SLO: slo, Request: timeline.Selector{By: timeline.Label, Name: "request"}})
+		if err != nil || rs[0].Cause == nil || rs[0].Cause.Kind != timeline.Lock {
 			b.Fatalf("%v, %+v", err, rs)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mayfly-profiler/mayfly/internal/report"
 	"github.com/mayfly-profiler/mayfly/internal/target"
+	"github.com/mayfly-profiler/mayfly/internal/timeline"
 	"github.com/mayfly-profiler/mayfly/profiler"
 )
 
@@ -30,7 +31,7 @@ func TestExactRequests(t *testing.T) {
 	x.Truth(&tr)
 	slo, err := report.ParseSLO("p99<" + limit.String())
 	check(t, err)
-	rs, err := report.New(rec.Profile, report.Options{SLO: slo, Request: report.Selector{By: report.Func, Name: handler}})
+	rs, err := report.New(rec.Profile, report.Options{SLO: slo, Request: timeline.Selector{By: timeline.Func, Name: handler}})
 	if err != nil {
 		t.Fatalf("%v (denied: %q)", err, rec.Summary.Denied)
 	}

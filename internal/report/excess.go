@@ -4,6 +4,9 @@ import (
 	"cmp"
 	"math/rand/v2"
 	"slices"
+
+	"github.com/mayfly-profiler/mayfly/internal/blame"
+	"github.com/mayfly-profiler/mayfly/internal/timeline"
 )
 
 const (
@@ -15,7 +18,7 @@ const (
 
 // causeKey is what time is charged to.
 type causeKey struct {
-	kind kind
+	kind timeline.Kind
 	fn   int32
 }
 
@@ -52,7 +55,7 @@ func (w weighed) denied() float64 { return w.slow.denied - w.fast.denied }
 func (w weighed) weight() float64 { return w.excess() + w.denied() }
 
 // others is time in which other processes had the CPUs.
-var others = causeKey{osScheduler, -1}
+var others = causeKey{timeline.OSScheduler, -1}
 
 // detail is what is known of a cause beyond its key, weighed by the slow requests' time.
 type detail struct {
@@ -62,7 +65,7 @@ type detail struct {
 }
 
 // compare blames the time of slow and fast requests.
-func (b *blamer) compare(slow, fast []*request, rng *rand.Rand) *excess {
+func (b reporter) compare(slow, fast []*timeline.Request, rng *rand.Rand) *excess {
 	e := &excess{detail: map[causeKey]*detail{}}
 	slow, fast = draw(slow, rng), draw(fast, rng)
 	for _, r := range slow {
@@ -77,35 +80,35 @@ func (b *blamer) compare(slow, fast []*request, rng *rand.Rand) *excess {
 }
 
 // draw is at most enough of the requests, at random.
-func draw(all []*request, rng *rand.Rand) []*request {
+func draw(all []*timeline.Request, rng *rand.Rand) []*timeline.Request {
 	if len(all) <= enough {
 		return all
 	}
-	some := make([]*request, enough)
+	some := make([]*timeline.Request, enough)
 	for i, k := range rng.Perm(len(all))[:enough] {
 		some[i] = all[k]
 	}
 	return some
 }
 
-func meanLength(rs []*request) float64 {
+func meanLength(rs []*timeline.Request) float64 {
 	sum := 0.0
 	for _, r := range rs {
-		sum += float64(r.length())
+		sum += float64(r.Length())
 	}
 	return sum / float64(max(len(rs), 1))
 }
 
 // account charges the time of one request, and adds to what is known of its causes.
-func (b *blamer) account(r *request, details map[causeKey]*detail) account {
+func (b reporter) account(r *timeline.Request, details map[causeKey]*detail) account {
 	acc := account{}
-	b.blame(r, func(a atom) {
-		k := causeKey{a.kind, a.at.fn}
-		if a.denied {
-			acc[k] = acc[k].add(spent{denied: a.ns}, 1)
+	b.Follow(r, func(a blame.Atom) {
+		k := causeKey{a.Kind, a.At.Fn}
+		if a.Denied {
+			acc[k] = acc[k].add(spent{denied: a.NS}, 1)
 			k = others
 		}
-		acc[k] = acc[k].add(spent{own: a.ns}, 1)
+		acc[k] = acc[k].add(spent{own: a.NS}, 1)
 		if details == nil {
 			return
 		}
@@ -114,9 +117,9 @@ func (b *blamer) account(r *request, details map[causeKey]*detail) account {
 			d = &detail{map[int32]float64{}, map[int32]float64{}, map[int32]float64{}}
 			details[k] = d
 		}
-		d.lines[a.at.line] += a.ns
-		d.chains[a.chain] += a.ns
-		d.states[a.state] += a.ns
+		d.lines[a.At.Line] += a.NS
+		d.chains[a.Chain] += a.NS
+		d.states[a.State] += a.NS
 	})
 	return acc
 }
@@ -163,21 +166,21 @@ func weigh(slow, fast []account) []weighed {
 // them gone, the wait is gone. So what a CPU was wanted for counts for the work, too. Of the program's
 // own functions only the largest is taken so: without any work there would be no requests.
 func top(causes []weighed) (weighed, float64) {
-	var byKind [unknown + 1]float64
+	var byKind [timeline.Kinds]float64
 	most := 0.0
 	for _, w := range causes {
 		byKind[w.kind] += w.excess()
-		if w.kind == cpu {
+		if w.kind == timeline.CPU {
 			most = max(most, w.denied())
 			continue
 		}
 		byKind[w.kind] += w.denied()
 	}
-	byKind[cpu] += most
-	best := kind(0)
+	byKind[timeline.CPU] += most
+	best := timeline.Kind(0)
 	for k := range byKind {
 		if byKind[k] > byKind[best] {
-			best = kind(k)
+			best = timeline.Kind(k)
 		}
 	}
 	for _, w := range causes {
@@ -185,7 +188,7 @@ func top(causes []weighed) (weighed, float64) {
 			return w, byKind[best]
 		}
 	}
-	return weighed{causeKey: causeKey{unknown, -1}}, 0
+	return weighed{causeKey: causeKey{timeline.Unknown, -1}}, 0
 }
 
 // confidence is how often the same cause comes out when the requests are drawn again.

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/mayfly-profiler/mayfly/internal/timeline"
 )
 
 // FuzzNew has profiles from anywhere read: what comes out is a report, or an error of one line.
@@ -26,7 +28,7 @@ func FuzzNew(f *testing.F) {
 	f.Add(b.Bytes(), "goroutine:net/http.(*conn).serve")
 	slo, _ := ParseSLO("p99<20ms")
 	f.Fuzz(func(t *testing.T, data []byte, request string) {
-		sel, err := ParseSelector(request)
+		sel, err := timeline.ParseSelector(request)
 		if err != nil {
 			return
 		}

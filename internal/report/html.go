@@ -32,11 +32,11 @@ type shown struct {
 }
 
 // meanings say what the states are, to those who do not know the runtime's words.
-var meanings = map[Kind]string{
-	CPU: "runs on a CPU", GC: "helps the garbage collector, or is held by it", Lock: "waits for a sync.Mutex or RWMutex", Channel: "waits on a channel or a sync.Cond",
-	Pool: "waits until the pool has a free connection", Network: "waits for an answer, or for a client", Syscall: "blocked in a system call",
-	GoScheduler: "could run, but waits for its turn among the goroutines (no free P)", OSScheduler: "could run, but other processes have the CPU, or its quota is used up",
-	Sleep: "time.Sleep", Stopped: "the process is stopped: by a signal, a debugger, the freezer of its cgroup", Children: "waits in sync.WaitGroup for goroutines that it started", Unknown: "not known",
+var meanings = map[string]string{
+	"cpu": "runs on a CPU", "gc": "helps the garbage collector, or is held by it", "lock": "waits for a sync.Mutex or RWMutex", "channel": "waits on a channel or a sync.Cond",
+	"pool": "waits until the pool has a free connection", "network": "waits for an answer, or for a client", "syscall": "blocked in a system call",
+	"go-scheduler": "could run, but waits for its turn among the goroutines (no free P)", "os-scheduler": "could run, but other processes have the CPU, or its quota is used up",
+	"sleep": "time.Sleep", "stopped": "the process is stopped: by a signal, a debugger, the freezer of its cgroup", "children": "waits in sync.WaitGroup for goroutines that it started", "unknown": "not known",
 }
 
 // WriteHTML writes one page that needs no network and forbids itself to use one.
@@ -46,7 +46,7 @@ func WriteHTML(w io.Writer, reports []*Report) error {
 		s := shown{Report: r, Numbers: r.groupName() + r.SLO + " wanted; " + r.numbers(), Note: r.note(), Charges: r.chargeRows(), Rows: r.stateRows()[1:], Data: "null", Others: r.Requests - r.Slow, Rounds: rounds}
 		_, s.Limit, _ = strings.Cut(r.SLO, "<")
 		for i, row := range s.Rows {
-			s.Rows[i] = append(row, meanings[Kind(row[0])])
+			s.Rows[i] = append(row, meanings[row[0]])
 		}
 		if r.Cause != nil {
 			s.Next, s.Ruled = r.next(), r.ruledNames()

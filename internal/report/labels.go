@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math"
 	"slices"
+
+	"github.com/mayfly-profiler/mayfly/internal/timeline"
 )
 
 // Skew is a label that slow requests have more often than fast ones.
@@ -17,12 +19,12 @@ type Skew struct {
 
 // skewed ranks the labels by how much more often slow requests have them. Labels that tell requests
 // apart, or that all have, say nothing.
-func (b *blamer) skewed(slow, fast []*request, o Options) []Skew {
+func (b reporter) skewed(slow, fast []*timeline.Request, o Options) []Skew {
 	counts := map[[2]string]*[2]int{}
 	values := map[string]map[string]bool{}
-	for i, set := range [][]*request{slow, fast} {
+	for i, set := range [][]*timeline.Request{slow, fast} {
 		for _, r := range set {
-			for k, v := range b.labels[r.labels] {
+			for k, v := range b.Labels[r.Labels] {
 				if counts[[2]string{k, v}] == nil {
 					counts[[2]string{k, v}] = &[2]int{}
 				}
@@ -36,7 +38,7 @@ func (b *blamer) skewed(slow, fast []*request, o Options) []Skew {
 	}
 	all := []Skew{}
 	for kv, n := range counts {
-		if kv[0] == o.By || o.Request.By == Label && kv[0] == o.Request.Name || len(values[kv[0]]) > (len(slow)+len(fast))/3 {
+		if kv[0] == o.By || o.Request.By == timeline.Label && kv[0] == o.Request.Name || len(values[kv[0]]) > (len(slow)+len(fast))/3 {
 			continue
 		}
 		s := Skew{Key: kv[0], Value: kv[1], Slow: share(n[0], len(slow)), Fast: share(n[1], len(fast))}

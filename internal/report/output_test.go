@@ -15,6 +15,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/mayfly-profiler/mayfly/internal/chrome"
+	"github.com/mayfly-profiler/mayfly/internal/timeline"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -40,7 +41,7 @@ func story() *scenario {
 func TestGolden(t *testing.T) {
 	slo, _ := ParseSLO("p99<100ms")
 	for _, format := range []string{"text", "markdown", "html", "json"} {
-		rs, err := New(story().profile(t), Options{SLO: slo, Request: Selector{Label, "request"}, By: "endpoint"})
+		rs, err := New(story().profile(t), Options{SLO: slo, Request: timeline.Selector{By: timeline.Label, Name: "request"}, By: "endpoint"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -72,7 +73,7 @@ func golden(t *testing.T, name string, got []byte) {
 // TestPage is about what the page must not have: anything from elsewhere, or a name that is markup.
 func TestPage(t *testing.T) {
 	slo, _ := ParseSLO("p99<100ms")
-	rs, err := New(story().profile(t), Options{SLO: slo, Request: Selector{Label, "request"}, By: "endpoint"})
+	rs, err := New(story().profile(t), Options{SLO: slo, Request: timeline.Selector{By: timeline.Label, Name: "request"}, By: "endpoint"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +98,7 @@ func TestPage(t *testing.T) {
 func TestPageInBrowser(t *testing.T) {
 	ctx, w := chrome.Start(t)
 	slo, _ := ParseSLO("p99<100ms")
-	rs, err := New(story().profile(t), Options{SLO: slo, Request: Selector{Label, "request"}, By: "endpoint"})
+	rs, err := New(story().profile(t), Options{SLO: slo, Request: timeline.Selector{By: timeline.Label, Name: "request"}, By: "endpoint"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,9 +2,9 @@
 //
 //	groups, err := report.New(p, report.Options{SLO: slo, Request: sel})
 //
-// It finds the requests in the profile (request.go), splits the slow from the fast, follows what the
-// slow ones waited for to what caused the waiting (blame.go), and compares with the fast ones of the
-// same window (excess.go). It sees a profile and nothing else.
+// It finds the requests in the profile (package timeline), splits the slow from the fast, follows what the slow ones waited for
+// to what caused the waiting (package blame), and compares with the fast ones of the same window (excess.go). It sees a profile
+// and nothing else.
 package report
 
 import (
@@ -15,13 +15,16 @@ import (
 	"slices"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/mayfly-profiler/mayfly/internal/blame"
+	"github.com/mayfly-profiler/mayfly/internal/timeline"
 )
 
 // Options say what to report on. SLO is needed.
 type Options struct {
 	SLO     SLO
-	Request Selector // what a request is; the zero value: a call of net/http's or gRPC's server function
-	By      string   // a label key: one report for each of its values; "": one for all requests
+	Request timeline.Selector // what a request is; the zero value: a call of net/http's or gRPC's server function
+	By      string            // a label key: one report for each of its values; "": one for all requests
 }
 
 // Report is what there is to say about one group of requests. Times are in ns.
@@ -51,39 +54,39 @@ type Report struct {
 
 // Cause is the one named cause.
 type Cause struct {
-	Kind       Kind     `json:"kind"`
-	Function   string   `json:"function"`
-	File       string   `json:"file"`
-	Line       int64    `json:"line"`
-	Peer       string   `json:"peer"`       // of a network wait; the call of a syscall
-	Share      float64  `json:"share"`      // of the slow requests' excess that would be gone with it
-	Confidence float64  `json:"confidence"` // how often it comes out again when requests are drawn again
-	Chain      []string `json:"chain"`      // from the request to the cause
-	Sentence   string   `json:"sentence"`
+	Kind       timeline.Kind `json:"kind"`
+	Function   string        `json:"function"`
+	File       string        `json:"file"`
+	Line       int64         `json:"line"`
+	Peer       string        `json:"peer"`       // of a network wait; the call of a syscall
+	Share      float64       `json:"share"`      // of the slow requests' excess that would be gone with it
+	Confidence float64       `json:"confidence"` // how often it comes out again when requests are drawn again
+	Chain      []string      `json:"chain"`      // from the request to the cause
+	Sentence   string        `json:"sentence"`
 }
 
 // Charge is a part of the slow requests' time, followed to where it was lost. Times are means.
 type Charge struct {
-	Kind     Kind    `json:"kind"`
-	Function string  `json:"function"`
-	Slow     int64   `json:"slow_ns"`
-	Fast     int64   `json:"fast_ns"`
-	Share    float64 `json:"share"`  // of the excess
-	Denied   float64 `json:"denied"` // share of the excess in which this wanted a CPU and other processes had them; counted as os-scheduler
+	Kind     timeline.Kind `json:"kind"`
+	Function string        `json:"function"`
+	Slow     int64         `json:"slow_ns"`
+	Fast     int64         `json:"fast_ns"`
+	Share    float64       `json:"share"`  // of the excess
+	Denied   float64       `json:"denied"` // share of the excess in which this wanted a CPU and other processes had them; counted as os-scheduler
 }
 
 // States is where the time of requests went, mean ns by state of the request's own goroutine.
 type States struct {
-	Slow map[Kind]int64 `json:"slow"`
-	Fast map[Kind]int64 `json:"fast"`
+	Slow map[timeline.Kind]int64 `json:"slow"`
+	Fast map[timeline.Kind]int64 `json:"fast"`
 }
 
 // Ruled is a kind of cause that the excess is not.
 type Ruled struct {
-	Kind  Kind    `json:"kind"`
-	Slow  int64   `json:"slow_ns"`
-	Fast  int64   `json:"fast_ns"`
-	Share float64 `json:"share"`
+	Kind  timeline.Kind `json:"kind"`
+	Slow  int64         `json:"slow_ns"`
+	Fast  int64         `json:"fast_ns"`
+	Share float64       `json:"share"`
 }
 
 // Window is the time that the profile covers, Unix ns.
@@ -109,17 +112,17 @@ func New(p *profile.Profile, o Options) ([]*Report, error) {
 
 // NewFrom is New for samples that come one by one, as those of a samples.File do. head is the profile without them.
 func NewFrom(head *profile.Profile, samples iter.Seq[*profile.Sample], o Options) ([]*Report, error) {
-	t, err := readTimeline(head, samples)
+	t, err := timeline.Read(head, samples)
 	if err != nil {
 		return nil, err
 	}
-	all, cut := t.find(o.Request)
+	all, cut := t.Find(o.Request)
 	if len(all) == 0 {
-		return nil, fmt.Errorf("no whole request in %s of profile: %s", short(float64(t.to-t.from)), o.Request.hint(cut))
+		return nil, fmt.Errorf("no whole request in %s of profile: %s", short(float64(t.To-t.From)), o.Request.Hint(cut))
 	}
-	b := newBlamer(t)
+	b := reporter{blame.New(t)}
 	var reports []*Report
-	for _, g := range t.groups(all, o.By) {
+	for _, g := range t.Groups(all, o.By) {
 		r := b.report(g, o)
 		r.Unfinished = cut
 		reports = append(reports, r)
@@ -129,52 +132,15 @@ func NewFrom(head *profile.Profile, samples iter.Seq[*profile.Sample], o Options
 	return reports, nil
 }
 
-func (s Selector) hint(cut int) string {
-	switch {
-	case cut > 0:
-		return fmt.Sprintf("%d are unfinished: record longer", cut)
-	case s.By == Label:
-		return fmt.Sprintf("no goroutine has the label %s", s.Name)
-	case s.Name == "":
-		return "no server function of net/http or gRPC on any stack: name one with --request func:NAME, or a label with label:KEY"
-	}
-	return fmt.Sprintf("%s is on no stack: write it as the profile does, with its package's full path", s.Name)
-}
-
-// group is requests that have the value of a label in common.
-type group struct {
-	label, value string
-	requests     []*request
-}
-
-func (t *timeline) groups(all []*request, key string) []group {
-	if key == "" {
-		return []group{{requests: all}}
-	}
-	by := map[string][]*request{}
-	for _, r := range all {
-		v := t.labels[r.labels][key]
-		by[v] = append(by[v], r)
-	}
-	var gs []group
-	for v, rs := range by {
-		gs = append(gs, group{key, v, rs})
-	}
-	slices.SortFunc(gs, func(a, b group) int {
-		if d := len(b.requests) - len(a.requests); d != 0 {
-			return d
-		}
-		return slices.Compare([]string{a.value}, []string{b.value})
-	})
-	return gs
-}
+// reporter judges, compares and puts into words what a Blamer followed.
+type reporter struct{ *blame.Blamer }
 
 // report says what there is to say about one group.
-func (b *blamer) report(g group, o Options) *Report {
-	lengths := make([]int64, len(g.requests))
-	var slow, fast []*request
-	for i, r := range g.requests {
-		if lengths[i] = r.length(); lengths[i] >= int64(o.SLO.Limit) {
+func (b reporter) report(g timeline.Group, o Options) *Report {
+	lengths := make([]int64, len(g.Requests))
+	var slow, fast []*timeline.Request
+	for i, r := range g.Requests {
+		if lengths[i] = r.Length(); lengths[i] >= int64(o.SLO.Limit) {
 			slow = append(slow, r)
 		} else {
 			fast = append(fast, r)
@@ -182,14 +148,14 @@ func (b *blamer) report(g group, o Options) *Report {
 	}
 	slices.Sort(lengths)
 	r := &Report{
-		SLO: o.SLO.String(), Group: map[string]string{}, Requests: len(g.requests), Slow: len(slow),
-		P99: quantile(lengths, 0.99), Value: o.SLO.value(lengths), Window: Window{b.from, b.to},
+		SLO: o.SLO.String(), Group: map[string]string{}, Requests: len(g.Requests), Slow: len(slow),
+		P99: quantile(lengths, 0.99), Value: o.SLO.value(lengths), Window: Window{b.From, b.To},
 		SlowMean: int64(meanLength(slow)), FastMean: int64(meanLength(fast)),
-		Looks: b.looks, Short: b.short(g.requests, lengths), Causes: []Charge{},
+		Looks: b.Looks, Short: b.short(g.Requests, lengths), Causes: []Charge{},
 		States: States{b.meanStates(slow), b.meanStates(fast)}, RuledOut: []Ruled{}, Labels: []Skew{},
 	}
-	if g.label != "" {
-		r.Group[g.label] = g.value
+	if g.Label != "" {
+		r.Group[g.Label] = g.Value
 	}
 	r.Verdict, r.Why = o.SLO.judge(lengths)
 	if r.Verdict == Broken && len(slow) > 0 {
@@ -205,22 +171,22 @@ func (b *blamer) report(g group, o Options) *Report {
 }
 
 // cause puts the largest part of the excess into words.
-func (b *blamer) cause(e *excess, g group, rng *rand.Rand) *Cause {
+func (b reporter) cause(e *excess, g timeline.Group, rng *rand.Rand) *Cause {
 	w, ofKind := top(e.causes)
-	c := &Cause{Kind: kinds[w.kind], Share: ofKind / max(e.total, 1), Confidence: e.confidence(rng), Chain: []string{}}
+	c := &Cause{Kind: w.kind, Share: ofKind / max(e.total, 1), Confidence: e.confidence(rng), Chain: []string{}}
 	c.Share = min(max(c.Share, 0), 1)
 	d := e.detail[w.causeKey]
 	if d != nil {
 		c.Chain = b.words(b.ending(heaviest(d.chains), w))
 		if s := heaviest(d.states); s >= 0 {
-			c.Peer = b.states[s].peer + b.states[s].call
+			c.Peer = b.States[s].Peer + b.States[s].Call
 		}
 		c.Line = int64(heaviest(d.lines))
 	}
 	if w.fn >= 0 {
-		f := b.funcs[w.fn]
-		c.Function, c.File = f.name, f.file
-		c.Line = cmp.Or(c.Line, int64(f.line))
+		f := b.Funcs[w.fn]
+		c.Function, c.File = f.Name, f.File
+		c.Line = cmp.Or(c.Line, int64(f.Line))
 	}
 	c.Sentence = c.sentence(g)
 	return c
@@ -228,21 +194,21 @@ func (b *blamer) cause(e *excess, g group, rng *rand.Rand) *Cause {
 
 // short is how many requests lasted for less than two looks. The shorter one is, the likelier it was
 // not seen at all; so the others weigh too much in quantiles. Of recorded calls none is missing.
-func (b *blamer) short(rs []*request, lengths []int64) int {
-	if b.looks == 0 || rs[0].exact {
+func (b reporter) short(rs []*timeline.Request, lengths []int64) int {
+	if b.Looks == 0 || rs[0].Exact {
 		return 0
 	}
-	i, _ := slices.BinarySearch(lengths, int64(2e9/b.looks))
+	i, _ := slices.BinarySearch(lengths, int64(2e9/b.Looks))
 	return i
 }
 
 // charges are the causes that explain a twentieth of the excess or more, five at most.
-func (b *blamer) charges(e *excess) []Charge {
+func (b reporter) charges(e *excess) []Charge {
 	out := []Charge{}
 	for _, w := range e.causes[:min(len(e.causes), 5)] {
-		c := Charge{Kind: kinds[w.kind], Slow: int64(w.slow.own), Fast: int64(w.fast.own), Share: w.excess() / max(e.total, 1), Denied: w.denied() / max(e.total, 1)}
+		c := Charge{Kind: w.kind, Slow: int64(w.slow.own), Fast: int64(w.fast.own), Share: w.excess() / max(e.total, 1), Denied: w.denied() / max(e.total, 1)}
 		if w.fn >= 0 {
-			c.Function = b.funcs[w.fn].name
+			c.Function = b.Funcs[w.fn].Name
 		}
 		if c.Share >= 0.05 {
 			out = append(out, c)
@@ -252,8 +218,8 @@ func (b *blamer) charges(e *excess) []Charge {
 }
 
 // ruledOut is the kinds that explain nothing, as far as the requests tell: less than a twentieth.
-func (e *excess) ruledOut(named Kind) []Ruled {
-	var sum [unknown + 1]Ruled
+func (e *excess) ruledOut(named timeline.Kind) []Ruled {
+	var sum [timeline.Kinds]Ruled
 	for _, w := range e.causes {
 		s := &sum[w.kind]
 		s.Slow += int64(w.slow.own)
@@ -262,8 +228,8 @@ func (e *excess) ruledOut(named Kind) []Ruled {
 	out := []Ruled{}
 	for k := range sum {
 		s := sum[k]
-		s.Kind, s.Share = kinds[k], float64(s.Slow-s.Fast)/max(e.total, 1)
-		if s.Share < 0.05 && s.Kind != named && s.Kind != Children && s.Kind != Unknown {
+		s.Kind, s.Share = timeline.Kind(k), float64(s.Slow-s.Fast)/max(e.total, 1)
+		if s.Share < 0.05 && s.Kind != named && s.Kind != timeline.Children && s.Kind != timeline.Unknown {
 			out = append(out, s)
 		}
 	}
@@ -271,21 +237,21 @@ func (e *excess) ruledOut(named Kind) []Ruled {
 }
 
 // meanStates is the mean time in each state of the requests' own goroutines.
-func (b *blamer) meanStates(rs []*request) map[Kind]int64 {
-	var sum [unknown + 1]int64
+func (b reporter) meanStates(rs []*timeline.Request) map[timeline.Kind]int64 {
+	var sum [timeline.Kinds]int64
 	for _, r := range rs {
-		at := r.from
-		r.main.during(r.from, r.to, func(p *piece, from, to int64) {
-			sum[p.kind] += to - from
-			sum[unknown] += max(from-at, 0)
+		at := r.From
+		r.Main.During(r.From, r.To, func(p *timeline.Piece, from, to int64) {
+			sum[p.Kind] += to - from
+			sum[timeline.Unknown] += max(from-at, 0)
 			at = to
 		})
-		sum[unknown] += max(r.to-at, 0)
+		sum[timeline.Unknown] += max(r.To-at, 0)
 	}
-	m := map[Kind]int64{}
+	m := map[timeline.Kind]int64{}
 	for k, ns := range sum {
 		if len(rs) > 0 {
-			m[kinds[k]] = ns / int64(len(rs))
+			m[timeline.Kind(k)] = ns / int64(len(rs))
 		}
 	}
 	return m
@@ -300,11 +266,11 @@ func (c *Cause) Where() string {
 }
 
 // ending is the steps of a chain, the last of which says what the cause itself is.
-func (b *blamer) ending(chain int32, w weighed) []link {
-	steps := b.chainOf(chain)
-	last := link{w.kind, frame{fn: w.fn}, waitsFor}
+func (b reporter) ending(chain int32, w weighed) []blame.Link {
+	steps := b.ChainOf(chain)
+	last := blame.Link{Kind: w.kind, At: timeline.Frame{Fn: w.fn}, Role: blame.WaitsFor}
 	for _, s := range steps {
-		if s.kind == w.kind && s.at.fn == w.fn {
+		if s.Kind == w.kind && s.At.Fn == w.fn {
 			return steps
 		}
 	}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/mayfly-profiler/mayfly/internal/timeline"
 )
 
 // TestCauses holds reports against scenarios whose cause is known because it was written down.
@@ -18,7 +20,7 @@ func TestCauses(t *testing.T) {
 	tests := []struct {
 		name     string
 		build    func(*scenario)
-		kind     Kind
+		kind     timeline.Kind
 		function string
 	}{
 		{"a lock held over a call", func(s *scenario) {
@@ -26,26 +28,26 @@ func TestCauses(t *testing.T) {
 				wait := 20 * float64(i)
 				s.goroutine(i+1, 100, fmt.Sprint("request=s", i)).in("sync.Mutex.Lock", wait+0.5, locked).in("IO wait", 20, call).in("running", 1, "main.price"+serve)
 			}
-		}, Lock, "main.book"},
+		}, timeline.Lock, "main.book"},
 		{"a pool that is too small", func(s *scenario) {
 			for i := range int64(60) {
 				s.goroutine(i+1, 100, fmt.Sprint("request=s", i)).in("select", 15*float64(i)+0.5, dbWait).in("IO wait", 15, dbCall)
 			}
-		}, Pool, "main.load"},
+		}, timeline.Pool, "main.load"},
 		{"a slow statement that has the pool", func(s *scenario) {
 			report := strings.ReplaceAll(strings.ReplaceAll(dbCall, "main.load:30", "main.yearEnd:50"), serve, "")
 			s.goroutine(500, 100).in("IO wait", 900, report)
 			for i := range int64(60) {
 				s.goroutine(i+1, 101+float64(i), fmt.Sprint("request=s", i)).in("select", 899-float64(i)+5*float64(i), dbWait).in("IO wait", 5, dbCall)
 			}
-		}, Network, "main.yearEnd"},
+		}, timeline.Network, "main.yearEnd"},
 		{"a pool held by those who wait for a lock", func(s *scenario) {
 			held := strings.Replace(locked, serve, " main.load:31"+serve, 1)
 			asks := strings.Replace(call, serve, " main.load:31"+serve, 1)
 			for i := range int64(40) {
 				s.goroutine(i+1, 100, fmt.Sprint("request=s", i)).in("select", 10*float64(i)+0.5, dbWait).in("sync.Mutex.Lock", 10*float64(i)+0.5, held).in("IO wait", 20, asks)
 			}
-		}, Lock, "main.book"},
+		}, timeline.Lock, "main.book"},
 		{"a hand-off that serialises", func(s *scenario) {
 			g := s.goroutine(500, 0).in("chan receive", 100, "runtime.gopark runtime.chanrecv main.pack")
 			for range 50 {
@@ -55,7 +57,7 @@ func TestCauses(t *testing.T) {
 			for i := range int64(50) {
 				s.goroutine(i+1, 100, fmt.Sprint("request=s", i)).in("chan receive", 14*float64(i+1), "runtime.gopark runtime.chanrecv main.handOver"+serve).in("running", 1, "main.price"+serve)
 			}
-		}, Channel, "main.pack"},
+		}, timeline.Channel, "main.pack"},
 		{"CPU in short goroutines", func(s *scenario) {
 			for i := range int64(20) {
 				at := 100 + 300*float64(i)
@@ -67,28 +69,28 @@ func TestCauses(t *testing.T) {
 					kid.in("runnable", 4*float64(k/2)+0.1, "main.route").in("running", 4, "main.route")
 				}
 			}
-		}, CPU, "main.route"},
+		}, timeline.CPU, "main.route"},
 		{"a disk", func(s *scenario) {
 			for i := range int64(40) {
 				s.goroutine(i+1, 100+30*float64(i), fmt.Sprint("request=s", i)).in("syscall", 250, "syscall.Syscall syscall.Fsync internal/poll.(*FD).Fsync os.(*File).Sync main.journal"+serve)
 			}
-		}, Syscall, "main.journal"},
+		}, timeline.Syscall, "main.journal"},
 		{"a neighbour", func(s *scenario) {
 			for i := range int64(40) {
 				s.goroutine(i+1, 100+30*float64(i), fmt.Sprint("request=s", i)).in("preempted", 250, "main.price"+serve).in("running", 2, "main.price"+serve)
 			}
-		}, OSScheduler, ""},
+		}, timeline.OSScheduler, ""},
 		{"assists", func(s *scenario) {
 			for i := range int64(40) {
 				s.goroutine(i+1, 100+30*float64(i), fmt.Sprint("request=s", i)).
 					in("running", 20, "runtime.gcDrainN runtime.gcAssistAlloc runtime.mallocgc main.copy"+serve).in("GC assist wait", 200, "runtime.gopark runtime.gcAssistAlloc runtime.mallocgc main.copy"+serve)
 			}
-		}, GC, "main.copy"},
+		}, timeline.GC, "main.copy"},
 		{"sleep", func(s *scenario) {
 			for i := range int64(40) {
 				s.goroutine(i+1, 100+30*float64(i), fmt.Sprint("request=s", i)).in("sleep", 250, "runtime.gopark time.Sleep main.retry"+serve)
 			}
-		}, Sleep, "main.retry"},
+		}, timeline.Sleep, "main.retry"},
 	}
 	for _, tt := range tests {
 		for _, request := range []string{"label:request", "func:net/http.serverHandler.ServeHTTP"} {
@@ -114,7 +116,7 @@ func TestCauses(t *testing.T) {
 func addUp(t *testing.T, r *Report) {
 	t.Helper()
 	sum := total(r.States.Slow)
-	if u := r.States.Slow[Unknown]; float64(u) > 0.03*float64(sum) {
+	if u := r.States.Slow[timeline.Unknown]; float64(u) > 0.03*float64(sum) {
 		t.Errorf("%.1f %% of the slow requests' time is unknown", 100*float64(u)/float64(sum))
 	}
 	if off := float64(sum)/float64(r.SlowMean) - 1; math.Abs(off) > 0.02 {
@@ -135,7 +137,7 @@ func TestKidsByParent(t *testing.T) {
 	}
 	s.quick(10_000, 300)
 	r := s.report(t, "p99<100ms", "")
-	if r.Cause == nil || r.Cause.Kind != Lock || r.Cause.Function != "main.route" {
+	if r.Cause == nil || r.Cause.Kind != timeline.Lock || r.Cause.Function != "main.route" {
 		t.Errorf("cause %+v, want the lock that the children wait for", r.Cause)
 	}
 }
@@ -250,14 +252,14 @@ func TestNoTimeline(t *testing.T) {
 		"few columns": {SampleType: []*profile.ValueType{{Type: "samples"}, {Type: "wall"}}, Sample: []*profile.Sample{{Value: []int64{1}, NumLabel: map[string][]int64{"go.id": {1}, "end_timestamp_ns": {9}}}}},
 	} {
 		_, err := New(p, Options{SLO: slo})
-		if !errors.Is(err, ErrNoTimeline) || !strings.Contains(err.Error(), "mayfly record --timeline") || strings.Contains(err.Error(), "\n") {
+		if !errors.Is(err, timeline.ErrNoTimeline) || !strings.Contains(err.Error(), "mayfly record --timeline") || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	s := newScenario(time.Second)
 	s.goroutine(1, 10).in("sleep", 5, "main.main")
 	for _, sel := range []string{"", "label:x", "func:main.f", "goroutine:main.f"} {
-		request, _ := ParseSelector(sel)
+		request, _ := timeline.ParseSelector(sel)
 		if _, err := New(s.profile(t), Options{SLO: slo, Request: request}); err == nil || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%q: %v, want no request", sel, err)
 		}

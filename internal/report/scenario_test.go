@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/mayfly-profiler/mayfly/internal/timeline"
 )
 
 // scenario writes timeline profiles by hand, in ms since the window began, so that a test knows what
@@ -91,7 +93,7 @@ func (s *scenario) location(name string) *profile.Location {
 		fmt.Sscan(line, &n)
 		f := s.funcs[fn]
 		if f == nil {
-			f = &profile.Function{ID: uint64(len(s.funcs) + 1), Name: fn, SystemName: fn, Filename: "/src/" + packageOf(fn) + "/x.go"}
+			f = &profile.Function{ID: uint64(len(s.funcs) + 1), Name: fn, SystemName: fn, Filename: "/src/" + timeline.PackageOf(fn) + "/x.go"}
 			s.funcs[fn] = f
 			s.p.Function = append(s.p.Function, f)
 		}
@@ -118,7 +120,7 @@ func (s *scenario) report(t testing.TB, slo, request string) *Report {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sel, err := ParseSelector(request)
+	sel, err := timeline.ParseSelector(request)
 	if err != nil {
 		t.Fatal(err)
 	}

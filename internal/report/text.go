@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/mayfly-profiler/mayfly/internal/printable"
+	"github.com/mayfly-profiler/mayfly/internal/timeline"
 )
 
 // WriteText writes reports for a terminal.
@@ -99,12 +100,12 @@ func (r *Report) groupName() string {
 // stateRows is the table of states: mean time of slow and fast requests.
 func (r *Report) stateRows() [][]string {
 	rows := [][]string{{"state", "slow", "fast", ""}}
-	for _, k := range kinds {
+	for k := range timeline.Kind(timeline.Kinds) {
 		slow, fast := r.States.Slow[k], r.States.Fast[k]
 		if slow+fast < 1000 {
 			continue
 		}
-		rows = append(rows, []string{string(k), short(float64(slow)), short(float64(fast)), bar(float64(slow), float64(total(r.States.Slow)))})
+		rows = append(rows, []string{k.String(), short(float64(slow)), short(float64(fast)), bar(float64(slow), float64(total(r.States.Slow)))})
 	}
 	return append(rows, []string{"all", short(float64(total(r.States.Slow))), short(float64(total(r.States.Fast))), ""})
 }
@@ -114,16 +115,16 @@ func (r *Report) chargeRows() [][]string {
 	var rows [][]string
 	for _, c := range r.Causes {
 		what := shortName(c.Function)
-		if c.Kind == OSScheduler && what == "" {
+		if c.Kind == timeline.OSScheduler && what == "" {
 			what = "other processes had the CPUs, or the quota was used up"
 		}
-		if c.Kind == Stopped {
+		if c.Kind == timeline.Stopped {
 			what = "the whole process, by a signal, a debugger or the freezer"
 		}
 		if c.Denied >= 0.05 {
 			what = strings.TrimSpace(fmt.Sprintf("%s (%+.0f %% in which it got no CPU)", what, 100*c.Denied))
 		}
-		rows = append(rows, []string{string(c.Kind), fmt.Sprintf("%.0f %%", 100*c.Share), what})
+		rows = append(rows, []string{c.Kind.String(), fmt.Sprintf("%.0f %%", 100*c.Share), what})
 	}
 	return rows
 }
@@ -136,7 +137,7 @@ func (r *Report) note() string {
 	return fmt.Sprintf("%d of the requests lasted for less than two looks (%.0f looks a second): shorter ones were missed, so that the others weigh too much", r.Short, r.Looks)
 }
 
-func total(m map[Kind]int64) (sum int64) {
+func total(m map[timeline.Kind]int64) (sum int64) {
 	for v := range maps.Values(m) {
 		sum += v
 	}
@@ -166,7 +167,7 @@ func (p *printer) table(rows [][]string, indent string) {
 func (r *Report) ruledNames() []string {
 	var names []string
 	for _, k := range slices.Clone(r.RuledOut) {
-		names = append(names, string(k.Kind))
+		names = append(names, k.Kind.String())
 	}
 	return names
 }
@@ -176,9 +177,9 @@ func (r *Report) next() string {
 	c := r.Cause
 	index := "blocked"
 	switch c.Kind {
-	case CPU, GC:
+	case timeline.CPU, timeline.GC:
 		index = "cpu"
-	case GoScheduler, OSScheduler:
+	case timeline.GoScheduler, timeline.OSScheduler:
 		index = "runnable"
 	}
 	focus := ""

@@ -18,6 +18,7 @@ import (
 
 	"github.com/mayfly-profiler/mayfly/internal/report"
 	"github.com/mayfly-profiler/mayfly/internal/target"
+	"github.com/mayfly-profiler/mayfly/internal/timeline"
 	"github.com/mayfly-profiler/mayfly/profiler"
 )
 
@@ -31,27 +32,27 @@ var (
 
 // expected is what a report has to say of testdata/fulfil with one of its causes.
 type expected struct {
-	kind     report.Kind
+	kind     timeline.Kind
 	function string
 }
 
 var want = map[string]expected{
-	"none": {}, "twice": {},
-	"lock":      {report.Lock, "main.(*service).bookAtCarrier"},
-	"pool":      {report.Pool, "main.(*store).reserve"},
-	"statement": {report.Network, "main.(*service).auditTrail"},
-	"channel":   {report.Channel, "main.(*service).packOrders"},
-	"cpu":       {report.CPU, "main.planRoute"},
-	"gc":        {report.GC, "main.makeEntries"},
-	"procs":     {report.GoScheduler, "main.reindex"},
-	"neighbour": {report.OSScheduler, ""},
-	"fsync":     {report.Syscall, "main.(*ledger).write"},
+	"none": {kind: timeline.Unknown}, "twice": {kind: timeline.Unknown},
+	"lock":      {timeline.Lock, "main.(*service).bookAtCarrier"},
+	"pool":      {timeline.Pool, "main.(*store).reserve"},
+	"statement": {timeline.Network, "main.(*service).auditTrail"},
+	"channel":   {timeline.Channel, "main.(*service).packOrders"},
+	"cpu":       {timeline.CPU, "main.planRoute"},
+	"gc":        {timeline.GC, "main.makeEntries"},
+	"procs":     {timeline.GoScheduler, "main.reindex"},
+	"neighbour": {timeline.OSScheduler, ""},
+	"fsync":     {timeline.Syscall, "main.(*ledger).write"},
 }
 
 // expect is what a report has to say with a store: the embedded one computes where PostgreSQL waits.
 func expect(cause, store string) expected {
 	if cause == "statement" && store == "embedded" {
-		return expected{report.CPU, "main.burn"}
+		return expected{timeline.CPU, "main.burn"}
 	}
 	return want[cause]
 }
@@ -126,7 +127,7 @@ func record(t *testing.T, cause, dsn string) (*profile.Profile, *truth) {
 // orders is the report on the service's orders, by their labels.
 func orders(t *testing.T, p *profile.Profile) *report.Report {
 	t.Helper()
-	rs := judged(t, p, report.Options{Request: report.Selector{By: report.Label, Name: "request"}, By: "endpoint"})
+	rs := judged(t, p, report.Options{Request: timeline.Selector{By: timeline.Label, Name: "request"}, By: "endpoint"})
 	i := slices.IndexFunc(rs, func(r *report.Report) bool { return r.Group["endpoint"] == "/fulfil" })
 	if i < 0 {
 		t.Fatalf("no orders in %d groups", len(rs))
@@ -140,7 +141,7 @@ func calls(t *testing.T, p *profile.Profile) *report.Report {
 	if !slices.ContainsFunc(p.Sample, func(s *profile.Sample) bool { return len(s.NumLabel["go.call_ns"]) > 0 }) {
 		return nil
 	}
-	return judged(t, p, report.Options{Request: report.Selector{By: report.Func, Name: handler}})[0]
+	return judged(t, p, report.Options{Request: timeline.Selector{By: timeline.Func, Name: handler}})[0]
 }
 
 // judged is the reports on p, whose samples are needed again.
@@ -182,7 +183,7 @@ func TestFulfil(t *testing.T) {
 			states(t, r)
 			agrees(t, r, ns)
 			w := expect(cause, tr.Store)
-			if c := r.Cause; c != nil && c.Kind == report.Network && cause == "statement" && !strings.Contains(dsn, c.Peer) {
+			if c := r.Cause; c != nil && c.Kind == timeline.Network && cause == "statement" && !strings.Contains(dsn, c.Peer) {
 				t.Errorf("the peer is %q, want the database at %s", c.Peer, dsn)
 			}
 			if c := r.Cause; c != nil && (cause == "pool" || tr.guilty(r.Window)) && (c.Kind != w.kind || c.Function != w.function) {
@@ -247,7 +248,7 @@ func sum(r *report.Report) float64 {
 
 // unknown is the share of the slow requests' time in no known state.
 func unknown(r *report.Report) float64 {
-	return float64(r.States.Slow[report.Unknown]) / float64(max(r.SlowMean, 1))
+	return float64(r.States.Slow[timeline.Unknown]) / float64(max(r.SlowMean, 1))
 }
 
 // TestFulfilRuns counts how often the right kind and function come out, and holds each recording's
@@ -266,7 +267,7 @@ func TestFulfilRuns(t *testing.T) {
 				p, tr := again(t, cause, dsn, i)
 				r, called := orders(t, p), calls(t, p)
 				w := expect(cause, tr.Store)
-				ok := w.kind == "" && r.Verdict == report.Met ||
+				ok := w.kind == timeline.Unknown && r.Verdict == report.Met ||
 					r.Cause != nil && w.kind == r.Cause.Kind && r.Cause.Function == w.function
 				if ok {
 					right++
@@ -281,7 +282,7 @@ func TestFulfilRuns(t *testing.T) {
 				}
 			}
 			t.Logf("%s: right in %d of %d runs", cause, right, *runs)
-			if 10*right < 9**runs || want[cause].kind == "" && right < *runs {
+			if 10*right < 9**runs || want[cause].kind == timeline.Unknown && right < *runs {
 				t.Fail()
 			}
 		})

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/mayfly-profiler/mayfly/internal/flame"
+	"github.com/mayfly-profiler/mayfly/internal/timeline"
 )
 
 // What the page draws beyond the numbers: a heatmap of the window, the stacks of slow and fast
@@ -45,9 +46,9 @@ type node struct {
 
 // shares is one state's part of slow and of fast requests, in ms.
 type shares struct {
-	Kind Kind    `json:"kind"`
-	Slow float64 `json:"slow"`
-	Fast float64 `json:"fast"`
+	Kind timeline.Kind `json:"kind"`
+	Slow float64       `json:"slow"`
+	Fast float64       `json:"fast"`
 }
 
 // timelines is one request and its children. Times are ms since the request began.
@@ -64,17 +65,17 @@ type row struct {
 }
 
 type part struct {
-	From float64 `json:"f"`
-	To   float64 `json:"t"`
-	Kind Kind    `json:"k"`
-	What string  `json:"w"`
+	From float64       `json:"f"`
+	To   float64       `json:"t"`
+	Kind timeline.Kind `json:"k"`
+	What string        `json:"w"`
 }
 
 func ms(ns int64) float64 { return float64(ns/1000) / 1000 }
 
-func (b *blamer) newView(slow, fast []*request, r *Report) *view {
+func (b reporter) newView(slow, fast []*timeline.Request, r *Report) *view {
 	v := &view{Heat: b.heat(slow, fast), Graph: &node{Name: "requests"}}
-	for _, k := range kinds {
+	for k := range timeline.Kind(timeline.Kinds) {
 		if s, f := r.States.Slow[k], r.States.Fast[k]; s+f > 0 {
 			v.States = append(v.States, shares{k, ms(s), ms(f)})
 		}
@@ -84,7 +85,7 @@ func (b *blamer) newView(slow, fast []*request, r *Report) *view {
 	b.grow(v.Graph, fast[:min(len(fast), enough)], func(n *node) *float64 { return &n.Base }, float64(len(slow))/whole/float64(max(len(fast), 1)))
 	v.Graph.prune(0.002)
 	byLength := slices.Clone(slow)
-	slices.SortStableFunc(byLength, func(a, b *request) int { return cmp.Compare(b.length(), a.length()) })
+	slices.SortStableFunc(byLength, func(a, b *timeline.Request) int { return cmp.Compare(b.Length(), a.Length()) })
 	for _, q := range byLength[:min(len(byLength), worst)] {
 		v.Worst = append(v.Worst, b.draw(q))
 	}
@@ -92,16 +93,16 @@ func (b *blamer) newView(slow, fast []*request, r *Report) *view {
 }
 
 // heat counts the requests under way in each fiftieth of a second.
-func (b *blamer) heat(slow, fast []*request) [][]beat {
+func (b reporter) heat(slow, fast []*timeline.Request) [][]beat {
 	const step = int64(1e9) / heatRows
-	seconds := min((b.to-b.from+1e9-1)/1e9, 3600)
+	seconds := min((b.To-b.From+1e9-1)/1e9, 3600)
 	heat := make([][]beat, seconds)
 	for i := range heat {
 		heat[i] = make([]beat, heatRows)
 	}
-	add := func(r *request, to func(*beat) *float64) {
-		last := min((r.to-b.from)/step, seconds*heatRows-1)
-		for at := max((r.from-b.from)/step, 0); at <= last; at++ {
+	add := func(r *timeline.Request, to func(*beat) *float64) {
+		last := min((r.To-b.From)/step, seconds*heatRows-1)
+		for at := max((r.From-b.From)/step, 0); at <= last; at++ {
 			*to(&heat[at/heatRows][at%heatRows])++
 		}
 	}
@@ -116,18 +117,18 @@ func (b *blamer) heat(slow, fast []*request) [][]beat {
 }
 
 // grow adds the stacks of requests' own goroutines, with the state on top.
-func (b *blamer) grow(root *node, rs []*request, column func(*node) *float64, scale float64) {
+func (b reporter) grow(root *node, rs []*timeline.Request, column func(*node) *float64, scale float64) {
 	for _, r := range rs {
-		r.main.during(r.from, r.to, func(p *piece, from, to int64) {
+		r.Main.During(r.From, r.To, func(p *timeline.Piece, from, to int64) {
 			ns := float64(to-from) * scale
 			n := root
 			*column(n) += ns
-			frames := b.stacks[p.stack].frames
+			frames := b.Stacks[p.Stack].Frames
 			for _, f := range slices.Backward(frames[max(0, len(frames)-flame.Deepest):]) {
-				n = n.child(b.funcs[f.fn].name)
+				n = n.child(b.Funcs[f.Fn].Name)
 				*column(n) += ns
 			}
-			n = n.child("[" + b.states[p.state].name + "]")
+			n = n.child("[" + b.States[p.State].Name + "]")
 			*column(n) += ns
 		})
 	}
@@ -158,41 +159,41 @@ func (n *node) prune(least float64) {
 }
 
 // draw is a request and those of its children that were there longest.
-func (b *blamer) draw(r *request) timelines {
+func (b reporter) draw(r *timeline.Request) timelines {
 	name := b.nameOf(r)
-	tl := timelines{Name: name, Start: ms(r.from - b.from), Took: ms(r.length()), Rows: []row{b.row(r, r.main, "request")}}
-	kids := slices.DeleteFunc(slices.Clone(r.kids), func(k *track) bool { return !k.alive(r.from, r.to) })
-	slices.SortStableFunc(kids, func(a, c *track) int { return cmp.Compare(a.pieces[0].from, c.pieces[0].from) })
+	tl := timelines{Name: name, Start: ms(r.From - b.From), Took: ms(r.Length()), Rows: []row{b.row(r, r.Main, "request")}}
+	kids := slices.DeleteFunc(slices.Clone(r.Kids), func(k *timeline.Track) bool { return !k.Alive(r.From, r.To) })
+	slices.SortStableFunc(kids, func(a, c *timeline.Track) int { return cmp.Compare(a.Pieces[0].From, c.Pieces[0].From) })
 	for _, k := range kids[:min(len(kids), mostKids)] {
-		tl.Rows = append(tl.Rows, b.row(r, k, shortName(b.root(k.pieces[0].stack))))
+		tl.Rows = append(tl.Rows, b.row(r, k, shortName(b.Root(k.Pieces[0].Stack))))
 	}
 	return tl
 }
 
 // nameOf is the labels of a request, or the function of its goroutine if it has none.
-func (b *blamer) nameOf(r *request) string {
+func (b reporter) nameOf(r *timeline.Request) string {
 	var names []string
-	for k, v := range b.labels[r.labels] {
+	for k, v := range b.Labels[r.Labels] {
 		names = append(names, k+"="+v)
 	}
 	if len(names) == 0 {
-		return b.root(r.main.pieces[0].stack)
+		return b.Root(r.Main.Pieces[0].Stack)
 	}
 	slices.Sort(names)
 	return strings.Join(names, " ")
 }
 
-func (b *blamer) row(r *request, g *track, name string) row {
+func (b reporter) row(r *timeline.Request, g *timeline.Track, name string) row {
 	out := row{Name: name, Parts: []part{}}
-	g.during(r.from, r.to, func(p *piece, from, to int64) {
+	g.During(r.From, r.To, func(p *timeline.Piece, from, to int64) {
 		what := ""
-		if f := b.place(p.stack); f.fn >= 0 {
-			what = shortName(b.funcs[f.fn].name)
+		if f := b.Place(p.Stack); f.Fn >= 0 {
+			what = shortName(b.Funcs[f.Fn].Name)
 		}
-		if n := len(out.Parts); n > 0 && out.Parts[n-1].Kind == kinds[p.kind] && out.Parts[n-1].What == what {
-			out.Parts[n-1].To = ms(to - r.from)
+		if n := len(out.Parts); n > 0 && out.Parts[n-1].Kind == p.Kind && out.Parts[n-1].What == what {
+			out.Parts[n-1].To = ms(to - r.From)
 		} else if n < mostParts {
-			out.Parts = append(out.Parts, part{ms(from - r.from), ms(to - r.from), kinds[p.kind], what})
+			out.Parts = append(out.Parts, part{ms(from - r.From), ms(to - r.From), p.Kind, what})
 		}
 	})
 	return out

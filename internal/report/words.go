@@ -3,43 +3,46 @@ package report
 import (
 	"fmt"
 	"strings"
+
+	"github.com/mayfly-profiler/mayfly/internal/blame"
+	"github.com/mayfly-profiler/mayfly/internal/timeline"
 )
 
 // What the sentence says of each kind: what the slow requests do, and what holds them up.
-var symptoms = map[kind]string{
-	cpu: "computes", gc: "helps the garbage collector", lock: "waits for a lock", channel: "waits on a channel",
-	pool: "waits for a connection of the pool", network: "waits for the network", syscall: "is in a system call",
-	goScheduler: "waits for a P", osScheduler: "waits for a CPU", sleep: "sleeps", stopped: "is stopped", children: "waits for its goroutines", unknown: "does something unknown",
+var symptoms = map[timeline.Kind]string{
+	timeline.CPU: "computes", timeline.GC: "helps the garbage collector", timeline.Lock: "waits for a lock", timeline.Channel: "waits on a channel",
+	timeline.Pool: "waits for a connection of the pool", timeline.Network: "waits for the network", timeline.Syscall: "is in a system call",
+	timeline.GoScheduler: "waits for a P", timeline.OSScheduler: "waits for a CPU", timeline.Sleep: "sleeps", timeline.Stopped: "is stopped", timeline.Children: "waits for its goroutines", timeline.Unknown: "does something unknown",
 }
 
-var holders = map[kind]string{
-	lock: "the lock is held by", channel: "the other end is", pool: "the connections are held by", goScheduler: "the Ps are held by",
+var holders = map[timeline.Kind]string{
+	timeline.Lock: "the lock is held by", timeline.Channel: "the other end is", timeline.Pool: "the connections are held by", timeline.GoScheduler: "the Ps are held by",
 }
 
 // words are the steps of a chain in words. Each is a clause whose subject is what the step before is about.
-func (b *blamer) words(steps []link) []string {
+func (b reporter) words(steps []blame.Link) []string {
 	out := []string{}
 	subject := "a slow request"
 	for _, s := range steps {
 		name := ""
-		if s.at.fn >= 0 {
-			name = shortName(b.funcs[s.at.fn].name)
+		if s.At.Fn >= 0 {
+			name = shortName(b.Funcs[s.At.Fn].Name)
 		}
-		switch s.role {
-		case waitsFor:
-			out = append(out, subject+" "+symptoms[s.kind]+in(name))
+		switch s.Role {
+		case blame.WaitsFor:
+			out = append(out, subject+" "+symptoms[s.Kind]+in(name))
 			subject = "which"
-		case heldBy:
-			out = append(out, strings.TrimSpace(holders[s.kind]+" "+name))
+		case blame.HeldBy:
+			out = append(out, strings.TrimSpace(holders[s.Kind]+" "+name))
 			subject = "which"
-		case behind:
+		case blame.Behind:
 			if name == "" {
 				out = append(out, subject+" is runnable and gets no P")
 			} else {
 				out = append(out, subject+" is runnable behind "+name)
 			}
 			subject = "which"
-		case started:
+		case blame.Started:
 			out = append(out, subject+" waits for goroutines that "+name+" started")
 			subject = "one of them"
 		}
@@ -64,10 +67,10 @@ func shortName(name string) string {
 }
 
 // sentence says the cause in one sentence.
-func (c *Cause) sentence(g group) string {
+func (c *Cause) sentence(g timeline.Group) string {
 	who := "slow requests"
-	if g.value != "" {
-		who = g.value + " is slow: its slow requests"
+	if g.Value != "" {
+		who = g.Value + " is slow: its slow requests"
 	}
 	where := c.Function
 	if where != "" {
@@ -92,27 +95,27 @@ func (c *Cause) reason(where string) string {
 		peer = " (" + c.Peer + ")"
 	}
 	switch c.Kind {
-	case CPU:
+	case timeline.CPU:
 		return "are held up by the CPU time of " + at
-	case GC:
+	case timeline.GC:
 		return "pay for the garbage collector, which " + at + " keeps busy"
-	case Lock:
+	case timeline.Lock:
 		return "wait for a lock that is held over what " + at + " does"
-	case Channel:
+	case timeline.Channel:
 		return "wait in a queue for " + at + ", which serves one after the other"
-	case Pool:
+	case timeline.Pool:
 		return "wait for a connection of a pool that is too small for what " + at + " does with it"
-	case Network:
+	case timeline.Network:
 		return "wait for the network" + peer + " in " + at
-	case Syscall:
+	case timeline.Syscall:
 		return "wait for a system call" + peer + " in " + at
-	case GoScheduler:
+	case timeline.GoScheduler:
 		return "are runnable and get no P: GOMAXPROCS is too small while " + at + " runs"
-	case OSScheduler:
+	case timeline.OSScheduler:
 		return "want to run and get no CPU: other processes have it, or the CPU quota is used up"
-	case Sleep:
+	case timeline.Sleep:
 		return "sleep in " + at
-	case Stopped:
+	case timeline.Stopped:
 		return "are stopped with the whole process: by a signal, a debugger or the freezer of its cgroup"
 	}
 	return "wait in " + at + " for what the profile does not tie to them: labels that goroutines inherit would"

@@ -1,4 +1,4 @@
-package report
+package timeline
 
 import (
 	"fmt"
@@ -61,4 +61,17 @@ func (s Selector) Functions() []string {
 		return servers
 	}
 	return []string{s.Name}
+}
+
+// Hint says why there may be no whole request; cut is how many are unfinished.
+func (s Selector) Hint(cut int) string {
+	switch {
+	case cut > 0:
+		return fmt.Sprintf("%d are unfinished: record longer", cut)
+	case s.By == Label:
+		return fmt.Sprintf("no goroutine has the label %s", s.Name)
+	case s.Name == "":
+		return "no server function of net/http or gRPC on any stack: name one with --request func:NAME, or a label with label:KEY"
+	}
+	return fmt.Sprintf("%s is on no stack: write it as the profile does, with its package's full path", s.Name)
 }

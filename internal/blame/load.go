@@ -1,4 +1,6 @@
-package report
+package blame
+
+import "github.com/mayfly-profiler/mayfly/internal/timeline"
 
 // A goroutine that is runnable waits for whoever has the Ps. So the window is cut into cells, and for
 // each it is known what the process's CPU time went into, and how long its threads wanted a CPU and
@@ -12,55 +14,55 @@ const (
 // load is what the whole process did in one cell.
 type load struct {
 	cpu, gc, denied float64 // ns: on a CPU for the program, for the collector, and not although it wanted
-	top             map[frame]float64
+	top             map[timeline.Frame]float64
 }
 
 // loads fills in the cells from all tracks.
-func (b *blamer) loadCells() {
-	b.cell = max(loadCell, (b.to-b.from)/mostCells)
-	b.loads = make([]load, (b.to-b.from)/b.cell+2)
-	for _, g := range b.tracks {
-		for i := range g.pieces {
-			p := &g.pieces[i]
-			if p.kind == cpu || p.kind == gc && b.states[p.state].name == "running" || p.kind == osScheduler {
+func (b *Blamer) loadCells() {
+	b.cell = max(loadCell, (b.To-b.From)/mostCells)
+	b.loads = make([]load, (b.To-b.From)/b.cell+2)
+	for _, g := range b.Tracks {
+		for i := range g.Pieces {
+			p := &g.Pieces[i]
+			if p.Kind == timeline.CPU || p.Kind == timeline.GC && b.States[p.State].Name == "running" || p.Kind == timeline.OSScheduler {
 				b.addLoad(p)
 			}
 		}
 	}
 }
 
-func (b *blamer) addLoad(p *piece) {
-	b.eachCell(p.from, p.to, func(l *load, ns int64) {
-		switch p.kind {
-		case gc:
+func (b *Blamer) addLoad(p *timeline.Piece) {
+	b.eachCell(p.From, p.To, func(l *load, ns int64) {
+		switch p.Kind {
+		case timeline.GC:
 			l.gc += float64(ns)
-		case osScheduler:
+		case timeline.OSScheduler:
 			l.denied += float64(ns)
 		default:
 			l.cpu += float64(ns)
 			if l.top == nil {
-				l.top = make(map[frame]float64)
+				l.top = make(map[timeline.Frame]float64)
 			}
-			l.top[frame{b.place(p.stack).fn, 0}] += float64(ns)
+			l.top[timeline.Frame{Fn: b.Place(p.Stack).Fn}] += float64(ns)
 		}
 	})
 }
 
 // eachCell calls visit for the cells of a stretch of time, with the ns that lie in each.
-func (b *blamer) eachCell(from, to int64, visit func(l *load, ns int64)) {
-	from, to = max(from, b.from), min(to, b.to)
+func (b *Blamer) eachCell(from, to int64, visit func(l *load, ns int64)) {
+	from, to = max(from, b.From), min(to, b.To)
 	for from < to {
-		i := (from - b.from) / b.cell
-		end := min(b.from+(i+1)*b.cell, to)
+		i := (from - b.From) / b.cell
+		end := min(b.From+(i+1)*b.cell, to)
 		visit(&b.loads[i], end-from)
 		from = end
 	}
 }
 
 // parallel is how many Ps the target has: what the recording says, else what was seen at once.
-func (b *blamer) parallel() float64 {
-	if b.procs > 0 {
-		return float64(b.procs)
+func (b *Blamer) parallel() float64 {
+	if b.Procs > 0 {
+		return float64(b.Procs)
 	}
 	most := 0.0
 	for i := range b.loads {
@@ -72,23 +74,24 @@ func (b *blamer) parallel() float64 {
 // queueForP charges time that a goroutine was runnable to what the Ps were busy with, or wanted a CPU
 // for: the collector, the program's own functions. If the program may use fewer Ps than there are CPUs,
 // the want of Ps is the cause, whatever they ran.
-func (b *blamer) queueForP(from, to int64, chain int32, out func(atom)) {
+func (b *Blamer) queueForP(from, to int64, chain int32, out func(Atom)) {
 	b.eachCell(from, to, func(l *load, ns int64) {
 		busy := l.cpu + l.gc
 		denied := max(l.denied, float64(b.cell)*b.ps-busy)
 		if busy <= 0 {
-			out(atom{kind: goScheduler, at: nowhere, state: -1, ns: float64(ns), chain: chain, denied: l.denied > 0})
+			out(Atom{Kind: timeline.GoScheduler, At: timeline.Nowhere, State: -1, NS: float64(ns), Chain: chain, Denied: l.denied > 0})
 			return
 		}
 		lost := denied / (busy + denied)
-		share := func(k kind, at frame, work float64) {
-			a := atom{kind: k, at: at, state: -1, ns: float64(ns) * (1 - lost) * work / busy, chain: b.link(chain, link{goScheduler, at, behind})}
+		share := func(k timeline.Kind, at timeline.Frame, work float64) {
+			a := Atom{Kind: k, At: at, State: -1, NS: float64(ns) * (1 - lost) * work / busy}
+			a.Chain = b.link(chain, Link{timeline.GoScheduler, at, Behind})
 			out(a)
-			a.ns, a.denied, a.chain = float64(ns)*lost*work/busy, true, b.link(chain, link{goScheduler, nowhere, behind})
+			a.NS, a.Denied, a.Chain = float64(ns)*lost*work/busy, true, b.link(chain, Link{timeline.GoScheduler, timeline.Nowhere, Behind})
 			out(a)
 		}
 		if l.gc > 0 {
-			share(gc, b.allocator, l.gc)
+			share(timeline.GC, b.allocator, l.gc)
 		}
 		for f, c := range l.top {
 			share(b.queued(), f, c)
@@ -97,11 +100,11 @@ func (b *blamer) queueForP(from, to int64, chain int32, out func(atom)) {
 }
 
 // queued is what kind of cause it is that a goroutine's turn comes late.
-func (b *blamer) queued() kind {
-	if b.procs > 0 && b.cpus > b.procs {
-		return goScheduler
+func (b *Blamer) queued() timeline.Kind {
+	if b.Procs > 0 && b.CPUs > b.Procs {
+		return timeline.GoScheduler
 	}
-	return cpu
+	return timeline.CPU
 }
 
 // pollEvery is how long it can take until the runtime looks at the network when no P is free to do
@@ -110,13 +113,13 @@ const pollEvery = int64(20e6)
 
 // unpolled charges the end of a network wait during which all Ps were busy to what they did: the
 // reply may have been there, and nobody looked. It returns how much that was.
-func (b *blamer) unpolled(p *piece, s span, chain int32, out func(atom)) (sum float64) {
-	if s.to < p.to {
+func (b *Blamer) unpolled(p *timeline.Piece, s timeline.Span, chain int32, out func(Atom)) (sum float64) {
+	if s.To < p.To {
 		return 0
 	}
 	full := 0.9 * float64(b.cell) * b.ps
-	at := max(s.from, s.to-pollEvery)
-	b.eachCell(at, s.to, func(l *load, ns int64) {
+	at := max(s.From, s.To-pollEvery)
+	b.eachCell(at, s.To, func(l *load, ns int64) {
 		if l.cpu+l.gc+l.denied >= full {
 			b.queueForP(at, at+ns, chain, out)
 			sum += float64(ns)

@@ -1,4 +1,9 @@
-package report
+// Package timeline is what the goroutines of a program did in some seconds: for each a track of pieces, each piece with a
+// state, a stack and labels, and the requests that are found in it.
+//
+//	t, err := timeline.Read(head, samples)
+//	requests, cut := t.Find(timeline.Selector{})
+package timeline
 
 import (
 	"cmp"
@@ -25,27 +30,45 @@ import (
 // ErrNoTimeline is wrapped by errors about profiles that do not say when anything happened.
 var ErrNoTimeline = errors.New("the profile has no timeline: record one with mayfly record --timeline")
 
-// piece is a stretch of a goroutine's life in which nothing changed.
-type piece struct {
-	from, to      int64 // Unix ns
-	stack, labels int32
-	state         int32
-	kind          kind
-	guess         bool // the stack is that of a neighbour, or of an earlier moment
+// Piece is a stretch of a goroutine's life in which nothing changed.
+type Piece struct {
+	From, To      int64 // Unix ns
+	By            int64 // the goroutine that ended this wait; 0: not known; Runtime: none did
+	ByStack       int32 // where that one did, in Timeline.Stacks; Timeline.Nothing: not known
+	Stack, Labels int32
+	State         int32
+	Kind          Kind
+	Guess         bool // the stack is that of a neighbour, or of an earlier moment
 }
 
-func (p *piece) length() int64 { return p.to - p.from }
+// Runtime is who ended a wait that no goroutine did: the network poller, a timer, the scheduler.
+const Runtime = int64(-1)
 
-// track is the life of a goroutine.
-type track struct {
-	goid, parent int64
-	pieces       []piece // by time, not overlapping
+// Evidence is what a timeline knows of who waits for whom.
+type Evidence string
+
+// The evidence that there is, the best first.
+const (
+	ByTrace  Evidence = "trace"  // the runtime's own events: pieces say who ended them
+	ByMemory Evidence = "memory" // which channel or lock a goroutine waits on, read from the target's memory
+	ByTime   Evidence = "time"   // nothing but what was at the same time
+)
+
+// Length is how long the piece is, ns.
+func (p *Piece) Length() int64 { return p.To - p.From }
+
+// Track is the life of a goroutine.
+type Track struct {
+	Goid, Parent int64
+	Birth        int32   // where the parent started it, in Timeline.Stacks; Timeline.Nothing: not known
+	Pieces       []Piece // by time, not overlapping
 }
 
-// state is a goroutine's state with what is known of whom it waits for.
-type state struct{ name, peer, call string }
+// State is a goroutine's state with what is known of whom it waits for.
+type State struct{ Name, Peer, Call string }
 
-type frame struct{ fn, line int32 }
+// Frame is a function of Timeline.Funcs and a line of it, 0 where that is not known.
+type Frame struct{ Fn, Line int32 }
 
 // exactCall is a call of a function whose begin and end were recorded.
 type exactCall struct {
@@ -54,47 +77,48 @@ type exactCall struct {
 	from, to int64
 }
 
-// stack is one distinct stack, leaf first.
-type stack struct {
-	frames []frame
-	app    int32 // the first frame of the application, -1 without one
+// Stack is one distinct stack, leaf first.
+type Stack struct {
+	Frames []Frame
+	App    int32 // the first frame of the application, -1 without one
 	idle   bool  // of a server's goroutine between two requests
 }
 
-// function is one function of the profile.
-type function struct {
-	name, pkg, file string
-	line            int32 // where it begins, 0: not known
-	app             bool  // of the program itself: neither standard library nor dependency
+// Function is one function of the profile.
+type Function struct {
+	Name, Pkg, File string
+	Line            int32 // where it begins, 0: not known
+	App             bool  // of the program itself: neither standard library nor dependency
 }
 
-// timeline is a profile, by goroutine and time.
-type timeline struct {
-	tracks   []*track
-	byID     map[int64]*track
-	stacks   []stack
-	states   []state
-	labels   []map[string]string // the program's own; 0 is none
-	funcs    []function
-	from, to int64
-	procs    int         // GOMAXPROCS, 0: not known
-	nothing  int32       // the empty stack
-	cpus     int         // that the target may use, 0: not known
+// Timeline is a profile, by goroutine and time.
+type Timeline struct {
+	Tracks   []*Track
+	ByID     map[int64]*Track
+	Stacks   []Stack
+	States   []State
+	Labels   []map[string]string // the program's own; 0 is none
+	Funcs    []Function
+	From, To int64 // Unix ns
+	Evidence Evidence
+	Procs    int         // GOMAXPROCS, 0: not known
+	Nothing  int32       // the empty stack, 0
+	CPUs     int         // that the target may use, 0: not known
 	calls    []exactCall // exact ones, in any order
-	looks    float64     // at the goroutine table, per second; 0: not known
+	Looks    float64     // at the goroutine table, per second; 0: not known
 
-	sites map[siteKey]site
+	sites map[siteKey]Site
 }
 
 // reader turns a profile into a timeline.
 type reader struct {
-	*timeline
+	*Timeline
 	raw      map[int64]*raw
 	byStack  map[string]int32
 	byLabels map[string]int32
-	byState  map[state]int32
+	byState  map[State]int32
 	funcIDs  map[*profile.Function]int32
-	kinds    map[[2]int32]kind // by state and stack
+	kinds    map[[2]int32]Kind // by state and stack
 	key      []byte
 	names    []string
 	columns  struct{ samples, wall int }
@@ -103,22 +127,22 @@ type reader struct {
 // raw is what the profile says of a goroutine.
 type raw struct {
 	parent       int64
-	table, onCPU []piece
+	table, onCPU []Piece
 }
 
-// readTimeline takes samples apart; p is the profile that they belong to. It keeps nothing of both but strings.
-func readTimeline(p *profile.Profile, samples iter.Seq[*profile.Sample]) (*timeline, error) {
+// Read takes samples apart; p is the profile that they belong to. It keeps nothing of both but strings.
+func Read(p *profile.Profile, samples iter.Seq[*profile.Sample]) (*Timeline, error) {
 	r := &reader{
-		timeline: &timeline{byID: make(map[int64]*track), sites: make(map[siteKey]site)},
-		raw:      make(map[int64]*raw), byStack: make(map[string]int32), byLabels: make(map[string]int32), byState: make(map[state]int32),
-		funcIDs: make(map[*profile.Function]int32), kinds: make(map[[2]int32]kind),
+		Timeline: &Timeline{Evidence: ByTime, ByID: make(map[int64]*Track), sites: make(map[siteKey]Site)},
+		raw:      make(map[int64]*raw), byStack: make(map[string]int32), byLabels: make(map[string]int32), byState: make(map[State]int32),
+		funcIDs: make(map[*profile.Function]int32), kinds: make(map[[2]int32]Kind),
 	}
 	if err := r.findColumns(p); err != nil {
 		return nil, err
 	}
 	r.functions(p)
 	r.internLabels(nil)
-	r.nothing = r.internStack(nil)
+	r.Nothing = r.internStack(nil)
 	for s := range samples {
 		r.add(s)
 	}
@@ -126,21 +150,21 @@ func readTimeline(p *profile.Profile, samples iter.Seq[*profile.Sample]) (*timel
 		return nil, ErrNoTimeline
 	}
 	r.comments(p.Comments)
-	r.from, r.to = p.TimeNanos, p.TimeNanos+p.DurationNanos
+	r.From, r.To = p.TimeNanos, p.TimeNanos+p.DurationNanos
 	for id, g := range r.raw {
-		t := &track{goid: id, parent: g.parent, pieces: r.join(g)}
-		if len(t.pieces) == 0 {
+		t := &Track{Goid: id, Parent: g.parent, Pieces: r.join(g)}
+		if len(t.Pieces) == 0 {
 			continue
 		}
-		r.tracks = append(r.tracks, t)
-		r.byID[id] = t
+		r.Tracks = append(r.Tracks, t)
+		r.ByID[id] = t
 	}
-	slices.SortFunc(r.tracks, func(a, b *track) int { return cmp.Compare(a.goid, b.goid) })
+	slices.SortFunc(r.Tracks, func(a, b *Track) int { return cmp.Compare(a.Goid, b.Goid) })
 	r.bound()
-	if d := r.to - r.from; d <= 0 || d > int64(longest) {
+	if d := r.To - r.From; d <= 0 || d > int64(longest) {
 		return nil, fmt.Errorf("the timeline is %s long: more than %s is no recording", time.Duration(d), longest)
 	}
-	return r.timeline, nil
+	return r.Timeline, nil
 }
 
 // longest is the longest window that is reported on: what is counted by time needs memory by time.
@@ -149,16 +173,16 @@ const longest = 2 * time.Hour
 // bound makes the window what was seen: profiles of other tools may not say where it is, and a recorder
 // that gets no CPU may look for the last time seconds before it ends. A request that is under way at the
 // last look is no whole one.
-func (t *timeline) bound() {
+func (t *Timeline) bound() {
 	from, to := int64(1<<62), int64(0)
-	for _, g := range t.tracks {
-		from, to = min(from, g.pieces[0].from), max(to, g.pieces[len(g.pieces)-1].to)
+	for _, g := range t.Tracks {
+		from, to = min(from, g.Pieces[0].From), max(to, g.Pieces[len(g.Pieces)-1].To)
 	}
-	if t.from <= 0 || max(from, t.from) >= min(to, t.to) {
-		t.from, t.to = from, to
+	if t.From <= 0 || max(from, t.From) >= min(to, t.To) {
+		t.From, t.To = from, to
 		return
 	}
-	t.from, t.to = max(from, t.from), min(to, t.to)
+	t.From, t.To = max(from, t.From), min(to, t.To)
 }
 
 func (r *reader) findColumns(p *profile.Profile) error {
@@ -182,7 +206,7 @@ func (r *reader) comments(lines []string) {
 	for _, l := range lines {
 		key, val, _ := strings.Cut(l, "=")
 		if hz, err := strconv.ParseFloat(val, 64); key == "mayfly.table_rate_hz" && err == nil && hz > 0 && hz < 1e6 {
-			r.looks = hz
+			r.Looks = hz
 		}
 		n, err := strconv.Atoi(val)
 		if err != nil || n < 0 || n > 1<<16 {
@@ -190,9 +214,9 @@ func (r *reader) comments(lines []string) {
 		}
 		switch key {
 		case "mayfly.gomaxprocs":
-			r.procs = n
+			r.Procs = n
 		case "mayfly.cpus":
-			r.cpus = n
+			r.CPUs = n
 		}
 	}
 }
@@ -200,8 +224,8 @@ func (r *reader) comments(lines []string) {
 func (r *reader) functions(p *profile.Profile) {
 	std := stdPrefix(p)
 	for _, f := range p.Function {
-		r.funcIDs[f] = int32(len(r.funcs))
-		r.funcs = append(r.funcs, function{f.Name, packageOf(f.Name), f.Filename, int32(f.StartLine), isApp(f.Name, f.Filename, std)})
+		r.funcIDs[f] = int32(len(r.Funcs))
+		r.Funcs = append(r.Funcs, Function{f.Name, PackageOf(f.Name), f.Filename, int32(f.StartLine), isApp(f.Name, f.Filename, std)})
 	}
 }
 
@@ -209,7 +233,7 @@ func (r *reader) functions(p *profile.Profile) {
 // "" in a build with -trimpath.
 func stdPrefix(p *profile.Profile) string {
 	for _, f := range p.Function {
-		if packageOf(f.Name) == "runtime" {
+		if PackageOf(f.Name) == "runtime" {
 			if dir, _, ok := strings.Cut(f.Filename, "runtime/"); ok && (dir == "" || strings.HasSuffix(dir, "/src/")) {
 				return dir
 			}
@@ -221,7 +245,7 @@ func stdPrefix(p *profile.Profile) string {
 // isApp says whether a function is the program's own. What tells dependencies is their version in
 // the path of the file, or the folder vendor.
 func isApp(name, file, std string) bool {
-	pkg := packageOf(name)
+	pkg := PackageOf(name)
 	switch {
 	case strings.Contains(name, ".gowrap") || strings.Contains(name, ".deferwrap"):
 		return false // the compiler's
@@ -236,8 +260,8 @@ func isApp(name, file, std string) bool {
 	return strings.Contains(first, ".")
 }
 
-// packageOf is the import path in a function's name: "net/http" of "net/http.(*conn).serve".
-func packageOf(name string) string {
+// PackageOf is the import path in a function's name: "net/http" of "net/http.(*conn).serve".
+func PackageOf(name string) string {
 	slash := strings.LastIndexByte(name, '/') + 1
 	if paren := strings.IndexAny(name, "(["); paren >= 0 && paren < slash {
 		slash = strings.LastIndexByte(name[:paren], '/') + 1
@@ -256,8 +280,8 @@ func (r *reader) add(s *profile.Sample) {
 		return
 	}
 	if ns := number(s, "go.call_ns"); ns > 0 && ns < end {
-		if fs := r.stacks[r.internStack(s.Location)].frames; len(fs) > 0 {
-			r.calls = append(r.calls, exactCall{id, fs[len(fs)-1].fn, end - ns, end})
+		if fs := r.Stacks[r.internStack(s.Location)].Frames; len(fs) > 0 {
+			r.calls = append(r.calls, exactCall{id, fs[len(fs)-1].Fn, end - ns, end})
 		}
 		return
 	}
@@ -271,10 +295,10 @@ func (r *reader) add(s *profile.Sample) {
 		r.raw[id] = g
 	}
 	g.parent = max(g.parent, number(s, "go.parent"))
-	p := piece{from: end - length, to: end, stack: r.internStack(s.Location), labels: r.internLabels(s.Label), state: r.internState(s.Label)}
-	p.kind = r.kindAt(p.state, p.stack)
-	if p.kind == network && r.stacks[p.stack].idle {
-		p.labels = 0 // what is left of the request before, read a moment too early
+	p := Piece{From: end - length, To: end, Stack: r.internStack(s.Location), Labels: r.internLabels(s.Label), State: r.internState(s.Label)}
+	p.Kind = r.kindAt(p.State, p.Stack)
+	if p.Kind == Network && r.Stacks[p.Stack].idle {
+		p.Labels = 0 // what is left of the request before, read a moment too early
 	}
 	if s.Value[r.columns.samples] > 0 {
 		g.onCPU = append(g.onCPU, p)
@@ -297,10 +321,10 @@ func first(s map[string][]string, key string) string {
 	return ""
 }
 
-func (r *reader) kindAt(state, stack int32) kind {
+func (r *reader) kindAt(state, stack int32) Kind {
 	k, ok := r.kinds[[2]int32{state, stack}]
 	if !ok {
-		k = r.kindOf(r.states[state].name, stack)
+		k = r.KindOf(r.States[state].Name, stack)
 		r.kinds[[2]int32{state, stack}] = k
 	}
 	return k
@@ -313,36 +337,36 @@ func (r *reader) internStack(locs []*profile.Location) int32 {
 	}
 	id, ok := r.byStack[string(r.key)]
 	if !ok {
-		id = int32(len(r.stacks))
+		id = int32(len(r.Stacks))
 		r.byStack[string(r.key)] = id
-		r.stacks = append(r.stacks, r.newStack(locs))
+		r.Stacks = append(r.Stacks, r.newStack(locs))
 	}
 	return id
 }
 
-func (r *reader) newStack(locs []*profile.Location) stack {
-	s := stack{app: -1}
+func (r *reader) newStack(locs []*profile.Location) Stack {
+	s := Stack{App: -1}
 	for _, l := range locs {
 		for _, ln := range l.Line {
 			if fn, ok := r.funcIDs[ln.Function]; ok {
-				if s.app < 0 && r.funcs[fn].app {
-					s.app = int32(len(s.frames))
+				if s.App < 0 && r.Funcs[fn].App {
+					s.App = int32(len(s.Frames))
 				}
-				s.frames = append(s.frames, frame{fn, int32(ln.Line)})
+				s.Frames = append(s.Frames, Frame{fn, int32(ln.Line)})
 			}
 		}
 	}
-	s.idle = r.has(&s, names.ServeConn) && !r.has(&s, servers)
+	s.idle = r.Has(&s, names.ServeConn) && !r.Has(&s, servers)
 	return s
 }
 
 func (r *reader) internState(labels map[string][]string) int32 {
-	s := state{first(labels, "go.state"), first(labels, "go.peer"), first(labels, "go.syscall")}
+	s := State{first(labels, "go.state"), first(labels, "go.peer"), first(labels, "go.syscall")}
 	id, ok := r.byState[s]
 	if !ok {
-		id = int32(len(r.states))
+		id = int32(len(r.States))
 		r.byState[s] = id
-		r.states = append(r.states, s)
+		r.States = append(r.States, s)
 	}
 	return id
 }
@@ -363,18 +387,18 @@ func (r *reader) internLabels(labels map[string][]string) int32 {
 	}
 	id, ok := r.byLabels[string(r.key)]
 	if !ok {
-		id = int32(len(r.labels))
+		id = int32(len(r.Labels))
 		r.byLabels[string(r.key)] = id
 		set := make(map[string]string, len(r.names))
 		for _, k := range r.names {
 			set[k] = first(labels, k)
 		}
-		r.labels = append(r.labels, set)
+		r.Labels = append(r.Labels, set)
 	}
 	return id
 }
 
-// has says whether one of the names is on the stack.
-func (t *timeline) has(s *stack, list []string) bool {
-	return slices.ContainsFunc(s.frames, func(f frame) bool { return names.Match(t.funcs[f.fn].name, list) })
+// Has says whether one of the names is on the stack.
+func (t *Timeline) Has(s *Stack, list []string) bool {
+	return slices.ContainsFunc(s.Frames, func(f Frame) bool { return names.Match(t.Funcs[f.Fn].Name, list) })
 }

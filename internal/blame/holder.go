@@ -1,0 +1,329 @@
+package blame
+
+import (
+	"cmp"
+	"math/bits"
+	"slices"
+
+	"github.com/mayfly-profiler/mayfly/internal/timeline"
+)
+
+// Who holds what the others wait for? Nobody says, so it is inferred: a holder is a goroutine that
+// went through the same code and does not wait there. That code is the function that asks for the
+// resource; where it only asks for others (a library's begin, whose lock the library's commit gives
+// back), the next function towards the root, up to the application's own. If none of those is on any
+// other stack while somebody waits, the holder came from elsewhere: then it is the function that runs
+// while somebody waits and does not when nobody does.
+
+// mostBits is how finely the window is cut to count what is at the same time as what: to the ms in
+// recordings of minutes.
+const mostBits = 200_000
+
+// resource is what goroutines wait for at one place in the code.
+type resource struct {
+	kind    timeline.Kind
+	user    timeline.Frame  // who asks for it
+	app     timeline.Frame  // the application's function that it asks for
+	spans   []timeline.Span // who has it when, by begin
+	index   []int32         // for each second of the window, the first span that may reach into it
+	usual   int64           // length of a hold by those who wait here otherwise
+	waiters map[*timeline.Track]bool
+}
+
+type resourceKey struct {
+	kind timeline.Kind
+	fn   int32
+}
+
+// set is a set of moments of the window.
+type set []uint64
+
+// grain is the length of a moment.
+func (b *Blamer) grain() int64 { return max(1e6, (b.To-b.From)/mostBits) }
+
+func (b *Blamer) newSet() set { return make(set, (b.To-b.From)/b.grain()/64+2) }
+
+// fill adds the moments of a stretch of time to a set.
+func (b *Blamer) fill(s set, from, to int64) {
+	grain := b.grain()
+	from, to = (from-b.From)/grain, (to-b.From)/grain
+	i, end := max(from, 0), min(max(to, from+1), int64(len(s))*64)
+	for ; i < end && i%64 != 0; i++ {
+		s[i/64] |= 1 << (i % 64)
+	}
+	for ; i+64 <= end; i += 64 {
+		s[i/64] = ^uint64(0)
+	}
+	for ; i < end; i++ {
+		s[i/64] |= 1 << (i % 64)
+	}
+}
+
+func (s set) count() (n int) {
+	for _, w := range s {
+		n += bits.OnesCount64(w)
+	}
+	return n
+}
+
+func (s set) common(o set) (n int) {
+	for i, w := range s {
+		n += bits.OnesCount64(w & o[i])
+	}
+	return n
+}
+
+// resource finds out who holds what a piece waits for.
+func (b *Blamer) resource(stack int32, k timeline.Kind) *resource {
+	s := b.SiteOf(stack, k)
+	if s.At < 0 {
+		return nil
+	}
+	key := resourceKey{k, s.User.Fn}
+	r, ok := b.resources[key]
+	if !ok {
+		r = &resource{kind: k, user: s.User, app: b.Place(stack), waiters: map[*timeline.Track]bool{}}
+		b.resources[key] = r
+		b.holders(r, stack, s)
+	}
+	return r
+}
+
+// holders fills in who holds r.
+func (b *Blamer) holders(r *resource, stack int32, s timeline.Site) {
+	queue := b.queue(r)
+	all := queue.count()
+	if all == 0 {
+		return
+	}
+	for _, candidates := range b.candidates(r, stack, s) {
+		spans := b.holds(r, candidates)
+		r.usual = median(spans)
+		if 2*queue.common(b.cells(spans)) >= all {
+			r.spans = spans
+			return
+		}
+	}
+	if f := b.suspect(r, queue, all); f.Fn >= 0 {
+		r.spans = b.holds(r, []timeline.Frame{f})
+	}
+}
+
+// candidates are the functions that holders may be in, the likeliest first.
+func (b *Blamer) candidates(r *resource, stack int32, s timeline.Site) [][]timeline.Frame {
+	switch r.kind {
+	case timeline.Channel:
+		return nil // who is on the other end is in other code
+	case timeline.Pool:
+		return [][]timeline.Frame{b.users(stack)}
+	}
+	var all [][]timeline.Frame
+	for _, f := range b.Stacks[stack].Frames[s.At:] {
+		if len(all) > 0 {
+			f.Line = 0
+		}
+		all = append(all, []timeline.Frame{f})
+		if b.Funcs[f.Fn].App {
+			break
+		}
+	}
+	return all
+}
+
+// users are the functions that call the package of a pool.
+func (b *Blamer) users(stack int32) []timeline.Frame {
+	i := slices.IndexFunc(b.Stacks[stack].Frames, func(f timeline.Frame) bool { return b.Acquires(f.Fn) })
+	pkg := b.Funcs[b.Stacks[stack].Frames[i].Fn].Pkg
+	known := map[int32]bool{}
+	var users []timeline.Frame
+	for i := range b.Stacks {
+		frames := b.Stacks[i].Frames
+		for k := len(frames) - 2; k >= 0; k-- {
+			if b.Funcs[frames[k].Fn].Pkg == pkg {
+				if f := frames[k+1].Fn; !known[f] {
+					known[f] = true
+					users = append(users, timeline.Frame{Fn: f})
+				}
+				break
+			}
+		}
+	}
+	return users
+}
+
+func median(spans []timeline.Span) int64 {
+	lengths := make([]int64, len(spans))
+	for i, s := range spans {
+		lengths[i] = s.To - s.From
+	}
+	if len(lengths) == 0 {
+		return 0
+	}
+	slices.Sort(lengths)
+	return lengths[(len(lengths)-1)/2]
+}
+
+// waits says whether a piece waits for r.
+func (b *Blamer) waits(r *resource, p *timeline.Piece) bool {
+	if p.Kind != r.kind || p.Guess {
+		return false
+	}
+	s := b.SiteOf(p.Stack, p.Kind)
+	return s.At >= 0 && s.User.Fn == r.user.Fn
+}
+
+// queue is when somebody waits for r.
+func (b *Blamer) queue(r *resource) set {
+	q := b.newSet()
+	for _, g := range b.Tracks {
+		for i := range g.Pieces {
+			if p := &g.Pieces[i]; b.waits(r, p) {
+				b.fill(q, p.From, p.To)
+				r.waiters[g] = true
+			}
+		}
+	}
+	return q
+}
+
+func (b *Blamer) cells(spans []timeline.Span) set {
+	c := b.newSet()
+	for _, s := range spans {
+		b.fill(c, s.From, s.To)
+	}
+	return c
+}
+
+// holds is when which goroutine is in one of fs without waiting for r. Pieces whose stack is of an
+// earlier moment belong to what is around them.
+func (b *Blamer) holds(r *resource, fs []timeline.Frame) []timeline.Span {
+	in := make([]int32, len(b.Stacks))
+	for i := range b.Stacks {
+		in[i] = b.deepest(int32(i), fs)
+	}
+	var spans []timeline.Span
+	for _, g := range b.Tracks {
+		open := -1
+		for i := range g.Pieces {
+			p := &g.Pieces[i]
+			fn := in[p.Stack]
+			switch {
+			case fn >= 0 && !b.waits(r, p) && !(r.kind == timeline.Channel && p.Kind == timeline.Channel):
+				if open < 0 || spans[open].Fn != fn {
+					open = len(spans)
+					spans = append(spans, timeline.Span{Track: g, From: p.From, To: p.To, Fn: fn})
+				}
+				spans[open].To = p.To
+			case open >= 0 && p.Stale() && p.From-spans[open].To+p.Length() < timeline.Bridge:
+			default:
+				open = -1
+			}
+		}
+	}
+	slices.SortFunc(spans, func(a, b timeline.Span) int {
+		return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.Track.Goid, b.Track.Goid))
+	})
+	return spans
+}
+
+// deepest is the function of fs that is on a stack, the nearest to the leaf, or -1.
+func (b *Blamer) deepest(stack int32, fs []timeline.Frame) int32 {
+	for _, g := range b.Stacks[stack].Frames {
+		for _, f := range fs {
+			if f.Fn == g.Fn && b.On(stack, f) {
+				return f.Fn
+			}
+		}
+	}
+	return -1
+}
+
+// suspect is the application's function that is at work while somebody waits for r and is not when
+// nobody does. The waiters' own functions are not asked: they are there whenever there are waiters.
+func (b *Blamer) suspect(r *resource, queue set, all int) timeline.Frame {
+	active, asks := b.activity(r)
+	idle := max(float64((b.To-b.From)/b.grain()+1-int64(all)), 1)
+	best, most := timeline.Nowhere, 0.0
+	for fn := range int32(len(b.Funcs)) {
+		c := active[fn]
+		if c == nil {
+			continue
+		}
+		common := queue.common(c)
+		with, without := float64(common)/float64(all), float64(c.count()-common)/idle
+		score := with - without
+		if b.Funcs[fn].Pkg == b.Funcs[r.user.Fn].Pkg {
+			score += 0.05
+		}
+		if asks[fn] {
+			score += 0.05
+		}
+		if with >= 0.6 && without < 0.8*with && score > most {
+			best, most = timeline.Frame{Fn: fn}, score
+		}
+	}
+	return best
+}
+
+// activity is when the application's functions are on the stack of a goroutine that is not one of
+// r's waiters. For a channel, a goroutine that waits on a channel is not at work; asks is the functions
+// that such goroutines wait in when they have nothing to do.
+func (b *Blamer) activity(r *resource) (active []set, asks []bool) {
+	active, asks = make([]set, len(b.Funcs)), make([]bool, len(b.Funcs))
+	for _, g := range b.Tracks {
+		if r.waiters[g] {
+			continue
+		}
+		for i := range g.Pieces {
+			p := &g.Pieces[i]
+			if p.Kind == r.kind && (p.Kind == timeline.Channel || b.waits(r, p)) {
+				if s := b.SiteOf(p.Stack, p.Kind); s.At >= 0 {
+					asks[s.User.Fn] = true
+				}
+				continue
+			}
+			for _, f := range b.Stacks[p.Stack].Frames {
+				if !b.Funcs[f.Fn].App {
+					continue
+				}
+				if active[f.Fn] == nil {
+					active[f.Fn] = b.newSet()
+				}
+				b.fill(active[f.Fn], p.From, p.To)
+			}
+		}
+	}
+	return active, asks
+}
+
+// between calls visit for the holds that overlap [from, to), clipped.
+func (b *Blamer) between(r *resource, from, to int64, visit func(s timeline.Span, from, to int64)) {
+	b.indexSpans(r)
+	second := min(max((from-b.From)/1e9, 0), int64(len(r.index)-1))
+	for i := int(r.index[second]); i < len(r.spans) && r.spans[i].From < to; i++ {
+		if s := r.spans[i]; s.To > from {
+			visit(s, max(s.From, from), min(s.To, to))
+		}
+	}
+}
+
+// indexSpans finds for each second of the window the first span that may reach into it.
+func (b *Blamer) indexSpans(r *resource) {
+	if r.index != nil {
+		return
+	}
+	r.index = make([]int32, (b.To-b.From)/1e9+2)
+	for i := range r.index {
+		r.index[i] = int32(len(r.spans))
+	}
+	for i, s := range slices.Backward(r.spans) {
+		first := min(max((s.From-b.From)/1e9, 0), int64(len(r.index)-1))
+		last := min(max((s.To-b.From)/1e9, 0), int64(len(r.index)-1))
+		for k := first; k <= last; k++ {
+			r.index[k] = int32(i)
+		}
+	}
+	for k := len(r.index) - 2; k >= 0; k-- {
+		r.index[k] = min(r.index[k], r.index[k+1])
+	}
+}

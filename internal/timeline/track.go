@@ -1,0 +1,127 @@
+package timeline
+
+import (
+	"cmp"
+	"slices"
+)
+
+const (
+	// Near is how far an on-CPU sample may be from a hole and still say what the goroutine did in it.
+	Near = int64(5e6)
+	// dense is how close on-CPU samples are while a goroutine stays on a CPU, at 1 kHz with some delay.
+	dense = int64(3e6)
+)
+
+// join lays a goroutine's samples out as pieces. Time that a CPU was stolen from the target has points
+// among the table's intervals; those that a border misses by a look lie within an interval, and are left
+// out.
+func (r *reader) join(g *raw) []Piece {
+	byEnd := func(a, b Piece) int { return cmp.Or(cmp.Compare(a.To, b.To), cmp.Compare(a.From, b.From)) }
+	slices.SortFunc(g.table, func(a, b Piece) int { return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(b.To, a.To)) })
+	slices.SortFunc(g.onCPU, byEnd)
+	if len(g.table) == 0 {
+		return r.runs(nil, g.onCPU)
+	}
+	first, last := g.table[0].From, g.table[0].To
+	for i := range g.table {
+		last = max(last, g.table[i].To)
+	}
+	head, _ := slices.BinarySearchFunc(g.onCPU, first, func(p Piece, t int64) int { return cmp.Compare(p.To, t+1) })
+	tail, _ := slices.BinarySearchFunc(g.onCPU, last, func(p Piece, t int64) int { return cmp.Compare(p.From, t) })
+	pieces := r.runs(nil, g.onCPU[:head])
+	for i := range g.table {
+		p := g.table[i]
+		if n := len(pieces); n > 0 {
+			end := pieces[n-1].To
+			if p.To <= end {
+				continue
+			}
+			if i > 0 && p.From > end {
+				pieces = r.hole(pieces, g.onCPU, p)
+			}
+			p.From = max(p.From, end)
+		}
+		if p.To > p.From {
+			pieces = append(pieces, p)
+		}
+	}
+	return r.runs(pieces, g.onCPU[max(tail, head):])
+}
+
+// runs appends on-CPU samples that no interval of the table surrounds: the goroutine was on a CPU
+// from the first to the last of those that are close together.
+func (r *reader) runs(pieces, samples []Piece) []Piece {
+	for i, s := range samples {
+		if n := len(pieces); n > 0 {
+			last := pieces[n-1]
+			switch {
+			case s.To <= last.To:
+				continue
+			case i > 0 && s.From-last.To < dense || s.From < last.To:
+				s.From = last.To
+			}
+		}
+		pieces = append(pieces, s)
+	}
+	return pieces
+}
+
+// hole appends the time on a CPU between the last piece and the next, cut at the on-CPU samples
+// in it. Without any it has the stack of nobody, and the labels of both sides half and half.
+func (r *reader) hole(pieces, samples []Piece, next Piece) []Piece {
+	from, to := pieces[len(pieces)-1].To, next.From
+	i, _ := slices.BinarySearchFunc(samples, from-Near, func(p Piece, t int64) int { return cmp.Compare(p.To, t) })
+	begin := i
+	for ; i < len(samples) && samples[i].To < to+Near; i++ {
+		s := samples[i]
+		if s.To > from && s.To < to {
+			s.From = from
+			pieces, from = append(pieces, s), s.To
+		}
+	}
+	before := pieces[len(pieces)-1]
+	rest := Piece{From: from, To: to, Guess: true, Kind: CPU, Stack: r.internStack(nil), State: r.internState(running)}
+	if n := nearest(samples[begin:i], from, to); n != nil {
+		rest.Stack, rest.Kind = n.Stack, n.Kind
+	}
+	if before.Labels == next.Labels || before.Kind == CPU && !before.Guess {
+		rest.Labels = before.Labels
+		return append(pieces, rest)
+	}
+	half := rest
+	half.To = from + (to-from)/2
+	rest.From = half.To
+	half.Labels, rest.Labels = before.Labels, next.Labels
+	if half.To > half.From {
+		pieces = append(pieces, half)
+	}
+	return append(pieces, rest)
+}
+
+var running = map[string][]string{"go.state": {"running"}}
+
+// nearest is the sample that is closest to a stretch of time.
+func nearest(samples []Piece, from, to int64) *Piece {
+	var best *Piece
+	distance := Near
+	for i := range samples {
+		if d := max(from-samples[i].To, samples[i].From-to, 0); d < distance {
+			best, distance = &samples[i], d
+		}
+	}
+	return best
+}
+
+// During calls visit for the pieces of a track that overlap [from, to), clipped.
+func (t *Track) During(from, to int64, visit func(p *Piece, from, to int64)) {
+	i, _ := slices.BinarySearchFunc(t.Pieces, from+1, func(p Piece, at int64) int { return cmp.Compare(p.To, at) })
+	for ; i < len(t.Pieces) && t.Pieces[i].From < to; i++ {
+		p := &t.Pieces[i]
+		visit(p, max(p.From, from), min(p.To, to))
+	}
+}
+
+// Alive says whether the goroutine was seen in [from, to).
+func (t *Track) Alive(from, to int64) bool {
+	return t.Pieces[0].From < to && t.Pieces[len(t.Pieces)-1].To > from
+}
