@@ -3,11 +3,17 @@ package export
 import (
 	"bytes"
 	"flag"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/mayfly-profiler/mayfly/internal/cost"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -80,4 +86,22 @@ func TestFormatByNameAndExtension(t *testing.T) {
 	if _, err := ByName("jfr"); err == nil {
 		t.Error("unknown format accepted")
 	}
+}
+
+// Stacks share their frames in a profile, and as text they do not: 100 MB here, of which none is kept.
+func TestFoldedIsWrittenLineByLine(t *testing.T) {
+	p := &profile.Profile{SampleType: []*profile.ValueType{{Type: "cpu", Unit: "nanoseconds"}}}
+	var frames []*profile.Location
+	for i := range 100 {
+		frames = append(frames, &profile.Location{Line: []profile.Line{{Function: &profile.Function{Name: fmt.Sprintf("main.%0100d", i)}}}})
+	}
+	for i := range int64(10_000) {
+		stack := slices.Concat([]*profile.Location{frames[i%100], frames[i/100]}, frames)
+		p.Sample = append(p.Sample, &profile.Sample{Location: stack, Value: []int64{1}})
+	}
+	cost.Limit{Bytes: 8 << 20, Time: time.Minute}.Hold(t, func() {
+		if err := writeFolded(io.Discard, p); err != nil {
+			t.Fatal(err)
+		}
+	})
 }

@@ -10,44 +10,80 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// writeFolded writes "root;...;leaf value" lines, sorted, inlined frames expanded. The value is that
-// of the profile's default sample type. Flame graph tools expect the root first.
+// writeFolded writes "root;...;leaf value" lines, sorted by frames, inlined frames expanded. The value is that
+// of the profile's default sample type. Flame graph tools expect the root first. No line is kept in memory: together they are
+// many times as large as the profile.
 func writeFolded(w io.Writer, p *profile.Profile) error {
 	column := defaultColumn(p)
-	sums := make(map[string]int64)
-	var line strings.Builder
-	for _, s := range p.Sample {
-		line.Reset()
-		foldStack(&line, s)
-		sums[line.String()] += s.Value[column]
-	}
-	stacks := make([]string, 0, len(sums))
-	for stack, v := range sums {
-		if v != 0 {
-			stacks = append(stacks, stack)
-		}
-	}
-	slices.Sort(stacks)
+	sorted := slices.Clone(p.Sample)
+	slices.SortFunc(sorted, compareStacks)
 	out := bufio.NewWriter(w)
-	for _, stack := range stacks {
-		out.WriteString(stack)
-		out.WriteByte(' ')
-		out.WriteString(strconv.FormatInt(sums[stack], 10))
-		out.WriteByte('\n')
+	for len(sorted) > 0 {
+		first, sum, n := sorted[0], int64(0), 0
+		for n < len(sorted) && compareStacks(first, sorted[n]) == 0 {
+			sum += sorted[n].Value[column]
+			n++
+		}
+		if sorted = sorted[n:]; sum != 0 {
+			writeStack(out, first)
+			out.WriteString(" " + strconv.FormatInt(sum, 10) + "\n")
+		}
 	}
 	return out.Flush()
 }
 
-func foldStack(line *strings.Builder, s *profile.Sample) {
-	for i := len(s.Location) - 1; i >= 0; i-- {
-		l := s.Location[i]
-		for j := len(l.Line) - 1; j >= 0; j-- {
-			if line.Len() > 0 {
-				line.WriteByte(';')
-			}
-			line.WriteString(frameName(l.Line[j].Function))
+func writeStack(out *bufio.Writer, s *profile.Sample) {
+	for c, n := rootOf(s), 0; ; n++ {
+		name, ok := c.next()
+		if !ok {
+			return
+		}
+		if n > 0 {
+			out.WriteByte(';')
+		}
+		out.WriteString(name)
+	}
+}
+
+// compareStacks orders samples by the names of their frames, the root first.
+func compareStacks(a, b *profile.Sample) int {
+	for x, y := rootOf(a), rootOf(b); ; {
+		s, ok := x.next()
+		t, also := y.next()
+		switch {
+		case !ok && !also:
+			return 0
+		case !ok:
+			return -1
+		case !also:
+			return 1
+		}
+		if c := strings.Compare(s, t); c != 0 {
+			return c
 		}
 	}
+}
+
+// cursor goes from the root of a stack to its leaf.
+type cursor struct {
+	locations []*profile.Location
+	lines     []profile.Line
+}
+
+func rootOf(s *profile.Sample) cursor { return cursor{locations: s.Location} }
+
+// next returns the name of the next frame, false behind the last.
+func (c *cursor) next() (name string, ok bool) {
+	for len(c.lines) == 0 {
+		last := len(c.locations) - 1
+		if last < 0 {
+			return "", false
+		}
+		c.lines, c.locations = c.locations[last].Line, c.locations[:last]
+	}
+	last := len(c.lines) - 1
+	name, c.lines = frameName(c.lines[last].Function), c.lines[:last]
+	return name, true
 }
 
 var reserved = strings.NewReplacer(";", ":", "\n", " ")
