@@ -8,6 +8,7 @@ package compare
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"maps"
 	"math"
 	"math/rand/v2"
@@ -116,19 +117,66 @@ func Values(key string, profiles ...*profile.Profile) []string {
 	return slices.Sorted(maps.Keys(seen))
 }
 
-// Keys are the keys of the program's labels, sorted.
-func Keys(profiles ...*profile.Profile) []string {
-	seen := make(map[string]bool)
-	for _, p := range profiles {
-		for _, s := range p.Sample {
-			for key := range s.Label {
-				if !strings.HasPrefix(key, "go.") {
-					seen[key] = true
+// label is one that the program gave to samples.
+type label struct{ key, value string }
+
+func (l label) String() string { return diff.Clean(l.key + "=" + l.value) }
+
+func (l label) compare(m label) int {
+	return cmp.Or(strings.Compare(l.key, m.key), strings.Compare(l.value, m.value))
+}
+
+// labels yields the labels that the program gave to a sample, each once.
+func labels(s *profile.Sample) iter.Seq[label] {
+	return func(yield func(label) bool) {
+		for key, values := range s.Label {
+			if strings.HasPrefix(key, "go.") {
+				continue
+			}
+			for i, v := range values {
+				if !slices.Contains(values[:i], v) && !yield(label{key, v}) {
+					return
 				}
 			}
 		}
 	}
-	return slices.Sorted(maps.Keys(seen))
+}
+
+// byLabel adds up the samples by label, all in one go: there may be as many labels as samples.
+func byLabel(p *profile.Profile) map[label]CPU {
+	count, cpu := Column(p, "samples"), Column(p, "cpu")
+	sums := make(map[label]CPU)
+	for _, s := range p.Sample {
+		for l := range labels(s) {
+			c := sums[l]
+			sums[l] = CPU{c.NS + at(s, cpu), c.Samples + at(s, count)}
+		}
+	}
+	return sums
+}
+
+// joined has the keys of both.
+func joined[K comparable, V any](a, b map[K]V) map[K]V {
+	all := maps.Clone(a)
+	maps.Copy(all, b)
+	return all
+}
+
+// waitingByLabel adds up the time in other states than running.
+func waitingByLabel(p *profile.Profile) map[label]int64 {
+	wall := Column(p, "wall")
+	sums := make(map[label]int64)
+	for _, s := range p.Sample {
+		for _, state := range s.Label["go.state"] {
+			if state == "running" {
+				continue
+			}
+			for l := range labels(s) {
+				sums[l] += at(s, wall)
+			}
+		}
+	}
+	return sums
 }
 
 // Time is how long goroutines were in one state.

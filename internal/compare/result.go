@@ -101,25 +101,36 @@ func Compare(standard, mayfly *profile.Profile, o Options) (*Result, error) {
 // shownValues bounds how many values of a label are rows: some labels are request ids.
 const shownValues = 50
 
+// shownKeys bounds how many labels are told apart.
+const shownKeys = 100
+
 func (r *Result) labels() {
-	for _, key := range Keys(r.default_, r.mayfly) {
-		var rows []Row
-		for _, v := range Values(key, r.default_, r.mayfly) {
-			row := Row{Name: diff.Clean(key + "=" + v), Default: Labelled(r.default_, key, v), Mayfly: Labelled(r.mayfly, key, v)}
-			if row.Mayfly.NS > 0 && row.Default.NS == 0 {
-				r.Unseen.Labels++
-			}
-			if row.Mayfly.NS > 0 || row.Default.NS > 0 {
-				rows = append(rows, row)
-			}
+	a, b := byLabel(r.default_), byLabel(r.mayfly)
+	values, ns := make(map[string][]label), make(map[string]int64)
+	for l := range joined(a, b) {
+		if b[l].NS > 0 && a[l].NS == 0 {
+			r.Unseen.Labels++
 		}
-		if len(rows) > shownValues {
-			slices.SortStableFunc(rows, func(a, b Row) int { return cmp.Compare(b.Mayfly.NS, a.Mayfly.NS) })
-			rows = rows[:shownValues]
+		if b[l].NS > 0 || a[l].NS > 0 {
+			values[l.key], ns[l.key] = append(values[l.key], l), ns[l.key]+b[l].NS
 		}
-		r.Labels = append(r.Labels, rows...)
+	}
+	for _, key := range first(shownKeys, slices.Collect(maps.Keys(values)), func(key string) int64 { return ns[key] }, strings.Compare) {
+		for _, l := range first(shownValues, values[key], func(l label) int64 { return b[l].NS }, label.compare) {
+			r.Labels = append(r.Labels, Row{Name: l.String(), Default: a[l], Mayfly: b[l]})
+		}
 	}
 	r.mark(r.Labels)
+}
+
+// first returns all in their order, or, where there are more than n, the n that have most, the most first.
+func first[T any](n int, all []T, of func(T) int64, order func(a, b T) int) []T {
+	slices.SortFunc(all, order)
+	if len(all) > n {
+		slices.SortStableFunc(all, func(a, b T) int { return cmp.Compare(of(b), of(a)) })
+		all = all[:n]
+	}
+	return all
 }
 
 func (r *Result) functions() {
@@ -195,29 +206,32 @@ func (r *Result) goroutines() {
 const shownWaits = 20
 
 func (r *Result) waits() {
-	for _, key := range Keys(r.mayfly) {
-		values := Values(key, r.mayfly)
-		if len(values) > 10*shownValues {
-			continue // ids of requests: there is nothing to read in each of them
-		}
-		for _, v := range values {
-			states, wall := States(r.mayfly, key, v)
-			w := Wait{Label: diff.Clean(key + "=" + v), Wall: wall}
-			for _, s := range states {
-				if s.State == "running" {
-					w.CPU = s.NS
-					continue
-				}
-				w.NS += s.NS
-				w.States = append(w.States, s)
-			}
-			if w.NS > 0 {
-				r.Waits = append(r.Waits, w)
-			}
-		}
+	waiting := waitingByLabel(r.mayfly)
+	values := make(map[string]int)
+	for l := range waiting {
+		values[l.key]++
 	}
-	slices.SortStableFunc(r.Waits, func(a, b Wait) int { return cmp.Compare(b.NS, a.NS) })
-	r.Waits = r.Waits[:min(len(r.Waits), shownWaits)]
+	maps.DeleteFunc(waiting, func(l label, ns int64) bool {
+		return ns <= 0 || values[l.key] > 10*shownValues // ids of requests: there is nothing to read in each of them
+	})
+	labels := slices.SortedFunc(maps.Keys(waiting), func(a, b label) int { return cmp.Or(cmp.Compare(waiting[b], waiting[a]), a.compare(b)) })
+	for _, l := range labels[:min(len(labels), shownWaits)] {
+		r.Waits = append(r.Waits, wait(r.mayfly, l))
+	}
+}
+
+func wait(p *profile.Profile, l label) Wait {
+	states, wall := States(p, l.key, l.value)
+	w := Wait{Label: l.String(), Wall: wall}
+	for _, s := range states {
+		if s.State == "running" {
+			w.CPU = s.NS
+			continue
+		}
+		w.NS += s.NS
+		w.States = append(w.States, s)
+	}
+	return w
 }
 
 // sentence is the truth in one sentence: what is wrong with the default profile, the worst first, or

@@ -12,7 +12,10 @@ import (
 // values: an endpoint says more than the id of each request.
 const nearly = 0.9
 
-// Keys returns the program's label keys, those that cover most wall time first. Of keys that cover
+// mostKeys bounds the label keys that somebody may choose from.
+const mostKeys = 256
+
+// Keys returns the program's label keys, those that cover most wall time first, mostKeys at most. Of keys that cover
 // nearly the same the one with fewer values comes first. Ours, which begin with "go.", are left out.
 func Keys(p *profile.Profile) []string {
 	type cover struct {
@@ -41,6 +44,7 @@ func Keys(p *profile.Profile) []string {
 		all = append(all, x)
 	}
 	slices.SortFunc(all, func(a, b *cover) int { return cmp.Or(cmp.Compare(b.ns, a.ns), strings.Compare(a.key, b.key)) })
+	all = all[:min(len(all), mostKeys)]
 	var keys []string
 	for len(all) > 0 {
 		best := 0

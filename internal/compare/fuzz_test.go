@@ -1,0 +1,36 @@
+package compare
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/mayfly-profiler/mayfly/internal/samples/hostile"
+)
+
+// FuzzCompare compares any profile with a default one, and with itself as if it were one.
+func FuzzCompare(f *testing.F) {
+	hostile.Fuzz(f, func(t *testing.T, p *profile.Profile) {
+		for _, standard := range []*profile.Profile{nil, p} {
+			r, err := Compare(standard, p, Options{Seed: 1})
+			if errors.Is(err, ErrNoCPU) {
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, format := range []string{"text", "markdown", "json", "html"} {
+				write, err := ByName(format)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var out bytes.Buffer
+				if err := write.Write(&out, r); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	})
+}
