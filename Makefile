@@ -1,11 +1,12 @@
 # Everything that go build and go test do not already do by themselves. Run `make` for the list.
 
 FUZZTIME ?= 5m
+RUNS ?= 10
 
 # Where make foreign keeps Debian's packages.
 DEBIAN ?= $(HOME)/.cache/mayfly-debian
 
-.PHONY: help build test lint flame bpf bench matrix foreign race fuzz notices
+.PHONY: help build test lint flame bpf bench matrix foreign shapes race fuzz notices
 
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -21,6 +22,7 @@ lint: ## gofmt, go vet on every platform, staticcheck, tidy go.mod
 	GOOS=linux GOARCH=amd64 go vet ./...
 	GOOS=linux GOARCH=amd64 go vet -tags foreign ./internal/foreign
 	cd testdata/foreign && go vet ./...
+	cd testdata/shapes && go vet ./...
 	GOOS=linux GOARCH=arm64 go vet ./...
 	GOOS=darwin GOARCH=arm64 go vet ./...
 	GOOS=windows GOARCH=amd64 go vet ./...
@@ -45,6 +47,9 @@ foreign: ## etcd, caddy, nats-server, prometheus and dockerd under load, a row f
 		[ -d $$p ] || { apt-get download -q $$p && dpkg-deb -x $${p}_*.deb $$p && rm $${p}_*.deb; } || echo "no $$p"; \
 	done
 	go test -tags foreign -count=1 -v -timeout 30m -run TestServers ./internal/foreign -debian=$(DEBIAN)
+
+shapes: ## every service of testdata/shapes recorded RUNS times, and what mayfly report says of it (as root; 15 minutes a run)
+	go test -count=1 -v -timeout 0 -run TestShapesRuns ./internal/shapes -shapes.runs $(RUNS)
 
 race: ## the race detector on what has goroutines, helper processes included (as root all of it)
 	.ci/race

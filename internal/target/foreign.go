@@ -30,6 +30,14 @@ func ForeignServers(t testing.TB, b Build) string {
 	return dir
 }
 
+// Shapes builds testdata/shapes, a module of its own, and returns the executable.
+func Shapes(t testing.TB) string {
+	t.Helper()
+	dir, err := shapes()
+	NeedForeign(t, err)
+	return filepath.Join(dir, "shapes")
+}
+
 // NeedForeign skips the test on an *UnavailableError, or with MAYFLY_REQUIRE_FOREIGN=1 fails it.
 func NeedForeign(t testing.TB, err error) {
 	t.Helper()
@@ -40,6 +48,8 @@ func NeedForeign(t testing.TB, err error) {
 }
 
 var foreign = sync.OnceValues(func() (string, error) { return buildModule("foreign", Build{}, "./...") })
+
+var shapes = sync.OnceValues(func() (string, error) { return buildModule("shapes", Build{}, ".") })
 
 func foreignServers(b Build) (string, error) {
 	return buildModule("foreign/servers", b, "tool", "./...")

@@ -1,0 +1,171 @@
+package shapes
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// truth is what is known of a shape: testdata/shapes/truth.json.
+type truth struct {
+	Shape     string
+	SLO       string
+	Met       bool     // as the handlers see it, and so there is no cause
+	Kinds     []string // of the cause, in any of these words
+	Functions []string // any of these; none: it does not matter
+	Peer      string   // which upstream, by its name
+	Limit     int      // how many are let in
+	Quiet     bool     // shows itself only on a machine that has nothing else to do
+	Postgres  bool     // is needed
+}
+
+func truths(t testing.TB) []truth {
+	t.Helper()
+	b, err := os.ReadFile("../../testdata/shapes/truth.json")
+	check(t, err)
+	var all []truth
+	check(t, json.Unmarshal(b, &all))
+	return all
+}
+
+// said is what a report says, in the words of its JSON.
+type said struct {
+	Verdict  string
+	Why      string
+	Requests int
+	Slow     int
+	P99      int64 `json:"p99_ns"`
+	Cause    *struct {
+		Kind       string
+		Function   string
+		Peer       string
+		Limit      int
+		Evidence   string
+		Share      float64
+		Confidence float64
+		Chain      []string
+		Sentence   string
+	}
+}
+
+// outcome is what a report is worth.
+type outcome string
+
+const (
+	right   outcome = "right"
+	unknown outcome = "unknown" // says that it does not know, or says it with little confidence
+	wrong   outcome = "wrong"
+	worst   outcome = "WORST" // a wrong name, above 80 %
+)
+
+const (
+	little = 0.60
+	much   = 0.80
+)
+
+// judge compares a report with the truth, and says what is wrong.
+func (x truth) judge(s said, peers map[string]string) (outcome, string) {
+	c := s.Cause
+	if x.Met {
+		switch {
+		case s.Verdict == "met" && c == nil:
+			return right, ""
+		case c != nil && c.Confidence > much:
+			return worst, "a cause where there is none"
+		}
+		return wrong, s.Verdict
+	}
+	if c == nil || c.Kind == "unknown" {
+		return unknown, strings.TrimSpace(s.Verdict + " " + s.Why)
+	}
+	off := x.off(s, peers)
+	switch {
+	case off == "":
+		return right, ""
+	case c.Confidence < little:
+		return unknown, off
+	case c.Confidence > much:
+		return worst, off
+	}
+	return wrong, off
+}
+
+// off is what of the cause is not the truth.
+func (x truth) off(s said, peers map[string]string) string {
+	c := s.Cause
+	switch {
+	case !slices.Contains(x.Kinds, c.Kind):
+		return "kind"
+	case !x.named(c.Function, c.Chain):
+		return "function"
+	case x.Peer != "" && !strings.Contains(c.Peer, peers[x.Peer]):
+		return fmt.Sprintf("peer, not %s", peers[x.Peer])
+	case x.Limit > 0 && c.Limit != x.Limit:
+		return fmt.Sprintf("limit %d, not %d", c.Limit, x.Limit)
+	}
+	return ""
+}
+
+// helpers are what the services share: naming one of them is right if the chain says for whom.
+var helpers = []string{"main.ask", "main.burn"}
+
+func (x truth) named(function string, chain []string) bool {
+	if len(x.Functions) == 0 || slices.Contains(x.Functions, function) {
+		return true
+	}
+	text := strings.Join(chain, "\n")
+	return slices.Contains(helpers, function) && slices.ContainsFunc(x.Functions, func(f string) bool { return strings.Contains(text, f) })
+}
+
+// answer is one judged report.
+type answer struct {
+	shape      string
+	how        string // with trace or without
+	outcome    outcome
+	off        string
+	confidence float64 // 0: there is no cause
+}
+
+// bins are the confidences by which answers are counted; a bin goes to the next one's beginning.
+var bins = []float64{0, 0.5, 0.6, 0.7, 0.8, 0.9, 1.01}
+
+// tables are what came out: per shape, and per confidence.
+func tables(all []answer) string {
+	var b strings.Builder
+	counts := map[[2]string]map[outcome]int{}
+	for _, a := range all {
+		key := [2]string{a.shape, a.how}
+		if counts[key] == nil {
+			counts[key] = map[outcome]int{}
+		}
+		counts[key][a.outcome]++
+	}
+	fmt.Fprintf(&b, "\n| %-20s | %-8s | right | unknown | wrong | above 80 %% |\n| --- | --- | --- | --- | --- | --- |\n", "shape", "")
+	for _, key := range slices.SortedFunc(maps.Keys(counts), func(a, b [2]string) int {
+		return cmp.Or(cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1]))
+	}) {
+		c := counts[key]
+		fmt.Fprintf(&b, "| %-20s | %-8s | %d | %d | %d | %d |\n", key[0], key[1], c[right], c[unknown], c[wrong], c[worst])
+	}
+	fmt.Fprintf(&b, "\n| confidence | answers | right |\n| --- | --- | --- |\n")
+	for i, from := range bins[:len(bins)-1] {
+		n, ok := 0, 0
+		for _, a := range all {
+			if a.confidence > 0 && a.confidence >= from && a.confidence < bins[i+1] {
+				n++
+				if a.off == "" {
+					ok++
+				}
+			}
+		}
+		if n > 0 {
+			fmt.Fprintf(&b, "| %.0f to %.0f %% | %d | %d (%.0f %%) |\n", 100*from, 100*min(1, bins[i+1]), n, ok, 100*float64(ok)/float64(n))
+		}
+	}
+	return b.String()
+}

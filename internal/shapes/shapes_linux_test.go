@@ -1,0 +1,207 @@
+package shapes
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/mayfly-profiler/mayfly/internal/report"
+	"github.com/mayfly-profiler/mayfly/internal/target"
+	"github.com/mayfly-profiler/mayfly/profiler"
+)
+
+var (
+	runs    = flag.Int("shapes.runs", 0, "record all shapes of testdata/shapes this many times, and count")
+	only    = flag.String("shapes.only", "", "only these shapes, separated by commas")
+	seconds = flag.Duration("shapes.time", 11*time.Second, "how long to record")
+	keep    = flag.String("shapes.keep", "", "folder to keep the recordings in, with their traces and what the clients saw")
+	kept    = flag.String("shapes.kept", "", "folder with such recordings to report on instead of new ones")
+)
+
+// recording is what is known of one run of a shape.
+type recording struct {
+	profile *profile.Profile
+	trace   []byte // nil: none
+	world   world
+}
+
+// world is what the service says at its end.
+type world struct {
+	Peers   map[string]string `json:"peers"`
+	Answers []struct {
+		Path   string `json:"path"`
+		Begin  int64  `json:"begin_ns"`
+		Length int64  `json:"length_ns"`
+		Status int    `json:"status"`
+	} `json:"answers"`
+}
+
+// TestShapesRuns reports on every shape, and says how often the truth came out.
+func TestShapesRuns(t *testing.T) {
+	if *runs == 0 && *kept == "" {
+		t.Skip("-shapes.runs N records each shape N times")
+	}
+	var all []answer
+	for _, x := range truths(t) {
+		if *only != "" && !slices.Contains(strings.Split(*only, ","), x.Shape) {
+			continue
+		}
+		t.Run(x.Shape, func(t *testing.T) {
+			for i := 0; i < max(1, *runs); i++ {
+				all = append(all, x.answers(t, x.run(t, i))...)
+			}
+		})
+	}
+	t.Log(tables(all))
+}
+
+// answers is what the reports on a recording are worth.
+func (x truth) answers(t *testing.T, r recording) []answer {
+	t.Helper()
+	var all []answer
+	for _, how := range []string{"no trace", "trace"} {
+		s, err := x.report(r, how == "trace")
+		if errors.Is(err, errNoTrace) {
+			continue
+		}
+		if err != nil {
+			s.Why = err.Error()
+		}
+		a := answer{shape: x.Shape, how: how}
+		a.outcome, a.off = x.judge(s, r.world.Peers)
+		line := fmt.Sprintf("%-8s %-8s %s %s", a.outcome, how, s.Verdict, a.off)
+		if c := s.Cause; c != nil {
+			a.confidence = c.Confidence
+			line += fmt.Sprintf(": %s in %s, peer %q, limit %d, evidence %s, share %.2f, confidence %.2f: %s",
+				c.Kind, c.Function, c.Peer, c.Limit, c.Evidence, c.Share, c.Confidence, c.Sentence)
+		}
+		t.Log(line)
+		all = append(all, a)
+	}
+	return all
+}
+
+var errNoTrace = errors.New("no trace")
+
+// report is what a report on the recording says.
+func (x truth) report(r recording, traced bool) (s said, err error) {
+	if traced {
+		return s, errNoTrace
+	}
+	slo, err := report.ParseSLO(x.SLO)
+	if err != nil {
+		return s, err
+	}
+	samples := r.profile.Sample
+	r.profile.Sample = slices.Clone(samples) // they are used up
+	defer func() { r.profile.Sample = samples }()
+	all, err := report.New(r.profile, report.Options{SLO: slo})
+	if err != nil {
+		return s, err
+	}
+	b, err := json.Marshal(all[0])
+	if err != nil {
+		return s, err
+	}
+	return s, json.Unmarshal(b, &s)
+}
+
+// run is a recording, a new one or one that was kept.
+func (x truth) run(t *testing.T, i int) recording {
+	t.Helper()
+	name := x.Shape
+	if i > 0 {
+		name = fmt.Sprintf("%s.%d", name, i+1)
+	}
+	if *kept != "" {
+		return load(t, filepath.Join(*kept, name))
+	}
+	r := x.record(t)
+	if *keep != "" {
+		save(t, r, filepath.Join(*keep, name))
+	}
+	return r
+}
+
+// record starts the service and records it for a while, and traces it in the midst of that.
+func (x truth) record(t *testing.T) (r recording) {
+	t.Helper()
+	var args []string
+	if x.Postgres {
+		dsn, err := target.Postgres(t)
+		check(t, err)
+		args = []string{"-dsn", dsn}
+	}
+	s := target.Start(t, target.Shapes(t), append(args, "-shape", x.Shape)...)
+	ctx, cancel := context.WithTimeout(t.Context(), *seconds)
+	defer cancel()
+	traced := make(chan []byte, 1)
+	go func() {
+		time.Sleep(500 * time.Millisecond)
+		traced <- fetch(s.Field("pprof"), *seconds-2*time.Second)
+	}()
+	rec, err := profiler.Record(ctx, s.PID, profiler.Options{MaxOverhead: 0.15, Keep: profiler.Keep{Timeline: true}})
+	target.Need(t, err)
+	r.profile, r.trace = rec.Profile, <-traced
+	s.Truth(&r.world)
+	return r
+}
+
+// fetch is the execution trace of a service, nil if it gives none.
+func fetch(addr string, d time.Duration) []byte {
+	answer, err := http.Get(fmt.Sprintf("http://%s/debug/pprof/trace?seconds=%.1f", addr, d.Seconds()))
+	if err != nil {
+		return nil
+	}
+	defer answer.Body.Close()
+	b, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode != http.StatusOK {
+		return nil
+	}
+	return b
+}
+
+func save(t *testing.T, r recording, dir string) {
+	t.Helper()
+	var p bytes.Buffer
+	w, err := json.Marshal(r.world)
+	check(t, errors.Join(err, r.profile.Write(&p), os.MkdirAll(dir, 0o777)))
+	for name, b := range map[string][]byte{"mayfly.pb.gz": p.Bytes(), "trace.out": r.trace, "client.json": w} {
+		check(t, os.WriteFile(filepath.Join(dir, name), b, 0o666))
+	}
+}
+
+func load(t *testing.T, dir string) (r recording) {
+	t.Helper()
+	f, err := os.Open(filepath.Join(dir, "mayfly.pb.gz"))
+	check(t, err)
+	defer f.Close()
+	r.profile, err = profile.Parse(f)
+	check(t, err)
+	r.trace, err = os.ReadFile(filepath.Join(dir, "trace.out"))
+	check(t, err)
+	b, err := os.ReadFile(filepath.Join(dir, "client.json"))
+	check(t, err)
+	check(t, json.Unmarshal(b, &r.world))
+	return r
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
