@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/mayfly-profiler/mayfly/internal/proc"
+	"github.com/mayfly-profiler/mayfly/profiler/goroutine"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
@@ -94,28 +95,40 @@ func (s *threadStates) stands(tid uint32) (sample.State, string, bool) {
 // switch of threads and the return from a sleep lie between.
 const displaced = int64(20 * time.Microsecond)
 
-// At is for a goroutine that the thread has not had for long. That the thread slept before says nothing of
-// that one; how often it was kept from its CPU since the last question does, and the one who asks
-// keeps it from there too. Where nothing is known of that it is what the thread was doing at the
-// given time, a moment ago.
-func (s *threadStates) At(tid uint32, at int64) (sample.State, string, bool) {
-	now, then, ok := s.ask(tid)
+// At is for a goroutine that the thread has not had for long. What the thread did before says nothing of that one:
+// it slept, and waited for a CPU after it was woken, without a goroutine. So it is what the thread was doing
+// at the moment of the look, unless the look itself changed that.
+func (s *threadStates) At(tid uint32, l goroutine.Look) (sample.State, string, bool) {
+	now, _, ok := s.ask(tid)
 	if !ok {
 		return s.stands(tid)
 	}
-	if then.Born != 0 && now.Now != sample.Syscall && now.Now != sample.Stopped && now.Now != sample.Unknown {
-		awake := sample.ThreadTimes{Running: now.Running - then.Running, Preempted: now.Preempted - then.Preempted, Throttled: now.Throttled - then.Throttled}
-		if state, ok := draw(s.random, awake); ok {
-			return state, "", true
-		}
+	switch state := midway(now, l); state {
+	case sample.Syscall:
+		return state, now.Call, true
+	default:
+		return state, "", state != sample.Unknown
 	}
+}
+
+// midway is what a thread was doing in the middle of a look, of which it is known what it does a moment later.
+func midway(now sample.ThreadTimes, l goroutine.Look) sample.State {
+	middle := l.From + (l.To-l.From)/2
 	switch {
-	case now.Now == sample.Preempted && max(now.Since-at, at-now.Since) < displaced:
-		return sample.Running, "", true // it was, until it lost its CPU to the one who asks
+	case now.Now == sample.Preempted && max(now.Since-l.Began, l.Began-now.Since) < displaced:
+		return sample.Running // it was, until it lost its CPU to the one who asks
+	case now.Since <= l.From || now.Now == sample.Running && !l.Call:
+		return now.Now
 	case now.Now == sample.Syscall:
-		return now.Now, now.Call, true
+		return sample.Running // who goes to sleep has had a CPU, and no goroutine runs on who sleeps
+	case now.Since <= middle:
+		return now.Now
+	case now.Now == sample.Running:
+		return sample.Preempted
+	case now.Now == sample.Preempted && l.Call:
+		return sample.Syscall // who is in a call is woken more often than it is preempted
 	}
-	return now.Now, "", now.Now != sample.Unknown
+	return sample.Running
 }
 
 func draw(r *rand.Rand, t sample.ThreadTimes) (sample.State, bool) {

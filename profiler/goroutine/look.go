@@ -181,7 +181,7 @@ func (s *scanner) setState(st *stay, g []byte, status uint32, same bool) {
 		if same {
 			name, st.call, known = s.o.Threads.State(st.tid)
 		} else {
-			name, st.call, known = s.o.Threads.At(st.tid, s.began)
+			name, st.call, known = s.o.Threads.At(st.tid, Look{s.began, s.from, s.now(), status == gsyscall})
 		}
 		if known {
 			st.state = ofThread(name)

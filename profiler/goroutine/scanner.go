@@ -50,7 +50,8 @@ type scanner struct {
 	unwatched int64             // goroutines that live where there was no room to unfold
 	settled   bool              // all goroutines that there were at first were taken up
 	tick      uint32
-	began     int64  // when this tick did
+	began     int64  // when this tick did,
+	from      int64  // and when the goroutines at hand were read, at the earliest
 	asked     bool   // allglen was read in this tick
 	looked    int64  // when it was read last,
 	before    int64  // and the time before that
@@ -255,6 +256,7 @@ func (s *scanner) gather(group []*chunk) error {
 			s.pieces = append(s.pieces, proc.Piece{Addr: s.v.GCPhase, Buf: s.phase[:]})
 		}
 	}
+	s.from = s.now()
 	if err := s.mem.Gather(s.pieces); err != nil || s.asked {
 		return err
 	}

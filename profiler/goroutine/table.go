@@ -47,9 +47,16 @@ type Threads interface {
 	// called at every tick for every thread that runs a goroutine: it must not make system calls.
 	State(tid uint32) (state sample.State, call string, ok bool)
 	// At is State for a goroutine that did not have the thread at the last look: what the thread did
-	// before it, sleep above all, is not what the goroutine does. It is asked for the time at which
-	// the tick began, CLOCK_MONOTONIC in ns: who lost its CPU to the one who asks had it then.
-	At(tid uint32, at int64) (state sample.State, call string, ok bool)
+	// before it, sleeping and waking above all, is not what the goroutine does. It is asked for the
+	// moment of the look.
+	At(tid uint32, l Look) (state sample.State, call string, ok bool)
+}
+
+// Look is when a goroutine was found to have a thread; times are CLOCK_MONOTONIC in ns.
+type Look struct {
+	Began    int64 // when the tick did: who lost its CPU to the one who asks lost it then
+	From, To int64 // the goroutine was read between these two
+	Call     bool  // it was in a system call
 }
 
 // Options say how to sample. The zero value works.

@@ -134,6 +134,7 @@ func (s *scanner) reread(jobs []job) error {
 	for _, i := range w.todo {
 		s.pieces = append(s.pieces, proc.Piece{Addr: jobs[i].s.addr, Buf: jobs[i].g})
 	}
+	s.from = s.now()
 	if err := s.mem.Gather(s.pieces); err != nil {
 		return err
 	}
