@@ -12,6 +12,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/mayfly-profiler/mayfly/internal/target"
+	"github.com/mayfly-profiler/mayfly/profiler/goroutine"
 )
 
 // programs are the folders of testdata/foreign, and what is known about the time they label.
@@ -108,8 +109,14 @@ func (c counts) minus(before counts) counts {
 }
 
 // maxTime is by how much the time under a set's labels may differ from what the program measured, beyond
-// four standard errors of the requests that were counted.
+// four standard errors: of the requests that were counted, each begun or ended between two looks, or of the looks
+// that fell on them, if those are fewer. 170 ms of requests of 0.2 ms are 170 looks and samples, 8 % either way.
 const maxTime = 0.05
+
+func margin(requests uint64, ns float64) float64 {
+	looks := ns * goroutine.DefaultRate / 1e9
+	return maxTime + 4*math.Sqrt(max(0.25/float64(max(requests, 1)), 1/max(looks, 1)))
+}
 
 // hold compares wall times with what the handlers measured. What is below a handler with its labels is
 // no more than that, and what has the labels no less: they are set before it begins and taken off after
@@ -119,7 +126,7 @@ func (tr truth) hold(t *testing.T, p *profile.Profile, c counts) {
 	for i, s := range tr.Sets {
 		requests, want := c[firstWord+2*i], float64(c[firstWord+2*i+1])
 		below, under := times(p, scope{[]string{s.Handler}, s.Labels})
-		limit := maxTime + 2/math.Sqrt(float64(max(requests, 1)))
+		limit := margin(requests, want)
 		line := fmt.Sprintf("%v: %d requests, %.3fs in %s; in the profile below it %+.1f %%, under its labels %+.1f %%", s.Labels, requests,
 			want/1e9, s.Handler, 100*(below/want-1), 100*(under/want-1))
 		t.Log(line)
