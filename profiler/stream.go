@@ -162,18 +162,21 @@ func (s *slicer) last(ctx context.Context, to time.Duration, err error) error {
 	return errors.Join(err, s.emit(rec))
 }
 
+// EndExited is Summary.End of a recording that saw its target end.
+const EndExited = "the target exited"
+
 func ending(ctx context.Context, p *proc.Process, err error) string {
 	switch {
 	case execed(err):
 		return endExec
 	case err != nil:
 		return err.Error()
-	case !p.Alive():
-		return "the target exited"
 	case errors.Is(context.Cause(ctx), errMemory):
 		return errMemory.Error()
-	case errors.Is(context.Cause(ctx), context.DeadlineExceeded):
+	case errors.Is(context.Cause(ctx), context.DeadlineExceeded): // it may have ended since
 		return "duration reached"
+	case !p.Alive():
+		return EndExited
 	}
 	return "interrupted"
 }

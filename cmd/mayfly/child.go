@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,9 +11,11 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/mayfly-profiler/mayfly/internal/work"
 	"github.com/mayfly-profiler/mayfly/profiler"
 )
 
@@ -23,9 +26,20 @@ import (
 
 // recordChild starts the command, records it, and passes its exit code on.
 func recordChild(ctx context.Context, e *env, f *recordFlags) error {
-	c, rec, err := recordHeld(ctx, e, f)
+	out := childStdout(f.output == "-" || f.json)
+	var lines *work.Lines
+	if f.tests != "" {
+		lines = work.NewLines(out)
+		out = lines
+	}
+	c, rec, err := recordHeld(ctx, e, f, out)
 	if rec == nil {
 		return err
+	}
+	if rec.Summary.End == profiler.EndExited { // what it has printed is complete now
+		exit := c.cmd.Wait()
+		rec.Profile.Comments = append(rec.Profile.Comments, done(c, rec, lines)...)
+		return cmp.Or(finishRecord(e, f, rec, err), childExit(exit))
 	}
 	if err := finishRecord(e, f, rec, err); err != nil {
 		return err
@@ -36,8 +50,21 @@ func recordChild(ctx context.Context, e *env, f *recordFlags) error {
 	return childExit(c.cmd.Wait())
 }
 
+// done is the work of a command that has ended by itself, as comments of its profile: its benchmarks, or one run.
+func done(c *held, rec *profiler.Recording, lines *work.Lines) []string {
+	var w work.Work
+	if lines != nil {
+		w = lines.Work()
+	}
+	state := c.cmd.ProcessState
+	if !w.Known() && state != nil && state.Success() {
+		w.Runs, w.Wall, w.CPU = 1, time.Duration(rec.Profile.DurationNanos), state.UserTime()+state.SystemTime()
+	}
+	return w.Comments()
+}
+
 // holdCommand finds a command and starts it, held. Its standard output goes to stdout.
-func holdCommand(command []string, stdout *os.File) (c *held, path string, err error) {
+func holdCommand(command []string, stdout io.Writer) (c *held, path string, err error) {
 	if path, err = exec.LookPath(command[0]); err != nil {
 		return nil, "", fmt.Errorf("start %s: %w", command[0], errors.Unwrap(err))
 	}
@@ -46,7 +73,7 @@ func holdCommand(command []string, stdout *os.File) (c *held, path string, err e
 }
 
 // childStdout is where a command's standard output goes: where ours goes, unless that carries data.
-func childStdout(data bool) *os.File {
+func childStdout(data bool) io.Writer {
 	if data {
 		return os.Stderr
 	}
@@ -64,8 +91,8 @@ func (h *held) end() error {
 }
 
 // recordHeld starts the command and records it. Without a recording the command has ended.
-func recordHeld(ctx context.Context, e *env, f *recordFlags) (*held, *profiler.Recording, error) {
-	c, path, err := holdCommand(f.command, childStdout(f.output == "-" || f.json))
+func recordHeld(ctx context.Context, e *env, f *recordFlags, stdout io.Writer) (*held, *profiler.Recording, error) {
+	c, path, err := holdCommand(f.command, stdout)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -80,7 +107,10 @@ func recordHeld(ctx context.Context, e *env, f *recordFlags) (*held, *profiler.R
 // childExit is the child's exit code as ours; killed by signal n is 128+n, as in a shell.
 func childExit(err error) error {
 	var exit *exec.ExitError
-	if !errors.As(err, &exit) {
+	switch {
+	case errors.Is(err, exec.ErrWaitDelay): // it has ended well, and left children that keep its output
+		return nil
+	case !errors.As(err, &exit):
 		return err
 	}
 	if ws, ok := exit.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
@@ -96,7 +126,7 @@ type held struct {
 	answer *os.File // end of file when it has executed the command, else why not
 }
 
-func hold(path string, command []string, stdout *os.File) (*held, error) {
+func hold(path string, command []string, stdout io.Writer) (*held, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", command[0], err)
@@ -112,6 +142,7 @@ func hold(path string, command []string, stdout *os.File) (*held, error) {
 	cmd := exec.Command(self, append([]string{heldName, "--", path}, command...)...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, stdout, os.Stderr
 	cmd.ExtraFiles = []*os.File{gateR, answerW}
+	cmd.WaitDelay = outputDelay
 	err = cmd.Start()
 	gateR.Close()
 	answerW.Close()
@@ -135,6 +166,9 @@ func (h *held) release() error {
 	}
 	return nil
 }
+
+// outputDelay is how long a command that has ended is waited for when its children keep the standard output that is read here.
+const outputDelay = 2 * time.Second
 
 // drop closes the pipes. A child that still waits ends.
 func (h *held) drop() {

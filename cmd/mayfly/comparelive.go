@@ -63,7 +63,7 @@ func (f *compareFlags) takeCommand(ctx context.Context, e *env) (*profile.Profil
 		}()
 	}
 	f.record.output = f.output // what the command prints is not to get into it
-	child, rec, err := recordHeld(first, e, &f.record)
+	child, rec, err := recordHeld(first, e, &f.record, childStdout(f.output == "-"))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -29,6 +29,7 @@ type diffFlags struct {
 	minEffect  percentage
 	seed       uint64
 	cumulative bool
+	json       bool
 	anyHost    bool
 	base, new  string
 }
@@ -50,8 +51,9 @@ func diffCommand(e *env) *cobra.Command {
 a folder, or a comma-separated list: repeats of the same thing. Five a side are good; with one
 a side use record --timeline, which lets the noise be seen within the recording.
 
-CPU time is compared by share, time not on a CPU by second; both by operation with --ops, or by
-request with --per. "~" is a row that did not change, or whose change is not more than noise.
+What both sides know of their work is what time is divided by: operations of the benchmarks that record -- go test
+ran, or runs of a command that ended by itself. Else CPU time is compared by share, time not on a CPU by
+second; both by operation with --ops, or by request with --per. "~" is a row that did not change, or whose change is not more than noise.
 
 Exit codes: 0 no regression; 3 a row, a total or a limit of the budget regressed; 4 undecided (with
 --fail-on undecided); 5 the profiles cannot be compared; 1 a file cannot be read.`,
@@ -70,6 +72,7 @@ Exit codes: 0 no regression; 3 a row, a total or a limit of the budget regressed
 	fl.StringSliceVar(&f.columns, "sample-index", nil, "sample types to compare, such as cpu, runnable, blocked, wall (default: all that both sides have)")
 	fl.BoolVar(&f.cumulative, "cum", false, "compare functions with all that they call")
 	fl.StringVar(&f.format, "format", "text", "text, markdown, json, html (a page), or pprof (a profile)")
+	fl.BoolVar(&f.json, "json", false, "the same as --format json")
 	fl.StringVarP(&f.output, "output", "o", "-", "file to write, - for stdout")
 	fl.Float64Var(&f.ops, "ops", 0, "operations in each profile: compare time by operation")
 	fl.StringVar(&f.per, "per", "", "label:KEY that has another value for each request: compare time by request")
@@ -81,6 +84,7 @@ Exit codes: 0 no regression; 3 a row, a total or a limit of the budget regressed
 	fl.StringSliceVar(&f.failOn, "fail-on", []string{failRegression, failBudget}, "what makes the exit code 3 or 4: regression, budget, undecided")
 	fl.BoolVar(&f.anyHost, "any-host", false, "compare profiles of different kernels")
 	cmd.MarkFlagsMutuallyExclusive("ops", "per")
+	cmd.MarkFlagsMutuallyExclusive("json", "format")
 	return cmd
 }
 
@@ -121,6 +125,9 @@ func runDiff(e *env, f *diffFlags) (err error) {
 	d := &diffRun{flags: f}
 	if d.options, err = f.options(); err != nil {
 		return err
+	}
+	if f.json {
+		f.format = "json"
 	}
 	if d.format, err = diff.ByName(f.format); err != nil {
 		return usagef("diff: %w", err)

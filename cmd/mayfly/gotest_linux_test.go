@@ -1,12 +1,15 @@
 package main
 
 import (
+	"encoding/json"
 	"path/filepath"
 	"testing"
 
 	"github.com/google/pprof/profile"
 
+	"github.com/mayfly-profiler/mayfly/internal/diff"
 	"github.com/mayfly-profiler/mayfly/internal/target"
+	"github.com/mayfly-profiler/mayfly/internal/work"
 	"github.com/mayfly-profiler/mayfly/profiler/bpf"
 )
 
@@ -70,4 +73,35 @@ func calls(s *profile.Sample, function string) bool {
 		}
 	}
 	return false
+}
+
+// What go test says of its benchmarks is kept, so that two recordings are compared by operation: of those here the
+// shares are the same, and an operation takes three times as long in one of them.
+func TestDiffByOperation(t *testing.T) {
+	target.Need(t, bpf.Probe())
+	take := func(tags string) string {
+		s := recordBenchmarks(t, "-bench", "Checksum$", tags)
+		if code := s.wait(); code != 0 {
+			t.Fatalf("exit code %d: %s", code, s.stderr.String())
+		}
+		w := work.Read(s.profile("bench.pb.gz").Comments)
+		for name, b := range w.Benchmarks {
+			if work.Function(name) != "BenchmarkChecksum" || b.Ops < 1 || len(b.Seconds) != 1 {
+				t.Errorf("%s: %+v", name, b)
+			}
+		}
+		if len(w.Benchmarks) != 1 {
+			t.Errorf("work %+v", w)
+		}
+		return filepath.Join(s.cmd.Dir, "bench.pb.gz")
+	}
+	s := start(t, nil, "diff", "--json", take("-v=false"), take("-tags=slow"))
+	code := s.wait()
+	var r diff.Result
+	if err := json.Unmarshal(s.stdout.Bytes(), &r); err != nil {
+		t.Fatalf("exit code %d, %v: %s", code, err, s.stderr.String())
+	}
+	if len(r.Columns) < 2 || r.Columns[0].Name != "time" || r.Columns[1].Unit != "op" || r.Columns[0].Rows[0].Change.Relative < 0.5 {
+		t.Errorf("%s: %+v", r.Verdict(), r.Columns)
+	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/mayfly-profiler/mayfly/internal/target"
+	"github.com/mayfly-profiler/mayfly/internal/work"
 	"github.com/mayfly-profiler/mayfly/profiler/bpf"
 )
 
@@ -274,6 +275,16 @@ func TestRecordCommand(t *testing.T) {
 	}
 	if !strings.Contains(s.stdout.String(), "ready") {
 		t.Errorf("the command's output is gone: %q", s.stdout.String())
+	}
+	if w := work.Read(p.Comments); w.Runs != 1 || w.CPU < 500*time.Millisecond || w.Wall < time.Second {
+		t.Errorf("the work of one run: %+v", w)
+	}
+	s = start(t, nil, "record", "-q", "-d", "300ms", "-o", "y.pb.gz", "--", labels, "-d", "1s")
+	if code := s.wait(); code != 0 {
+		t.Errorf("exit code %d: %s", code, s.stderr.String())
+	}
+	if w := work.Read(s.profile("y.pb.gz").Comments); w.Known() {
+		t.Errorf("the work of a run that was not recorded to its end: %+v", w)
 	}
 	s = start(t, nil, "record", "-q", "--", labels, "-no-such-flag")
 	if code := s.wait(); code != 2 {

@@ -99,8 +99,8 @@ func (m *topModel) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 // take takes up an interval. The last one of a stream may be too short to say anything.
 func (m *topModel) take(rec *sliceMsg) {
 	switch {
-	case rec.Summary.End == "the target exited":
-		m.view.note = fmt.Sprintf("%d: the target exited", m.view.pid)
+	case rec.Summary.End == profiler.EndExited:
+		m.view.note = fmt.Sprintf("%d: %s", m.view.pid, profiler.EndExited)
 	case len(rec.Summary.Denied) > 0:
 		m.view.note = "missing: " + strings.Join(rec.Summary.Denied, "; ")
 	}

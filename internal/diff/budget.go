@@ -277,12 +277,13 @@ func (b *Budget) Check(load func(By) (before, after []*Profile, err error), o Op
 
 // judge makes one row of all that the limit is about, and holds it against the limit.
 func (l *Limit) judge(before, after []*Profile, o Options) {
-	c := &comparison{o: o, sides: [2][]*Profile{before, after}, out: &Result{Base: side(before), New: side(after)}}
+	c := &comparison{o: o, sides: [2][]*Profile{before, after}, noWork: !l.set["max_increase"], out: &Result{Base: side(before), New: side(after)}}
 	has := func(p *Profile) bool { return p.column(l.column()) != nil }
 	if l.Result = LimitUnmatched; !c.all(has) {
 		return
 	}
 	c.index()
+	c.work = c.labour()
 	t := c.table(l.column())
 	row := t.merge(l)
 	if row < 0 {
@@ -293,6 +294,7 @@ func (l *Limit) judge(before, after []*Profile, o Options) {
 	} else if t.unit == unitShare {
 		t.unit = unitSecond
 	}
+	t.levels()
 	t.reset()
 	if l.Total != "" {
 		t = t.total()
@@ -337,7 +339,7 @@ func (l *Limit) compare(t *table, row int, o Options) {
 	var limit, half float64
 	switch {
 	case l.set["max_increase"]:
-		m, _ := t.side[older].mean(row)
+		m := t.mean(older, row)
 		d, se, df := t.difference(row)
 		if m == 0 {
 			l.Value, half, limit = math.Inf(1), 0, float64(l.MaxIncrease)
@@ -345,7 +347,7 @@ func (l *Limit) compare(t *table, row int, o Options) {
 		}
 		l.Value, half, limit = d/m, quantile(o.Alpha, df)*se/m, float64(l.MaxIncrease)
 	default:
-		l.Value, _ = t.side[newer].mean(row)
+		l.Value = t.mean(newer, row)
 		half, limit = t.within(newer, row, o.Alpha), float64(l.Max)
 		if l.set["max_share"] {
 			limit = float64(l.MaxShare)

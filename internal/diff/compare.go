@@ -14,6 +14,9 @@ const (
 	unitSecond  = "second"
 	unitOp      = "op"
 	unitRequest = "request"
+	unitRun     = "run"  // of the command
+	unitWork    = "work" // what the base side did in a second
+	unitEach    = "each" // a row is the time of one operation of its own
 )
 
 // ErrNoProfiles is returned when a side is empty.
@@ -35,10 +38,14 @@ func Compare(before, after []*Profile, o Options) (*Result, error) {
 		return c.out, nil
 	}
 	c.index()
+	if c.work = c.labour(); c.work != nil {
+		c.tables = append(c.tables, c.workTable())
+	}
 	for _, name := range columns {
 		c.tables = append(c.tables, c.table(name))
 	}
 	c.notes()
+	c.workNotes()
 	c.test()
 	c.report()
 	return c.out, nil
@@ -52,6 +59,8 @@ type comparison struct {
 	rows   [2][][]int // by side, profile and row of that profile: the common row
 	tables []*table
 	trials []trial
+	work   *labour // nil: not known
+	noWork bool    // leave it out
 	out    *Result
 }
 
@@ -68,14 +77,12 @@ const untested = -2
 
 func side(profiles []*Profile) Side {
 	s := Side{Profiles: len(profiles), GoVersion: profiles[0].facts.goVersion, BuildID: profiles[0].facts.buildID}
-	cpu := 0.0
 	for _, p := range profiles {
 		s.Seconds += p.Seconds
 		s.Samples += p.samples
-		if c := p.column("cpu"); c != nil {
-			cpu += c.total
-		}
 	}
+	cpu := cpuTime(profiles)
+	s.CPU, s.Work = cpu/1e9, describeWork(profiles)
 	if cpu > 0 {
 		s.Rate = math.Round(s.Samples / (cpu / 1e9))
 	}
@@ -129,7 +136,7 @@ func (c *comparison) note(format string, args ...any) {
 // table makes the table of a column.
 func (c *comparison) table(name string) *table {
 	t := &table{name: name, unit: c.unit(name), names: c.names, peeled: make([]bool, len(c.names)), n: make([]float64, len(c.names))}
-	single := len(c.sides[older]) == 1 && len(c.sides[newer]) == 1 &&
+	single := c.work == nil && len(c.sides[older]) == 1 && len(c.sides[newer]) == 1 &&
 		c.sides[older][0].column(name).blocks != nil && c.sides[newer][0].column(name).blocks != nil
 	for s, profiles := range c.sides {
 		h := &t.side[s]
@@ -140,17 +147,24 @@ func (c *comparison) table(name string) *table {
 			total += col.total
 			count += col.count
 			c.count(t, col, c.rows[s][i])
-			h.rep = append(h.rep, c.repeats(p, col, c.rows[s][i], single)...)
+			h.rep = append(h.rep, c.repeats(p, name, c.rows[s][i], single)...)
 		}
 		h.weight = waitQuantum
 		if onCPU(name) && count > 0 {
 			h.weight = total / count
 		}
+		if c.work != nil && total > 0 { // as the times that they are of
+			h.weight *= h.total() / total
+		}
 	}
-	t.reset()
 	t.seconds = min(c.out.Base.Seconds, c.out.New.Seconds)
+	t.levels()
+	t.reset()
 	return t
 }
+
+// cumulative says whether rows have the time of what they called, too.
+func (c *comparison) cumulative() bool { return c.o.Cumulative && c.o.By.frames() }
 
 // count adds the samples of a column to those of the table.
 func (c *comparison) count(t *table, col *sums, rows []int) {
@@ -159,7 +173,7 @@ func (c *comparison) count(t *table, col *sums, rows []int) {
 		if col.n != nil {
 			n = col.n[i]
 		}
-		if c.o.Cumulative && c.o.By.frames() {
+		if c.cumulative() {
 			n = col.cum[i] / waitQuantum
 			if col.n != nil && col.total > 0 {
 				n = col.cum[i] * col.count / col.total
@@ -170,10 +184,14 @@ func (c *comparison) count(t *table, col *sums, rows []int) {
 }
 
 // repeats are the observations that one profile has of a column.
-func (c *comparison) repeats(p *Profile, col *sums, rows []int, single bool) []repeat {
+func (c *comparison) repeats(p *Profile, name string, rows []int, single bool) []repeat {
+	col := p.column(name)
+	if c.work != nil {
+		return []repeat{c.worked(p, name, rows)}
+	}
 	if !single {
 		flat := col.flat
-		if c.o.Cumulative && c.o.By.frames() {
+		if c.cumulative() {
 			flat = col.cum
 		}
 		return []repeat{{x: c.spreadOut(flat, rows), total: col.total, samples: col.count, per: c.exposure(p, 1)}}
@@ -209,6 +227,8 @@ func (c *comparison) exposure(p *Profile, part float64) float64 {
 
 func (c *comparison) unit(column string) string {
 	switch {
+	case c.work != nil:
+		return c.work.unit
 	case c.o.Ops > 0:
 		return unitOp
 	case c.o.Per != "":
@@ -231,7 +251,7 @@ func (c *comparison) timed() bool {
 
 // notes says what weakens the answer.
 func (c *comparison) notes() {
-	t := c.tables[0]
+	t := c.tables[len(c.tables)-1]
 	switch {
 	case t.blocks():
 		c.out.Base.Blocks, c.out.New.Blocks = len(t.side[older].rep), len(t.side[newer].rep)
@@ -251,7 +271,7 @@ func (c *comparison) notes() {
 func (c *comparison) report() {
 	c.out.Tested = len(c.trials)
 	for i, t := range c.tables {
-		col := Column{Name: t.name, Unit: t.unit, Rows: []Row{}, scaling: t.side[newer].scale() / t.side[older].scale()}
+		col := Column{Name: t.name, Unit: t.unit, Rows: []Row{}, scaling: t.ratio()}
 		for row, out := range t.peeled {
 			if out {
 				col.Peeled = append(col.Peeled, t.names[row])

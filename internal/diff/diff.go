@@ -146,6 +146,8 @@ type Side struct {
 	Seconds   float64 `json:"seconds"`
 	Rate      float64 `json:"rate_hz"` // samples per second of CPU time
 	Samples   float64 `json:"samples"`
+	CPU       float64 `json:"cpu_seconds"`
+	Work      string  `json:"work,omitempty"` // that the profiles know of
 	GoVersion string  `json:"go_version,omitempty"`
 	BuildID   string  `json:"build_id,omitempty"`
 }
@@ -153,7 +155,8 @@ type Side struct {
 // Column is the comparison of one sample type.
 type Column struct {
 	Name string `json:"name"`
-	// Unit is what the rows' weights are divided by: "share" of the column, or "second", "op", "request" (ns each).
+	// Unit is what the rows' weights are divided by: "share" of the column, or "second", "op", "request", "run" (ns each), "work" (ns for what the base
+	// side did in a second), or "each" (a row is the time of an operation of its own).
 	Unit string `json:"unit"`
 	// Peeled are the rows that changed so much that the other rows' shares are taken without them.
 	Peeled []string `json:"peeled,omitempty"`

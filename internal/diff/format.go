@@ -57,6 +57,14 @@ func writeJSON(w io.Writer, d *Document) error {
 
 // Verdict is one sentence about the whole.
 func (r *Result) Verdict() string {
+	v := r.verdict()
+	if w := r.shareWarning(); w != "" && r.Outcome != Regressed {
+		v += "; " + w
+	}
+	return v
+}
+
+func (r *Result) verdict() string {
 	found := r.found()
 	switch r.Outcome {
 	case Incomparable:
@@ -106,7 +114,10 @@ func (c Column) value(v float64, r Row) string {
 	if c.Unit == unitShare && r.Name != totalName {
 		return percent(v)
 	}
-	unit := map[string]string{unitOp: "/op", unitRequest: "/req"}[c.Unit]
+	if c.Unit == unitEach && (r.Name == wallRow || r.Name == cpuRowName) {
+		return duration(v)
+	}
+	unit := map[string]string{unitOp: "/op", unitRequest: "/req", unitRun: "/run", unitEach: "/op"}[c.Unit]
 	if unit == "" {
 		unit = "/s"
 	}
@@ -201,6 +212,7 @@ func digits(v float64) string {
 func (c Column) title() string {
 	return c.Name + map[string]string{
 		unitShare: ", share", unitSecond: " by second", unitOp: " by operation", unitRequest: " by request",
+		unitRun: " by run", unitWork: " for what base did in a second", unitEach: " of an operation",
 	}[c.Unit]
 }
 
@@ -209,6 +221,12 @@ func (s Side) title() string {
 	parts := []string{plural(s.Profiles, "profile")}
 	if s.Seconds > 0 {
 		parts = append(parts, duration(s.Seconds*1e9))
+	}
+	if s.CPU > 0 {
+		parts = append(parts, duration(s.CPU*1e9)+" CPU")
+	}
+	if s.Work != "" {
+		parts = append(parts, s.Work)
 	}
 	if s.Rate > 0 {
 		parts = append(parts, fmt.Sprintf("%.0f Hz", s.Rate))

@@ -8,7 +8,7 @@ func (c *comparison) describe(t *table, row int, x trial) Row {
 	q := quantile(c.o.Alpha, df)
 	var m [2]float64
 	for s := range t.side {
-		m[s], _ = t.side[s].mean(row)
+		m[s] = t.mean(s, row)
 	}
 	r := Row{Name: t.names[row], tested: x.row != untested, Base: c.estimate(t, older, row), New: c.estimate(t, newer, row)}
 	r.Change = Change{Abs: d, Low: d - q*se, High: d + q*se, P: x.p, Adjusted: x.adj}
@@ -39,7 +39,11 @@ func (c *comparison) outcome(t *table, r Row, m [2]float64) Outcome {
 		}
 		return Same
 	}
-	if max(math.Abs(r.Change.Low), math.Abs(r.Change.High)) > Margin*t.whole() {
+	whole := t.whole()
+	if t.unit == unitEach {
+		whole = m[older]
+	}
+	if max(math.Abs(r.Change.Low), math.Abs(r.Change.High)) > Margin*whole {
 		return Undecided
 	}
 	return Same
@@ -49,8 +53,12 @@ func (c *comparison) outcome(t *table, r Row, m [2]float64) Outcome {
 func (t *table) whole() (sum float64) {
 	k := 0.0
 	for s := range t.side {
+		unit := 1.0
+		if l := t.level[s].mean; l > 0 {
+			unit = l
+		}
 		for _, r := range t.side[s].rep {
-			sum += r.total / r.scale
+			sum += r.total / r.scale * unit
 			k++
 		}
 	}
@@ -59,8 +67,7 @@ func (t *table) whole() (sum float64) {
 
 func (c *comparison) estimate(t *table, s, row int) Estimate {
 	h := &t.side[s]
-	mean, _ := h.mean(row)
-	e := Estimate{Mean: mean, Margin: t.within(s, row, c.o.Alpha)}
+	e := Estimate{Mean: t.mean(s, row), Margin: t.within(s, row, c.o.Alpha)}
 	x, total, seconds := 0.0, 0.0, 0.0
 	for _, r := range h.rep {
 		x += r.x[row]

@@ -21,6 +21,9 @@ func (c *comparison) round() {
 	c.trials = c.trials[:0]
 	for i, t := range c.tables {
 		c.trials = append(c.trials, c.rowTrials(i, t)...)
+		if t.unit == unitEach { // its rows are no parts of a whole
+			continue
+		}
 		if total := t.total(); c.timed() || t.unit != unitShare {
 			c.trials = append(c.trials, trial{table: i, row: -1, t: total, weight: totalWeight / float64(len(c.tables))})
 		}
@@ -61,7 +64,7 @@ func (c *comparison) rowTrials(i int, t *table) (trials []trial) {
 	var rows []int
 	var value, relative []float64
 	for row, n := range t.n {
-		if n >= c.o.MinSamples {
+		if n >= c.o.MinSamples && t.pooled(row) > 0 {
 			rows, value = append(rows, row), append(value, n)
 		}
 	}

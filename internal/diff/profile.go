@@ -13,6 +13,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/mayfly-profiler/mayfly/internal/samples"
+	"github.com/mayfly-profiler/mayfly/internal/work"
 )
 
 // Profile is one profile added up by rows. It holds nothing of the pprof profile that it was made
@@ -28,6 +29,7 @@ type Profile struct {
 	cols     []*sums // by column
 	requests float64
 	samples  float64
+	work     work.Work
 }
 
 // facts are what the comments of mayfly's profiles say, "" where they do not.
@@ -42,6 +44,7 @@ type sums struct {
 	n            []float64 // samples by row; nil: the column counts none
 	// blocks are the same by block of time, of a timeline: blocks[b].flat. nil without one.
 	blocks []block
+	groups []byGroup // the same by benchmark, of a profile that knows their work
 }
 
 type block struct {
@@ -69,6 +72,9 @@ func reduce(head *profile.Profile, samples iter.Seq[*profile.Sample], name strin
 	r := &reducer{
 		p: head, by: o.By, per: o.Per, cumulative: o.Cumulative, index: make(map[string]int),
 		out: &Profile{Name: name, Seconds: float64(head.DurationNanos) / 1e9, facts: readFacts(head)},
+	}
+	if r.out.work = work.Read(head.Comments); len(r.out.work.Benchmarks) > 0 {
+		r.groups = newGroups(&r.out.work)
 	}
 	r.columns()
 	r.frames()
@@ -114,6 +120,7 @@ type reducer struct {
 	by         By
 	per        string
 	cumulative bool
+	groups     *groups // nil without benchmarks
 	out        *Profile
 
 	index map[string]int // row by name
@@ -259,6 +266,9 @@ func (r *reducer) add(s *profile.Sample) {
 			c.cum[up] += v
 		}
 		r.addBlocks(c, s, row, v, n)
+		if r.groups != nil {
+			c.addGroup(r.groups.of(s), row, stack, v)
+		}
 	}
 }
 

@@ -10,12 +10,17 @@ import (
 // function gets faster the shares of all others grow. So a row that changed is peeled: the others'
 // shares are taken of what remains, and the first row's too. Time not on a CPU is compared by
 // second, and all of it by operation or request when their number is known.
+//
+// By operation, a row is its share times what an operation took, and both have a noise of their own. What an operation
+// took is known from as many numbers as there are repeats, however many rows there are: a machine that was slower
+// during one side makes all of them slower alike.
 type table struct {
 	name  string
 	unit  string
 	names []string
 	side  [2]half
 	noise noise
+	level [2]level // of a table by operation; zero in others
 
 	peeled []bool
 	n      []float64 // samples by row, both sides
@@ -29,6 +34,9 @@ type half struct {
 	blocks bool    // the repeats are blocks of time of one profile
 	weight float64 // ns by sample
 }
+
+// level is what one operation took, of a whole column, ns.
+type level struct{ mean, variance, df float64 }
 
 // repeat is one profile, or one block of it.
 type repeat struct {
@@ -45,13 +53,21 @@ const (
 	newer = 1
 )
 
+// byOperation says whether a unit is a piece of work.
+func byOperation(unit string) bool {
+	return unit == unitOp || unit == unitRequest || unit == unitRun || unit == unitWork
+}
+
+// shares says whether the repeats are scaled to shares of a column.
+func (t *table) shares() bool { return t.unit == unitShare || t.level[newer].mean > 0 }
+
 // reset sets the scales: what the rows of each repeat are divided by.
 func (t *table) reset() {
 	for s := range t.side {
 		for i := range t.side[s].rep {
 			r := &t.side[s].rep[i]
 			r.scale = r.per
-			if t.unit == unitShare {
+			if t.shares() {
 				r.scale = r.total
 				for row, out := range t.peeled {
 					if out {
@@ -88,13 +104,20 @@ func (h *half) scale() (mean float64) {
 	return mean / float64(len(h.rep))
 }
 
+func (h *half) total() (sum float64) {
+	for _, r := range h.rep {
+		sum += r.total
+	}
+	return sum
+}
+
 func (h *half) df() float64 { return float64(len(h.rep) - 1) }
 
 // floor is the variance of one repeat's mean that counting leaves open.
 func (t *table) floor(h *half, row int, mean float64) float64 {
 	v := mean * h.weight / h.scale()
 	switch {
-	case t.unit != unitShare:
+	case !t.shares():
 		return v
 	case t.peeled[row]: // its own count, and that of the rest
 		return v * (1 + mean)
@@ -171,7 +194,7 @@ func (t *table) blocks() bool { return t.side[older].blocks || t.side[newer].blo
 // assumedCV is what two runs are assumed to differ by, of a row or of the total.
 func (t *table) assumedCV(cpu, wait assumed) float64 {
 	a := wait
-	if onCPU(t.name) {
+	if onCPU(t.name) || t.unit == unitEach {
 		a = cpu
 	}
 	return a.after(t.seconds, t.blocks())
@@ -250,17 +273,86 @@ func (t *table) blow(rows []int) float64 {
 
 // difference is new minus base of a row, its standard error and the degrees of freedom of that.
 func (t *table) difference(row int) (d, se, df float64) {
-	mean := t.pooled(row)
-	ratio, df := t.noise.moderate(t.spread(row))
-	var m [2]float64
-	v := 0.0
-	for s := range t.side {
-		h := &t.side[s]
-		m[s], _ = h.mean(row)
-		v += ratio * t.trend(h, row, mean) / float64(len(h.rep)) * t.noise.blow
-		v += t.noise.fixed * t.noise.fixed * mean * mean
+	unchanged := t.pooled(row)
+	was, now := t.value(older, row, unchanged), t.value(newer, row, unchanged)
+	both := was.plus(now)
+	return now.mean - was.mean, both.se(), both.df()
+}
+
+// measured is a mean, with a variance of its own and one that it has in common with all rows of its side, ns.
+type measured struct {
+	mean, own, common float64
+	ownDF, commonDF   float64
+}
+
+// mean is of a row on one side, in the table's unit.
+func (t *table) mean(s, row int) float64 {
+	m, _ := t.side[s].mean(row)
+	if l := t.level[s].mean; l > 0 {
+		return m * l
 	}
-	return m[newer] - m[older], math.Sqrt(max(v, 1e-300)), df
+	return m
+}
+
+// value is what one side says of a row; its noise is that of rows with the given mean.
+func (t *table) value(s, row int, mean float64) measured {
+	ratio, df := t.noise.moderate(t.spread(row))
+	h := &t.side[s]
+	m, _ := h.mean(row)
+	v := measured{mean: m, ownDF: df}
+	v.own = ratio*t.trend(h, row, mean)/float64(len(h.rep))*t.noise.blow + t.noise.fixed*t.noise.fixed*mean*mean
+	if l := t.level[s]; l.mean > 0 {
+		v.mean, v.own, v.common, v.commonDF = m*l.mean, v.own*l.mean*l.mean, m*m*l.variance, l.df
+	}
+	return v
+}
+
+func (m measured) plus(o measured) measured {
+	return measured{own: m.own + o.own, common: m.common + o.common, ownDF: min(m.ownDF, o.ownDF), commonDF: min(m.commonDF, o.commonDF)}
+}
+
+func (m measured) se() float64 { return math.Sqrt(max(m.own+m.common, 1e-300)) }
+
+// df are Welch's and Satterthwaite's degrees of freedom of a sum of two estimated variances.
+func (m measured) df() float64 {
+	if m.common <= 0 {
+		return m.ownDF
+	}
+	sum := m.own + m.common
+	return sum * sum / (m.own*m.own/m.ownDF + m.common*m.common/m.commonDF)
+}
+
+// levels finds what an operation took on each side.
+func (t *table) levels() {
+	t.level = [2]level{}
+	if !byOperation(t.unit) {
+		return
+	}
+	u := t.total()
+	ratio, df := u.noise.moderate(u.spread(0))
+	for s := range u.side {
+		h := &u.side[s]
+		mean, _ := h.mean(0)
+		v := ratio*u.trend(h, 0, u.pooled(0))/float64(len(h.rep))*u.noise.blow + u.noise.fixed*u.noise.fixed*mean*mean
+		t.level[s] = level{mean, v, df}
+	}
+	if t.level[older].mean <= 0 || t.level[newer].mean <= 0 {
+		t.level = [2]level{}
+	}
+}
+
+// ratio is what brings the base side to the new side's scale.
+func (t *table) ratio() float64 {
+	if !t.shares() || t.unit == unitShare {
+		return t.side[newer].scale() / t.side[older].scale()
+	}
+	per := func(h *half) (sum float64) {
+		for _, r := range h.rep {
+			sum += r.per / float64(len(h.rep))
+		}
+		return sum
+	}
+	return per(&t.side[newer]) / per(&t.side[older])
 }
 
 // expected is the standard error of a row's difference by the trend alone, relative to its mean.
@@ -276,11 +368,9 @@ func (t *table) expected(row int) float64 {
 
 // within is half the interval of a row's mean on one side.
 func (t *table) within(s, row int, alpha float64) float64 {
-	h := &t.side[s]
-	mean, _ := h.mean(row)
-	ratio, df := t.noise.moderate(t.spread(row))
-	v := ratio*t.trend(h, row, mean)/float64(len(h.rep))*t.noise.blow + t.noise.fixed*t.noise.fixed*mean*mean
-	return quantile(alpha, df) * math.Sqrt(v)
+	m, _ := t.side[s].mean(row)
+	v := t.value(s, row, m)
+	return quantile(alpha, v.df()) * v.se()
 }
 
 // total is a table of one row, the column's whole, by second, op or request.

@@ -1,0 +1,169 @@
+package diff
+
+import (
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/mayfly-profiler/mayfly/internal/work"
+)
+
+// benchmarked records a program that is a benchmark of fixed time, which is slower in all alike by slow. Machines are
+// not always as fast: speed is the relative standard deviation of that between processes.
+func (p program) benchmarked(rng *rand.Rand, seconds, slow, speed float64) *Profile {
+	x := p.record(rng, seconds, 999)
+	perOp := 1e-3 * (1 + slow) * math.Exp(speed*rng.NormFloat64())
+	x.work.Benchmarks = map[string]work.Benchmark{"BenchmarkX-4": {Ops: seconds / perOp, Seconds: []float64{perOp}}}
+	c := x.cols[0]
+	c.blocks = nil
+	for row, v := range c.flat {
+		c.addGroup(1, row, nil, v)
+	}
+	return x
+}
+
+// What takes every function of a benchmark twice as long leaves the shares as they are, and is found by operation; a
+// machine that is not as fast each time is no regression more often than was agreed.
+func TestWorkUniform(t *testing.T) {
+	const speed = 0.02
+	for _, tt := range []struct {
+		name        string
+		slow        float64
+		repeats, n  int
+		least, most int // found
+	}{
+		{"same, 3 a side", 0, 3, 400, 0, 20},
+		{"same, 5 a side", 0, 5, 400, 0, 20},
+		{"twice as slow, 3 a side", 1, 3, 40, 40, 40},
+		{"a tenth slower, 5 a side", 0.1, 5, 40, 36, 40},
+	} {
+		rng := rand.New(rand.NewPCG(7, 1))
+		found := 0
+		for range tt.n {
+			var sides [2][]*Profile
+			for range tt.repeats {
+				sides[older] = append(sides[older], typical().benchmarked(rng, 3, 0, speed))
+				sides[newer] = append(sides[newer], typical().benchmarked(rng, 3, tt.slow, speed))
+			}
+			r, err := Compare(sides[older], sides[newer], Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Outcome == Regressed {
+				found++
+			}
+		}
+		if t.Logf("%s: %d of %d regressed", tt.name, found, tt.n); found < tt.least || found > tt.most {
+			t.Errorf("%s: %d of %d regressed", tt.name, found, tt.n)
+		}
+	}
+}
+
+// bench is a profile of two benchmarks, A with half of the time and B with the other, and of what belongs to none. An operation of
+// each takes the given times.
+func bench(a, b float64) *profile.Profile {
+	p := &profile.Profile{SampleType: []*profile.ValueType{{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"}}, DurationNanos: 10e9}
+	add := func(function, label string, ns int64) {
+		f := &profile.Function{ID: uint64(len(p.Function) + 1), Name: function}
+		l := &profile.Location{ID: f.ID, Line: []profile.Line{{Function: f}}}
+		p.Function, p.Location = append(p.Function, f), append(p.Location, l)
+		s := &profile.Sample{Location: []*profile.Location{l}, Value: []int64{ns / 1e6, ns}}
+		if label != "" {
+			s.Label = map[string][]string{benchmarkLabel: {label}}
+		}
+		p.Sample = append(p.Sample, s)
+	}
+	add("main.a", "BenchmarkA", 4e9)
+	add("main.b", "BenchmarkB/func1", 4e9)
+	add("runtime.gcDrain", "", 2e9)
+	w := work.Work{Benchmarks: map[string]work.Benchmark{}}
+	w.Benchmarks["BenchmarkA-2"] = work.Benchmark{Ops: 4e9 / a, Seconds: []float64{a / 1e9}}
+	w.Benchmarks["BenchmarkB/x-2"] = work.Benchmark{Ops: 4e9 / b, Seconds: []float64{b / 1e9}}
+	p.Comments = w.Comments()
+	for name, x := range w.Benchmarks {
+		p.Comments = append(p.Comments, "mayfly.bench="+name+" 100 "+formatNs(x.Seconds[0])+" ns/op")
+	}
+	return p
+}
+
+func formatNs(seconds float64) string { return strings.TrimSuffix(duration(seconds*1e9), "ms") + "000000" }
+
+// Of two benchmarks one is twice as slow: its function takes twice as long for the base's operations, the other's as
+// long as before, and what belongs to none 1.5 times.
+func TestWorkOfSeveral(t *testing.T) {
+	reduced := func(a, b float64) []*Profile {
+		var all []*Profile
+		for range 3 {
+			all = append(all, Reduce(bench(a, b), "p", Options{}))
+		}
+		return all
+	}
+	r, err := Compare(reduced(1e6, 1e6), reduced(1e6, 2e6), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]float64{}
+	for _, c := range r.Columns {
+		for _, row := range c.Rows {
+			got[c.Name+" "+row.Name] = row.Change.Relative
+		}
+	}
+	for name, want := range map[string]float64{"cpu main.a": 0, "cpu main.b": 1, "cpu runtime.gcDrain": 0.5, "time BenchmarkA-2": 0, "time BenchmarkB/x-2": 1} {
+		if x, ok := got[name]; !ok || math.Abs(x-want) > 0.01 {
+			t.Errorf("%s: %+.3f, want %+.3f", name, x, want)
+		}
+	}
+	if r.Outcome != Regressed || r.Columns[1].Unit != unitWork || strings.Contains(r.Verdict(), "share") {
+		t.Errorf("%s: %s; %+v", r.Outcome, r.Verdict(), r.Columns)
+	}
+}
+
+// A command that ran to its end: twice the time is twice the time, whatever the shares.
+func TestWorkOfRuns(t *testing.T) {
+	reduced := func(scale int64) []*Profile {
+		var all []*Profile
+		for range 3 {
+			p := bench(1, 1)
+			for _, s := range p.Sample {
+				s.Label = nil
+				s.Value[0], s.Value[1] = s.Value[0]*scale, s.Value[1]*scale
+			}
+			w := work.Work{Runs: 1, Wall: 10e9, CPU: 10e9}
+			if scale == 2 {
+				w.Wall, w.CPU = 20e9, 20e9
+			}
+			p.Comments, p.DurationNanos = w.Comments(), int64(w.Wall)
+			all = append(all, Reduce(p, "p", Options{}))
+		}
+		return all
+	}
+	r, err := Compare(reduced(1), reduced(2), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Outcome != Regressed || r.Columns[0].Rows[0].Name != wallRow && r.Columns[0].Rows[0].Name != cpuRowName {
+		t.Errorf("%s %+v", r.Outcome, r.Columns[0])
+	}
+	for _, row := range r.Columns[1].Rows {
+		if math.Abs(row.Change.Relative-1) > 0.01 || row.Outcome != Regressed {
+			t.Errorf("%s: %+.3f %s", row.Name, row.Change.Relative, row.Outcome)
+		}
+	}
+	if same, err := Compare(reduced(1), reduced(1), Options{}); err != nil || same.Outcome != Same {
+		t.Errorf("%v %+v", err, same)
+	}
+}
+
+// Where nobody knows the work the verdict says what cannot be seen.
+func TestShareWarning(t *testing.T) {
+	p := bench(1e6, 1e6)
+	p.Comments = nil
+	a := []*Profile{Reduce(p, "p", Options{}), Reduce(p, "p", Options{})}
+	r, err := Compare(a, a, Options{})
+	if err != nil || !strings.Contains(r.Verdict(), "a slowdown of everything alike is not visible") {
+		t.Errorf("%v: %s", err, r.Verdict())
+	}
+}
