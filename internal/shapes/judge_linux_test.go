@@ -15,6 +15,7 @@ import (
 type truth struct {
 	Shape     string
 	SLO       string
+	Request   string   // what a request is, if not what report takes for one
 	Met       bool     // as the handlers see it, and so there is no cause
 	Kinds     []string // of the cause, in any of these words
 	Functions []string // any of these; none: it does not matter

@@ -20,6 +20,7 @@ import (
 
 	"github.com/mayfly-profiler/mayfly/internal/report"
 	"github.com/mayfly-profiler/mayfly/internal/target"
+	"github.com/mayfly-profiler/mayfly/internal/timeline"
 	"github.com/mayfly-profiler/mayfly/profiler"
 )
 
@@ -105,10 +106,14 @@ func (x truth) report(r recording, traced bool) (s said, err error) {
 	if err != nil {
 		return s, err
 	}
+	request, err := timeline.ParseSelector(x.Request)
+	if err != nil {
+		return s, err
+	}
 	samples := r.profile.Sample
 	r.profile.Sample = slices.Clone(samples) // they are used up
 	defer func() { r.profile.Sample = samples }()
-	all, err := report.New(r.profile, report.Options{SLO: slo})
+	all, err := report.New(r.profile, report.Options{SLO: slo, Request: request})
 	if err != nil {
 		return s, err
 	}

@@ -111,11 +111,13 @@ func ask(ctx context.Context, c *http.Client, url string) (status int, err error
 
 // url is where an upstream waits that long and then answers.
 func (e *env) url(peer string, ms int) string {
-	scheme := "http"
-	if peer != "http" {
-		scheme = "https"
+	switch peer {
+	case "http":
+		return fmt.Sprintf("http://%s/?ms=%d", e.peers[peer], ms)
+	case "unix":
+		return fmt.Sprintf("http://unix/?ms=%d", ms)
 	}
-	return fmt.Sprintf("%s://%s/?ms=%d", scheme, e.peers[peer], ms)
+	return fmt.Sprintf("https://%s/?ms=%d", e.peers[peer], ms)
 }
 
 // client keeps as many connections as it has had calls at once.

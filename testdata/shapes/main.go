@@ -30,20 +30,20 @@ import (
 )
 
 var (
-	name  = flag.String("shape", "", "which service: "+strings.Join(slices.Sorted(maps.Keys(shapes)), ", "))
-	prof  = flag.Bool("pprof", true, "serve net/http/pprof")
-	dsn   = flag.String("dsn", "", "PostgreSQL, for the shapes that need one")
-	be    = flag.String("be", "", "be a part of the world: clients, upstreams or neighbour")
-	load  = flag.String("load", "", "what the clients do, in JSON")
-	count = flag.Int("threads", 6, "of the neighbour")
+	name = flag.String("shape", "", "which service: "+strings.Join(slices.Sorted(maps.Keys(shapes)), ", "))
+	prof = flag.Bool("pprof", true, "serve net/http/pprof")
+	dsn  = flag.String("dsn", "", "PostgreSQL, for the shapes that need one")
+	be   = flag.String("be", "", "be a part of the world: clients, upstreams, neighbour, locker or stopper")
+	load = flag.String("load", "", "what the clients do, in JSON")
+	file = flag.String("file", "", "what the locker locks")
 )
 
 // shape is a service and its clients.
 type shape struct {
-	serve     func(*env, net.Listener) error
-	load      world.Load
-	procs     int  // GOMAXPROCS
-	neighbour bool // has the CPUs, too
+	serve  func(*env, net.Listener) error
+	load   world.Load
+	procs  int    // GOMAXPROCS
+	beside string // a part of the world that does no good
 }
 
 // warmUp is how long the load runs before the service is ready: connections are open then.
@@ -67,10 +67,11 @@ func main() {
 	e := &env{addr: l.Addr().String(), peers: map[string]string{}}
 	_, err = e.start("upstreams", &e.peers)
 	run.Check(err)
+	e.peers["client"], _, _ = net.SplitHostPort(e.addr)
 	go func() { run.Check(s.serve(e, l)) }()
 	clients := e.clients(s.load)
-	if s.neighbour {
-		_, err := e.start("neighbour", nil)
+	if s.beside != "" {
+		_, err := e.start(s.beside, nil)
 		run.Check(err)
 	}
 	time.Sleep(warmUp)
@@ -119,7 +120,14 @@ func part() error {
 		return err
 	case "neighbour":
 		fmt.Println("{}")
-		world.Neighbour(ctx, *count)
+		world.Neighbour(ctx, 6)
+		return nil
+	case "locker":
+		fmt.Println("{}")
+		return world.Lock(ctx, *file)
+	case "stopper":
+		fmt.Println("{}")
+		world.Stop(ctx)
 		return nil
 	}
 	return errors.New("shapes: no such part of the world")

@@ -11,7 +11,7 @@ var shapes = map[string]shape{
 	"fanout-lock":     {serve: fanoutLock, load: posts(15, 12, time.Second)},
 	"fanout-upstream": {serve: fanoutUpstream, load: posts(20, 0, 0)},
 	"fanout-cpu":      {serve: fanoutCPU, load: posts(8, 0, 0)},
-	"fanout-starved":  {serve: fanoutStarved, load: posts(40, 0, 0), neighbour: true},
+	"fanout-starved":  {serve: fanoutStarved, load: posts(40, 0, 0), beside: "neighbour"},
 
 	"cpu":     {serve: route("/page", cpuBound), load: pages(20, 0, 0)},
 	"gc":      {serve: route("/page", garbage), load: gets(25, 0, 0)},
@@ -46,6 +46,15 @@ var shapes = map[string]shape{
 	"cond":      {serve: route("/page", condQueue), load: gets(15, 12, time.Second)},
 	"sql-pool":  {serve: route("/page", sqlPool), load: gets(30, 25, time.Second)},
 	"pgx-pool":  {serve: route("/page", pgxPool), load: gets(30, 25, time.Second)},
+
+	"slow-client": {serve: route("/page", download), load: world.Load{Rate: 20, Calls: []world.Call{{Path: "/page", Share: 19}, {Path: "/page?n=large", Share: 1, Slow: true}}}},
+	"slow-body":   {serve: route("/page", upload), load: world.Load{Rate: 20, Calls: []world.Call{{Path: "/page", Body: 2000, Share: 19}, {Path: "/page", Body: 2000, Share: 1, Slow: true}}}},
+	"sleep":       {serve: route("/page", naps), load: pages(50, 0, 0)},
+	"exec":        {serve: route("/page", converter), load: pages(30, 0, 0)},
+	"flock":       {serve: route("/page", ledger), load: gets(30, 0, 0)},
+	"stopped":     {serve: onNetHTTP, load: items(), beside: "stopper"},
+	"consumers":   {serve: route("/page", consumers), load: pages(50, 0, 0)},
+	"unix":        {serve: route("/page", overUnix), load: pages(50, 0, 0)},
 
 	"net-http":    {serve: onNetHTTP, load: mixed()},
 	"http2":       {serve: onHTTP2, load: over2(mixed())},

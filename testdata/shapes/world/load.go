@@ -10,7 +10,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"os"
 	"sync"
 	"time"
 
@@ -40,6 +39,7 @@ type Call struct {
 	Path  string // of gRPC the service that is asked for
 	Body  int    // bytes; more than none make it a POST
 	Share int    // how many of the requests, relative to the other calls' shares
+	Slow  bool   // sends its body, or else reads the answer, late
 }
 
 // Answer is one request as its client saw it.
@@ -176,6 +176,9 @@ func (c *clients) get(call Call) (status int) {
 	method, body := http.MethodGet, io.Reader(nil)
 	if call.Body > 0 {
 		method, body = http.MethodPost, bytes.NewReader(c.body[:call.Body])
+		if call.Slow {
+			body = io.MultiReader(io.LimitReader(body, 1), pause{}, body)
+		}
 	}
 	r, err := http.NewRequest(method, c.URL+call.Path, body)
 	if err != nil {
@@ -186,20 +189,17 @@ func (c *clients) get(call Call) (status int) {
 		return 0
 	}
 	defer answer.Body.Close()
+	if call.Slow && call.Body == 0 {
+		pause{}.Read(nil)
+	}
 	io.Copy(io.Discard, answer.Body)
 	return answer.StatusCode
 }
 
-// Neighbour burns CPU in threads threads until ctx ends.
-func Neighbour(ctx context.Context, threads int) {
-	for range threads {
-		go func() {
-			for x := uint64(1); ; x = x*6364136223846793005 + 1 {
-				if x == 0 {
-					os.Exit(1) // never: an odd number times an odd one
-				}
-			}
-		}()
-	}
-	<-ctx.Done()
+// pause is a Reader that takes a while to be empty.
+type pause struct{}
+
+func (pause) Read([]byte) (int, error) {
+	time.Sleep(300 * time.Millisecond)
+	return 0, io.EOF
 }

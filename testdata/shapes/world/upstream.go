@@ -12,6 +12,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"time"
 
@@ -25,7 +26,8 @@ import (
 //
 //	http   answers after as many ms as the query says (?ms=50), with the status of it (?status=503)
 //	https  the same over TLS, HTTP/2 included
-//	tls    the same, but shakes hands after 250 ms each time
+//	unix   as http, on a unix socket
+//	tls    as https, but shakes hands after 250 ms each time
 //	grpc   health checks; the name of the service is how many ms the answer takes
 //	grpc2  the same, two at a time on a connection
 //	dns    knows all names, after 250 ms
@@ -43,11 +45,12 @@ func Upstreams() (addrs map[string]string, err error) {
 		"https": func(l net.Listener) error {
 			return (&http.Server{Handler: answer, TLSConfig: config}).ServeTLS(l, "", "")
 		},
+		"unix":  func(l net.Listener) error { return http.Serve(l, answer) },
 		"tls":   func(l net.Listener) error { return http.Serve(&reluctant{l, config}, answer) },
 		"grpc":  func(l net.Listener) error { return health(l) },
 		"grpc2": func(l net.Listener) error { return health(l, grpc.MaxConcurrentStreams(2)) },
 	} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := listen(name)
 		if err != nil {
 			return nil, err
 		}
@@ -59,6 +62,13 @@ func Upstreams() (addrs map[string]string, err error) {
 	}
 	addrs["full"], err = full()
 	return addrs, err
+}
+
+func listen(name string) (net.Listener, error) {
+	if name == "unix" {
+		return net.Listen("unix", fmt.Sprintf("@mayfly-shapes-%d", os.Getpid()))
+	}
+	return net.Listen("tcp", "127.0.0.1:0")
 }
 
 func answer(w http.ResponseWriter, r *http.Request) {
