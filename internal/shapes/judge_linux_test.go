@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/mayfly-profiler/mayfly/internal/report"
 )
 
 // truth is what is known of a shape: testdata/shapes/truth.json.
@@ -41,6 +43,7 @@ type said struct {
 	Requests int
 	Slow     int
 	P99      int64 `json:"p99_ns"`
+	Window   report.Window
 	Cause    *struct {
 		Kind       string
 		Function   string

@@ -83,7 +83,12 @@ func (x truth) answers(t *testing.T, r recording) []answer {
 		}
 		a := answer{shape: x.Shape, how: how}
 		a.outcome, a.off = x.judge(s, r.world.Peers)
-		line := fmt.Sprintf("%-8s %-8s %s %s", a.outcome, how, s.Verdict, a.off)
+		p99 := r.world.p99(s.Window)
+		line := fmt.Sprintf("%-8s %-8s %s (%d of %d, p99 %s, clients' %s) %s", a.outcome, how, s.Verdict, s.Slow, s.Requests, round(s.P99), round(p99), a.off)
+		if limit, err := report.ParseSLO(x.SLO); err == nil && x.Met && p99 >= int64(limit.Limit) {
+			t.Log("not counted, even the clients see it late:", line)
+			continue
+		}
 		if c := s.Cause; c != nil {
 			a.confidence = c.Confidence
 			line += fmt.Sprintf(": %s in %s, peer %q, limit %d, evidence %s, share %.2f, confidence %.2f: %s",
@@ -93,6 +98,23 @@ func (x truth) answers(t *testing.T, r recording) []answer {
 		all = append(all, a)
 	}
 	return all
+}
+
+func round(ns int64) time.Duration { return time.Duration(ns).Round(time.Millisecond) }
+
+// p99 is the clients', of the answers that they got in the window.
+func (w *world) p99(in report.Window) int64 {
+	var ns []int64
+	for _, a := range w.Answers {
+		if a.Begin > in.From && a.Begin+a.Length < in.To {
+			ns = append(ns, a.Length)
+		}
+	}
+	if len(ns) == 0 {
+		return 0
+	}
+	slices.Sort(ns)
+	return ns[min(len(ns)*99/100, len(ns)-1)]
 }
 
 var errNoTrace = errors.New("no trace")

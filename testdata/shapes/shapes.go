@@ -40,7 +40,7 @@ var shapes = map[string]shape{
 	"dns":          {serve: route("/page", slowDNS), load: pages(50, 0, 0)},
 	"iter-pull":    {serve: route("/page", iterPull), load: pages(50, 0, 0)},
 
-	"two-locks": {serve: route("/page", twoLocks), load: world.Load{Rate: 60, Calls: []world.Call{{Path: "/page", Share: 5}, {Path: "/page?n=large", Share: 1}}}},
+	"two-locks": {serve: route("/page", twoLocks), load: world.Load{Rate: 60, Calls: []world.Call{{Path: "/page", Share: 1}}, Burst: 4, Every: 600 * time.Millisecond, Path: "/page?n=large"}},
 	"rwmutex":   {serve: route("/page", rwMutex), load: gets(60, 0, 0)},
 	"workers":   {serve: route("/page", workerPool), load: gets(15, 12, time.Second)},
 	"cond":      {serve: route("/page", condQueue), load: gets(15, 12, time.Second)},
@@ -66,7 +66,7 @@ var shapes = map[string]shape{
 	"grpc":        {serve: onGRPC, load: overGRPC(mixed())},
 	"grpc-client": {serve: route("/page", grpcClient), load: pages(50, 0, 0)},
 	"grpc-quota":  {serve: route("/page", grpcQuota), load: gets(15, 12, time.Second)},
-	"itself":      {serve: toItself, load: world.Load{Rate: 48, Calls: []world.Call{{Path: "/page", Share: 5}, {Path: "/page?n=large", Share: 1}}}},
+	"itself":      {serve: toItself, load: world.Load{Rate: 40, Calls: []world.Call{{Path: "/page", Share: 1}}, Burst: 4, Every: 700 * time.Millisecond, Path: "/page?n=large"}},
 
 	"net-http-ok": {serve: onNetHTTP, load: items()},
 	"http2-ok":    {serve: onHTTP2, load: over2(items())},
@@ -81,13 +81,15 @@ var shapes = map[string]shape{
 	"grpc-stream": {serve: onGRPC, load: beside(overGRPC(items()), world.Stream{Path: "all", Clients: 10, For: 4 * time.Second})},
 }
 
-// items is quick requests only, mixed some reports among them.
+// items is quick requests only, mixed some reports that are asked for at once among them.
 func items() world.Load {
 	return world.Load{Rate: 40, Calls: []world.Call{{Path: "/items/7", Share: 1}}}
 }
 
 func mixed() world.Load {
-	return world.Load{Rate: 48, Calls: []world.Call{{Path: "/items/7", Share: 5}, {Path: "/reports/7", Share: 1}}}
+	l := items()
+	l.Burst, l.Every, l.Path = 4, 700*time.Millisecond, "/reports/7"
+	return l
 }
 
 // thoughtful is ten clients that think for 200 ms between requests.

@@ -25,7 +25,8 @@ type Load struct {
 	URL     string        // of the service; for gRPC its address
 	Rate    float64       // requests a second; of an open loop
 	Burst   int           // as many come at once in addition,
-	Every   time.Duration // this often
+	Every   time.Duration // this often;
+	Path    string        // what they ask for, if not the same as the others
 	Clients int
 	Think   time.Duration
 	Calls   []Call
@@ -109,7 +110,7 @@ func (c *clients) arrive(ctx context.Context) {
 		if !sleep(ctx, time.Until(next)) {
 			return
 		}
-		go c.ask(next)
+		go c.ask(next, c.draw())
 	}
 }
 
@@ -120,7 +121,11 @@ func (c *clients) bursts(ctx context.Context) {
 			return
 		}
 		for range c.Burst {
-			go c.ask(next)
+			call := c.draw()
+			if c.Path != "" {
+				call = Call{Path: c.Path}
+			}
+			go c.ask(next, call)
 		}
 	}
 }
@@ -128,7 +133,7 @@ func (c *clients) bursts(ctx context.Context) {
 // think is one client of a closed loop.
 func (c *clients) think(ctx context.Context) {
 	for sleep(ctx, time.Duration(rand.ExpFloat64()*float64(c.Think))) {
-		c.ask(time.Now())
+		c.ask(time.Now(), c.draw())
 	}
 }
 
@@ -141,8 +146,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-func (c *clients) ask(begin time.Time) {
-	call := c.draw()
+func (c *clients) ask(begin time.Time, call Call) {
 	status := 0
 	if c.GRPC {
 		_, err := c.grpc.Check(context.Background(), &grpc_health_v1.HealthCheckRequest{Service: call.Path})
