@@ -75,7 +75,8 @@ func (p *Process) Dial(ctx context.Context, to netip.AddrPort) (net.Conn, error)
 	}
 	defer theirs.Close()
 	var d net.Dialer
-	if isFile("/proc/self/ns/net", theirs) {
+	// Not /proc/self: that is the first thread, which the goroutine below may have had. A thread that still runs is in our namespace.
+	if isFile("/proc/thread-self/ns/net", theirs) {
 		return d.DialContext(ctx, "tcp", address)
 	}
 	type dialled struct {
