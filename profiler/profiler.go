@@ -178,8 +178,18 @@ func openTarget(pid int, o Options) (*recording, error) {
 		return nil, fmt.Errorf("record %d: %w", pid, err)
 	}
 	r.family = newFamily(r.target)
-	r.cpus, _ = r.target.CPUs() // worth having, and not worth failing for
+	r.readSurroundings()
 	return r, nil
+}
+
+// readSurroundings reads what the target's speed depends on beside its code: worth having, and not worth failing for.
+func (r *recording) readSurroundings() {
+	r.cpus, _ = r.target.CPUs()
+	s := &r.summary
+	hardware := proc.ReadHardware()
+	s.CPUModel, s.Features, s.FrequencyGovernor = hardware.Model, hardware.Features, hardware.Governor
+	s.Settings, _ = r.target.Settings()
+	s.Quota = r.target.Quota()
 }
 
 func (r *recording) deny(what string) { r.summary.Denied = append(r.summary.Denied, what) }

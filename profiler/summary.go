@@ -51,6 +51,14 @@ type Summary struct {
 
 	Procs int `json:"gomaxprocs"` // at the beginning; 0: not known
 	CPUs  int `json:"cpus"`       // that the target may run on; 0: not known
+	// Of what a program's speed depends on beside its code: the CPUs that the target's control groups allow it, 0 without a
+	// limit; the Go runtime's variables in its environment; the host's CPU, its features that code is chosen by, and
+	// what governs its frequency.
+	Quota             float64  `json:"cpu_quota"`
+	Settings          []string `json:"settings"`
+	CPUModel          string   `json:"cpu_model"`
+	Features          string   `json:"cpu_features"`
+	FrequencyGovernor string   `json:"cpu_governor"`
 
 	GoroutinesCreated   int64 `json:"goroutines_created"`   // while recording, by the runtime's own count of ids
 	GoroutinesSeen      int64 `json:"goroutines_seen"`      // distinct, in at least one sample

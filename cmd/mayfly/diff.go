@@ -82,7 +82,7 @@ Exit codes: 0 no regression; 3 a row, a total or a limit of the budget regressed
 	fl.Uint64Var(&f.seed, "seed", 1, "for what is drawn at random; nothing is at present")
 	fl.StringVar(&f.budget, "budget", "", "YAML file with limits")
 	fl.StringSliceVar(&f.failOn, "fail-on", []string{failRegression, failBudget}, "what makes the exit code 3 or 4: regression, budget, undecided")
-	fl.BoolVar(&f.anyHost, "any-host", false, "compare profiles of different kernels")
+	fl.BoolVar(&f.anyHost, "any-host", false, "compare profiles of different kernels and CPUs")
 	cmd.MarkFlagsMutuallyExclusive("ops", "per")
 	cmd.MarkFlagsMutuallyExclusive("json", "format")
 	return cmd
@@ -233,7 +233,7 @@ func (d *diffRun) finish(e *env, r *diff.Result) error {
 
 // remedy names the flag that compares all the same, where there is one.
 func (d *diffRun) remedy(r *diff.Result) string {
-	if len(r.Reasons) == 1 && strings.Contains(r.Reasons[0], "kernels") {
+	if r.OtherHost {
 		return " (--any-host compares them all the same)"
 	}
 	return ""

@@ -1,6 +1,7 @@
 package diff
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -43,19 +44,14 @@ func (c *comparison) incomparable(columns []string) (why []string) {
 	if len(why) > 0 {
 		return why
 	}
-	for _, f := range []struct {
-		what string
-		get  func(facts) string
-		skip bool
-	}{
-		{"on different kernels, so on different hosts", func(f facts) string { return f.kernel }, c.o.AnyHost},
-		{"by different CPU engines", func(f facts) string { return f.engine }, false},
-	} {
-		if a, b := c.differ(f.get); a != "" && !f.skip {
-			why = append(why, fmt.Sprintf("recorded %s: %s and %s", f.what, a, b))
+	for _, f := range surroundings {
+		if a, b := c.differ(f.get); a != b && (f.level == never || f.level == otherHost && !c.o.AnyHost) {
+			why = append(why, fmt.Sprintf("recorded %s: %s", f.what, apart(a, b)))
+			c.out.OtherHost = f.level == otherHost && (c.out.OtherHost || len(why) == 1)
 		}
 	}
 	if c.o.By.frames() && c.overlap() < leastOverlap {
+		c.out.OtherHost = false
 		why = append(why, "different programs: they have almost no function in common")
 	}
 	if c.o.Per != "" && !c.all(func(p *Profile) bool { return p.requests > 0 }) {
@@ -72,7 +68,75 @@ func (c *comparison) noColumn() string {
 	return fmt.Sprintf("no column of time in common: %s; %s", a.describe(), b.describe())
 }
 
-// differ returns two different values of a fact that profiles know, or "".
+// A difference of what surrounds a program weighs as much as it can make the same code faster.
+const (
+	remark    = iota // it is said
+	otherHost        // the profiles cannot be compared without AnyHost
+	never            // they cannot be compared
+)
+
+// surroundings are what profiles say of where they were taken. Code is chosen by the CPU's features, so with others other code
+// ran; GODEBUG can switch them off, too. docs/diff.md has this list for readers.
+var surroundings = []struct {
+	what  string
+	get   func(facts) string
+	level int
+}{
+	{"on different kernels, so on different hosts", func(f facts) string { return f.kernel }, otherHost},
+	{"on different CPUs", func(f facts) string { return f.model }, otherHost},
+	{"on CPUs with different features", func(f facts) string { return f.features }, otherHost},
+	{"with CPU features switched off by GODEBUG on one side", func(f facts) string { return f.godebug(true) }, otherHost},
+	{"by different CPU engines", func(f facts) string { return f.engine }, never},
+	{"with another GODEBUG", func(f facts) string { return f.godebug(false) }, remark},
+	{"with another GOGC", func(f facts) string { return f.setting("GOGC") }, remark},
+	{"with another GOMEMLIMIT", func(f facts) string { return f.setting("GOMEMLIMIT") }, remark},
+	{"with another GOMAXPROCS", func(f facts) string { return f.procs }, remark},
+	{"on another number of CPUs", func(f facts) string { return f.cpus }, remark},
+	{"with another CPU limit of the control group", func(f facts) string { return strings.TrimSuffix(f.quota, ".0000") }, remark},
+	{"with another governor of the CPU's frequency", func(f facts) string { return f.governor }, remark},
+}
+
+// unset is the value of a setting that a profile knows not to be set.
+const unset = "none"
+
+// setting is a variable of the program's environment, "" where the profile does not say.
+func (f facts) setting(key string) string {
+	if f.model == "" { // recorded before they were kept
+		return ""
+	}
+	for s := range strings.SplitSeq(f.settings, "; ") {
+		if v, ok := strings.CutPrefix(s, key+"="); ok && v != "" {
+			return v
+		}
+	}
+	return unset
+}
+
+// godebug are the parts of GODEBUG that are about the CPU, or the others.
+func (f facts) godebug(cpu bool) string {
+	all := f.setting("GODEBUG")
+	if all == "" || all == unset {
+		return all
+	}
+	parts := slices.DeleteFunc(strings.Split(all, ","), func(s string) bool { return strings.HasPrefix(s, "cpu.") != cpu })
+	slices.Sort(parts)
+	return cmp.Or(strings.Join(parts, ","), unset)
+}
+
+// apart names two values. Of two lists of words only what one has and the other has not.
+func apart(a, b string) string {
+	one, two := strings.Fields(a), strings.Fields(b)
+	if len(one) < 8 || len(two) < 8 {
+		return a + " and " + b
+	}
+	less := func(x, y []string) string {
+		rest := slices.DeleteFunc(slices.Clone(x), func(w string) bool { return slices.Contains(y, w) })
+		return cmp.Or(strings.Join(rest, " "), unset)
+	}
+	return less(one, two) + " and " + less(two, one) + " more than the other"
+}
+
+// differ returns two different values of a fact that profiles know, or twice "".
 func (c *comparison) differ(get func(facts) string) (a, b string) {
 	for _, profiles := range c.sides {
 		for _, p := range profiles {
@@ -86,6 +150,15 @@ func (c *comparison) differ(get func(facts) string) (a, b string) {
 		}
 	}
 	return "", ""
+}
+
+// differences says what is different and does not keep the sides from being compared.
+func (c *comparison) differences() {
+	for _, f := range surroundings {
+		if a, b := c.differ(f.get); a != b {
+			c.out.Differences = append(c.out.Differences, fmt.Sprintf("recorded %s: %s", f.what, apart(a, b)))
+		}
+	}
 }
 
 // leastOverlap is the overlap of two sides below which they are different programs.

@@ -46,6 +46,7 @@ func Compare(before, after []*Profile, o Options) (*Result, error) {
 	}
 	c.notes()
 	c.workNotes()
+	c.differences()
 	c.test()
 	c.report()
 	return c.out, nil

@@ -48,7 +48,7 @@ type Options struct {
 	MinEffect float64
 	// MinSamples is how many samples of both sides a row needs to be tested; 0 is DefaultMinSamples.
 	MinSamples float64
-	// AnyHost compares profiles although they come from different kernels.
+	// AnyHost compares profiles although they come from different kernels or CPUs.
 	AnyHost bool
 	// Seed is for what is drawn at random, and printed.
 	Seed uint64
@@ -126,15 +126,19 @@ func (by By) frames() bool { return by.Label == "" && !by.State }
 type Result struct {
 	Outcome Outcome  `json:"outcome"`
 	Reasons []string `json:"reasons,omitempty"` // why not comparable
-	Notes   []string `json:"notes,omitempty"`   // what to know before believing the rest
-	By      string   `json:"by"`
-	Seed    uint64   `json:"seed"`
-	Alpha   float64  `json:"alpha"`
-	Tested  int      `json:"tested"` // rows and totals over which the error rate holds
-	Base    Side     `json:"base"`
-	New     Side     `json:"new"`
-	Columns []Column `json:"columns"`
-	Budget  []Limit  `json:"budget,omitempty"`
+	// Differences are what the sides were not recorded alike in, though they can be compared.
+	Differences []string `json:"differences,omitempty"`
+	// OtherHost says that all Reasons are about hosts, which AnyHost compares all the same.
+	OtherHost bool     `json:"other_host,omitempty"`
+	Notes     []string `json:"notes,omitempty"` // what to know before believing the rest
+	By        string   `json:"by"`
+	Seed      uint64   `json:"seed"`
+	Alpha     float64  `json:"alpha"`
+	Tested    int      `json:"tested"` // rows and totals over which the error rate holds
+	Base      Side     `json:"base"`
+	New       Side     `json:"new"`
+	Columns   []Column `json:"columns"`
+	Budget    []Limit  `json:"budget,omitempty"`
 
 	effect float64
 }

@@ -17,7 +17,7 @@ const leastNode = 0.0005
 func writeHTML(w io.Writer, d *Document) error {
 	p := &flame.Page{Title: "mayfly diff", Verdict: d.Verdict(), Class: classes[d.Outcome]}
 	if len(d.Columns) > 0 {
-		p.Notes = append([]string{"base: " + d.Base.title(), "new: " + d.New.title()}, d.footnotes()...)
+		p.Notes = append([]string{"base: " + d.Base.title(), "new: " + d.New.title()}, append(slices.Clone(d.Differences), d.footnotes()...)...)
 	}
 	shown, folded := d.rowsByColumn()
 	if len(shown) > 0 {

@@ -20,6 +20,9 @@ func writeMarkdown(out io.Writer, d *Document) error {
 	w, r := bufio.NewWriter(out), d.Result
 	fmt.Fprintf(w, "### %s mayfly diff: %s\n\n", marks[r.Outcome], printable.Markdown(r.Verdict()))
 	fmt.Fprintf(w, "base: %s · new: %s\n\n", printable.Markdown(r.Base.title()), printable.Markdown(r.New.title()))
+	for _, d := range r.Differences {
+		fmt.Fprintf(w, "⚠️ %s\n\n", printable.Markdown(d))
+	}
 	r.markdownBudget(w)
 	shown, folded := r.rowsByColumn()
 	markdownTable(w, shown)

@@ -35,6 +35,9 @@ type Profile struct {
 // facts are what the comments of mayfly's profiles say, "" where they do not.
 type facts struct {
 	kernel, goVersion, buildID, engine string
+
+	model, features, governor    string // of the host's CPU
+	settings, procs, cpus, quota string // of the program and what it may use
 }
 
 // sums are the sums of one column.
@@ -95,17 +98,15 @@ func reduce(head *profile.Profile, samples iter.Seq[*profile.Sample], name strin
 }
 
 func readFacts(p *profile.Profile) (f facts) {
+	known := map[string]*string{
+		"kernel": &f.kernel, "go_version": &f.goVersion, "build_id": &f.buildID, "engine.cpu": &f.engine,
+		"cpu_model": &f.model, "cpu_features": &f.features, "cpu_governor": &f.governor,
+		"settings": &f.settings, "gomaxprocs": &f.procs, "cpus": &f.cpus, "cpu_quota": &f.quota,
+	}
 	for _, c := range p.Comments {
 		key, value, _ := strings.Cut(Clean(c), "=")
-		switch key {
-		case "mayfly.kernel":
-			f.kernel = value
-		case "mayfly.go_version":
-			f.goVersion = value
-		case "mayfly.build_id":
-			f.buildID = value
-		case "mayfly.engine.cpu":
-			f.engine = value
+		if at := known[strings.TrimPrefix(key, "mayfly.")]; at != nil && strings.HasPrefix(key, "mayfly.") {
+			*at = value
 		}
 	}
 	if f.buildID == "" && len(p.Mapping) > 0 {

@@ -17,6 +17,9 @@ func writeText(out io.Writer, d *Document) error {
 	w := tabwriter.NewWriter(buffered, 0, 0, 2, ' ', 0)
 	r := d.Result
 	fmt.Fprintf(w, "base: %s\nnew:  %s\n", r.Base.title(), r.New.title())
+	for _, d := range r.Differences {
+		fmt.Fprintf(w, "warning: %s\n", d)
+	}
 	for _, c := range r.Columns {
 		fmt.Fprintf(w, "\n%s\tbase\tnew\tvs base\n", c.title())
 		r.textRow(w, c, c.Total)

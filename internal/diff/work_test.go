@@ -89,7 +89,9 @@ func bench(a, b float64) *profile.Profile {
 	return p
 }
 
-func formatNs(seconds float64) string { return strings.TrimSuffix(duration(seconds*1e9), "ms") + "000000" }
+func formatNs(seconds float64) string {
+	return strings.TrimSuffix(duration(seconds*1e9), "ms") + "000000"
+}
 
 // Of two benchmarks one is twice as slow: its function takes twice as long for the base's operations, the other's as
 // long as before, and what belongs to none 1.5 times.

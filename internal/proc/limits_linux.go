@@ -16,9 +16,19 @@ import (
 
 // CPUs is how much CPU time this process may use in a second: the machine's CPUs, or less by a quota of its control
 // groups.
-func CPUs() float64 {
-	cpus := float64(runtime.NumCPU())
-	for _, dir := range groups("cpu") {
+func CPUs() float64 { return min(float64(runtime.NumCPU()), quota("self")) }
+
+// Quota is how many CPUs' time the control groups of the process allow it, 0 without a limit.
+func (p *Process) Quota() float64 {
+	if q := quota(strconv.Itoa(p.pid)); !math.IsInf(q, 1) {
+		return q
+	}
+	return 0
+}
+
+func quota(process string) float64 {
+	cpus := math.Inf(1)
+	for _, dir := range groups(process, "cpu") {
 		if quota, period, ok := strings.Cut(file(dir, "cpu.max"), " "); ok {
 			cpus = min(cpus, ratio(quota, period))
 		}
@@ -41,7 +51,7 @@ func ratio(quota, period string) float64 {
 // limits of its control groups; math.MaxInt64 without a limit. Cached files do not count as taken: they go first.
 func MemoryLeft() int64 {
 	left := int64(math.MaxInt64)
-	for _, dir := range groups("memory") {
+	for _, dir := range groups("self", "memory") {
 		limit, ok := number(dir, "memory.max", "memory.limit_in_bytes")
 		used, ok2 := number(dir, "memory.current", "memory.usage_in_bytes")
 		if !ok || !ok2 || limit > 1<<60 { // version 1 has a large number for none
@@ -72,9 +82,9 @@ func cached(dir string) int64 {
 	return 0
 }
 
-// groups are the folders of this process's control group with a controller, and of those above it.
-func groups(controller string) (dirs []string) {
-	text, err := os.ReadFile("/proc/self/cgroup")
+// groups are the folders of a process's control group with a controller, and of those above it.
+func groups(process, controller string) (dirs []string) {
+	text, err := os.ReadFile(path.Join("/proc", process, "cgroup"))
 	if err != nil {
 		return nil
 	}

@@ -68,6 +68,9 @@ func (p *Process) Dial(context.Context, netip.AddrPort) (net.Conn, error) {
 // CPUs is how many CPUs the machine has.
 func CPUs() float64 { return float64(runtime.NumCPU()) }
 
+// Quota is 0.
+func (p *Process) Quota() float64 { return 0 }
+
 // MemoryLeft knows no limit.
 func MemoryLeft() int64 { return math.MaxInt64 }
 
