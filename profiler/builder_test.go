@@ -192,6 +192,8 @@ func TestStacks(t *testing.T) {
 		{"kernel", sample.Sample{Goid: 1, Kernel: []uint64{1 << 63}, User: []uint64{at("main.work", 0x20), root}}, "entry_SYSCALL_64 < main.work"},
 		{"wrapper", sample.Sample{Goid: 1, User: []uint64{at("main.work", 0x20), at("main.(*T).Wrapper", 0x30), at("main.main", 0x30), root}}, "main.work < main.main"},
 		{"too deep", sample.Sample{Goid: 1, Loss: sample.Truncated, User: []uint64{at("main.work", 0x20), at("main.work", 0x30)}}, "main.work < main.work < [truncated]"},
+		{"only wrappers", sample.Sample{Goid: 1, User: []uint64{at("main.(*T).Wrapper", 0x30)}}, "[unwalked]"},
+		{"only wrappers, to the root", sample.Sample{Goid: 1, User: []uint64{at("main.(*T).Wrapper", 0x30), root}}, "[unwalked]"},
 		{"no stack", sample.Sample{Loss: sample.Unwalked}, "[unwalked]"},
 		{"lost", sample.Sample{Loss: sample.Lost, Count: 3}, "[lost]"},
 	} {

@@ -111,6 +111,8 @@ func (b *Builder) walk(dst []*site, s *sample.Sample) []*site {
 	dst, end := b.user(dst, s)
 	dst = visible(dst)
 	switch {
+	case len(dst) == 0 && (end == rooted || end == rootless || end == broken): // nothing but wrappers
+		dst = append(dst, b.special(frameUnwalked))
 	case (end == rootless || end == broken) && dst[len(dst)-1].kind == symbolize.JIT:
 		dst = append(dst, b.special(frameTruncated))
 		dst, end = b.origin(dst, s)

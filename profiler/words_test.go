@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/pprof/profile"
 
+	"github.com/mayfly-profiler/mayfly/internal/cost"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
@@ -146,19 +147,22 @@ func TestLabelKeys(t *testing.T) {
 
 func FuzzTidy(f *testing.F) {
 	f.Add("key", "\xff\xfe")
+	f.Add(strings.Repeat("go.", 1<<10), strings.Repeat("\xff", 1<<20))
 	f.Fuzz(func(t *testing.T, key, value string) {
-		s := labelled(1, key, value)
-		b := NewBuilder(program, Keep{Wall: true})
-		b.Add(&s)
-		p := b.Profile()
-		tidy(p)
-		for _, s := range stringsOf(p) {
-			if !utf8.ValidString(s) {
-				t.Errorf("%q", s)
+		cost.Small.Hold(t, func() {
+			s := labelled(1, key, value)
+			b := NewBuilder(program, Keep{Wall: true})
+			b.Add(&s)
+			p := b.Profile()
+			tidy(p)
+			for _, s := range stringsOf(p) {
+				if !utf8.ValidString(s) {
+					t.Errorf("%q", s)
+				}
 			}
-		}
-		if p.Sample[0].Label["go.state"][0] != "select" {
-			t.Errorf("state %q", p.Sample[0].Label)
-		}
+			if p.Sample[0].Label["go.state"][0] != "select" {
+				t.Errorf("state %q", p.Sample[0].Label)
+			}
+		})
 	})
 }

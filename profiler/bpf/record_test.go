@@ -3,6 +3,7 @@
 package bpf
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/mayfly-profiler/mayfly/internal/cost"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
@@ -135,25 +137,28 @@ func TestInternedLabelsAreBounded(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	f.Add(someRecord())
 	f.Add([]byte{})
+	f.Add(append(bytes.Repeat([]byte{0xff}, headerSize), make([]byte, 1<<14)...)) // as much of everything as a record can claim
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		var d decoder
-		var s sample.Sample
-		if err := d.decode(raw, &s); err != nil {
-			if !errors.Is(err, errRecord) {
-				t.Fatalf("untyped error %v", err)
+		cost.Small.Hold(t, func() {
+			var d decoder
+			var s sample.Sample
+			if err := d.decode(raw, &s); err != nil {
+				if !errors.Is(err, errRecord) {
+					t.Fatalf("untyped error %v", err)
+				}
+				return
 			}
-			return
-		}
-		if 8*(len(s.User)+len(s.Curg)+len(s.Kernel)) > len(raw) {
-			t.Fatalf("%d frames from %d bytes", len(s.User)+len(s.Curg)+len(s.Kernel), len(raw))
-		}
-		n := 0
-		for _, l := range s.Labels {
-			n += len(l.Key) + len(l.Value)
-		}
-		if n > len(raw) {
-			t.Fatalf("%d bytes of labels from %d", n, len(raw))
-		}
+			if 8*(len(s.User)+len(s.Curg)+len(s.Kernel)) > len(raw) {
+				t.Fatalf("%d frames from %d bytes", len(s.User)+len(s.Curg)+len(s.Kernel), len(raw))
+			}
+			n := 0
+			for _, l := range s.Labels {
+				n += len(l.Key) + len(l.Value)
+			}
+			if n > len(raw) {
+				t.Fatalf("%d bytes of labels from %d", n, len(raw))
+			}
+		})
 	})
 }
 

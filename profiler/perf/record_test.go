@@ -8,6 +8,7 @@ import (
 	"io"
 	"testing"
 
+	"github.com/mayfly-profiler/mayfly/internal/cost"
 	"github.com/mayfly-profiler/mayfly/internal/goruntime"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
@@ -51,23 +52,25 @@ func FuzzParseSample(f *testing.F) {
 	f.Add(body(1, 2, 1, 0x401, 0, 0), uint64(4096))
 	f.Add(body(1, 2, 1<<60), uint64(1))
 	f.Fuzz(func(t *testing.T, b []byte, at uint64) {
-		var e event
-		if err := parseSample(b, &e); err != nil && !errors.Is(err, errRecord) {
-			t.Fatal(err)
-		}
-		if 8*(len(e.user)+len(e.kernel)) > len(b) {
-			t.Errorf("%d frames of %d bytes", len(e.user)+len(e.kernel), len(b))
-		}
-		if h, err := parseHeader(b); err == nil && h.size < headerSize {
-			t.Errorf("%+v", h)
-		}
-		// A target's memory is anything at all.
-		l := &goruntime.Layout{Labels: goruntime.LabelsSlice}
-		l.G.Size, l.G.M, l.G.Goid, l.G.Labels, l.G.StackLo, l.G.StackHi = 64, 0, 8, 16, 24, 32
-		l.M.Curg, l.M.G0 = 40, 48
-		r := newReader(memory(b), l, func() int64 { return 1 })
-		r.find(&event{regs: regs{g: at, sp: at}})
-		r.find(&event{regs: regs{g: at &^ 7, sp: at}, tid: uint32(at)})
+		cost.Small.Hold(t, func() {
+			var e event
+			if err := parseSample(b, &e); err != nil && !errors.Is(err, errRecord) {
+				t.Fatal(err)
+			}
+			if 8*(len(e.user)+len(e.kernel)) > len(b) {
+				t.Errorf("%d frames of %d bytes", len(e.user)+len(e.kernel), len(b))
+			}
+			if h, err := parseHeader(b); err == nil && h.size < headerSize {
+				t.Errorf("%+v", h)
+			}
+			// A target's memory is anything at all.
+			l := &goruntime.Layout{Labels: goruntime.LabelsSlice}
+			l.G.Size, l.G.M, l.G.Goid, l.G.Labels, l.G.StackLo, l.G.StackHi = 64, 0, 8, 16, 24, 32
+			l.M.Curg, l.M.G0 = 40, 48
+			r := newReader(memory(b), l, func() int64 { return 1 })
+			r.find(&event{regs: regs{g: at, sp: at}})
+			r.find(&event{regs: regs{g: at &^ 7, sp: at}, tid: uint32(at)})
+		})
 	})
 }
 
