@@ -5,10 +5,13 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/pprof/profile"
 
+	"github.com/mayfly-profiler/mayfly/internal/cost"
 	"github.com/mayfly-profiler/mayfly/internal/samples"
+	"github.com/mayfly-profiler/mayfly/internal/samples/hostile"
 )
 
 // tiny is a valid profile, not compressed: three samples of 3, 1 and 1 ms a second apart, the first in main.f with the label k=v.
@@ -24,40 +27,49 @@ func tiny(t testing.TB) []byte {
 func FuzzRead(f *testing.F) {
 	f.Add(tiny(f))
 	f.Add([]byte{0x1f, 0x8b, 0, 0})
+	for _, p := range []*profile.Profile{hostile.New(300, "k"), hostile.New(30, strings.Repeat("k", 1<<10))} {
+		var z bytes.Buffer
+		if err := p.Write(&z); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(z.Bytes())
+	}
 	f.Fuzz(func(t *testing.T, in []byte) {
-		p, err := samples.Read(bytes.NewReader(in), "fuzz")
-		streamed, serr := ReduceFrom(bytes.NewReader(in), "fuzz", Options{})
-		if err == nil && serr == nil {
-			whole := Reduce(p, "fuzz", Options{})
-			for i, c := range whole.cols {
-				if c.total != streamed.cols[i].total || c.count != streamed.cols[i].count || len(whole.rows) != len(streamed.rows) {
-					t.Fatalf("read at once %+v, one by one %+v", c, streamed.cols[i])
-				}
-			}
-		}
-		if err != nil {
-			return
-		}
-		for _, by := range []string{"func", "line", "state", "label:k,state"} {
-			b, _ := ParseBy(by)
-			for _, o := range []Options{{By: b}, {By: b, Cumulative: true, Per: "k"}, {By: b, Ops: 3}} {
-				a := Reduce(p, "a", o)
-				r, err := Compare([]*Profile{a}, []*Profile{a}, o)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if r.Outcome == Regressed || r.Outcome == Improved {
-					t.Fatalf("a profile %s against itself", r.Outcome)
-				}
-				for _, format := range Formats() {
-					var out bytes.Buffer
-					d := &Document{Result: r, Before: []*profile.Profile{p.Copy()}, After: []*profile.Profile{p.Copy()}}
-					if err := format.Write(&out, d); err != nil && format.Name != "pprof" {
-						t.Fatalf("%s: %v", format.Name, err)
+		cost.Limit{Bytes: 4 << 30, Time: time.Minute}.Hold(t, func() {
+			p, err := samples.Read(bytes.NewReader(in), "fuzz")
+			streamed, serr := ReduceFrom(bytes.NewReader(in), "fuzz", Options{})
+			if err == nil && serr == nil {
+				whole := Reduce(p, "fuzz", Options{})
+				for i, c := range whole.cols {
+					if c.total != streamed.cols[i].total || c.count != streamed.cols[i].count || len(whole.rows) != len(streamed.rows) {
+						t.Fatalf("read at once %+v, one by one %+v", c, streamed.cols[i])
 					}
 				}
 			}
-		}
+			if err != nil {
+				return
+			}
+			for _, by := range []string{"func", "line", "state", "label:k,state"} {
+				b, _ := ParseBy(by)
+				for _, o := range []Options{{By: b}, {By: b, Cumulative: true, Per: "k"}, {By: b, Ops: 3}} {
+					a := Reduce(p, "a", o)
+					r, err := Compare([]*Profile{a}, []*Profile{a}, o)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if r.Outcome == Regressed || r.Outcome == Improved {
+						t.Fatalf("a profile %s against itself", r.Outcome)
+					}
+					for _, format := range Formats() {
+						var out bytes.Buffer
+						d := &Document{Result: r, Before: []*profile.Profile{p.Copy()}, After: []*profile.Profile{p.Copy()}}
+						if err := format.Write(&out, d); err != nil && format.Name != "pprof" {
+							t.Fatalf("%s: %v", format.Name, err)
+						}
+					}
+				}
+			}
+		})
 	})
 }
 
@@ -76,30 +88,32 @@ func FuzzBudget(f *testing.F) {
 	f.Add([]byte("limits: [{func: '[', max: 1s}]"))
 	f.Add([]byte("a: &a [*a]"))
 	f.Fuzz(func(t *testing.T, in []byte) {
-		b, err := ReadBudget(bytes.NewReader(in), "fuzz")
-		if err != nil {
-			if strings.ContainsAny(err.Error(), "\n\r") {
-				t.Fatalf("%q: two lines", err)
+		cost.Small.Hold(t, func() {
+			b, err := ReadBudget(bytes.NewReader(in), "fuzz")
+			if err != nil {
+				if strings.ContainsAny(err.Error(), "\n\r") {
+					t.Fatalf("%q: two lines", err)
+				}
+				return
 			}
-			return
-		}
-		p, err := samples.Read(bytes.NewReader(tiny(t)), "tiny")
-		if err != nil {
-			t.Fatal(err)
-		}
-		load := func(by By) ([]*Profile, []*Profile, error) {
-			r := []*Profile{Reduce(p, "tiny", Options{By: by})}
-			return r, r, nil
-		}
-		limits, err := b.Check(load, Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, l := range limits {
-			if l.Result == "" || l.String() == "" || l.measured() == "" {
-				t.Fatalf("%+v", l)
+			p, err := samples.Read(bytes.NewReader(tiny(t)), "tiny")
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
+			load := func(by By) ([]*Profile, []*Profile, error) {
+				r := []*Profile{Reduce(p, "tiny", Options{By: by})}
+				return r, r, nil
+			}
+			limits, err := b.Check(load, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, l := range limits {
+				if l.Result == "" || l.String() == "" || l.measured() == "" {
+					t.Fatalf("%+v", l)
+				}
+			}
+		})
 	})
 }
 

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mayfly-profiler/mayfly/internal/cost"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
@@ -251,21 +252,29 @@ func FuzzReadLabels(f *testing.F) {
 	old := m.put(m.bucket(full(16, 2), 0))
 	addr = m.hmap(18, 1, 0, m.put(append(m.bucket(full(0, 8), over), m.bucket(nil, 0)...)), old)
 	f.Add(m.data, addr, true)
+	m = &image{} // more labels than there can be, each a gigabyte
+	addr = m.words(m.words(slices.Repeat([]uint64{base, 1 << 30}, 1<<11)...), 1<<40, 1<<40)
+	f.Add(m.data, addr, false)
+	m = &image{} // a bucket that is its own overflow, of a map of 2^60 buckets
+	addr = m.hmap(1<<40, 60, 0, base, base)
+	f.Add(append(m.bucket(full(0, 8), base), m.data...), addr, true)
 	f.Fuzz(func(t *testing.T, data []byte, addr uint64, isMap bool) {
-		l := sliceLayout
-		if isMap {
-			l = mapLayout
-		}
-		set, err := ReadLabels(&image{data}, l, addr)
-		size := 0
-		for _, label := range set {
-			size += len(label.Key) + len(label.Value)
-		}
-		if len(set) > MaxLabels || size > MaxLabelBytes {
-			t.Errorf("%d labels of %d bytes", len(set), size)
-		}
-		if err != nil && set != nil && !errors.Is(err, ErrTruncated) {
-			t.Errorf("%d labels in spite of %v", len(set), err)
-		}
+		cost.Small.Hold(t, func() {
+			l := sliceLayout
+			if isMap {
+				l = mapLayout
+			}
+			set, err := ReadLabels(&image{data}, l, addr)
+			size := 0
+			for _, label := range set {
+				size += len(label.Key) + len(label.Value)
+			}
+			if len(set) > MaxLabels || size > MaxLabelBytes {
+				t.Errorf("%d labels of %d bytes", len(set), size)
+			}
+			if err != nil && set != nil && !errors.Is(err, ErrTruncated) {
+				t.Errorf("%d labels in spite of %v", len(set), err)
+			}
+		})
 	})
 }

@@ -1,6 +1,7 @@
 package goruntime
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
@@ -9,6 +10,8 @@ import (
 	"time"
 	"unicode/utf8"
 	"unsafe"
+
+	"github.com/mayfly-profiler/mayfly/internal/cost"
 )
 
 func raw(kv ...string) (set []RawLabel) {
@@ -136,22 +139,25 @@ func TestCutText(t *testing.T) {
 
 func FuzzIntern(f *testing.F) {
 	f.Add([]byte("key"), []byte("value"), uint8(3), false)
+	f.Add([]byte("key"), bytes.Repeat([]byte("\x80"), 1<<12), uint8(255), false)
 	s := NewLabelSets()
 	s.limit = 1 << 20
 	f.Fuzz(func(t *testing.T, key, value []byte, n uint8, truncated bool) {
-		set := make([]RawLabel, n)
-		for i := range set {
-			set[i] = RawLabel{key, value}
-		}
-		got := s.Intern(set, truncated)
-		if len(got.Labels) > int(n) || !got.Truncated && len(got.Labels) < int(n) {
-			t.Errorf("%d labels of %d", len(got.Labels), n)
-		}
-		for _, l := range got.Labels {
-			if l.Key != string(key) || !got.Truncated && l.Value != string(value) {
-				t.Errorf("%q", l)
+		cost.Small.Hold(t, func() {
+			set := make([]RawLabel, n)
+			for i := range set {
+				set[i] = RawLabel{key, value}
 			}
-		}
+			got := s.Intern(set, truncated)
+			if len(got.Labels) > int(n) || !got.Truncated && len(got.Labels) < int(n) {
+				t.Errorf("%d labels of %d", len(got.Labels), n)
+			}
+			for _, l := range got.Labels {
+				if l.Key != string(key) || !got.Truncated && l.Value != string(value) {
+					t.Errorf("%q", l)
+				}
+			}
+		})
 	})
 }
 

@@ -8,7 +8,9 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/mayfly-profiler/mayfly/internal/cost"
 	"github.com/mayfly-profiler/mayfly/internal/goruntime"
 	"github.com/mayfly-profiler/mayfly/internal/target"
 	"github.com/mayfly-profiler/mayfly/symbolize"
@@ -215,11 +217,17 @@ func FuzzRead(f *testing.F) {
 	head := make([]byte, 4096)
 	io.ReadFull(exe, head)
 	f.Add(head, uint32(0))
+	for _, at := range []uint32{32, 40, 52, 56, 60, 62} { // tables of segments and sections: where, and how many
+		f.Add([]byte{0xff, 0xff}, at)
+		f.Add([]byte{0, 0}, at)
+	}
 	f.Fuzz(func(t *testing.T, patch []byte, at uint32) {
-		l, err := goruntime.Read(patched{exe, patch, int64(at)})
-		if (l == nil) == (err == nil) {
-			t.Errorf("%v, %v", l, err)
-		}
+		cost.Limit{Bytes: 512 << 20, Time: 20 * time.Second}.Hold(t, func() {
+			l, err := goruntime.Read(patched{exe, patch, int64(at)})
+			if (l == nil) == (err == nil) {
+				t.Errorf("%v, %v", l, err)
+			}
+		})
 	})
 }
 

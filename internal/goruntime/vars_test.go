@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mayfly-profiler/mayfly/internal/cost"
 	"github.com/mayfly-profiler/mayfly/internal/goruntime"
 	"github.com/mayfly-profiler/mayfly/internal/target"
 	"github.com/mayfly-profiler/mayfly/symbolize"
@@ -133,5 +134,9 @@ func TestVarsAdd(t *testing.T) {
 func FuzzFindVars(f *testing.F) {
 	f.Add([]byte{0x48, 0x8d, 0x05, 1, 0, 0, 0}, false)
 	f.Add([]byte{0x00, 0x00, 0x00, 0x90, 0x00, 0x00, 0x40, 0xf9}, true)
-	f.Fuzz(func(t *testing.T, text []byte, arm bool) { goruntime.Refs(text, 0x1000, arm) })
+	f.Add(bytes.Repeat([]byte{0x66}, 1<<14), false) // prefixes without an instruction
+	f.Add(bytes.Repeat([]byte{0x48, 0x8d, 0x05, 1, 0, 0, 0}, 1<<12), false)
+	f.Fuzz(func(t *testing.T, text []byte, arm bool) {
+		cost.Small.Hold(t, func() { goruntime.Refs(text, 0x1000, arm) })
+	})
 }

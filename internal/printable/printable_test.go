@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/iotest"
 	"unicode/utf8"
+
+	"github.com/mayfly-profiler/mayfly/internal/cost"
 )
 
 const hostile = "a\x1b[2Jb\x07\x9b31m\u009b\u202ec\xffd\r\u2028e\x7f"
@@ -66,22 +68,25 @@ func TestJSONStaysTheSame(t *testing.T) {
 
 func FuzzWriters(f *testing.F) {
 	f.Add([]byte(hostile), 3)
+	f.Add(bytes.Repeat([]byte("\x1b\x9b"), 1<<16), 1)
 	f.Fuzz(func(t *testing.T, p []byte, at int) {
-		if at < 0 || at > len(p) {
-			at = len(p)
-		}
-		for _, make := range []func(io.Writer) *Writer{NewText, NewJSON} {
-			var b bytes.Buffer
-			w := make(&b)
-			for _, piece := range [][]byte{p[:at], p[at:]} {
-				if n, err := w.Write(piece); n != len(piece) || err != nil {
-					t.Fatalf("Write = %d, %v", n, err)
+		cost.Small.Hold(t, func() {
+			if at < 0 || at > len(p) {
+				at = len(p)
+			}
+			for _, make := range []func(io.Writer) *Writer{NewText, NewJSON} {
+				var b bytes.Buffer
+				w := make(&b)
+				for _, piece := range [][]byte{p[:at], p[at:]} {
+					if n, err := w.Write(piece); n != len(piece) || err != nil {
+						t.Fatalf("Write = %d, %v", n, err)
+					}
+				}
+				if !harmless(b.String()) {
+					t.Errorf("%q -> %q", p, b.String())
 				}
 			}
-			if !harmless(b.String()) {
-				t.Errorf("%q -> %q", p, b.String())
-			}
-		}
+		})
 	})
 }
 

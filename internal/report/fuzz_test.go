@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/pprof/profile"
 
+	"github.com/mayfly-profiler/mayfly/internal/cost"
+	"github.com/mayfly-profiler/mayfly/internal/samples/hostile"
 	"github.com/mayfly-profiler/mayfly/internal/timeline"
 )
 
@@ -26,28 +28,35 @@ func FuzzNew(f *testing.F) {
 	f.Add(b.Bytes(), "label:request")
 	f.Add(b.Bytes(), "")
 	f.Add(b.Bytes(), "goroutine:net/http.(*conn).serve")
+	b.Reset()
+	if err := hostile.New(5000, "request").WriteUncompressed(&b); err != nil { // a request for each sample
+		f.Fatal(err)
+	}
+	f.Add(b.Bytes(), "label:request")
 	slo, _ := ParseSLO("p99<20ms")
 	f.Fuzz(func(t *testing.T, data []byte, request string) {
-		sel, err := timeline.ParseSelector(request)
-		if err != nil {
-			return
-		}
-		p, err := profile.ParseUncompressed(data)
-		if err != nil || p.CheckValid() != nil {
-			return
-		}
-		rs, err := New(p, Options{SLO: slo, Request: sel, By: "k"})
-		if err != nil {
-			if strings.Contains(err.Error(), "\n") {
-				t.Fatal(err)
+		cost.Limit{Bytes: 1 << 30, Time: 20 * time.Second}.Hold(t, func() {
+			sel, err := timeline.ParseSelector(request)
+			if err != nil {
+				return
 			}
-			return
-		}
-		for _, format := range []string{"text", "markdown", "html", "json"} {
-			var out bytes.Buffer
-			if err := Write(&out, format, rs); err != nil {
-				t.Fatal(err)
+			p, err := profile.ParseUncompressed(data)
+			if err != nil || p.CheckValid() != nil {
+				return
 			}
-		}
+			rs, err := New(p, Options{SLO: slo, Request: sel, By: "k"})
+			if err != nil {
+				if strings.Contains(err.Error(), "\n") {
+					t.Fatal(err)
+				}
+				return
+			}
+			for _, format := range []string{"text", "markdown", "html", "json"} {
+				var out bytes.Buffer
+				if err := Write(&out, format, rs); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mayfly-profiler/mayfly/internal/cost"
 	"github.com/mayfly-profiler/mayfly/internal/timeline"
 )
 
@@ -36,17 +37,19 @@ func FuzzSLO(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		o, err := ParseSLO(s)
-		if err != nil {
-			return
-		}
-		if o.Limit <= 0 || o.Quantile < 0 || o.Quantile >= 1 {
-			t.Fatalf("%q: %+v", s, o)
-		}
-		if again, err := ParseSLO(o.String()); err != nil || again != o {
-			t.Fatalf("%q: %q is read as %+v, %v", s, o, again, err)
-		}
-		o.judge([]int64{1, 2, 3})
+		cost.Small.Hold(t, func() {
+			o, err := ParseSLO(s)
+			if err != nil {
+				return
+			}
+			if o.Limit <= 0 || o.Quantile < 0 || o.Quantile >= 1 {
+				t.Fatalf("%q: %+v", s, o)
+			}
+			if again, err := ParseSLO(o.String()); err != nil || again != o {
+				t.Fatalf("%q: %q is read as %+v, %v", s, o, again, err)
+			}
+			o.judge([]int64{1, 2, 3})
+		})
 	})
 }
 
@@ -55,16 +58,18 @@ func FuzzSelector(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		sel, err := timeline.ParseSelector(s)
-		if err != nil {
-			if strings.Contains(err.Error(), "\n") {
-				t.Fatalf("%q: %v", s, err)
+		cost.Small.Hold(t, func() {
+			sel, err := timeline.ParseSelector(s)
+			if err != nil {
+				if strings.Contains(err.Error(), "\n") {
+					t.Fatalf("%q: %v", s, err)
+				}
+				return
 			}
-			return
-		}
-		if sel.String() != s {
-			t.Fatalf("%q is read as %q", s, sel)
-		}
+			if sel.String() != s {
+				t.Fatalf("%q is read as %q", s, sel)
+			}
+		})
 	})
 }
 

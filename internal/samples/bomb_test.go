@@ -39,13 +39,12 @@ func repeated(head, r []byte, n int) io.Reader {
 	return io.MultiReader(all...)
 }
 
-// TestBombs reads profiles that are small on disk, as gzip, and claim gigabytes in memory. Each of them had package
-// profile take more than 9 GB, or a sample of 320 million locations was accepted.
-func TestBombs(t *testing.T) {
+// bombs are profiles that are small on disk, as gzip, and claim gigabytes in memory.
+func bombs() map[string]func() io.Reader {
 	ids := func(n int) []byte { return message(1, bytes.Repeat([]byte{1}, n)) }
 	value := message(2, []byte{1})
 	label := message(3, number(1, 1), number(2, 2))
-	for name, make := range map[string]func() io.Reader{
+	return map[string]func() io.Reader{
 		"lines":          func() io.Reader { return repeated(head(4<<20), nil, 0) },
 		"many locations": func() io.Reader { return repeated(head(1), message(4, number(1, 1)), 4<<20) },
 		"labels":         func() io.Reader { return repeated(head(1), message(2, ids(1), value, bytes.Repeat(label, 2<<20)), 1) },
@@ -56,7 +55,12 @@ func TestBombs(t *testing.T) {
 		},
 		"comments":   func() io.Reader { return repeated(head(1), message(13, bytes.Repeat([]byte{1}, 64<<20)), 1) },
 		"one string": func() io.Reader { return repeated(head(1), message(6, []byte(strings.Repeat("a", 1<<20))), 400) },
-	} {
+	}
+}
+
+// TestBombs reads them. Each had package profile take more than 9 GB, or a sample of 320 million locations was accepted.
+func TestBombs(t *testing.T) {
+	for name, make := range bombs() {
 		for how, read := range map[string]func(io.Reader) error{
 			"Read": func(r io.Reader) error { _, err := Read(r, name); return err },
 			"Open": func(r io.Reader) error {

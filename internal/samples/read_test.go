@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"compress/gzip"
 	"errors"
+	"io"
 	"os"
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/mayfly-profiler/mayfly/internal/cost"
 )
 
 // tiny is a valid profile, not compressed: three samples of 3, 1 and 1 ms a second apart, the first in main.f with the label k=v.
@@ -47,27 +51,39 @@ func TestReadRefuses(t *testing.T) {
 	}
 }
 
+// fileCost is for what package samples lets through, read twice.
+var fileCost = cost.Limit{Bytes: 3 << 30, Time: 30 * time.Second}
+
 // FuzzOpen reads anything at once and sample by sample: both refuse it, or both have the same.
 func FuzzOpen(f *testing.F) {
 	f.Add(tiny(f))
 	f.Add([]byte{0x1f, 0x8b, 0, 0})
+	for _, name := range []string{"lines", "labels", "deep"} { // some kilobytes each
+		var z bytes.Buffer
+		w := gzip.NewWriter(&z)
+		io.Copy(w, bombs()[name]())
+		w.Close()
+		f.Add(z.Bytes())
+	}
 	f.Fuzz(func(t *testing.T, in []byte) {
-		whole, err := Read(bytes.NewReader(in), "fuzz")
-		file, oerr := Open(bytes.NewReader(in), "fuzz")
-		if oerr != nil || err != nil {
-			return
-		}
-		i := 0
-		for s := range file.Each() {
-			w := whole.Sample[i]
-			if !reflect.DeepEqual(s.Value, w.Value) || len(s.Location) != len(w.Location) || !equal(s.Label, w.Label) || !equal(s.NumLabel, w.NumLabel) {
-				t.Fatalf("sample %d: one by one %+v, at once %+v", i, s, w)
+		fileCost.Hold(t, func() {
+			whole, err := Read(bytes.NewReader(in), "fuzz")
+			file, oerr := Open(bytes.NewReader(in), "fuzz")
+			if oerr != nil || err != nil {
+				return
 			}
-			i++
-		}
-		if file.Err() == nil && i != len(whole.Sample) {
-			t.Fatalf("%d samples, want %d", i, len(whole.Sample))
-		}
+			i := 0
+			for s := range file.Each() {
+				w := whole.Sample[i]
+				if !reflect.DeepEqual(s.Value, w.Value) || len(s.Location) != len(w.Location) || !equal(s.Label, w.Label) || !equal(s.NumLabel, w.NumLabel) {
+					t.Fatalf("sample %d: one by one %+v, at once %+v", i, s, w)
+				}
+				i++
+			}
+			if file.Err() == nil && i != len(whole.Sample) {
+				t.Fatalf("%d samples, want %d", i, len(whole.Sample))
+			}
+		})
 	})
 }
 

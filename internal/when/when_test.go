@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/mayfly-profiler/mayfly/internal/cost"
 )
 
 func TestParse(t *testing.T) {
@@ -72,37 +74,39 @@ func FuzzParse(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		c, err := Parse(text)
-		if err != nil {
-			return
-		}
-		var labels []string
-		for _, l := range c.Labels {
-			if l.Key == "" {
-				t.Fatalf("%q: a label without a key", text)
+		cost.Small.Hold(t, func() {
+			c, err := Parse(text)
+			if err != nil {
+				return
 			}
-			labels = append(labels, fmt.Sprintf("%s=%q", l.Key, l.Value))
-		}
-		if c.By != "" {
-			labels = append(labels, c.By)
-		}
-		stat, bound := string(c.Stat), time.Duration(c.Bound).String()
-		if c.Stat == Quantile {
-			stat = fmt.Sprintf("p%v", c.Quantile*100)
-		}
-		if c.Stat == Count {
-			bound = fmt.Sprint(c.Bound)
-		}
-		again, err := Parse(stat + "(" + strings.Join(labels, ",") + ")" + c.Op + bound)
-		if err != nil {
-			if strings.Contains(err.Error(), "too long") || strings.Contains(err.Error(), "between p0") {
-				return // quoting makes it longer; 99.99999999999999 may round to 100
+			var labels []string
+			for _, l := range c.Labels {
+				if l.Key == "" {
+					t.Fatalf("%q: a label without a key", text)
+				}
+				labels = append(labels, fmt.Sprintf("%s=%q", l.Key, l.Value))
 			}
-			t.Fatalf("%q: %v", text, err)
-		}
-		if !slices.Equal(again.Labels, c.Labels) || again.By != c.By || again.Op != c.Op || again.Bound != c.Bound || again.Stat != c.Stat {
-			t.Fatalf("%q: %+v became %+v", text, c, again)
-		}
+			if c.By != "" {
+				labels = append(labels, c.By)
+			}
+			stat, bound := string(c.Stat), time.Duration(c.Bound).String()
+			if c.Stat == Quantile {
+				stat = fmt.Sprintf("p%v", c.Quantile*100)
+			}
+			if c.Stat == Count {
+				bound = fmt.Sprint(c.Bound)
+			}
+			again, err := Parse(stat + "(" + strings.Join(labels, ",") + ")" + c.Op + bound)
+			if err != nil {
+				if strings.Contains(err.Error(), "too long") || strings.Contains(err.Error(), "between p0") {
+					return // quoting makes it longer; 99.99999999999999 may round to 100
+				}
+				t.Fatalf("%q: %v", text, err)
+			}
+			if !slices.Equal(again.Labels, c.Labels) || again.By != c.By || again.Op != c.Op || again.Bound != c.Bound || again.Stat != c.Stat {
+				t.Fatalf("%q: %+v became %+v", text, c, again)
+			}
+		})
 	})
 }
 

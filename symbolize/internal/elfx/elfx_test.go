@@ -6,9 +6,11 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/mayfly-profiler/mayfly/internal/cost"
 	"github.com/mayfly-profiler/mayfly/internal/target"
 	"github.com/mayfly-profiler/mayfly/symbolize/internal/fixture"
 )
@@ -215,26 +217,36 @@ func TestClaims(t *testing.T) {
 func FuzzELF(f *testing.F) {
 	for _, s := range seeds() {
 		f.Add(s)
+		for _, at := range []int{32, 40, 52, 56, 60, 62} { // tables of segments and sections: where, and how many
+			bomb := slices.Clone(s)
+			bomb[at], bomb[at+1] = 0xff, 0xff
+			f.Add(bomb)
+			bomb = slices.Clone(s)
+			bomb[at], bomb[at+1] = 0, 0
+			f.Add(bomb)
+		}
 	}
 	f.Fuzz(func(t *testing.T, img []byte) {
-		e, err := New(bytes.NewReader(img))
-		if err != nil {
-			if !errors.Is(err, ErrFormat) {
-				t.Fatalf("untyped error %v", err)
+		cost.Small.Hold(t, func() {
+			e, err := New(bytes.NewReader(img))
+			if err != nil {
+				if !errors.Is(err, ErrFormat) {
+					t.Fatalf("untyped error %v", err)
+				}
+				return
 			}
-			return
-		}
-		e.BuildID()
-		e.HasGoNote()
-		e.Section(".gopclntab")
-		s := e.Symbols(func(a uint64) bool { return a%7 == 0 })
-		for _, l := range e.Loads {
-			e.Words(l.Vaddr, 48)
-			s.Lookup(l.Vaddr + 1)
-			if off, avail, ok := e.Offset(l.Vaddr); ok && (off != l.Off && off+avail > 1<<63 || avail == 0) {
-				t.Fatalf("offset %#x+%#x of %+v", off, avail, l)
+			e.BuildID()
+			e.HasGoNote()
+			e.Section(".gopclntab")
+			s := e.Symbols(func(a uint64) bool { return a%7 == 0 })
+			for _, l := range e.Loads {
+				e.Words(l.Vaddr, 48)
+				s.Lookup(l.Vaddr + 1)
+				if off, avail, ok := e.Offset(l.Vaddr); ok && (off != l.Off && off+avail > 1<<63 || avail == 0) {
+					t.Fatalf("offset %#x+%#x of %+v", off, avail, l)
+				}
+				e.Load(l.Off, Exec)
 			}
-			e.Load(l.Off, Exec)
-		}
+		})
 	})
 }

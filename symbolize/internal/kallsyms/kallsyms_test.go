@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"github.com/mayfly-profiler/mayfly/internal/cost"
 )
 
 const fixture = `0000000000000000 A fixed_percpu_data
@@ -129,18 +131,21 @@ func FuzzKallsyms(f *testing.F) {
 	f.Add([]byte("1 t a\n2 t b\t[bpf]"), []byte(""), uint64(2))
 	f.Add([]byte("ffffffffffffffff T __pfx_"), []byte("a 9223372036854775807 0 - - 0x1"), uint64(1<<64-1))
 	f.Add([]byte("1 t \x00"), []byte("1 t"), uint64(70))
+	f.Add(bytes.Repeat([]byte("1 t a\n"), 1<<16), bytes.Repeat([]byte("a 9 0 - - 0x1\n"), 1<<12), uint64(1))
 	f.Fuzz(func(t *testing.T, syms, modules []byte, pc uint64) {
-		tab, err := Read(bytes.NewReader(syms), bytes.NewReader(modules))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if name, _, ok := tab.Lookup(pc); ok && (name == "" || !bytes.Contains(syms, []byte(strings.SplitN(name, " ", 2)[0]))) {
-			t.Fatalf("%#x is %q", pc, name)
-		}
-		for i := 1; i < len(tab.syms); i++ {
-			if tab.syms[i-1].addr >= tab.syms[i].addr {
-				t.Fatal("not in order")
+		cost.Small.Hold(t, func() {
+			tab, err := Read(bytes.NewReader(syms), bytes.NewReader(modules))
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
+			if name, _, ok := tab.Lookup(pc); ok && (name == "" || !bytes.Contains(syms, []byte(strings.SplitN(name, " ", 2)[0]))) {
+				t.Fatalf("%#x is %q", pc, name)
+			}
+			for i := 1; i < len(tab.syms); i++ {
+				if tab.syms[i-1].addr >= tab.syms[i].addr {
+					t.Fatal("not in order")
+				}
+			}
+		})
 	})
 }
