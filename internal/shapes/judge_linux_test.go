@@ -25,6 +25,8 @@ type truth struct {
 	Limit     int      // how many are let in
 	Quiet     bool     // shows itself only on a machine that has nothing else to do
 	Postgres  bool     // is needed
+	Quota     float64  // of the service's CPUs, if not all
+	Daily     bool     // is right on any machine, and so part of every test run
 }
 
 func truths(t testing.TB) []truth {

@@ -50,6 +50,24 @@ type world struct {
 	} `json:"answers"`
 }
 
+// TestShapes reports on a few shapes that no machine is too busy for.
+func TestShapes(t *testing.T) {
+	for _, x := range truths(t) {
+		if !x.Daily {
+			continue
+		}
+		t.Run(x.Shape, func(t *testing.T) {
+			for _, a := range x.answers(t, x.record(t, daily)) {
+				if a.outcome != right {
+					t.Errorf("%s, %s: %s", a.how, a.outcome, a.off)
+				}
+			}
+		})
+	}
+}
+
+const daily = 7 * time.Second
+
 // TestShapesRuns reports on every shape, and says how often the truth came out.
 func TestShapesRuns(t *testing.T) {
 	if *runs == 0 && *kept == "" {
@@ -156,15 +174,15 @@ func (x truth) run(t *testing.T, i int) recording {
 	if *kept != "" {
 		return load(t, filepath.Join(*kept, name))
 	}
-	r := x.record(t)
+	r := x.record(t, *seconds)
 	if *keep != "" {
 		save(t, r, filepath.Join(*keep, name))
 	}
 	return r
 }
 
-// record starts the service and records it for a while, and traces it in the midst of that.
-func (x truth) record(t *testing.T) (r recording) {
+// record starts the service and records it for as long as d, and traces it in the midst of that.
+func (x truth) record(t *testing.T, d time.Duration) (r recording) {
 	t.Helper()
 	var args []string
 	if x.Postgres {
@@ -173,12 +191,15 @@ func (x truth) record(t *testing.T) (r recording) {
 		args = []string{"-dsn", dsn}
 	}
 	s := target.Start(t, target.Shapes(t), append(args, "-shape", x.Shape)...)
-	ctx, cancel := context.WithTimeout(t.Context(), *seconds)
+	if x.Quota > 0 {
+		target.Quota(t, s.PID, x.Quota)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), d)
 	defer cancel()
 	traced := make(chan []byte, 1)
 	go func() {
 		time.Sleep(500 * time.Millisecond)
-		traced <- fetch(s.Field("pprof"), *seconds-2*time.Second)
+		traced <- fetch(s.Field("pprof"), d-2*time.Second)
 	}()
 	rec, err := profiler.Record(ctx, s.PID, profiler.Options{MaxOverhead: 0.15, Keep: profiler.Keep{Timeline: true}})
 	target.Need(t, err)

@@ -62,7 +62,7 @@ func garbage(*env) http.HandlerFunc {
 //go:noinline
 func compress() { burn(30 * time.Millisecond) }
 
-func oneP(*env) http.HandlerFunc {
+func compressed(*env) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		compress()
 		reply(w, nil)

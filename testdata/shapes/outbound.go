@@ -32,6 +32,12 @@ func (s *weather) handle(w http.ResponseWriter, r *http.Request) {
 
 func slowUpstream(e *env) http.HandlerFunc { return (&weather{client(), e, "http"}).handle }
 
+// stoppable has some requests open at any time.
+func stoppable(e *env) http.HandlerFunc {
+	q := &quotes{client(), e.url("http", 60)}
+	return func(w http.ResponseWriter, r *http.Request) { reply(w, q.get(r.Context())) }
+}
+
 var anyone = &tls.Config{InsecureSkipVerify: true} // the upstreams sign for themselves
 
 func http2Client(e *env) http.HandlerFunc {

@@ -17,9 +17,10 @@ import (
 )
 
 // download sends 16 MB to whoever asks for a large one; some clients read slowly.
-func download(*env) http.HandlerFunc {
-	file := make([]byte, 16<<20)
+func download(e *env) http.HandlerFunc {
+	file, s := make([]byte, 16<<20), newReports(e)
 	return func(w http.ResponseWriter, r *http.Request) {
+		s.item(r.Context())
 		n := 1000
 		if isLarge(r) {
 			n = len(file)
@@ -32,8 +33,12 @@ func download(*env) http.HandlerFunc {
 func send(w io.Writer, b []byte) { w.Write(b) }
 
 // upload reads the body; some clients send it slowly.
-func upload(*env) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) { reply(w, receive(r)) }
+func upload(e *env) http.HandlerFunc {
+	s := newReports(e)
+	return func(w http.ResponseWriter, r *http.Request) {
+		s.item(r.Context())
+		reply(w, receive(r))
+	}
 }
 
 //go:noinline
@@ -56,9 +61,10 @@ func naps(*env) http.HandlerFunc {
 func nap() { time.Sleep(250 * time.Millisecond) }
 
 // converter runs a program for large requests.
-func converter(*env) http.HandlerFunc {
+func converter(e *env) http.HandlerFunc {
+	s := newReports(e)
 	return func(w http.ResponseWriter, r *http.Request) {
-		var err error
+		err := s.item(r.Context())
 		if isLarge(r) {
 			err = convert(r.Context())
 		}
@@ -71,12 +77,12 @@ func convert(ctx context.Context) error { return exec.CommandContext(ctx, "sleep
 
 // ledger is a file that another process locks now and then.
 func ledger(e *env) http.HandlerFunc {
-	f, err := os.CreateTemp("", "mayfly-shapes-")
+	f := scratch()
+	_, err := e.start("locker", nil, "-file", fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), f.Fd()))
 	run.Check(err)
-	_, err = e.start("locker", nil, "-file", f.Name())
-	run.Check(err)
-	run.Check(os.Remove(f.Name()))
+	s := newReports(e)
 	return func(w http.ResponseWriter, r *http.Request) {
+		s.item(r.Context())
 		mine, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", f.Fd())) // the lock is an open file's
 		if err == nil {
 			err = entry(mine)

@@ -15,7 +15,8 @@ var shapes = map[string]shape{
 
 	"cpu":     {serve: route("/page", cpuBound), load: pages(20, 0, 0)},
 	"gc":      {serve: route("/page", garbage), load: gets(25, 0, 0)},
-	"procs":   {serve: route("/page", oneP), load: gets(8, 10, time.Second), procs: 1},
+	"procs":   {serve: route("/page", compressed), load: gets(8, 10, time.Second), procs: 1},
+	"quota":   {serve: route("/page", compressed), load: gets(6, 6, time.Second)},
 	"limiter": {serve: route("/page", rateLimiter), load: gets(6, 5, 2*time.Second)},
 	"batcher": {serve: route("/page", batch), load: gets(50, 0, 0)},
 	"backoff": {serve: route("/page", backOff), load: pages(50, 0, 0)},
@@ -47,13 +48,14 @@ var shapes = map[string]shape{
 	"sql-pool":  {serve: route("/page", sqlPool), load: gets(30, 25, time.Second)},
 	"pgx-pool":  {serve: route("/page", pgxPool), load: gets(30, 25, time.Second)},
 
-	"slow-client": {serve: route("/page", download), load: world.Load{Rate: 20, Calls: []world.Call{{Path: "/page", Share: 19}, {Path: "/page?n=large", Share: 1, Slow: true}}}},
-	"slow-body":   {serve: route("/page", upload), load: world.Load{Rate: 20, Calls: []world.Call{{Path: "/page", Body: 2000, Share: 19}, {Path: "/page", Body: 2000, Share: 1, Slow: true}}}},
+	"slow-client": {serve: route("/page", download), load: world.Load{Rate: 50, Calls: []world.Call{{Path: "/page", Share: 19}, {Path: "/page?n=large", Share: 1, Slow: true}}}},
+	"slow-body":   {serve: route("/page", upload), load: world.Load{Rate: 50, Calls: []world.Call{{Path: "/page", Body: 2000, Share: 19}, {Path: "/page", Body: 2000, Share: 1, Slow: true}}}},
 	"sleep":       {serve: route("/page", naps), load: pages(50, 0, 0)},
-	"exec":        {serve: route("/page", converter), load: pages(30, 0, 0)},
-	"flock":       {serve: route("/page", ledger), load: gets(30, 0, 0)},
-	"stopped":     {serve: onNetHTTP, load: items(), beside: "stopper"},
+	"exec":        {serve: route("/page", converter), load: pages(50, 0, 0)},
+	"flock":       {serve: route("/page", ledger), load: gets(50, 0, 0)},
+	"stopped":     {serve: route("/page", stoppable), load: gets(60, 0, 0), beside: "stopper"},
 	"consumers":   {serve: route("/page", consumers), load: pages(50, 0, 0)},
+	"page-faults": {serve: route("/page", pageFaults), load: pages(30, 0, 0)},
 	"unix":        {serve: route("/page", overUnix), load: pages(50, 0, 0)},
 
 	"net-http":    {serve: onNetHTTP, load: mixed()},
@@ -83,7 +85,7 @@ var shapes = map[string]shape{
 
 // items is quick requests only, mixed some reports that are asked for at once among them.
 func items() world.Load {
-	return world.Load{Rate: 40, Calls: []world.Call{{Path: "/items/7", Share: 1}}}
+	return world.Load{Rate: 60, Calls: []world.Call{{Path: "/items/7", Share: 1}}}
 }
 
 func mixed() world.Load {
