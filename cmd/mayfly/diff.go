@@ -154,6 +154,13 @@ func runDiff(e *env, f *diffFlags) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := r.Explain(func(within []string) ([]*diff.Profile, []*diff.Profile, error) {
+		again := *d
+		again.options.Within = within
+		return again.load(again.options.By, false)
+	}); err != nil {
+		return err
+	}
 	if budget != nil && r.Outcome != diff.Incomparable {
 		load := func(by diff.By) ([]*diff.Profile, []*diff.Profile, error) { return d.load(by, false) }
 		if r.Budget, err = budget.Check(load, d.options); err != nil {

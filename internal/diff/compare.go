@@ -42,7 +42,11 @@ func Compare(before, after []*Profile, o Options) (*Result, error) {
 		c.tables = append(c.tables, c.workTable())
 	}
 	for _, name := range columns {
-		c.tables = append(c.tables, c.table(name))
+		t := c.table(name)
+		c.tables = append(c.tables, t)
+		if u := c.callersOf(t, name); u != nil {
+			c.tables = append(c.tables, u)
+		}
 	}
 	c.notes()
 	c.workNotes()
@@ -272,6 +276,10 @@ func (c *comparison) notes() {
 func (c *comparison) report() {
 	c.out.Tested = len(c.trials)
 	for i, t := range c.tables {
+		if t.flat != nil {
+			c.reportCallers(i, t)
+			continue
+		}
 		col := Column{Name: t.name, Unit: t.unit, Rows: []Row{}, scaling: t.ratio()}
 		for row, out := range t.peeled {
 			if out {
@@ -295,9 +303,27 @@ func (c *comparison) report() {
 			}
 		}
 		slices.SortStableFunc(col.Rows, compareRows)
+		col.factors = t.factors()
 		c.out.Columns = append(c.out.Columns, col)
 	}
 	c.out.Outcome = c.whole()
+}
+
+// reportCallers adds the functions that changed with what they called to the column that was reported last.
+func (c *comparison) reportCallers(i int, t *table) {
+	col := &c.out.Columns[len(c.out.Columns)-1]
+	for _, x := range c.trials {
+		if x.table != i || x.row < 0 {
+			continue
+		}
+		if row := c.describe(t, x.row, x); changed(row) {
+			col.callers = append(col.callers, row)
+		}
+	}
+	slices.SortStableFunc(col.callers, compareRows)
+	for _, row := range col.callers { // until they are explained each stands for itself
+		col.Callers = append(col.Callers, Caller{Row: row})
+	}
 }
 
 // compareRows orders what was found first, then the largest change.

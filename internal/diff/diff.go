@@ -37,6 +37,8 @@ type Options struct {
 	Columns []string
 	// Cumulative compares the time of a function with all that it called, instead of its own.
 	Cumulative bool
+	// Within are functions below which a profile's time is kept apart; Explain asks for it.
+	Within []string
 	// Ops is the number of operations in each profile; 0 is unknown.
 	Ops float64
 	// Per is a label key whose distinct values in a profile are its number of requests.
@@ -166,10 +168,14 @@ type Column struct {
 	Peeled []string `json:"peeled,omitempty"`
 	Total  Row      `json:"total"` // ns per second, or per op or request
 	Rows   []Row    `json:"rows"`  // the largest change first
+	// Callers are the functions that changed with all that they called, of those above each other the one to name.
+	Callers []Caller `json:"with_callees,omitempty"`
 	// Small is how many rows have too few samples to be tested.
 	Small int `json:"small"`
 
-	scaling float64 // what brings the base side to the new side's scale
+	callers []Row        // all functions that changed with what they called
+	factors [2][]float64 // by side and profile, what brings ns to the column's unit
+	scaling float64      // what brings the base side to the new side's scale
 }
 
 // Row is the comparison of one row.

@@ -84,6 +84,14 @@ func (r *Result) found() string {
 	var first string
 	n := 0
 	for _, c := range r.Columns {
+		for _, f := range c.Callers {
+			if f.Outcome != r.Outcome {
+				continue
+			}
+			if n++; n == 1 {
+				first = fmt.Sprintf("%s with all it calls %s %s", f.Name, f.change(), c.Name)
+			}
+		}
 		for _, row := range append(c.Rows[:len(c.Rows):len(c.Rows)], c.Total) {
 			if row.Outcome != r.Outcome {
 				continue
@@ -206,6 +214,26 @@ func digits(v float64) string {
 		return fmt.Sprintf("%.1f", v)
 	}
 	return fmt.Sprintf("%.2f", v)
+}
+
+// below says where the time of a function with what it called changed, and who changed with it.
+func (f Caller) below(c Column) string {
+	var parts []string
+	for _, l := range f.Leaves {
+		sign := "+"
+		if l.Abs < 0 {
+			sign = "-"
+		}
+		parts = append(parts, sign+c.value(math.Abs(l.Abs), f.Row)+" "+l.Name)
+	}
+	text := ""
+	if len(parts) > 0 {
+		text = "in " + strings.Join(parts, ", ")
+	}
+	if n := len(f.Above); n > 0 {
+		text = strings.TrimPrefix(text+"; so did "+plural(n, "caller")+" of it", "; ")
+	}
+	return text
 }
 
 // title is "cpu, share of the column".

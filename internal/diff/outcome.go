@@ -114,6 +114,9 @@ func (c *comparison) whole() Outcome {
 		for _, r := range col.Rows {
 			seen[r.Outcome] = true
 		}
+		for _, r := range col.callers {
+			seen[r.Outcome] = true
+		}
 	}
 	for _, s := range c.out.Columns {
 		if len(s.Rows) == 0 {

@@ -21,7 +21,7 @@ func (c *comparison) round() {
 	c.trials = c.trials[:0]
 	for i, t := range c.tables {
 		c.trials = append(c.trials, c.rowTrials(i, t)...)
-		if t.unit == unitEach { // its rows are no parts of a whole
+		if t.unit == unitEach || t.flat != nil { // its rows are no parts of a whole, or the whole was tested
 			continue
 		}
 		if total := t.total(); c.timed() || t.unit != unitShare {
@@ -56,9 +56,28 @@ func (c *comparison) decide() {
 // How the error rate is spent: some of it on totals, a tenth on all rows alike, so that a new
 // function is found whatever its size, and the rest where it finds most.
 const (
-	totalWeight = 0.05
-	evenWeight  = 0.1
+	totalWeight  = 0.05
+	evenWeight   = 0.1
+	callerWeight = 0.2 // of a column's, on its functions with what they called
 )
+
+// part is the share of the error rate that is for a table's rows.
+func (c *comparison) part(i int) float64 {
+	flat := 0
+	for _, t := range c.tables {
+		if t.flat == nil {
+			flat++
+		}
+	}
+	part := (1 - totalWeight) / float64(flat)
+	switch {
+	case c.tables[i].flat != nil:
+		return part * callerWeight
+	case i+1 < len(c.tables) && c.tables[i+1].flat != nil:
+		return part * (1 - callerWeight)
+	}
+	return part
+}
 
 func (c *comparison) rowTrials(i int, t *table) (trials []trial) {
 	var rows []int
@@ -72,10 +91,10 @@ func (c *comparison) rowTrials(i int, t *table) (trials []trial) {
 	for _, row := range rows {
 		relative = append(relative, t.expected(row))
 	}
-	weights := spend(value, relative, c.o.Alpha)
+	weights, part := spend(value, relative, c.o.Alpha), c.part(i)
 	for k, row := range rows {
 		w := evenWeight/float64(len(rows)) + (1-evenWeight)*weights[k]
-		trials = append(trials, trial{table: i, row: row, t: t, weight: w * (1 - totalWeight) / float64(len(c.tables))})
+		trials = append(trials, trial{table: i, row: row, t: t, weight: w * part})
 	}
 	return trials
 }
@@ -107,6 +126,9 @@ func (c *comparison) peel() bool {
 		if best >= 0 && t.left(best) > leastReference {
 			t.peeled[best], done = true, true
 			t.reset()
+			if i+1 < len(c.tables) && c.tables[i+1].flat == t {
+				c.tables[i+1].reset()
+			}
 		}
 	}
 	return done
@@ -129,4 +151,4 @@ func (t *table) left(row int) float64 {
 }
 
 // partition says whether the rows of a column add up to it.
-func (t *table) partition(o Options) bool { return !(o.Cumulative && o.By.frames()) }
+func (t *table) partition(o Options) bool { return t.flat == nil && !(o.Cumulative && o.By.frames()) }

@@ -30,6 +30,7 @@ type Profile struct {
 	requests float64
 	samples  float64
 	work     work.Work
+	within   *within // nil unless it was asked for
 }
 
 // facts are what the comments of mayfly's profiles say, "" where they do not.
@@ -73,11 +74,14 @@ func ReduceFrom(r io.Reader, name string, o Options) (*Profile, error) {
 // reduce adds samples up; head is the profile that they belong to, with or without samples.
 func reduce(head *profile.Profile, samples iter.Seq[*profile.Sample], name string, o Options) *Profile {
 	r := &reducer{
-		p: head, by: o.By, per: o.Per, cumulative: o.Cumulative, index: make(map[string]int),
+		p: head, by: o.By, per: o.Per, cumulative: o.Cumulative || o.By.frames() && !o.By.Line, index: make(map[string]int),
 		out: &Profile{Name: name, Seconds: float64(head.DurationNanos) / 1e9, facts: readFacts(head)},
 	}
 	if r.out.work = work.Read(head.Comments); len(r.out.work.Benchmarks) > 0 {
 		r.groups = newGroups(&r.out.work)
+	}
+	if len(o.Within) > 0 {
+		r.out.within = newWithin(o.Within)
 	}
 	r.columns()
 	r.frames()
@@ -248,6 +252,7 @@ func (r *reducer) add(s *profile.Sample) {
 	var stack []int
 	if r.cumulative && r.by.frames() {
 		stack = r.stack(s)
+		r.addWithin(s, stack)
 	}
 	for i, c := range r.out.cols {
 		v := float64(s.Value[r.value[i]])

@@ -1,6 +1,7 @@
 package diff
 
 import (
+	"cmp"
 	"math"
 	"slices"
 )
@@ -22,6 +23,7 @@ type table struct {
 	noise noise
 	level [2]level // of a table by operation; zero in others
 
+	flat   *table // of a table of functions with what they called: that of their own time
 	peeled []bool
 	n      []float64 // samples by row, both sides
 
@@ -75,6 +77,9 @@ func (t *table) reset() {
 					}
 				}
 				r.scale = max(r.scale, 1)
+				if t.flat != nil {
+					r.scale = t.flat.side[s].rep[i].scale
+				}
 			}
 		}
 	}
@@ -119,7 +124,7 @@ func (t *table) floor(h *half, row int, mean float64) float64 {
 	switch {
 	case !t.shares():
 		return v
-	case t.peeled[row]: // its own count, and that of the rest
+	case t.peeled[row] || t.flat != nil && slices.Contains(t.flat.peeled, true): // its own count, and that of the rest
 		return v * (1 + mean)
 	}
 	return v * max(0.01, 1-mean)
@@ -339,6 +344,21 @@ func (t *table) levels() {
 	if t.level[older].mean <= 0 || t.level[newer].mean <= 0 {
 		t.level = [2]level{}
 	}
+}
+
+// factors are by what the time of each profile is multiplied to be in the table's unit.
+func (t *table) factors() (by [2][]float64) {
+	for s := range t.side {
+		unit := cmp.Or(t.level[s].mean, 1)
+		if t.side[s].blocks {
+			by[s] = []float64{unit / (t.side[s].scale() * float64(len(t.side[s].rep)))}
+			continue
+		}
+		for _, r := range t.side[s].rep {
+			by[s] = append(by[s], unit/max(r.scale, 1e-9))
+		}
+	}
+	return by
 }
 
 // ratio is what brings the base side to the new side's scale.

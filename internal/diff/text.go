@@ -30,6 +30,7 @@ func writeText(out io.Writer, d *Document) error {
 		if more := summary(rest, c.Small); more != "" {
 			fmt.Fprintf(w, "(%s)\n", more)
 		}
+		r.textCallers(w, c)
 	}
 	w.Flush()
 	if len(r.Budget) > 0 {
@@ -44,6 +45,24 @@ func writeText(out io.Writer, d *Document) error {
 	}
 	fmt.Fprintf(buffered, "%s\n", r.Verdict())
 	return buffered.Flush()
+}
+
+// textCallers has what changed with all that it called.
+func (r *Result) textCallers(w io.Writer, c Column) {
+	if len(c.Callers) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\n%s, with all that a function calls\tbase\tnew\tvs base\n", c.title())
+	n := min(len(c.Callers), shownRows)
+	for _, f := range c.Callers[:n] {
+		r.textRow(w, c, f.Row)
+		if below := f.below(c); below != "" {
+			fmt.Fprintf(w, "  %s\n", below)
+		}
+	}
+	if rest := len(c.Callers) - n; rest > 0 {
+		fmt.Fprintf(w, "(%s more)\n", plural(rest, "function"))
+	}
 }
 
 func (r *Result) textRow(w io.Writer, c Column, row Row) {
