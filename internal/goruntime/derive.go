@@ -24,6 +24,7 @@ func (l *Layout) fromCode(f *elf.File, fn FindFunc, known bool) error {
 	d.thread()
 	d.goroutine()
 	d.birth()
+	d.waits()
 	if known {
 		return nil // what no rule finds is where it is in other patch releases
 	}

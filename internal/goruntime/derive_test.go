@@ -12,13 +12,16 @@ import (
 // derived are the fields that are found in the code of a release's own runtime: all without which
 // there would be no ids, labels, states or stacks, and some more.
 func derived(l *goruntime.Layout) map[string]int32 {
-	g, m := &l.G, &l.M
+	g, m, sg, ch := &l.G, &l.M, &l.Sudog, &l.Hchan
 	return map[string]int32{
 		"stack.lo": g.StackLo, "stack.hi": g.StackHi, "g.m": g.M, "sched.sp": g.SchedSP, "sched.pc": g.SchedPC, "sched.bp": g.SchedBP,
 		"syscallsp": g.SyscallSP, "syscallpc": g.SyscallPC, "syscallbp": g.SyscallBP, "atomicstatus": g.Status, "goid": g.Goid,
 		"waitreason": g.WaitReason, "waitsince": g.WaitSince, "trackingSeq": g.TrackingSeq, "parentGoid": g.ParentGoid,
 		"gopc": g.GoPC, "startpc": g.StartPC, "labels": g.Labels, "g.SIZE": g.Size,
 		"m.g0": m.G0, "m.gsignal": m.GSignal, "m.procid": m.Procid, "m.curg": m.Curg,
+		"g.waiting": g.Waiting, "sudog.g": sg.G, "sudog.elem": sg.Elem, "sudog.waitlink": sg.WaitLink, "sudog.c": sg.C,
+		"hchan.qcount": ch.QCount, "hchan.dataqsiz": ch.DataQSiz, "hchan.elemsize": ch.ElemSize, "hchan.closed": ch.Closed,
+		"hchan.timer": ch.Timer, "hchan.elemtype": ch.ElemType, "hchan.recvq": ch.RecvQ, "hchan.sendq": ch.SendQ,
 	}
 }
 

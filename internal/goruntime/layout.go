@@ -69,6 +69,8 @@ type Fields struct {
 	M        MFields        `dwarf:"runtime.m"`
 	P        PFields        `dwarf:"runtime.p"`
 	Sched    SchedFields    `dwarf:"runtime.schedt"`
+	Sudog    SudogFields    `dwarf:"runtime.sudog"`
+	Hchan    HchanFields    `dwarf:"runtime.hchan"`
 	PollDesc PollDescFields `dwarf:"runtime.pollDesc"`
 	FD       FDFields       `dwarf:"internal/poll.FD"`
 	TimeHist TimeHistFields `dwarf:"runtime.timeHistogram"`
@@ -93,6 +95,7 @@ type GFields struct {
 	ParentGoid  int32 `dwarf:"parentGoid"` // Go 1.21
 	GoPC        int32 `dwarf:"gopc"`
 	StartPC     int32 `dwarf:"startpc"`
+	Waiting     int32 `dwarf:"waiting"` // the first sudog that it waits in; of semaphores since Go 1.26 only
 	Labels      int32 `dwarf:"labels"`
 	Size        int32 `dwarf:"SIZE" need:"core"`
 }
@@ -117,6 +120,26 @@ type SchedFields struct {
 	Lock              int32 `dwarf:"lock"`
 	STWTotalTimeGC    int32 `dwarf:"stwTotalTimeGC"`
 	STWTotalTimeOther int32 `dwarf:"stwTotalTimeOther"`
+}
+
+// SudogFields are offsets in runtime.sudog, a goroutine's place in the queue of a channel or a semaphore.
+type SudogFields struct {
+	G        int32 `dwarf:"g"`
+	Elem     int32 `dwarf:"elem.vu,elem"` // the semaphore's address; of Go 1.26 and later, the word that is always up to date
+	WaitLink int32 `dwarf:"waitlink"`     // of a select, the next case
+	C        int32 `dwarf:"c.maybeTraceablePtr.vu,c"`
+}
+
+// HchanFields are offsets in runtime.hchan, a channel (runtime/chan.go).
+type HchanFields struct {
+	QCount   int32 `dwarf:"qcount"`
+	DataQSiz int32 `dwarf:"dataqsiz"`
+	ElemSize int32 `dwarf:"elemsize"`
+	Closed   int32 `dwarf:"closed"`
+	Timer    int32 `dwarf:"timer"` // Go 1.23
+	ElemType int32 `dwarf:"elemtype"`
+	RecvQ    int32 `dwarf:"recvq.first"`
+	SendQ    int32 `dwarf:"sendq.first"`
 }
 
 // PollDescFields are offsets in runtime.pollDesc, the network poller's view of a file.
