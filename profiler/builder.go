@@ -101,6 +101,7 @@ type fold struct {
 	state  sample.State // only in wall profiles
 	peer   string
 	call   string
+	waitOn string // only in timelines: elsewhere there would be as many samples as there are channels
 	goid   uint64
 	end    int64 // CLOCK_MONOTONIC, ns; only in timelines
 	count  int64
@@ -299,7 +300,7 @@ func (b *Builder) newFold(s *sample.Sample) *fold {
 		f.goid = s.Goid
 	}
 	if b.keep.Timeline {
-		f.end = s.Time
+		f.end, f.waitOn = s.Time, s.WaitOn
 	}
 	if b.keep.Wall {
 		f.state, f.peer, f.call = s.State, s.Peer, s.Call
@@ -365,6 +366,9 @@ func (f *fold) sample(locs []*profile.Location, columns int, epoch int64) *profi
 	}
 	if f.peer != "" {
 		s.Label["go.peer"] = []string{f.peer}
+	}
+	if f.waitOn != "" {
+		s.Label["go.wait_on"] = []string{f.waitOn}
 	}
 	for _, l := range f.labels {
 		s.Label[l.Key] = []string{l.Value} // a set has each key once

@@ -342,6 +342,23 @@ func TestTimeline(t *testing.T) {
 	}
 }
 
+// What a wait is for is kept in timelines only: elsewhere it would make a sample of each channel that there ever was.
+func TestWaitOn(t *testing.T) {
+	parked := []uint64{program.at("runtime.gopark", 0x40), program.at("runtime.goexit.abi0", 1)}
+	for _, k := range []Keep{{Wall: true}, {Wall: true, Timeline: true}} {
+		b := NewBuilder(program, k)
+		script{
+			{Goid: 3, Time: 50, Weight: 20, State: "chan send", WaitOn: "chan 0x10 cap=2 len=2 send", Curg: parked},
+			{Goid: 3, Time: 90, Weight: 30, State: "chan send", WaitOn: "chan 0x20 cap=2 len=2 send", Curg: parked},
+		}.Run(t.Context(), b.Add)
+		p := b.Profile()
+		got := p.Sample[0].Label["go.wait_on"]
+		if k.Timeline && (len(p.Sample) != 2 || len(got) != 1 || got[0] != "chan 0x20 cap=2 len=2 send") || !k.Timeline && (len(p.Sample) != 1 || got != nil) {
+			t.Errorf("timeline %v: %d samples, %q", k.Timeline, len(p.Sample), got)
+		}
+	}
+}
+
 func TestTally(t *testing.T) {
 	at := program.at
 	b := NewBuilder(program, Keep{})

@@ -15,9 +15,11 @@ type Goroutine struct {
 	ID        uint64            `json:"id"`
 	Parent    uint64            `json:"parent,omitempty"` // who created it; 0 before Go 1.21
 	State     sample.State      `json:"state"`
-	Peer      string            `json:"peer,omitempty"`  // who an "IO wait" waits for: "10.0.0.7:5432", "accept 0.0.0.0:80"
-	PeerGroup string            `json:"group,omitempty"` // the same, but for clients without their port: "client 10.0.0.9"
-	IO        string            `json:"io,omitempty"`    // "read" or "write"
+	Peer      string            `json:"peer,omitempty"`        // who an "IO wait" waits for: "10.0.0.7:5432", "accept 0.0.0.0:80"
+	PeerGroup string            `json:"group,omitempty"`       // the same, but for clients without their port: "client 10.0.0.9"
+	IO        string            `json:"io,omitempty"`          // "read" or "write"
+	WaitOn    []sample.Object   `json:"wait_on,omitempty"`     // what else it waits for, the cases of a select; none if that is not known
+	WaitCut   bool              `json:"wait_on_cut,omitempty"` // the select has more cases than WaitOn
 	Labels    []sample.Label    `json:"labels,omitempty"`
 	Stack     []symbolize.Frame `json:"stack,omitempty"` // leaf first, inlined frames expanded; none while it runs
 	CreatedBy *symbolize.Frame  `json:"created_by,omitempty"`
@@ -79,7 +81,7 @@ type dumper struct {
 }
 
 func (d *dumper) visit(g *goroutine.Goroutine) {
-	out := Goroutine{ID: g.ID, Parent: g.ParentID, State: g.State, Labels: g.Labels, Loss: g.Loss}
+	out := Goroutine{ID: g.ID, Parent: g.ParentID, State: g.State, Labels: g.Labels, Loss: g.Loss, WaitOn: g.WaitOn, WaitCut: g.WaitCut}
 	if out.Peer = g.Peer.Addr; out.Peer != "" {
 		out.PeerGroup = g.Peer.String()
 		out.IO = map[bool]string{false: "read", true: "write"}[g.Write]

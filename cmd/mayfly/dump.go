@@ -28,7 +28,9 @@ func dumpCommand(e *env) *cobra.Command {
 		Short:   "Print all goroutines of a process, without stopping it",
 		Long: `Dump looks once at all goroutines of a running process and prints them in groups of equal
 state, labels and stack, the largest first. The process is not stopped and not signalled.
-A goroutine that runs at that moment has no stack: its frames are in registers.`,
+A goroutine that runs at that moment has no stack: its frames are in registers.
+What they wait for is named: who is at the other end of a connection; the channel with its capacity and how
+full it is, the lock, the condition, and how many goroutines wait for it.`,
 		Example: `  mayfly dump -p 4242
   mayfly dump -p 4242 --label endpoint=/fulfil --state 'IO wait'
   mayfly dump -p 4242 --label tenant=/^a/ --json`,
@@ -45,7 +47,8 @@ A goroutine that runs at that moment has no stack: its frames are in registers.`
 			if err != nil {
 				return err
 			}
-			return printDump(e, slices.DeleteFunc(all, f.rejects), asJSON, each)
+			waiting := queues(all)
+			return printDump(e, slices.DeleteFunc(all, f.rejects), waiting, dumpForm{asJSON, each})
 		},
 	}
 	fl := cmd.Flags()
@@ -98,13 +101,16 @@ func (f *filter) rejects(g profiler.Goroutine) bool {
 	return false
 }
 
-func printDump(e *env, all []profiler.Goroutine, asJSON, each bool) error {
-	if asJSON {
+// dumpForm is how goroutines are printed.
+type dumpForm struct{ json, each bool }
+
+func printDump(e *env, all []profiler.Goroutine, waiting map[queue]int, form dumpForm) error {
+	if form.json {
 		return writeGoroutines(jsonText.writer(e.stdout), all)
 	}
 	out := bufio.NewWriter(e.stdout)
-	for _, g := range groups(all, each) {
-		g.print(out)
+	for _, g := range groups(all, form.each) {
+		g.print(out, waiting)
 	}
 	if len(all) == 0 {
 		e.say("no goroutine matches")
@@ -143,6 +149,7 @@ func writeGoroutines(w io.Writer, all []profiler.Goroutine) error {
 type group struct {
 	first profiler.Goroutine
 	ids   []uint64
+	on    map[string]int // what they wait for, and how many
 }
 
 // groups puts equal goroutines together, the largest group first.
@@ -150,14 +157,17 @@ func groups(all []profiler.Goroutine, each bool) []*group {
 	var list []*group
 	byKey := make(map[string]*group)
 	for _, g := range all {
-		key := fmt.Sprint(g.State, g.PeerGroup, g.IO, g.Labels, g.Stack, g.CreatedBy, g.Function)
+		key := fmt.Sprint(g.State, g.PeerGroup, g.IO, shape(g), g.Labels, g.Stack, g.CreatedBy, g.Function)
 		x := byKey[key]
 		if x == nil || each {
-			x = &group{first: g}
+			x = &group{first: g, on: make(map[string]int)}
 			byKey[key] = x
 			list = append(list, x)
 		}
 		x.ids = append(x.ids, g.ID)
+		if len(g.WaitOn) > 0 {
+			x.on[objects(g)]++
+		}
 	}
 	slices.SortStableFunc(list, func(a, b *group) int { return cmp.Compare(len(b.ids), len(a.ids)) })
 	return list
@@ -174,24 +184,27 @@ func began(g profiler.Goroutine) string {
 	return "; it began in " + printable.Line(g.Function)
 }
 
-// doing is a goroutine's state, and who it waits for.
-func doing(g profiler.Goroutine, peer string) string {
-	if peer == "" {
+// doing is a goroutine's state, and who or what it waits for.
+func doing(g profiler.Goroutine, peer, on string) string {
+	switch {
+	case on != "":
+		return printable.Line(fmt.Sprintf("%s on %s", g.State, on))
+	case peer == "":
 		return printable.Line(string(g.State))
 	}
 	return printable.Line(fmt.Sprintf("%s, %s %s", g.State, g.IO, peer))
 }
 
-func (x *group) print(w *bufio.Writer) {
-	g := x.first
+func (x *group) print(w *bufio.Writer, waiting map[queue]int) {
+	g, on := x.first, x.waitsOn(waiting)
 	if len(x.ids) == 1 {
-		fmt.Fprintf(w, "goroutine %d [%s]", g.ID, doing(g, g.Peer))
+		fmt.Fprintf(w, "goroutine %d [%s]", g.ID, doing(g, g.Peer, on))
 	} else {
 		ids := strings.Trim(fmt.Sprint(x.ids[:min(len(x.ids), shownIDs)]), "[]")
 		if len(x.ids) > shownIDs {
 			ids += " ..."
 		}
-		fmt.Fprintf(w, "%d goroutines [%s] %s", len(x.ids), doing(g, g.PeerGroup), ids)
+		fmt.Fprintf(w, "%d goroutines [%s] %s", len(x.ids), doing(g, g.PeerGroup, on), ids)
 	}
 	for _, l := range g.Labels {
 		fmt.Fprintf(w, " %s=%q", printable.Line(l.Key), l.Value)

@@ -19,6 +19,7 @@ type reading struct {
 	again []byte // a second copy, of shaky goroutines
 	head  []byte // of the g, read after the first
 	poll  []byte // the head of the pollDesc that it waited for last; nil if it is not known
+	wait  int    // number of its waiter, from 1 on; 0 if it has none
 }
 
 // plan makes room for the stacks of as many jobs as are read together, and returns their number. A chain
@@ -44,7 +45,7 @@ func (s *scanner) plan(jobs []job, todo []int) int {
 
 // pass copies the stacks of the jobs that were planned, checks that the goroutines did not run
 // meanwhile, and follows the chains. The kernel copies in the order of the pieces: first all
-// stacks, and who is waited for, then the g's, then once more the stacks of shaky goroutines.
+// stacks, and who and what is waited for, then the g's, then once more the stacks of shaky goroutines.
 func (s *scanner) pass(jobs []job, todo []int) error {
 	w := &s.walker
 	free := w.buf
@@ -65,6 +66,8 @@ func (s *scanner) pass(jobs []job, todo []int) error {
 			w.readings[n].poll = read(jobs[i].s.poll.desc, pollerHead)
 		}
 	}
+	waits := len(s.pieces)
+	s.askWaits(jobs, todo)
 	heads := len(s.pieces)
 	for n, i := range todo {
 		w.readings[n].head = read(jobs[i].s.addr, s.f.head)
@@ -78,6 +81,7 @@ func (s *scanner) pass(jobs []job, todo []int) error {
 	if err := s.mem.Gather(s.pieces); err != nil {
 		return err
 	}
+	s.gotWaits(s.pieces[waits:heads])
 	for n, i := range todo {
 		j, r := &jobs[i], &w.readings[n]
 		ok := s.pieces[n].OK && s.pieces[heads+n].OK
@@ -97,7 +101,10 @@ func (s *scanner) pass(jobs []job, todo []int) error {
 		}
 		s.follow(i, j, r)
 	}
-	return s.findPeers()
+	if err := s.findPeers(); err != nil {
+		return err
+	}
+	return s.findWaits()
 }
 
 // extent is the piece of stack to read, empty if the g's words make no sense.

@@ -16,6 +16,7 @@ func FuzzScan(f *testing.F) {
 	f.Add([]byte{4, 0, 0, 0, 0, 0, 0, 0}, uint16(gs+144))
 	f.Add([]byte{0xf8, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, uint16(gs+96))
 	f.Add([]byte{0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0}, uint16(gs+56))
+	f.Add([]byte{0x40, 0x41, 2, 0, 0, 0, 0, 0}, uint16(gs+3*gSize+312))
 	f.Fuzz(func(t *testing.T, b []byte, at uint16) {
 		cost.Small.Hold(t, func() {
 			h := newHeap(t, 4)
@@ -23,10 +24,12 @@ func FuzzScan(f *testing.F) {
 				h.park(i, uint64(i+1), byte(i), 64, 1, 2, 3)
 				h.labels(i, "key", "value")
 			}
+			h.park(3, 4, chanReceive, 64, 1, 2, 3)
+			h.set(3, 312, h.sudog(0, 3, h.channel(0, 0, 0, false)))
 			*h.byte(1, 144) = grunnable
 			*h.byte(2, 144) = gsyscall
 			copy(h.mem[min(int(at), len(h.mem)):], b)
-			s := h.scanner(Options{SPDelta: func(pc uint64) (int32, bool) { return int32(pc), pc%3 > 0 }})
+			s := h.scanner(Options{Split: true, SPDelta: func(pc uint64) (int32, bool) { return int32(pc), pc%3 > 0 }})
 			_ = s.check()
 			s.births = s.readBirths()
 			for i := range 6 {
@@ -45,6 +48,9 @@ func FuzzScan(f *testing.F) {
 			for _, e := range s.out {
 				if e.to <= e.from || e.to > h.clock+1e6 {
 					t.Errorf("an event from %d to %d at %d", e.from, e.to, h.clock)
+				}
+				if e.on != nil && len(e.on.list) > maxCases {
+					t.Errorf("%d objects", len(e.on.list))
 				}
 				if e.stack != nil && len(e.stack.pcs) > maxFrames+2 {
 					t.Errorf("a stack of %d frames", len(e.stack.pcs))

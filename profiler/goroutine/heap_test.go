@@ -40,13 +40,15 @@ const (
 // offsets in the heap's g
 var gLayout = goruntime.GFields{
 	StackLo: 0, StackHi: 8, M: 48, SchedSP: 56, SchedPC: 64, SchedBP: 96, SyscallSP: 104, SyscallPC: 112, SyscallBP: 120,
-	Status: 144, Goid: 152, WaitSince: 168, WaitReason: 176, TrackingSeq: 191, ParentGoid: 272, GoPC: 280, StartPC: 296, Labels: 344,
+	Status: 144, Goid: 152, WaitSince: 168, WaitReason: 176, TrackingSeq: 191, ParentGoid: 272, GoPC: 280, StartPC: 296, Waiting: 312, Labels: 344,
 	Size: gSize - 8,
 }
 
 func (h *heap) layout() *goruntime.Layout {
 	l := &goruntime.Layout{Version: "go1.26.8", Minor: 26, Arch: "amd64", Labels: goruntime.LabelsSlice}
 	l.G = gLayout
+	l.Sudog = goruntime.SudogFields{G: 0, Elem: 32, WaitLink: 72, C: 96}
+	l.Hchan = goruntime.HchanFields{QCount: 0, DataQSiz: 8, ElemSize: 24, Closed: 28, Timer: 32, ElemType: 40, RecvQ: 64, SendQ: 80}
 	l.P.GoidCache, l.Sched.GoidGen, l.M.Procid = goruntime.None, 0, 64
 	return l
 }

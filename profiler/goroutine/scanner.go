@@ -63,20 +63,21 @@ type scanner struct {
 	backOff   uint32 // ticks between two looks at a quiet chunk, at most
 	idle      int64  // looks at chunks that are backed off that far
 
-	image  []byte // of the chunks being read
-	pieces []proc.Piece
-	length [8]byte
-	phase  [4]byte
-	jobs   []job
-	labels labelReader
-	sweeps sweeps
-	lead   int // pieces before those of the group being read
-	walker walker
-	peers  peers
-	procid map[uint64]thread
-	visit  func(*job, []byte) // for snapshots, which take
-	whole  bool               // all the time that they need
-	last   bool               // this is the last tick
+	image   []byte // of the chunks being read
+	pieces  []proc.Piece
+	length  [8]byte
+	phase   [4]byte
+	jobs    []job
+	labels  labelReader
+	sweeps  sweeps
+	lead    int // pieces before those of the group being read
+	walker  walker
+	peers   peers
+	waiting waitFinder
+	procid  map[uint64]thread
+	visit   func(*job, []byte) // for snapshots, which take
+	whole   bool               // all the time that they need
+	last    bool               // this is the last tick
 
 	out    []event
 	births births
@@ -125,6 +126,10 @@ func newScanner(mem proc.Gatherer, l *goruntime.Layout, v *goruntime.Vars, o Opt
 	s.image = make([]byte, groupSize*chunkWindows*s.stride())
 	s.states = newStates(s.reasons())
 	s.peers = s.newPeers(nil)
+	s.waiting = s.newWaitFinder(0)
+	if o.Split {
+		s.waiting = s.newWaitFinder(maxCases)
+	}
 	s.labels = newLabelReader()
 	s.lives.stats = &s.stats
 	if o.Rate > 0 {
@@ -167,7 +172,7 @@ var errGone = errors.New("the goroutine table is gone")
 func (s *scanner) step() error {
 	s.tick++
 	begin := s.now()
-	s.began = begin
+	s.began, s.waiting.wide = begin, maxWide
 	s.lives.mark(begin, s.tick)
 	if s.walks = maxFirst; s.whole {
 		s.walks = maxEntries

@@ -17,7 +17,8 @@ type slot struct {
 	setFrom uint64
 	setGoid uint64
 
-	poll *poll // the file that it waited for last
+	poll   *poll    // the file that it waited for last,
+	waited *objects // and other things
 
 	now  stay
 	prev *stay // the stay before, held back until it is known where it ended
@@ -42,14 +43,15 @@ type stay struct {
 	lost     bool // it had labels, and they could not be read
 	stack    *stack
 	set      *labelSet
-	peer     *peer  // who it waits for,
-	write    bool   // to take data
-	call     string // the system call that it is blocked in
+	peer     *peer    // who it waits for,
+	write    bool     // to take data
+	on       *objects // what else it waits for
+	call     string   // the system call that it is blocked in
 }
 
 // same says whether two stays differ in nothing but their time.
 func (s *stay) same(o *stay) bool {
-	return s.goid == o.goid && s.state == o.state && s.stack == o.stack && s.set == o.set && s.lost == o.lost && s.tid == o.tid && s.loss == o.loss && s.peer == o.peer && s.call == o.call
+	return s.goid == o.goid && s.state == o.state && s.stack == o.stack && s.set == o.set && s.lost == o.lost && s.tid == o.tid && s.loss == o.loss && s.peer == o.peer && s.on == o.on && s.call == o.call
 }
 
 // had says whether labels was read for the goroutine before. If it has run since, it may have had another

@@ -16,11 +16,13 @@ type Goroutine struct {
 	Loss            sample.Loss
 	Labels          []sample.Label
 	LabelsTruncated bool
-	StartPC, GoPC   uint64    // entry of its function; the return address of the go statement
-	ThreadID        uint32    // of the thread that runs it or waits for its system call; else 0
-	WaitReason      string    // why it waits; empty when it does not
-	Peer            proc.Peer // who an "IO wait" waits for; zero when it does not, or that is not known
-	Write           bool      // it waits for the peer to take data, not to send some
+	StartPC, GoPC   uint64          // entry of its function; the return address of the go statement
+	ThreadID        uint32          // of the thread that runs it or waits for its system call; else 0
+	WaitReason      string          // why it waits; empty when it does not
+	Peer            proc.Peer       // who an "IO wait" waits for; zero when it does not, or that is not known
+	Write           bool            // it waits for the peer to take data, not to send some
+	WaitOn          []sample.Object // what else it waits for, the cases of a select; nil when it does not, or that is not known
+	WaitCut         bool            // WaitOn lacks cases
 	// WaitSince is a time at which it was waiting already, CLOCK_MONOTONIC in ns. Only the garbage
 	// collector writes it (runtime/mgcmark.go): 0 means that no collection has passed since.
 	WaitSince int64
@@ -36,7 +38,7 @@ func (t *Table) Snapshot(visit func(*Goroutine)) error {
 	if err != nil {
 		return err
 	}
-	s.peers = s.newPeers(t.process.Peer)
+	s.peers, s.waiting = s.newPeers(t.process.Peer), s.newWaitFinder(maxCasesAll)
 	all, err := s.snapshot()
 	for _, g := range all {
 		visit(g)
@@ -89,6 +91,9 @@ func (s *scanner) goroutine(j *job, g []byte) *Goroutine {
 	}
 	if j.seen.peer != nil {
 		r.Write = j.seen.write
+	}
+	if on := j.seen.on; on != nil {
+		r.WaitOn, r.WaitCut = slices.Clone(on.list), !on.all
 	}
 	if j.seen.stack != nil {
 		r.Stack = slices.Clone(j.seen.stack.pcs)

@@ -31,6 +31,9 @@ func (e *event) sample(sm *sample.Sample, s *scanner) {
 	if e.peer != nil {
 		sm.Peer = e.peer.String()
 	}
+	if e.on != nil {
+		sm.WaitOn = e.on.String()
+	}
 	if e.set != nil {
 		sm.Labels, sm.LabelsTruncated = e.set.Labels, e.set.Truncated
 	}
@@ -73,7 +76,7 @@ func (sl *slot) completedBy(j *job) bool {
 	if !j.same || sl.labels != j.labels || sl.now.state != j.seen.state || sl.now.tid != j.seen.tid {
 		return false
 	}
-	return sl.now.loss == sample.Unwalked && j.seen.loss != sample.Unwalked || sl.now.lost && !j.seen.lost || sl.now.set == nil && j.seen.set != nil
+	return sl.now.loss == sample.Unwalked && j.seen.loss != sample.Unwalked || sl.now.lost && !j.seen.lost || sl.now.set == nil && j.seen.set != nil || sl.now.on == nil && j.seen.on != nil
 }
 
 // fill adds the stack, or the labels, that could not be had at the first look.

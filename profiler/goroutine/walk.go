@@ -89,7 +89,7 @@ func (s *scanner) wants(j *job) bool {
 		return false // the same call as before
 	case j.kind == parked && j.same && j.s.steady:
 		j.seen.stack, j.seen.loss, j.steady = j.s.now.stack, j.s.now.loss, true
-		j.seen.peer, j.seen.write = j.s.now.peer, j.s.now.write
+		j.seen.peer, j.seen.write, j.seen.on = j.s.now.peer, j.s.now.write, j.s.now.on
 		return false // only its labels were owed
 	case j.first && s.walks <= 0:
 		j.seen.late, j.seen.loss = true, sample.Unwalked
@@ -194,6 +194,7 @@ func (s *scanner) follow(i int, j *job, r *reading) {
 	}
 	s.stats.Walked++
 	s.wantPeer(j, r)
+	s.wantWait(j, r)
 	j.seen.stack = w.intern(j.seen.loss == sample.Truncated)
 	j.steady = j.kind == parked && !s.shaky(j) && !s.onThread(j)
 }

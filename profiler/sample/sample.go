@@ -89,6 +89,10 @@ type Sample struct {
 	// is not, or that is not known.
 	Call string
 
+	// WaitOn is what a goroutine that waits for channels, locks or conditions waits for, as FormatObjects has it:
+	// "chan 0xc00009a060 cap=2 len=2 send", "mutex 0xc000012340"; "" when it does not, or that is not known.
+	WaitOn string
+
 	// Labels are the pprof labels of the goroutine, in the order of the target's label set.
 	Labels []Label
 	// Idle says that the goroutine has neither run nor changed since the recording began.
