@@ -280,6 +280,10 @@ func (l *Layout) readFields(f *elf.File, fn FindFunc) error {
 // status in the P (runtime/proc.go, entersyscall, exitsyscall: Go 1.26).
 func (l *Layout) CountsCalls() bool { return l.Minor < 26 }
 
+// WaitingLeadsToLocks says whether g.waiting is set by who waits for a semaphore or a sync.Cond, not for channels
+// alone (runtime/sema.go: Go 1.26).
+func (l *Layout) WaitingLeadsToLocks() bool { return l.Minor >= 26 }
+
 func (l *Layout) labelKind() LabelKind {
 	switch {
 	case l.G.Labels == None:

@@ -116,7 +116,7 @@ func (s *scanner) newWaitFinder(most int) waitFinder {
 		f.waiting > s.f.size-8 || max(f.sudogBytes, f.chanBytes) > fetchSize {
 		most = 0
 	}
-	w := waitFinder{most: most, f: f, onStack: s.l.Minor < 26, learnt: [...]int{-1, -1, -1, -1}}
+	w := waitFinder{most: most, f: f, onStack: !s.l.WaitingLeadsToLocks(), learnt: [...]int{-1, -1, -1, -1}}
 	if most == 0 {
 		return w
 	}
