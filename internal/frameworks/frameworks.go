@@ -37,7 +37,7 @@ type Entry struct {
 	Function string // as names.Match reads it: a dot or a star at the end makes it a prefix
 	Role     Role
 	What     string // in the words of a report: what is waited for, or what waits
-	Reader   string // of Replies and Joins: the function that the other goroutine is in
+	By       string // the function that the others are in: who reads the answer, makes the call, has the connection or the place
 	Module   string // "std" for the standard library
 	Version  string // the newest one that it was checked on
 }

@@ -61,8 +61,8 @@ var table = []Entry{
 	{"database/sql.(*DB).connectionCleaner", Beside, "database/sql tidies up", "", std, go127},
 	{"database/sql.(*Tx).awaitDone", Beside, "database/sql waits for the end of a transaction", "", std, go127},
 	{"database/sql.(*Rows).awaitDone", Beside, "database/sql waits for the end of the rows", "", std, go127},
-	{"net/http.(*Transport).getConn", Pool, "a connection of the transport (MaxConnsPerHost)", "", std, go127},
-	{"net/http.(*Transport).queueForIdleConn", Pool, "a connection of the transport (MaxConnsPerHost)", "", std, go127},
+	{"net/http.(*Transport).getConn", Pool, "a connection of the transport (MaxConnsPerHost)", "net/http.(*persistConn).roundTrip", std, go127},
+	{"net/http.(*Transport).queueForIdleConn", Pool, "a connection of the transport (MaxConnsPerHost)", "net/http.(*persistConn).roundTrip", std, go127},
 	{"github.com/jackc/puddle/v2.(*Pool).Acquire", Pool, connection, "", puddle, "v2.2.3"},
 	{"github.com/jackc/puddle/v2.(*Pool).acquire", Pool, connection, "", puddle, "v2.2.3"},
 	{"github.com/redis/go-redis/v9/internal/pool.(*ConnPool).waitTurn", Pool, connection + " (PoolSize)", "", redis, redisV},
@@ -75,7 +75,7 @@ var table = []Entry{
 
 	// Limits of places, and workers.
 	{"golang.org/x/sync/semaphore.(*Weighted).Acquire", Limit, "a place of the semaphore.Weighted", "", xsync, xsyncV},
-	{"golang.org/x/sync/errgroup.(*Group).Go", Limit, "a place of the errgroup (SetLimit)", "", xsync, xsyncV},
+	{"golang.org/x/sync/errgroup.(*Group).Go", Limit, "a place of the errgroup (SetLimit)", "golang.org/x/sync/errgroup.(*Group).Go.func1", xsync, xsyncV},
 	{"github.com/panjf2000/ants/v2.(*Pool).Submit", Limit, "a worker of the ants pool", "", "github.com/panjf2000/ants/v2", "v2.12.1"},
 
 	// The clock.
@@ -130,6 +130,8 @@ var table = []Entry{
 	{"net.(*Resolver).", Resolves, "the name service", "", std, go127},
 	{"net.(*Dialer).DialContext", Dials, "a connection to be opened", "", std, go127},
 	{"net.(*sysDialer).", Dials, "a connection to be opened", "", std, go127},
+	{"net/http.(*Transport).dialConnFor", Dials, "a connection to be opened", "", std, go127},
+	{"database/sql.(*DB).openNewConnection", Dials, "a connection to be opened", "", std, go127},
 	{"net/http.(*Transport).dialConn", Dials, "a connection to be opened", "", std, go127},
 	{"net/http.(*persistConn).addTLS", Handshakes, "a TLS handshake", "", std, go127},
 	{"crypto/tls.(*Conn).handshakeContext", Handshakes, "a TLS handshake", "", std, go127},

@@ -17,6 +17,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/mayfly-profiler/mayfly/internal/blame"
+	"github.com/mayfly-profiler/mayfly/internal/frameworks"
 	"github.com/mayfly-profiler/mayfly/internal/timeline"
 )
 
@@ -54,15 +55,21 @@ type Report struct {
 
 // Cause is the one named cause.
 type Cause struct {
-	Kind       timeline.Kind `json:"kind"`
-	Function   string        `json:"function"`
-	File       string        `json:"file"`
-	Line       int64         `json:"line"`
-	Peer       string        `json:"peer"`       // of a network wait; the call of a syscall
-	Share      float64       `json:"share"`      // of the slow requests' excess that would be gone with it
-	Confidence float64       `json:"confidence"` // how often it comes out again when requests are drawn again
-	Chain      []string      `json:"chain"`      // from the request to the cause
-	Sentence   string        `json:"sentence"`
+	Kind       timeline.Kind     `json:"kind"`
+	Function   string            `json:"function"`
+	File       string            `json:"file"`
+	Line       int64             `json:"line"`
+	Peer       string            `json:"peer"`       // of a network wait; the call of a syscall
+	Share      float64           `json:"share"`      // of the slow requests' excess that would be gone with it
+	Limit      int               `json:"limit"`      // how many are let in at once, of a pool, a limit, workers; 0: not known
+	Evidence   timeline.Evidence `json:"evidence"`   // what the weakest link between the requests and the cause is known by
+	Confidence float64           `json:"confidence"` // how often such an answer is right
+	Chain      []string          `json:"chain"`      // from the request to the cause
+	Sentence   string            `json:"sentence"`
+	Remedy     string            `json:"remedy"` // what to change
+
+	what string          // what is waited for, in the words of the framework
+	role frameworks.Role // of the function that says so
 }
 
 // Charge is a part of the slow requests' time, followed to where it was lost. Times are means.
@@ -182,13 +189,18 @@ func (b reporter) cause(e *excess, g timeline.Group, rng *rand.Rand) *Cause {
 			c.Peer = b.States[s].Peer + b.States[s].Call
 		}
 		c.Line = int64(heaviest(d.lines))
+		c.Limit = int(heaviest(d.limits))
+		if s := heaviest(d.stacks); s >= 0 {
+			c.what, c.role = b.Stacks[s].For.What, b.Stacks[s].For.Role
+		}
 	}
+	c.weigh(d, b.Evidence)
 	if w.fn >= 0 {
 		f := b.Funcs[w.fn]
 		c.Function, c.File = f.Name, f.File
 		c.Line = cmp.Or(c.Line, int64(f.Line))
 	}
-	c.Sentence = c.sentence(g)
+	c.Sentence, c.Remedy = c.sentence(g), c.remedy()
 	return c
 }
 

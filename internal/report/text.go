@@ -61,7 +61,8 @@ func (p *printer) text(r *Report) {
 		p.printf("\n  the excess, followed to where it was lost:\n")
 		p.table(r.chargeRows(), "  ")
 	}
-	p.printf("\n  confidence %.0f %%: in so many of %d draws from the requests the same cause comes out\n", 100*r.Cause.Confidence, rounds)
+	p.printf("\n  what to change: %s\n", printable.Line(r.Cause.Remedy))
+	p.printf("  confidence %.0f %%, evidence %s: %s\n", 100*r.Cause.Confidence, r.Cause.Evidence, r.Cause.because())
 	for _, l := range r.Labels {
 		p.printf("  %s=%s: %.0f %% of the slow requests, %.0f %% of the others\n", printable.Line(l.Key), printable.Line(l.Value), 100*l.Slow, 100*l.Fast)
 	}

@@ -45,7 +45,7 @@ func (t *Timeline) Find(s Selector) (whole []*Request, cut int) {
 		all = t.byGoroutine(s.Name)
 	default:
 		if all = t.byCall(s.Functions()); len(all) == 0 {
-			all = t.byFunction(s.Functions())
+			all = t.byFunction(s)
 		}
 	}
 	t.adopt(all)
@@ -164,11 +164,13 @@ func (t *Timeline) byCall(functions []string) []*Request {
 
 // byFunction finds the stretches of goroutines' lives in which a function is on the stack. A kept
 // connection handles one request after the other: in between it is idle, or the value of a label that
-// has many values changes.
-func (t *Timeline) byFunction(functions []string) []*Request {
+// has many values changes. Who looks at the program by net/http/pprof is no user of it.
+func (t *Timeline) byFunction(s Selector) []*Request {
 	inside, unwalked := make([]bool, len(t.Stacks)), make([]bool, len(t.Stacks))
 	for i := range t.Stacks {
-		inside[i], unwalked[i] = t.Has(&t.Stacks[i], functions), t.Has(&t.Stacks[i], []string{"[unwalked]"})
+		st := &t.Stacks[i]
+		inside[i] = t.Has(st, s.Functions()) || s.Name == "" && t.serves(st)
+		unwalked[i] = t.Has(st, []string{"[unwalked]"})
 	}
 	keys := t.identifying()
 	var all []*Request
@@ -194,7 +196,18 @@ func (t *Timeline) byFunction(functions []string) []*Request {
 			}
 		}
 	}
-	return all
+	if s.Name != "" {
+		return all
+	}
+	return slices.DeleteFunc(all, t.profiles)
+}
+
+// profiles says whether a request is one for a profile.
+func (t *Timeline) profiles(r *Request) (is bool) {
+	r.Main.During(r.From, r.To, func(p *Piece, _, _ int64) {
+		is = is || slices.ContainsFunc(t.Stacks[p.Stack].Frames, func(f Frame) bool { return t.Funcs[f.Fn].Pkg == "net/http/pprof" })
+	})
+	return is
 }
 
 // Stale says whether a piece's stack may be of an earlier moment, or of none.

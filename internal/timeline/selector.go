@@ -2,10 +2,9 @@ package timeline
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
-	"github.com/mayfly-profiler/mayfly/internal/goruntime/names"
+	"github.com/mayfly-profiler/mayfly/internal/frameworks"
 )
 
 // Selector says what a request is. The zero value is Func over the server functions of net/http and
@@ -49,11 +48,7 @@ func (s Selector) String() string {
 }
 
 // servers are the functions that a server runs once for each request.
-var servers = slices.Concat(names.ServeHTTP, []string{
-	"google.golang.org/grpc.(*Server).handleStream",
-	"golang.org/x/net/http2.(*serverConn).runHandler",
-	"github.com/valyala/fasthttp.(*Server).serveConn",
-})
+var servers = frameworks.Functions(frameworks.Handles)
 
 // Functions are the names that a Func selector looks for, the zero value included. Not to be changed.
 func (s Selector) Functions() []string {

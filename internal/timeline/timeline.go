@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/pprof/profile"
 
+	"github.com/mayfly-profiler/mayfly/internal/frameworks"
 	"github.com/mayfly-profiler/mayfly/internal/goruntime/names"
 )
 
@@ -80,8 +81,10 @@ type exactCall struct {
 // Stack is one distinct stack, leaf first.
 type Stack struct {
 	Frames []Frame
-	App    int32 // the first frame of the application, -1 without one
-	idle   bool  // of a server's goroutine between two requests
+	App    int32            // the first frame of the application, -1 without one
+	For    frameworks.Entry // what a framework waits for there, zero if the wait is the application's own
+	ForAt  int32            // the frame that says so, -1 without one
+	Idle   bool             // of a server's goroutine between two requests, or that waits for connections
 }
 
 // Function is one function of the profile.
@@ -89,6 +92,7 @@ type Function struct {
 	Name, Pkg, File string
 	Line            int32 // where it begins, 0: not known
 	App             bool  // of the program itself: neither standard library nor dependency
+	Framework       frameworks.Entry
 }
 
 // Timeline is a profile, by goroutine and time.
@@ -160,6 +164,7 @@ func Read(p *profile.Profile, samples iter.Seq[*profile.Sample]) (*Timeline, err
 		r.ByID[id] = t
 	}
 	slices.SortFunc(r.Tracks, func(a, b *Track) int { return cmp.Compare(a.Goid, b.Goid) })
+	r.heal()
 	r.bound()
 	if d := r.To - r.From; d <= 0 || d > int64(longest) {
 		return nil, fmt.Errorf("the timeline is %s long: more than %s is no recording", time.Duration(d), longest)
@@ -225,7 +230,7 @@ func (r *reader) functions(p *profile.Profile) {
 	std := stdPrefix(p)
 	for _, f := range p.Function {
 		r.funcIDs[f] = int32(len(r.Funcs))
-		r.Funcs = append(r.Funcs, Function{f.Name, PackageOf(f.Name), f.Filename, int32(f.StartLine), isApp(f.Name, f.Filename, std)})
+		r.Funcs = append(r.Funcs, Function{f.Name, PackageOf(f.Name), f.Filename, int32(f.StartLine), isApp(f.Name, f.Filename, std), frameworks.Of(f.Name)})
 	}
 }
 
@@ -256,6 +261,11 @@ func isApp(name, file, std string) bool {
 	case std != "":
 		return !strings.HasPrefix(file, std)
 	}
+	return hasDomain(pkg)
+}
+
+// hasDomain says whether an import path begins with a host's name, as those outside of the standard library do.
+func hasDomain(pkg string) bool {
 	first, _, _ := strings.Cut(pkg, "/")
 	return strings.Contains(first, ".")
 }
@@ -297,7 +307,7 @@ func (r *reader) add(s *profile.Sample) {
 	g.parent = max(g.parent, number(s, "go.parent"))
 	p := Piece{From: end - length, To: end, Stack: r.internStack(s.Location), Labels: r.internLabels(s.Label), State: r.internState(s.Label)}
 	p.Kind = r.kindAt(p.State, p.Stack)
-	if p.Kind == Network && r.Stacks[p.Stack].idle {
+	if p.Kind == Network && r.Stacks[p.Stack].Idle {
 		p.Labels = 0 // what is left of the request before, read a moment too early
 	}
 	if s.Value[r.columns.samples] > 0 {
@@ -356,7 +366,8 @@ func (r *reader) newStack(locs []*profile.Location) Stack {
 			}
 		}
 	}
-	s.idle = r.Has(&s, names.ServeConn) && !r.Has(&s, servers)
+	s.For, s.ForAt = r.waitsFor(&s)
+	s.Idle = r.isIdle(&s)
 	return s
 }
 
