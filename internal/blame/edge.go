@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/mayfly-profiler/mayfly/internal/frameworks"
+	"github.com/mayfly-profiler/mayfly/internal/goruntime/names"
 	"github.com/mayfly-profiler/mayfly/internal/timeline"
 )
 
@@ -120,9 +121,7 @@ func (b *Blamer) dials(stack int32) bool {
 }
 
 // broadcasts says whether a stack lets all waiters go at once.
-func (b *Blamer) broadcasts(stack int32) bool { return b.Has(&b.Stacks[stack], broadcast) }
-
-var broadcast = []string{"runtime.closechan", "sync.(*Cond).Broadcast"}
+func (b *Blamer) broadcasts(stack int32) bool { return b.Has(&b.Stacks[stack], names.Broadcasts) }
 
 // handsOver says whether waiters at p's place are let go one at a time, by those who waited there
 // themselves or went through the same function: a channel as a semaphore.

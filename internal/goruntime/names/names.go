@@ -60,6 +60,9 @@ var (
 	// (runtime/malloc_generated.go), which compiled code calls directly since Go 1.27.
 	Allocator = []string{"runtime.mallocgc*"}
 
+	// Broadcasts let all waiters go at once.
+	Broadcasts = []string{"runtime.closechan", "sync.(*Cond).Broadcast"}
+
 	// WaitPackages wait on behalf of their callers.
 	WaitPackages = []string{"runtime", "sync", "internal/sync", "internal/runtime/sync", "sync/atomic", "internal/synctest"}
 
