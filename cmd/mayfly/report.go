@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"github.com/google/pprof/profile"
 	"github.com/spf13/cobra"
 
+	"github.com/mayfly-profiler/mayfly/internal/exectrace"
 	"github.com/mayfly-profiler/mayfly/internal/report"
 	"github.com/mayfly-profiler/mayfly/internal/samples"
 	"github.com/mayfly-profiler/mayfly/internal/timeline"
@@ -184,9 +186,13 @@ type reportInput struct {
 	name      string
 	recording *profile.Profile
 	file      *samples.File
+	trace     *exectrace.Trace // of the same seconds, or alone
 }
 
 func (in *reportInput) report(o report.Options) ([]*report.Report, error) {
+	if in.trace != nil {
+		return report.Of(in.trace.Timeline, o)
+	}
 	if in.file == nil {
 		return report.New(in.recording, o)
 	}
@@ -241,14 +247,21 @@ func reportChild(ctx context.Context, e *env, f *reportFlags) (*profiler.Recordi
 
 // openReportInput opens a profile; "-" is stdin.
 func openReportInput(e *env, path string) (in *reportInput, err error) {
-	in = &reportInput{name: path}
 	if path == "-" {
-		in.file, err = samples.Open(e.stdin, "stdin")
-		return in, err
+		in = &reportInput{name: "stdin"}
+		return in, in.open(e.stdin)
 	}
-	err = withFile(path, func(r io.Reader) error {
-		in.file, err = samples.Open(r, path)
-		return err
-	})
-	return in, err
+	in = &reportInput{name: path}
+	return in, withFile(path, in.open)
+}
+
+// open reads a profile or, if it is one, an execution trace.
+func (in *reportInput) open(r io.Reader) (err error) {
+	b := bufio.NewReaderSize(r, 64<<10)
+	if begin, _ := b.Peek(512); exectrace.Is(begin) {
+		in.trace, err = exectrace.Read(b, exectrace.Options{})
+	} else {
+		in.file, err = samples.Open(b, in.name)
+	}
+	return err
 }

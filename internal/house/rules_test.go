@@ -51,9 +51,11 @@ var rules = []rule{
 		why: "the runtime's layout is read from bytes"},
 	{who: []string{"symbolize"}, may: []string{"symbolize", "internal/proc", "internal/goruntime/names"},
 		why: "symbols know nothing of samples"},
-	{who: []string{"internal/timeline"}, may: []string{"internal/timeline", "internal/frameworks", "internal/goruntime/names"},
+	{who: []string{"internal/timeline"}, may: []string{"internal/timeline", "internal/goruntime/names"},
 		why: "a timeline is read from a profile, and judges nothing"},
-	{who: []string{"internal/blame"}, may: []string{"internal/blame", "internal/timeline", "internal/frameworks", "internal/goruntime/names"},
+	{who: []string{"internal/exectrace"}, may: []string{"internal/timeline", "internal/goruntime/names"},
+		why: "a trace becomes a timeline: that it is one is nobody else's business"},
+	{who: []string{"internal/blame"}, may: []string{"internal/blame", "internal/timeline", "internal/goruntime/names"},
 		why: "blame follows a timeline: how a report ranks and says it comes after"},
 	{who: []string{"export", "internal/diff", "internal/compare", "internal/flame", "internal/report", "internal/top", "internal/when"},
 		free: []string{"internal/goruntime/names"},
@@ -74,6 +76,7 @@ var only = []struct {
 	why  string
 }{
 	{"github.com/cilium/ebpf", []string{"profiler/bpf"}, "one package talks to the kernel's eBPF"},
+	{"golang.org/x/exp/trace", []string{"internal/exectrace", "internal/referee"}, "execution traces are read in one place, and by who checks it"},
 	{"github.com/felixge/fgprof", []string{"profiler/baseline"}, "other profilers are the baseline's business"},
 	{"go.etcd.io/bbolt", []string{"internal/demo"}, "the store belongs to the demo"},
 	{"gonum.org/v1/gonum", []string{"internal/diff", "internal/compare"}, "statistics have their place"},

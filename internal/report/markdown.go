@@ -21,8 +21,9 @@ func WriteMarkdown(w io.Writer, reports []*Report) error {
 
 func (p *printer) markdown(r *Report) {
 	p.printf("### %s\n", printable.Markdown(r.headline()))
-	if note := r.note(); note != "" {
-		p.printf("\n%s\n", printable.Markdown(note))
+	p.printf("\n")
+	for _, note := range r.notes() {
+		p.printf("- %s\n", printable.Markdown(note))
 	}
 	if r.Why != "" {
 		p.printf("\n%s\n", printable.Markdown(r.Why))
@@ -44,8 +45,7 @@ func (p *printer) markdown(r *Report) {
 	if c := r.Cause; c.Function != "" {
 		p.printf("\n%s %s\n", printable.MarkdownCode(c.Function), printable.Markdown(c.Where()))
 	}
-	p.printf("\nWhat to change: %s.\n", printable.Markdown(r.Cause.Remedy))
-	p.printf("\nConfidence %.0f %%, evidence %s: %s. ", 100*r.Cause.Confidence, r.Cause.Evidence, r.Cause.because())
+	p.printf("\nConfidence %.0f %%. ", 100*r.Cause.Confidence)
 	for _, l := range r.Labels {
 		p.printf("%s: %.0f %% of the slow requests, %.0f %% of the others. ", printable.MarkdownCode(l.Key+"="+l.Value), 100*l.Slow, 100*l.Fast)
 	}

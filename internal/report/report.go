@@ -17,7 +17,6 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/mayfly-profiler/mayfly/internal/blame"
-	"github.com/mayfly-profiler/mayfly/internal/frameworks"
 	"github.com/mayfly-profiler/mayfly/internal/timeline"
 )
 
@@ -26,6 +25,7 @@ type Options struct {
 	SLO     SLO
 	Request timeline.Selector // what a request is; the zero value: a call of net/http's or gRPC's server function
 	By      string            // a label key: one report for each of its values; "": one for all requests
+	Notes   []string          // what readers should know of the recording; written with each report
 }
 
 // Report is what there is to say about one group of requests. Times are in ns.
@@ -39,6 +39,8 @@ type Report struct {
 	Short      int               `json:"short"`      // requests that lasted for less than two looks: there were more, which nobody saw
 	Looks      float64           `json:"looks_hz"`   // 0: the profile does not say
 	Unfinished int               `json:"unfinished"` // at the ends of the recording: not counted
+	Streams    int               `json:"streams"`    // requests without an end of their own, such as streams of events: not counted
+	Evidence   timeline.Evidence `json:"evidence"`   // what says who waited for whom
 	P99        int64             `json:"p99_ns"`
 	Value      int64             `json:"value_ns"` // of what the objective is about
 	SlowMean   int64             `json:"slow_mean_ns"`
@@ -49,27 +51,22 @@ type Report struct {
 	RuledOut   []Ruled           `json:"ruled_out"`
 	Labels     []Skew            `json:"labels"`
 	Window     Window            `json:"window"`
+	Notes      []string          `json:"notes"` // about the recording
 
 	view *view // for pictures
 }
 
 // Cause is the one named cause.
 type Cause struct {
-	Kind       timeline.Kind     `json:"kind"`
-	Function   string            `json:"function"`
-	File       string            `json:"file"`
-	Line       int64             `json:"line"`
-	Peer       string            `json:"peer"`       // of a network wait; the call of a syscall
-	Share      float64           `json:"share"`      // of the slow requests' excess that would be gone with it
-	Limit      int               `json:"limit"`      // how many are let in at once, of a pool, a limit, workers; 0: not known
-	Evidence   timeline.Evidence `json:"evidence"`   // what the weakest link between the requests and the cause is known by
-	Confidence float64           `json:"confidence"` // how often such an answer is right
-	Chain      []string          `json:"chain"`      // from the request to the cause
-	Sentence   string            `json:"sentence"`
-	Remedy     string            `json:"remedy"` // what to change
-
-	what string          // what is waited for, in the words of the framework
-	role frameworks.Role // of the function that says so
+	Kind       timeline.Kind `json:"kind"`
+	Function   string        `json:"function"`
+	File       string        `json:"file"`
+	Line       int64         `json:"line"`
+	Peer       string        `json:"peer"`       // of a network wait; the call of a syscall
+	Share      float64       `json:"share"`      // of the slow requests' excess that would be gone with it
+	Confidence float64       `json:"confidence"` // how often it comes out again when requests are drawn again
+	Chain      []string      `json:"chain"`      // from the request to the cause
+	Sentence   string        `json:"sentence"`
 }
 
 // Charge is a part of the slow requests' time, followed to where it was lost. Times are means.
@@ -123,15 +120,20 @@ func NewFrom(head *profile.Profile, samples iter.Seq[*profile.Sample], o Options
 	if err != nil {
 		return nil, err
 	}
-	all, cut := t.Find(o.Request)
-	if len(all) == 0 {
-		return nil, fmt.Errorf("no whole request in %s of profile: %s", short(float64(t.To-t.From)), o.Request.Hint(cut))
+	return Of(t, o)
+}
+
+// Of reports on a timeline, whatever it was read from.
+func Of(t *timeline.Timeline, o Options) ([]*Report, error) {
+	found := t.Find(o.Request)
+	if len(found.Whole) == 0 {
+		return nil, fmt.Errorf("no whole request in %s of profile: %s", short(float64(t.To-t.From)), o.Request.Hint(found.Cut))
 	}
 	b := reporter{blame.New(t)}
 	var reports []*Report
-	for _, g := range t.Groups(all, o.By) {
+	for _, g := range t.Groups(found.Whole, o.By) {
 		r := b.report(g, o)
-		r.Unfinished = cut
+		r.Unfinished, r.Streams, r.Evidence, r.Notes = found.Cut, found.Streams, t.Evidence, append(r.Notes, o.Notes...)
 		reports = append(reports, r)
 	}
 	rank := map[Verdict]int{Broken: 0, Undecided: 1, Met: 2}
@@ -159,7 +161,7 @@ func (b reporter) report(g timeline.Group, o Options) *Report {
 		P99: quantile(lengths, 0.99), Value: o.SLO.value(lengths), Window: Window{b.From, b.To},
 		SlowMean: int64(meanLength(slow)), FastMean: int64(meanLength(fast)),
 		Looks: b.Looks, Short: b.short(g.Requests, lengths), Causes: []Charge{},
-		States: States{b.meanStates(slow), b.meanStates(fast)}, RuledOut: []Ruled{}, Labels: []Skew{},
+		States: States{b.meanStates(slow), b.meanStates(fast)}, RuledOut: []Ruled{}, Labels: []Skew{}, Notes: []string{},
 	}
 	if g.Label != "" {
 		r.Group[g.Label] = g.Value
@@ -189,18 +191,13 @@ func (b reporter) cause(e *excess, g timeline.Group, rng *rand.Rand) *Cause {
 			c.Peer = b.States[s].Peer + b.States[s].Call
 		}
 		c.Line = int64(heaviest(d.lines))
-		c.Limit = int(heaviest(d.limits))
-		if s := heaviest(d.stacks); s >= 0 {
-			c.what, c.role = b.Stacks[s].For.What, b.Stacks[s].For.Role
-		}
 	}
-	c.weigh(d, b.Evidence)
 	if w.fn >= 0 {
 		f := b.Funcs[w.fn]
 		c.Function, c.File = f.Name, f.File
 		c.Line = cmp.Or(c.Line, int64(f.Line))
 	}
-	c.Sentence, c.Remedy = c.sentence(g), c.remedy()
+	c.Sentence = c.sentence(g)
 	return c
 }
 

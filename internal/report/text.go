@@ -39,8 +39,8 @@ func (p *printer) printf(format string, args ...any) {
 
 func (p *printer) text(r *Report) {
 	p.printf("%s\n", printable.Line(r.headline()))
-	if note := r.note(); note != "" {
-		p.printf("  %s\n", note)
+	for _, note := range r.notes() {
+		p.printf("  %s\n", printable.Line(note))
 	}
 	if r.Cause == nil {
 		if r.Why != "" {
@@ -61,8 +61,7 @@ func (p *printer) text(r *Report) {
 		p.printf("\n  the excess, followed to where it was lost:\n")
 		p.table(r.chargeRows(), "  ")
 	}
-	p.printf("\n  what to change: %s\n", printable.Line(r.Cause.Remedy))
-	p.printf("  confidence %.0f %%, evidence %s: %s\n", 100*r.Cause.Confidence, r.Cause.Evidence, r.Cause.because())
+	p.printf("\n  confidence %.0f %%: in so many of %d draws from the requests the same cause comes out\n", 100*r.Cause.Confidence, rounds)
 	for _, l := range r.Labels {
 		p.printf("  %s=%s: %.0f %% of the slow requests, %.0f %% of the others\n", printable.Line(l.Key), printable.Line(l.Value), 100*l.Slow, 100*l.Fast)
 	}
@@ -130,12 +129,22 @@ func (r *Report) chargeRows() [][]string {
 	return rows
 }
 
-// note says what the quantiles may miss, or nothing.
-func (r *Report) note() string {
-	if 20*r.Short < r.Requests {
-		return ""
+// notes say what the numbers are made of: what says who waited for whom, and which requests are not counted.
+func (r *Report) notes() []string {
+	all := []string{"evidence: " + evidences[r.Evidence]}
+	if 20*r.Short >= r.Requests {
+		all = append(all, fmt.Sprintf("%d of the requests lasted for less than two looks (%.0f looks a second): shorter ones were missed, so that the others weigh too much", r.Short, r.Looks))
 	}
-	return fmt.Sprintf("%d of the requests lasted for less than two looks (%.0f looks a second): shorter ones were missed, so that the others weigh too much", r.Short, r.Looks)
+	if r.Streams > 0 {
+		all = append(all, fmt.Sprintf("%d streams are not counted: they have no end of their own", r.Streams))
+	}
+	return append(all, r.Notes...)
+}
+
+var evidences = map[timeline.Evidence]string{
+	timeline.ByTrace:  "the target's execution trace, which says who woke whom",
+	timeline.ByMemory: "the target's memory, which says what each goroutine waits on",
+	timeline.ByTime:   "what was at the same time; nothing says who woke whom",
 }
 
 func total(m map[timeline.Kind]int64) (sum int64) {

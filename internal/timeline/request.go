@@ -29,41 +29,58 @@ type Request struct {
 	From, To int64
 	Labels   int32
 	Exact    bool // begin and end were recorded, not seen by looks
+	Stream   bool // has no end of its own: a stream of events, a connection taken over, a streaming call
+	Learnt   bool // the labels are those of others with the same handler
 }
 
 // Length is how long the request took, ns.
 func (r *Request) Length() int64 { return r.To - r.From }
 
-// Find returns the requests in a timeline by begin, and how many of them the recording has only a
-// part of: those are left out.
-func (t *Timeline) Find(s Selector) (whole []*Request, cut int) {
+// Found is the requests of a timeline.
+type Found struct {
+	Whole   []*Request // by begin
+	Cut     int        // requests that the recording has only a part of
+	Streams int        // requests that have no end of their own; not in Whole
+}
+
+// Find returns the requests in a timeline.
+func (t *Timeline) Find(s Selector) Found {
 	var all []*Request
-	switch s.By {
-	case Label:
+	switch {
+	case s.By == Label:
 		all = t.byLabel(s.Name)
-	case Goroutine:
+	case s.By == Goroutine:
 		all = t.byGoroutine(s.Name)
+	case s.By == TraceTask, s.By == TraceRegion, t.Evidence == ByTrace:
+		all = t.traced(s)
 	default:
 		if all = t.byCall(s.Functions()); len(all) == 0 {
 			all = t.byFunction(s)
 		}
 	}
+	var f Found
+	all = slices.DeleteFunc(all, func(r *Request) bool {
+		if r.Stream {
+			f.Streams++
+		}
+		return r.Stream
+	})
 	t.adopt(all)
 	for _, r := range all {
 		first, last := r.Main.Pieces[0].From, r.Main.Pieces[len(r.Main.Pieces)-1].To
 		switch {
 		case r.Exact && (r.From < t.From || r.To > t.To),
 			!r.Exact && (r.From <= first+edge && first <= t.From+early || r.To >= last-edge && last >= t.To-late):
-			cut++
+			f.Cut++
 		case r.To > r.From:
 			r.Labels = t.mainLabels(r)
-			whole = append(whole, r)
+			f.Whole = append(f.Whole, r)
 		}
 	}
-	slices.SortFunc(whole, func(a, b *Request) int {
+	slices.SortFunc(f.Whole, func(a, b *Request) int {
 		return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.Main.Goid, b.Main.Goid))
 	})
-	return whole, cut
+	return f
 }
 
 // mainLabels is the label set that the request had longest.
@@ -164,13 +181,15 @@ func (t *Timeline) byCall(functions []string) []*Request {
 
 // byFunction finds the stretches of goroutines' lives in which a function is on the stack. A kept
 // connection handles one request after the other: in between it is idle, or the value of a label that
-// has many values changes. Who looks at the program by net/http/pprof is no user of it.
+// has many values changes.
 func (t *Timeline) byFunction(s Selector) []*Request {
 	inside, unwalked := make([]bool, len(t.Stacks)), make([]bool, len(t.Stacks))
 	for i := range t.Stacks {
-		st := &t.Stacks[i]
-		inside[i] = t.Has(st, s.Functions()) || s.Name == "" && t.serves(st)
-		unwalked[i] = t.Has(st, []string{"[unwalked]"})
+		inside[i] = t.Has(&t.Stacks[i], s.Functions())
+		if s.Name == "" {
+			inside[i] = t.Stacks[i].marks&handles != 0
+		}
+		unwalked[i] = t.Has(&t.Stacks[i], []string{"[unwalked]"})
 	}
 	keys := t.identifying()
 	var all []*Request
@@ -196,18 +215,7 @@ func (t *Timeline) byFunction(s Selector) []*Request {
 			}
 		}
 	}
-	if s.Name != "" {
-		return all
-	}
-	return slices.DeleteFunc(all, t.profiles)
-}
-
-// profiles says whether a request is one for a profile.
-func (t *Timeline) profiles(r *Request) (is bool) {
-	r.Main.During(r.From, r.To, func(p *Piece, _, _ int64) {
-		is = is || slices.ContainsFunc(t.Stacks[p.Stack].Frames, func(f Frame) bool { return t.Funcs[f.Fn].Pkg == "net/http/pprof" })
-	})
-	return is
+	return all
 }
 
 // Stale says whether a piece's stack may be of an earlier moment, or of none.

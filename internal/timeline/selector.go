@@ -3,12 +3,10 @@ package timeline
 import (
 	"fmt"
 	"strings"
-
-	"github.com/mayfly-profiler/mayfly/internal/frameworks"
 )
 
-// Selector says what a request is. The zero value is Func over the server functions of net/http and
-// gRPC.
+// Selector says what a request is. The zero value is Func over the server functions of net/http,
+// gRPC and fasthttp; in a trace without any, its tasks.
 type Selector struct {
 	By   By
 	Name string // a label key, or a function as the profile spells it
@@ -21,9 +19,12 @@ const (
 	Label     By = "label"     // each value of a label is one request
 	Func      By = "func"      // a goroutine is inside a request while a function is on its stack
 	Goroutine By = "goroutine" // each goroutine that starts in a function is one request
+
+	TraceTask   By = "task"   // each task of runtime/trace of a type is one request: a trace has them
+	TraceRegion By = "region" // each region of a type
 )
 
-// ParseSelector reads "label:KEY", "func:NAME" or "goroutine:FUNC"; "" is the zero Selector.
+// ParseSelector reads "label:KEY", "func:NAME", "goroutine:FUNC", "task:TYPE" or "region:TYPE"; "" is the zero Selector.
 func ParseSelector(s string) (Selector, error) {
 	if s == "" {
 		return Selector{}, nil
@@ -31,12 +32,12 @@ func ParseSelector(s string) (Selector, error) {
 	by, name, ok := strings.Cut(s, ":")
 	sel := Selector{By(by), name}
 	switch sel.By {
-	case Label, Func, Goroutine:
+	case Label, Func, Goroutine, TraceTask, TraceRegion:
 		if ok && name != "" {
 			return sel, nil
 		}
 	}
-	return Selector{}, fmt.Errorf("request %q: want label:KEY, func:NAME or goroutine:FUNC", s)
+	return Selector{}, fmt.Errorf("request %q: want label:KEY, func:NAME, goroutine:FUNC, task:TYPE or region:TYPE", s)
 }
 
 // String is the selector as ParseSelector reads it.
@@ -46,9 +47,6 @@ func (s Selector) String() string {
 	}
 	return string(s.By) + ":" + s.Name
 }
-
-// servers are the functions that a server runs once for each request.
-var servers = frameworks.Functions(frameworks.Handles)
 
 // Functions are the names that a Func selector looks for, the zero value included. Not to be changed.
 func (s Selector) Functions() []string {
@@ -63,10 +61,12 @@ func (s Selector) Hint(cut int) string {
 	switch {
 	case cut > 0:
 		return fmt.Sprintf("%d are unfinished: record longer", cut)
+	case s.By == TraceTask, s.By == TraceRegion:
+		return fmt.Sprintf("no %s %s: an execution trace has those that runtime/trace began in it", s.By, s.Name)
 	case s.By == Label:
 		return fmt.Sprintf("no goroutine has the label %s", s.Name)
 	case s.Name == "":
-		return "no server function of net/http or gRPC on any stack: name one with --request func:NAME, or a label with label:KEY"
+		return "no server function of net/http, gRPC or fasthttp on any stack: name one with --request func:NAME, or a label with label:KEY"
 	}
 	return fmt.Sprintf("%s is on no stack: write it as the profile does, with its package's full path", s.Name)
 }

@@ -2,11 +2,10 @@
 // state, a stack and labels, and the requests that are found in it.
 //
 //	t, err := timeline.Read(head, samples)
-//	requests, cut := t.Find(timeline.Selector{})
+//	requests := t.Find(timeline.Selector{}).Whole
 package timeline
 
 import (
-	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -18,7 +17,6 @@ import (
 
 	"github.com/google/pprof/profile"
 
-	"github.com/mayfly-profiler/mayfly/internal/frameworks"
 	"github.com/mayfly-profiler/mayfly/internal/goruntime/names"
 )
 
@@ -81,18 +79,18 @@ type exactCall struct {
 // Stack is one distinct stack, leaf first.
 type Stack struct {
 	Frames []Frame
-	App    int32            // the first frame of the application, -1 without one
-	For    frameworks.Entry // what a framework waits for there, zero if the wait is the application's own
-	ForAt  int32            // the frame that says so, -1 without one
-	Idle   bool             // of a server's goroutine between two requests, or that waits for connections
+	App    int32 // the first frame of the application, -1 without one
+	marks  marks // what it means for requests
 }
+
+// idle says whether a stack is that of a server's goroutine between two requests, when it waits.
+func (s *Stack) idle() bool { return s.marks&keeps != 0 && s.marks&handles == 0 }
 
 // Function is one function of the profile.
 type Function struct {
 	Name, Pkg, File string
 	Line            int32 // where it begins, 0: not known
 	App             bool  // of the program itself: neither standard library nor dependency
-	Framework       frameworks.Entry
 }
 
 // Timeline is a profile, by goroutine and time.
@@ -109,6 +107,7 @@ type Timeline struct {
 	Nothing  int32       // the empty stack, 0
 	CPUs     int         // that the target may use, 0: not known
 	calls    []exactCall // exact ones, in any order
+	Tasks    []Task      // of runtime/trace
 	Looks    float64     // at the goroutine table, per second; 0: not known
 
 	sites map[siteKey]Site
@@ -116,15 +115,12 @@ type Timeline struct {
 
 // reader turns a profile into a timeline.
 type reader struct {
-	*Timeline
+	*Builder
 	raw      map[int64]*raw
-	byStack  map[string]int32
-	byLabels map[string]int32
-	byState  map[State]int32
+	byPlaces map[string]int32 // stacks, by the ids of their locations
 	funcIDs  map[*profile.Function]int32
-	kinds    map[[2]int32]Kind // by state and stack
-	key      []byte
-	names    []string
+	place    []byte
+	frames   []Frame
 	columns  struct{ samples, wall int }
 }
 
@@ -137,16 +133,12 @@ type raw struct {
 // Read takes samples apart; p is the profile that they belong to. It keeps nothing of both but strings.
 func Read(p *profile.Profile, samples iter.Seq[*profile.Sample]) (*Timeline, error) {
 	r := &reader{
-		Timeline: &Timeline{Evidence: ByTime, ByID: make(map[int64]*Track), sites: make(map[siteKey]Site)},
-		raw:      make(map[int64]*raw), byStack: make(map[string]int32), byLabels: make(map[string]int32), byState: make(map[State]int32),
-		funcIDs: make(map[*profile.Function]int32), kinds: make(map[[2]int32]Kind),
+		Builder: NewBuilder(ByTime), raw: make(map[int64]*raw), byPlaces: make(map[string]int32), funcIDs: make(map[*profile.Function]int32),
 	}
 	if err := r.findColumns(p); err != nil {
 		return nil, err
 	}
 	r.functions(p)
-	r.internLabels(nil)
-	r.Nothing = r.internStack(nil)
 	for s := range samples {
 		r.add(s)
 	}
@@ -156,15 +148,9 @@ func Read(p *profile.Profile, samples iter.Seq[*profile.Sample]) (*Timeline, err
 	r.comments(p.Comments)
 	r.From, r.To = p.TimeNanos, p.TimeNanos+p.DurationNanos
 	for id, g := range r.raw {
-		t := &Track{Goid: id, Parent: g.parent, Pieces: r.join(g)}
-		if len(t.Pieces) == 0 {
-			continue
-		}
-		r.Tracks = append(r.Tracks, t)
-		r.ByID[id] = t
+		r.AddTrack(&Track{Goid: id, Parent: g.parent, Pieces: r.join(g)})
 	}
-	slices.SortFunc(r.Tracks, func(a, b *Track) int { return cmp.Compare(a.Goid, b.Goid) })
-	r.heal()
+	r.Settle()
 	r.bound()
 	if d := r.To - r.From; d <= 0 || d > int64(longest) {
 		return nil, fmt.Errorf("the timeline is %s long: more than %s is no recording", time.Duration(d), longest)
@@ -227,60 +213,9 @@ func (r *reader) comments(lines []string) {
 }
 
 func (r *reader) functions(p *profile.Profile) {
-	std := stdPrefix(p)
 	for _, f := range p.Function {
-		r.funcIDs[f] = int32(len(r.Funcs))
-		r.Funcs = append(r.Funcs, Function{f.Name, PackageOf(f.Name), f.Filename, int32(f.StartLine), isApp(f.Name, f.Filename, std), frameworks.Of(f.Name)})
+		r.funcIDs[f] = r.Function(f.Name, f.Filename, int32(f.StartLine))
 	}
-}
-
-// stdPrefix is what the file names of the standard library begin with: "/usr/local/go/src/", or
-// "" in a build with -trimpath.
-func stdPrefix(p *profile.Profile) string {
-	for _, f := range p.Function {
-		if PackageOf(f.Name) == "runtime" {
-			if dir, _, ok := strings.Cut(f.Filename, "runtime/"); ok && (dir == "" || strings.HasSuffix(dir, "/src/")) {
-				return dir
-			}
-		}
-	}
-	return ""
-}
-
-// isApp says whether a function is the program's own. What tells dependencies is their version in
-// the path of the file, or the folder vendor.
-func isApp(name, file, std string) bool {
-	pkg := PackageOf(name)
-	switch {
-	case strings.Contains(name, ".gowrap") || strings.Contains(name, ".deferwrap"):
-		return false // the compiler's
-	case pkg == "main":
-		return true
-	case pkg == "" || file == "" || strings.Contains(file, "@v") || strings.Contains(file, "/vendor/"):
-		return false
-	case std != "":
-		return !strings.HasPrefix(file, std)
-	}
-	return hasDomain(pkg)
-}
-
-// hasDomain says whether an import path begins with a host's name, as those outside of the standard library do.
-func hasDomain(pkg string) bool {
-	first, _, _ := strings.Cut(pkg, "/")
-	return strings.Contains(first, ".")
-}
-
-// PackageOf is the import path in a function's name: "net/http" of "net/http.(*conn).serve".
-func PackageOf(name string) string {
-	slash := strings.LastIndexByte(name, '/') + 1
-	if paren := strings.IndexAny(name, "(["); paren >= 0 && paren < slash {
-		slash = strings.LastIndexByte(name[:paren], '/') + 1
-	}
-	dot := strings.IndexByte(name[slash:], '.')
-	if dot < 0 {
-		return ""
-	}
-	return name[:slash+dot]
 }
 
 // add takes one sample in. What is of no goroutine, or has no time, is of no use here.
@@ -290,7 +225,7 @@ func (r *reader) add(s *profile.Sample) {
 		return
 	}
 	if ns := number(s, "go.call_ns"); ns > 0 && ns < end {
-		if fs := r.Stacks[r.internStack(s.Location)].Frames; len(fs) > 0 {
+		if fs := r.Stacks[r.stackOf(s.Location)].Frames; len(fs) > 0 {
 			r.calls = append(r.calls, exactCall{id, fs[len(fs)-1].Fn, end - ns, end})
 		}
 		return
@@ -305,9 +240,9 @@ func (r *reader) add(s *profile.Sample) {
 		r.raw[id] = g
 	}
 	g.parent = max(g.parent, number(s, "go.parent"))
-	p := Piece{From: end - length, To: end, Stack: r.internStack(s.Location), Labels: r.internLabels(s.Label), State: r.internState(s.Label)}
-	p.Kind = r.kindAt(p.State, p.Stack)
-	if p.Kind == Network && r.Stacks[p.Stack].Idle {
+	p := Piece{From: end - length, To: end, Stack: r.stackOf(s.Location), Labels: r.ownLabels(s.Label), State: r.State(State{first(s.Label, "go.state"), first(s.Label, "go.peer"), first(s.Label, "go.syscall")})}
+	p.Kind = r.KindAt(p.State, p.Stack)
+	if p.Kind == Network && r.Stacks[p.Stack].idle() {
 		p.Labels = 0 // what is left of the request before, read a moment too early
 	}
 	if s.Value[r.columns.samples] > 0 {
@@ -315,6 +250,17 @@ func (r *reader) add(s *profile.Sample) {
 	} else {
 		g.table = append(g.table, p)
 	}
+}
+
+// ownLabels is the number of the program's own labels: ours begin with "go.".
+func (r *reader) ownLabels(labels map[string][]string) int32 {
+	return r.labelSet(func(yield func(key, value string)) {
+		for k := range labels {
+			if !strings.HasPrefix(k, "go.") {
+				yield(k, first(labels, k))
+			}
+		}
+	})
 }
 
 func number(s *profile.Sample, key string) int64 {
@@ -331,80 +277,24 @@ func first(s map[string][]string, key string) string {
 	return ""
 }
 
-func (r *reader) kindAt(state, stack int32) Kind {
-	k, ok := r.kinds[[2]int32{state, stack}]
-	if !ok {
-		k = r.KindOf(r.States[state].Name, stack)
-		r.kinds[[2]int32{state, stack}] = k
-	}
-	return k
-}
-
-func (r *reader) internStack(locs []*profile.Location) int32 {
-	r.key = r.key[:0]
+// stackOf is the number of a sample's stack.
+func (r *reader) stackOf(locs []*profile.Location) int32 {
+	r.place = r.place[:0]
 	for _, l := range locs {
-		r.key = binary.AppendUvarint(r.key, l.ID)
+		r.place = binary.AppendUvarint(r.place, l.ID)
 	}
-	id, ok := r.byStack[string(r.key)]
+	id, ok := r.byPlaces[string(r.place)]
 	if !ok {
-		id = int32(len(r.Stacks))
-		r.byStack[string(r.key)] = id
-		r.Stacks = append(r.Stacks, r.newStack(locs))
-	}
-	return id
-}
-
-func (r *reader) newStack(locs []*profile.Location) Stack {
-	s := Stack{App: -1}
-	for _, l := range locs {
-		for _, ln := range l.Line {
-			if fn, ok := r.funcIDs[ln.Function]; ok {
-				if s.App < 0 && r.Funcs[fn].App {
-					s.App = int32(len(s.Frames))
+		r.frames = r.frames[:0]
+		for _, l := range locs {
+			for _, ln := range l.Line {
+				if fn, ok := r.funcIDs[ln.Function]; ok {
+					r.frames = append(r.frames, Frame{fn, int32(ln.Line)})
 				}
-				s.Frames = append(s.Frames, Frame{fn, int32(ln.Line)})
 			}
 		}
-	}
-	s.For, s.ForAt = r.waitsFor(&s)
-	s.Idle = r.isIdle(&s)
-	return s
-}
-
-func (r *reader) internState(labels map[string][]string) int32 {
-	s := State{first(labels, "go.state"), first(labels, "go.peer"), first(labels, "go.syscall")}
-	id, ok := r.byState[s]
-	if !ok {
-		id = int32(len(r.States))
-		r.byState[s] = id
-		r.States = append(r.States, s)
-	}
-	return id
-}
-
-// internLabels keeps the program's own labels: ours begin with "go.".
-func (r *reader) internLabels(labels map[string][]string) int32 {
-	r.names = r.names[:0]
-	for k := range labels {
-		if !strings.HasPrefix(k, "go.") {
-			r.names = append(r.names, k)
-		}
-	}
-	slices.Sort(r.names)
-	r.key = r.key[:0]
-	for _, k := range r.names {
-		r.key = append(append(r.key, k...), 0)
-		r.key = append(append(r.key, first(labels, k)...), 0)
-	}
-	id, ok := r.byLabels[string(r.key)]
-	if !ok {
-		id = int32(len(r.Labels))
-		r.byLabels[string(r.key)] = id
-		set := make(map[string]string, len(r.names))
-		for _, k := range r.names {
-			set[k] = first(labels, k)
-		}
-		r.Labels = append(r.Labels, set)
+		id = r.Stack(r.frames)
+		r.byPlaces[string(r.place)] = id
 	}
 	return id
 }

@@ -80,7 +80,7 @@ func (r *reader) hole(pieces, samples []Piece, next Piece) []Piece {
 		}
 	}
 	before := pieces[len(pieces)-1]
-	rest := Piece{From: from, To: to, Guess: true, Kind: CPU, Stack: r.internStack(nil), State: r.internState(running)}
+	rest := Piece{From: from, To: to, Guess: true, Kind: CPU, Stack: r.Nothing, State: r.State(running)}
 	if n := nearest(samples[begin:i], from, to); n != nil {
 		rest.Stack, rest.Kind = n.Stack, n.Kind
 	}
@@ -98,7 +98,7 @@ func (r *reader) hole(pieces, samples []Piece, next Piece) []Piece {
 	return append(pieces, rest)
 }
 
-var running = map[string][]string{"go.state": {"running"}}
+var running = State{Name: "running"}
 
 // nearest is the sample that is closest to a stretch of time.
 func nearest(samples []Piece, from, to int64) *Piece {

@@ -60,8 +60,13 @@ var (
 	// (runtime/malloc_generated.go), which compiled code calls directly since Go 1.27.
 	Allocator = []string{"runtime.mallocgc*"}
 
-	// Broadcasts let all waiters go at once.
-	Broadcasts = []string{"runtime.closechan", "sync.(*Cond).Broadcast"}
+	// RoundTrips wait for the reply to a request over HTTP. HTTP/2 was bundled into net/http up to
+	// Go 1.26 and is net/http/internal/http2 since.
+	RoundTrips = []string{"net/http.(*persistConn).roundTrip", "net/http.(*http2ClientConn).", "net/http/internal/http2.(*ClientConn).",
+		"net/http/internal/http2.(*clientStream).", "net/http.(*http2clientStream).", "net.(*Resolver)."}
+
+	// Acquires wait for a connection of a pool.
+	Acquires = []string{"database/sql.(*DB).conn", "net/http.(*Transport).getConn", "net/http.(*Transport).queueForIdleConn"}
 
 	// WaitPackages wait on behalf of their callers.
 	WaitPackages = []string{"runtime", "sync", "internal/sync", "internal/runtime/sync", "sync/atomic", "internal/synctest"}
@@ -70,6 +75,22 @@ var (
 	Disk     = []string{"os.(*File).Sync", "syscall.Fsync", "syscall.Fdatasync", "internal/poll.(*FD).Fsync"}
 	Sockets  = []string{"net.(*conn).", "net.(*netFD).", "net.(*TCPListener).", "net.(*sysDialer)."}
 	Children = []string{"sync.(*WaitGroup).Wait"}
+	// What waits for a lock; a WriteLocks waits in Locks, too. The code of Mutex went to internal/sync in Go 1.24.
+	ReadLocks  = []string{"sync.(*RWMutex).RLock", "internal/sync.(*RWMutex).RLock"}
+	WriteLocks = []string{"sync.(*RWMutex).Lock"}
+	Locks      = []string{"sync.(*Mutex).", "internal/sync.(*Mutex)."}
+
+	ServeHTTP = []string{"net/http.serverHandler.ServeHTTP"} // once for each request, HTTP/2 included
+	ServeConn = []string{"net/http.(*conn).serve"}           // once for each connection
+
+	// ReadRequest reads the next request of a connection, FinishRequest is what follows its handler (net/http/server.go).
+	ReadRequest   = []string{"net/http.(*connReader).Read"}
+	FinishRequest = []string{"net/http.(*response).finishRequest"}
+	// FlushResponse sends what a handler has written so far; with Hijacked it has taken the connection over.
+	FlushResponse = []string{"net/http.(*response).Flush*", "net/http.(*http2responseWriter).Flush*", "net/http/internal/http2.(*responseWriter).Flush*"}
+	Hijacked      = []string{"net/http.(*response).Hijack"}
+	// ProfileHandlers serve the process's own profiles and traces.
+	ProfileHandlers = []string{"net/http/pprof.*"}
 )
 
 // Match says whether a function is one of a list.

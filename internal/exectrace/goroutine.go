@@ -1,0 +1,261 @@
+package exectrace
+
+import (
+	"strings"
+
+	"golang.org/x/exp/trace"
+
+	"github.com/mayfly-profiler/mayfly/internal/timeline"
+)
+
+// goroutine is one that is alive.
+type goroutine struct {
+	track  timeline.Track
+	state  int32 // with the stack where it came into it; Running has none then
+	stack  int32
+	start  int32 // the function that it was started with, as a stack
+	since  int64
+	phase  trace.GoState
+	assist bool // marks for the collector
+}
+
+// stop is a time in which the world stood still.
+type stop struct{ from, to int64 }
+
+func newReader(l Options) *reader {
+	r := &reader{
+		Builder: timeline.NewBuilder(timeline.ByTrace), limits: l, epoch: l.Epoch, live: make(map[trace.GoID]*goroutine), stacks: make(map[trace.Stack]int32),
+		tasks: make(map[trace.TaskID]int), regions: make(map[trace.GoID][]int),
+	}
+	state := func(name string) int32 { return r.State(timeline.State{Name: name}) }
+	r.states.running, r.states.runnable, r.states.syscall = state("running"), state("runnable"), state("syscall")
+	r.states.assist, r.states.stopped, r.states.unknown = state("GC assist marking"), state("stopping the world"), state("unknown")
+	return r
+}
+
+func (r *reader) event(ev *trace.Event) {
+	if ev.Kind() == trace.EventSync {
+		clear(r.stacks) // their numbers are the generation's
+		if c := ev.Sync().ClockSnapshot; c != nil && c.Mono != 0 && r.epoch == 0 && r.events == 0 {
+			r.epoch = c.Wall.UnixNano() - int64(c.Trace)
+		}
+	}
+	if r.now = max(r.now, r.time(ev)); r.events == 0 {
+		r.first = r.now
+	}
+	r.events++
+	switch ev.Kind() {
+	case trace.EventStateTransition:
+		if st := ev.StateTransition(); st.Resource.Kind == trace.ResourceGoroutine {
+			r.transition(ev, &st)
+		}
+	case trace.EventStackSample:
+		r.sample(ev)
+	case trace.EventRangeBegin, trace.EventRangeActive, trace.EventRangeEnd:
+		r.ranges(ev)
+	case trace.EventMetric:
+		if m := ev.Metric(); m.Name == "/sched/gomaxprocs:threads" && m.Value.Kind() == trace.ValueUint64 && m.Value.Uint64() < 1<<16 {
+			r.Procs = int(m.Value.Uint64())
+		}
+	case trace.EventTaskBegin, trace.EventTaskEnd, trace.EventRegionBegin, trace.EventRegionEnd:
+		r.annotation(ev)
+	}
+}
+
+// time is when an event was, Unix ns if that is known.
+func (r *reader) time(ev *trace.Event) int64 { return int64(ev.Time()) + r.epoch }
+
+// transition takes a change of a goroutine's state in.
+func (r *reader) transition(ev *trace.Event, st *trace.StateTransition) {
+	id, at := st.Resource.Goroutine(), r.time(ev)
+	from, to := st.Goroutine()
+	g := r.live[id]
+	switch {
+	case g == nil && to == trace.GoNotExist, g != nil && (from == trace.GoUndetermined || from == to):
+		return // ended before it was seen; said again at the beginning of a generation
+	case g == nil:
+		// One that is older than the trace is in it from the begin, but is said to be when it first does something.
+		g = &goroutine{track: timeline.Track{Goid: int64(id)}, state: r.states.unknown, start: r.Nothing, stack: r.Nothing, since: r.first}
+		r.live[id] = g
+		if from == trace.GoNotExist {
+			g.since = at
+			g.track.Parent, g.track.Birth = who(ev), r.stack(ev.Stack())
+			g.start = r.stack(st.Stack)
+			g.stack = g.start
+		}
+	default:
+		by, where := int64(0), r.Nothing
+		switch {
+		case from == trace.GoWaiting:
+			by, where = who(ev), r.stack(ev.Stack())
+		case from == trace.GoRunning:
+			g.ran(r.stack(st.Stack), r.Nothing)
+		}
+		g.leave(r, at, by, where)
+	}
+	g.enter(r, st, to)
+	if to == trace.GoNotExist {
+		r.AddTrack(&g.track)
+		delete(r.live, id)
+	}
+}
+
+// who is the goroutine that did something to another one.
+func who(ev *trace.Event) int64 {
+	if id := ev.Goroutine(); id != trace.NoGoroutine {
+		return int64(id)
+	}
+	return timeline.Runtime
+}
+
+// ran says where a goroutine was when it ceased to run. At its end nothing is said: then it is in what it was started with.
+func (g *goroutine) ran(stack, nothing int32) {
+	if g.stack = stack; stack == nothing {
+		g.stack = g.start
+	}
+}
+
+// leave ends the state that a goroutine is in.
+func (g *goroutine) leave(r *reader, at, by int64, where int32) {
+	if at <= g.since {
+		return
+	}
+	p := timeline.Piece{From: g.since, To: at, By: by, ByStack: where, Stack: g.stack, State: g.state, Kind: r.KindAt(g.state, g.stack)}
+	g.since = at
+	if g.phase == trace.GoRunnable {
+		r.stood(g, p)
+		return
+	}
+	g.add(r, p)
+}
+
+func (g *goroutine) add(r *reader, p timeline.Piece) {
+	r.pieces++
+	g.track.Pieces = append(g.track.Pieces, p)
+}
+
+// stood adds a piece in which a goroutine could have run; while the world stood still, nobody could.
+func (r *reader) stood(g *goroutine, p timeline.Piece) {
+	first := len(r.stops)
+	for first > 0 && r.stops[first-1].to > p.From {
+		first--
+	}
+	for _, s := range r.stops[first:] {
+		from, to := max(s.from, p.From), min(s.to, p.To)
+		if from >= to {
+			continue
+		}
+		before, still := p, p
+		before.To, still.From, still.To, p.From = from, from, to, to
+		if before.To > before.From {
+			g.add(r, before)
+		}
+		still.State = r.states.stopped
+		still.Kind = r.KindAt(still.State, still.Stack)
+		g.add(r, still)
+	}
+	if p.To > p.From {
+		g.add(r, p)
+	}
+}
+
+// enter begins a state.
+func (g *goroutine) enter(r *reader, st *trace.StateTransition, to trace.GoState) {
+	g.phase = to
+	if s := r.stack(st.Stack); s != r.Nothing {
+		g.stack = s
+	}
+	switch to {
+	case trace.GoRunning:
+		if g.state = r.states.running; g.assist {
+			g.state = r.states.assist
+		}
+	case trace.GoRunnable:
+		g.state = r.states.runnable
+	case trace.GoSyscall:
+		g.state = r.states.syscall
+	case trace.GoWaiting:
+		g.state = r.State(timeline.State{Name: r.waitReason(st.Reason, g.stack)})
+	default:
+		g.state = r.states.unknown
+	}
+}
+
+// sample is a CPU sample, which traces have while a CPU profile is taken: it says what the goroutine ran up to then.
+func (r *reader) sample(ev *trace.Event) {
+	g := r.live[ev.Goroutine()]
+	if g == nil || g.phase != trace.GoRunning {
+		return
+	}
+	if s := r.stack(ev.Stack()); s != r.Nothing {
+		g.stack = s
+		g.leave(r, r.time(ev), 0, r.Nothing)
+	}
+}
+
+// What the runtime calls its ranges (runtime/traceevent.go).
+const (
+	rangeAssist    = "GC mark assist"
+	rangeStopWorld = "stop-the-world"
+)
+
+func (r *reader) ranges(ev *trace.Event) {
+	rg := ev.Range()
+	switch {
+	case rg.Name == rangeAssist && rg.Scope.Kind == trace.ResourceGoroutine:
+		if g := r.live[rg.Scope.Goroutine()]; g != nil {
+			g.mark(r, ev)
+		}
+	case strings.HasPrefix(rg.Name, rangeStopWorld):
+		at := r.time(ev)
+		if n := len(r.stops); ev.Kind() == trace.EventRangeEnd {
+			if n > 0 && r.stops[n-1].to == stopped {
+				r.stops[n-1].to = at
+			}
+		} else if n == 0 || r.stops[n-1].to != stopped {
+			r.stops = append(r.stops, stop{at, stopped})
+		}
+	}
+}
+
+// stopped is the end of a stop that has not ended.
+const stopped = int64(1<<63 - 1)
+
+// mark begins or ends work for the collector.
+func (g *goroutine) mark(r *reader, ev *trace.Event) {
+	if g.phase == trace.GoRunning {
+		if s := r.stack(ev.Stack()); s != r.Nothing {
+			g.stack = s
+		}
+		g.leave(r, r.time(ev), 0, r.Nothing)
+	}
+	if g.assist = ev.Kind() != trace.EventRangeEnd; g.phase == trace.GoRunning {
+		if g.state = r.states.running; g.assist {
+			g.state = r.states.assist
+		}
+	}
+}
+
+// annotation takes tasks and regions in.
+func (r *reader) annotation(ev *trace.Event) {
+	at, g := r.time(ev), ev.Goroutine()
+	switch ev.Kind() {
+	case trace.EventTaskBegin:
+		k := ev.Task()
+		r.tasks[k.ID] = len(r.Tasks)
+		r.Tasks = append(r.Tasks, timeline.Task{Goid: int64(g), Type: k.Type, From: at})
+	case trace.EventTaskEnd:
+		if i, ok := r.tasks[ev.Task().ID]; ok {
+			r.Tasks[i].To = at
+			delete(r.tasks, ev.Task().ID)
+		}
+	case trace.EventRegionBegin:
+		r.regions[g] = append(r.regions[g], len(r.Tasks))
+		r.Tasks = append(r.Tasks, timeline.Task{Goid: int64(g), Type: ev.Region().Type, Region: true, From: at})
+	case trace.EventRegionEnd:
+		if open := r.regions[g]; len(open) > 0 { // they nest
+			r.Tasks[open[len(open)-1]].To = at
+			r.regions[g] = open[:len(open)-1]
+		}
+	}
+}
