@@ -11,7 +11,7 @@ import (
 func (s *scanner) channels(w *waiter) (done bool) {
 	f := &s.waiting.f
 	done = true
-	sg := word(w.job.g, f.waiting)
+	sg := w.first
 	for last := uint64(0); sg != 0; {
 		if w.cut = len(w.found) == s.waiting.most; w.cut {
 			return done

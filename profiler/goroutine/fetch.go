@@ -12,6 +12,7 @@ type waiter struct {
 	job     *job
 	class   waitClass
 	stack   []byte // from sp on; nil until it was walked
+	first   uint64 // g.waiting, 0 if that is no address
 	fetched []fetch
 	head    []byte // of its g, read after that
 	found   []sample.Object

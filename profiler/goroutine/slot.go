@@ -18,7 +18,8 @@ type slot struct {
 	setGoid uint64
 
 	poll   *poll    // the file that it waited for last,
-	waited *objects // and other things
+	waited *objects // and other things,
+	again  bool     // for the second time at least
 
 	now  stay
 	prev *stay // the stay before, held back until it is known where it ended

@@ -19,8 +19,8 @@ import (
 // was read, which its key proves as it does for stacks.
 //
 // One read leads to the next, so it takes rounds: in each, all that is needed for all goroutines is read with one
-// system call. The first is the one that reads the stacks: with them come the first sudogs, and the channels that the
-// goroutines in the same g waited for last. Mostly that is all.
+// system call. The first is the one that reads the stacks: with them come the first sudogs, those that lie next to
+// them (spans.go), and the channels that the goroutines in the same g wait for again and again. Mostly that is all.
 
 const (
 	maxCases    = 8  // of a select that are read; in snapshots
@@ -77,6 +77,8 @@ type waitFinder struct {
 	wide   int                // stacks that may still be searched in this tick
 	todo   []waiter
 	pieces []proc.Piece
+	spans  spans
+	slab   slab
 }
 
 // waitFields are offsets in g, sudog and hchan, and how much of these is read.
@@ -157,19 +159,35 @@ func (s *scanner) askWaits(jobs []job, todo []int) {
 		w := x.add(j, class)
 		w.head = grow(w.head, s.f.head)
 		s.walker.readings[n].wait = len(x.todo)
-		if first := word(j.g, x.f.waiting); s.inHeap(j, first) {
-			w.want(first, x.f.sudogBytes)
-		}
-		if last := j.s.waited; last != nil && class.how == channels {
-			for _, o := range last.list[:min(len(last.list), maxCases)] {
-				if o.Kind == sample.Chan || o.Kind == sample.Timer {
-					w.want(o.Addr, x.f.chanBytes)
-				}
-			}
+		if w.first = word(j.g, x.f.waiting); !s.inHeap(j, w.first) {
+			w.first = 0
 		}
 	}
+	x.spans.choose(x)
+	s.pieces = x.spans.appendTo(s.pieces)
 	for i := range x.todo {
-		s.pieces = x.todo[i].appendWanted(s.pieces)
+		w := &x.todo[i]
+		if w.first != 0 && !x.spans.wanted(w.first) {
+			w.want(w.first, x.f.sudogBytes)
+		}
+		x.guess(w)
+		s.pieces = w.appendWanted(s.pieces)
+	}
+}
+
+// guess wants what the goroutine in the same g waited for twice in a row.
+func (x *waitFinder) guess(w *waiter) {
+	last := w.job.s.waited
+	if last == nil || !w.job.s.again {
+		return
+	}
+	for _, o := range last.list[:min(len(last.list), maxCases)] {
+		switch {
+		case w.class.how == channels && (o.Kind == sample.Chan || o.Kind == sample.Timer):
+			w.want(o.Addr, x.f.chanBytes)
+		case w.class.how == condition && x.onStack && o.Kind == sample.Cond:
+			w.want(o.Addr+condList, condBytes)
+		}
 	}
 }
 
@@ -184,6 +202,7 @@ func (x *waitFinder) add(j *job, class waitClass) *waiter {
 
 // gotWaits takes what askWaits asked for.
 func (s *scanner) gotWaits(ps []proc.Piece) {
+	ps = s.waiting.spans.take(ps)
 	for i := range s.waiting.todo {
 		ps = s.waiting.todo[i].take(ps)
 	}
@@ -258,7 +277,8 @@ func (s *scanner) decide(w *waiter) {
 	}
 	if w.done && len(w.found) > 0 {
 		on := s.waiting.intern(w.found, !w.cut)
-		w.job.seen.on, w.job.s.waited = on, on
+		w.job.seen.on = on
+		w.job.s.waited, w.job.s.again = on, on == w.job.s.waited
 	}
 }
 
@@ -273,7 +293,12 @@ func (s *scanner) sudog(w *waiter, addr uint64) (mem []byte, known bool) {
 	if !s.inHeap(w.job, addr) {
 		return nil, true
 	}
-	mem, known = w.get(addr, f.sudogBytes)
+	if mem = s.waiting.spans.get(addr, f.sudogBytes); mem == nil {
+		if mem, known = w.get(addr, f.sudogBytes); !known {
+			s.waiting.spans.missed(addr)
+		}
+	}
+	known = known || mem != nil
 	if mem != nil && word(mem, f.g) != w.job.s.addr {
 		return nil, true
 	}
@@ -283,11 +308,10 @@ func (s *scanner) sudog(w *waiter, addr uint64) (mem []byte, known bool) {
 // queued finds the semaphore or condition. It says whether that is done, be it without success.
 func (s *scanner) queued(w *waiter) (done bool) {
 	f := &s.waiting.f
-	first := word(w.job.g, f.waiting)
-	if first == 0 {
+	if w.first == 0 {
 		return !s.waiting.onStack || s.searchStack(w)
 	}
-	sg, known := s.sudog(w, first)
+	sg, known := s.sudog(w, w.first)
 	if sg != nil && word(sg, f.c) == 0 {
 		w.enter(word(sg, f.elem))
 	}
@@ -316,7 +340,7 @@ func (x *waitFinder) intern(list []sample.Object, all bool) *objects {
 	if len(x.sets) >= maxSets {
 		clear(x.sets)
 	}
-	o := &objects{list: slices.Clone(list), all: all}
+	o := x.slab.objects(list, all)
 	x.sets[h] = o
 	return o
 }

@@ -109,6 +109,10 @@ func TestWaitsOnChannels(t *testing.T) {
 		{"select", "chan 0x40000 cap=0 len=0 recv, chan 0x40080 cap=2 len=2 send, chan 0x40100 cap=1 len=0 recv", func(h *heap) {
 			h.selects(h.channel(0, 0, 0, false), h.channel(1, 2, 2, true), h.channel(2, 1, 0, false))
 		}},
+		{"select whose sudogs lie far from each other", "chan 0x40000 cap=0 len=0 recv, chan 0x40080 cap=0 len=0 recv", func(h *heap) {
+			h.selects(h.channel(0, 0, 0, false))
+			h.put(h.thing(20)+72, h.sudog(spanBytes/fetchSize, 0, h.channel(1, 0, 0, false)))
+		}},
 		{"select of which one is no channel", "", func(h *heap) {
 			h.selects(h.channel(0, 0, 0, false), h.channel(1, 2, 1, true), h.channel(2, 1, 0, false))
 		}},
@@ -210,7 +214,7 @@ func TestWaitsOnOfOneThatRan(t *testing.T) {
 	h := newHeap(t, 2)
 	h.selects(h.channel(0, 0, 0, false), h.channel(1, 0, 0, false))
 	h.before = func(addr uint64) {
-		if addr == h.thing(21) { // the second sudog, which is read in a round of its own
+		if addr == h.thing(1) { // the second channel, which is read in a round of its own
 			*h.byte(0, 191)++
 		}
 	}
