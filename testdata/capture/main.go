@@ -4,8 +4,8 @@
 // other goroutine has.
 //
 // Truth: labels, the (kind, life) pairs; wall_by_label_ns, their total wall time; tasks, one
-// [goid, id, index in labels, start, end] per goroutine, times in ns of CLOCK_MONOTONIC; elapsed
-// time and CPU time as everywhere.
+// [goid, id, index in labels, start, end] per goroutine, times in ns of CLOCK_MONOTONIC, at which it had
+// its labels and was about to take them off; elapsed time and CPU time as everywhere.
 package main
 
 import (
@@ -53,20 +53,19 @@ func (t *tasks) start(id int64) {
 	kind, life := kinds[k], lives[l]
 	labels := pprof.Labels("kind", kind, "life", life.String(), "id", strconv.FormatInt(id, 10))
 	t.wg.Add(1)
-	go pprof.Do(context.Background(), labels, func(context.Context) {
-		t.run(task{0, id, int64(k*len(lives) + l)}, kind, life)
-	})
-}
-
-func (t *tasks) run(x task, kind string, life time.Duration) {
-	defer t.wg.Done()
-	x[3] = monotonic()
-	work(kind, life)
-	x[4] = monotonic()
-	x[0] = int64(run.Goid())
-	t.mu.Lock()
-	t.done = append(t.done, x)
-	t.mu.Unlock()
+	go func() {
+		defer t.wg.Done()
+		x := task{0, id, int64(k*len(lives) + l)}
+		pprof.Do(context.Background(), labels, func(context.Context) {
+			x[3] = monotonic()
+			x[0] = int64(run.Goid())
+			work(kind, life)
+			x[4] = monotonic()
+		})
+		t.mu.Lock()
+		t.done = append(t.done, x)
+		t.mu.Unlock()
+	}()
 }
 
 //go:noinline

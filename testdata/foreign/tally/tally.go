@@ -10,7 +10,9 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
+	"os"
 	"runtime/pprof"
+	"runtime/trace"
 	"sync/atomic"
 	"time"
 
@@ -20,7 +22,10 @@ import (
 // FirstWord is where the counts of the first set begin.
 const FirstWord = 8
 
-var ctl = flag.String("ctl", "", "file whose first page has the counts")
+var (
+	ctl       = flag.String("ctl", "", "file whose first page has the counts")
+	traceFile = flag.String("trace", "", "write an execution trace to this file")
+)
 
 // A Set is one label set and what was done under it.
 type Set struct {
@@ -34,12 +39,21 @@ type Set struct {
 type Tally struct {
 	Sets []*Set
 	page *[512]uint64
+
+	trace *os.File // nil: none
 }
 
 // New parses the flags and opens the page.
 func New() *Tally {
 	flag.Parse()
-	return &Tally{page: run.Page(*ctl)}
+	t := &Tally{page: run.Page(*ctl)}
+	if *traceFile != "" {
+		var err error
+		t.trace, err = os.Create(*traceFile)
+		run.Check(err)
+		run.Check(trace.Start(t.trace))
+	}
+	return t
 }
 
 // Set adds a set. labels are key, value, key, value; a set without labels is one whose samples must
@@ -96,6 +110,10 @@ func (t *Tally) Run() {
 	}
 	run.Ready()
 	run.Wait()
+	if t.trace != nil {
+		trace.Stop()
+		run.Check(t.trace.Close())
+	}
 	truth := run.Measure()
 	truth["sets"] = t.Sets
 	run.Truth(truth)

@@ -1,0 +1,148 @@
+package foreign
+
+import (
+	"bufio"
+	"fmt"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mayfly-profiler/mayfly/internal/referee"
+	"github.com/mayfly-profiler/mayfly/internal/target"
+	"github.com/mayfly-profiler/mayfly/profiler"
+)
+
+// refereed is a recording beside what the execution trace and the kernel's scheduler events say of the same time.
+type refereed struct {
+	observed
+	window    referee.Window
+	got, want map[uint64]referee.States // by goroutine, of those that lived all the time
+}
+
+// TestStatesAgreeWithReferee holds the states of goroutines that run for short bursts, most of them after a wakeup, against an
+// independent account of the same time.
+func TestStatesAgreeWithReferee(t *testing.T) {
+	for _, p := range programs {
+		if p.name != "pgx" && p.name != "websocket" {
+			continue
+		}
+		t.Run(p.name, func(t *testing.T) {
+			exe, file := target.Foreign(t, p.name), filepath.Join(t.TempDir(), "trace")
+			args := []string{"-ctl", filepath.Join(t.TempDir(), "page"), "-trace", file}
+			if p.args != nil {
+				args = append(args, p.args(t)...)
+			}
+			r := judge(t, file, append([]string{exe}, args...))
+			r.hold(t)
+		})
+	}
+}
+
+// judge records a program that writes an execution trace to the file.
+func judge(t *testing.T, file string, cmd []string) *refereed {
+	t.Helper()
+	sched, err := referee.WatchScheduler(t.TempDir(), filepath.Base(cmd[0]))
+	target.Need(t, err)
+	defer sched.Close()
+	x := target.Start(t, cmd[0], cmd[1:]...)
+	var ends []int64
+	r := &refereed{observed: observe(t, x.PID, 2500*time.Millisecond, func() { ends = append(ends, monotonic()) })}
+	r.window = referee.Window{From: ends[0], To: ends[1]}
+	var tr truth
+	x.Truth(&tr)
+	threads, err := sched.Stop()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	all, err := referee.ReadTrace(bufio.NewReader(f))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.got, r.want = states(r.rec), make(map[uint64]referee.States)
+	for id, lived := range r.lived {
+		if lived {
+			r.want[id] = make(referee.States)
+			all.Judge(id, threads, r.window, r.want[id])
+		}
+	}
+	return r
+}
+
+// states are the wall times by goroutine and state.
+func states(rec *profiler.Recording) map[uint64]referee.States {
+	all := make(map[uint64]referee.States)
+	for _, s := range rec.Profile.Sample {
+		for _, id := range s.NumLabel["go.id"] {
+			if all[uint64(id)] == nil {
+				all[uint64(id)] = make(referee.States)
+			}
+			all[uint64(id)][referee.Word(s.Label["go.state"][0])] += s.Value[wall]
+		}
+	}
+	return all
+}
+
+// on is for how long a goroutine had a thread that was on a CPU or wanted one.
+func on(s referee.States) int64 { return s["running"] + s["preempted"] }
+
+// hold allows for 10 % of the time that goroutines had threads, and four standard errors: it is known from so many looks, and
+// from so many samples on a CPU. All other time the table has, and it adds up. The 10 % are the looks themselves: as long as
+// one has a CPU nobody gets it, and who waited for that runs when the look is over and is found less often.
+func (r *refereed) hold(t *testing.T) {
+	t.Helper()
+	s := r.rec.Summary
+	if missed := float64(s.TableMissed) / (float64(r.rec.Profile.DurationNanos) / 1e9 * float64(s.RateAsked)); missed > 0.05 {
+		t.Skipf("%.0f %% of the looks were missed: the machine is too busy to say anything", 100*missed)
+	}
+	got, want := make(referee.States), make(referee.States)
+	for _, id := range slices.Sorted(maps.Keys(r.want)) {
+		if on(r.want[id]) < 50e6 {
+			continue // too little to say anything of
+		}
+		if !r.compare(t, fmt.Sprint("goroutine ", id), r.got[id], r.want[id]) {
+			t.Log(strings.Join(r.did(id), "\n\t"))
+		}
+		for k, ns := range r.want[id] {
+			want[k] += ns
+		}
+		for k, ns := range r.got[id] {
+			got[k] += ns
+		}
+	}
+	t.Logf("%.0f looks a second, %d missed", s.TableRate, s.TableMissed)
+	r.compare(t, "all", got, want)
+}
+
+func (r *refereed) compare(t *testing.T, who string, got, want referee.States) bool {
+	t.Helper()
+	period := 1e9 / r.rec.Summary.TableRate
+	limit := 0.1*float64(on(want)) + 4*math.Sqrt(2*float64(on(want))*period) + 4*period
+	life := float64(want.Total())
+	total, preempted := float64(got.Total())-life, float64(got["preempted"]-want["preempted"])
+	line := fmt.Sprintf("%s: states add up to %+.2f %%, preempted %+.2f %% of %.2f %%, running %+.2f %% of %.2f %%, limit %.2f", who, 100*total/life,
+		100*preempted/life, 100*float64(want["preempted"])/life, 100*float64(got["running"]-want["running"])/life, 100*float64(want["running"])/life, 100*limit/life)
+	if math.Abs(total) > limit || math.Abs(preempted) > limit {
+		t.Error(line)
+		return false
+	}
+	t.Log(line)
+	return true
+}
+
+func monotonic() int64 {
+	var ts unix.Timespec
+	unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
+	return ts.Nano()
+}
