@@ -313,7 +313,7 @@ func (c *comparison) report() {
 func (c *comparison) reportCallers(i int, t *table) {
 	col := &c.out.Columns[len(c.out.Columns)-1]
 	for _, x := range c.trials {
-		if x.table != i || x.row < 0 {
+		if x.table != i || x.row < 0 || x.adj > c.o.Alpha {
 			continue
 		}
 		if row := c.describe(t, x.row, x); changed(row) {

@@ -124,7 +124,7 @@ func (c *comparison) peel() bool {
 			}
 		}
 		if best >= 0 && t.left(best) > leastReference {
-			t.peeled[best], done = true, true
+			t.peeled[best], t.some, done = true, true, true
 			t.reset()
 			if i+1 < len(c.tables) && c.tables[i+1].flat == t {
 				c.tables[i+1].reset()

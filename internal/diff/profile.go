@@ -133,10 +133,11 @@ type reducer struct {
 	value []int // columns of out.cols in a sample's values
 	count int   // the column samples/count, or -1
 
-	leaf, waits map[*profile.Location]int   // the row of a stack's leaf; of who waits there, or -1
-	inner       map[*profile.Location][]int // the rows of a location with its inlined frames
+	leaf, waits map[*profile.Location]int // the row of a stack's leaf; of who waits there, or -1
+	inner       byLocation                // the rows of a location with its inlined frames
 	funcs       map[*profile.Function]string
 	stamp       []int // by row, for counting a row once a stack
+	rows        []int // of a stack
 	seen        int
 	from, step  float64 // of blocks, Unix ns; step 0: no timeline
 }
@@ -163,7 +164,7 @@ func (r *reducer) frames() {
 		return
 	}
 	r.leaf, r.waits = make(map[*profile.Location]int), make(map[*profile.Location]int)
-	r.inner = make(map[*profile.Location][]int)
+	r.inner = newByLocation(r.p.Location)
 	r.funcs = make(map[*profile.Function]string, len(r.p.Function))
 	for _, f := range r.p.Function {
 		r.funcs[f] = FuncName(f.Name)
@@ -173,7 +174,8 @@ func (r *reducer) frames() {
 		if len(l.Line) == 0 {
 			l.Line = nil
 			row := r.row(unknown(l))
-			r.leaf[l], r.inner[l] = row, []int{row}
+			r.leaf[l] = row
+			r.inner.add(l, row)
 			r.waits[l] = row
 			continue
 		}
@@ -186,7 +188,7 @@ func (r *reducer) frames() {
 				r.waits[l] = row
 			}
 			if r.cumulative {
-				r.inner[l] = append(r.inner[l], row)
+				r.inner.add(l, row)
 			}
 		}
 	}
@@ -325,20 +327,46 @@ func state(s *profile.Sample) string {
 	return "running"
 }
 
-// stack is the rows of a sample's stack, each once.
+// stack is the rows of a sample's stack, each once, until the next call.
 func (r *reducer) stack(s *profile.Sample) []int {
 	r.seen++
 	r.stamp = append(r.stamp, make([]int, len(r.names)-len(r.stamp))...)
-	var rows []int
+	rows := r.rows[:0]
 	for _, l := range s.Location {
-		for _, row := range r.inner[l] {
+		for _, row := range r.inner.of(l) {
 			if r.stamp[row] != r.seen {
 				r.stamp[row] = r.seen
 				rows = append(rows, row)
 			}
 		}
 	}
+	r.rows = rows
 	return rows
+}
+
+// byLocation has the rows of locations, by their ids: those are small with nearly all writers.
+type byLocation struct {
+	dense  [][]int
+	sparse map[uint64][]int
+}
+
+func newByLocation(all []*profile.Location) byLocation {
+	return byLocation{make([][]int, 2*len(all)+1), make(map[uint64][]int)}
+}
+
+func (b *byLocation) add(l *profile.Location, row int) {
+	if l.ID < uint64(len(b.dense)) {
+		b.dense[l.ID] = append(b.dense[l.ID], row)
+		return
+	}
+	b.sparse[l.ID] = append(b.sparse[l.ID], row)
+}
+
+func (b *byLocation) of(l *profile.Location) []int {
+	if l.ID < uint64(len(b.dense)) {
+		return b.dense[l.ID]
+	}
+	return b.sparse[l.ID]
 }
 
 // addBlocks spreads a sample over the blocks of time that its interval touches. A sample stands

@@ -25,6 +25,7 @@ type table struct {
 
 	flat   *table // of a table of functions with what they called: that of their own time
 	peeled []bool
+	some   bool      // a row is peeled
 	n      []float64 // samples by row, both sides
 
 	seconds float64 // of the shorter side
@@ -124,7 +125,7 @@ func (t *table) floor(h *half, row int, mean float64) float64 {
 	switch {
 	case !t.shares():
 		return v
-	case t.peeled[row] || t.flat != nil && slices.Contains(t.flat.peeled, true): // its own count, and that of the rest
+	case t.peeled[row] || t.flat != nil && t.flat.some: // its own count, and that of the rest
 		return v * (1 + mean)
 	}
 	return v * max(0.01, 1-mean)
