@@ -95,7 +95,7 @@ func (r *reducer) addWithin(s *profile.Sample, stack []int) {
 		return
 	}
 	for i, name := range r.out.Columns {
-		if v := float64(s.Value[r.value[i]]); onCPU(name) && v != 0 {
+		if v := float64(s.Value[r.value[i]]) * r.worth[i]; onCPU(name) && v != 0 {
 			names := make([]string, len(stack))
 			for k, row := range stack {
 				names[k] = r.names[row]

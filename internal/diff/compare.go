@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 )
 
 // What weights are divided by.
@@ -14,9 +15,10 @@ const (
 	unitSecond  = "second"
 	unitOp      = "op"
 	unitRequest = "request"
-	unitRun     = "run"  // of the command
-	unitWork    = "work" // what the base side did in a second
-	unitEach    = "each" // a row is the time of one operation of its own
+	unitRun     = "run"     // of the command
+	unitWork    = "work"    // what the base side did in a second
+	unitProfile = "profile" // as it is: what is in use does not grow with the profile's length
+	unitEach    = "each"    // a row is the time of one operation of its own
 )
 
 // ErrNoProfiles is returned when a side is empty.
@@ -141,6 +143,7 @@ func (c *comparison) note(format string, args ...any) {
 // table makes the table of a column.
 func (c *comparison) table(name string) *table {
 	t := &table{name: name, unit: c.unit(name), names: c.names, peeled: make([]bool, len(c.names)), n: make([]float64, len(c.names))}
+	t.plain = slices.Contains(c.sides[older][0].plain, name)
 	single := c.work == nil && len(c.sides[older]) == 1 && len(c.sides[newer]) == 1 &&
 		c.sides[older][0].column(name).blocks != nil && c.sides[newer][0].column(name).blocks != nil
 	for s, profiles := range c.sides {
@@ -155,6 +158,9 @@ func (c *comparison) table(name string) *table {
 			h.rep = append(h.rep, c.repeats(p, name, c.rows[s][i], single)...)
 		}
 		h.weight = waitQuantum
+		if t.plain {
+			h.weight = 0
+		}
 		if onCPU(name) && count > 0 {
 			h.weight = total / count
 		}
@@ -178,7 +184,10 @@ func (c *comparison) count(t *table, col *sums, rows []int) {
 		if col.n != nil {
 			n = col.n[i]
 		}
-		if c.cumulative() {
+		if t.plain && col.flat[i] > 0 {
+			n = math.Inf(1)
+		}
+		if c.cumulative() && !t.plain {
 			n = col.cum[i] / waitQuantum
 			if col.n != nil && col.total > 0 {
 				n = col.cum[i] * col.count / col.total
@@ -199,11 +208,11 @@ func (c *comparison) repeats(p *Profile, name string, rows []int, single bool) [
 		if c.cumulative() {
 			flat = col.cum
 		}
-		return []repeat{{x: c.spreadOut(flat, rows), total: col.total, samples: col.count, per: c.exposure(p, 1)}}
+		return []repeat{{x: c.spreadOut(flat, rows), total: col.total, samples: col.count, per: c.exposure(p, c.unit(name), 1)}}
 	}
 	var reps []repeat
 	for _, b := range col.blocks {
-		reps = append(reps, repeat{x: c.spreadOut(b.flat, rows), total: b.total, samples: b.count, per: c.exposure(p, 1.0/blocks)})
+		reps = append(reps, repeat{x: c.spreadOut(b.flat, rows), total: b.total, samples: b.count, per: c.exposure(p, c.unit(name), 1.0/blocks)})
 	}
 	return reps
 }
@@ -218,8 +227,10 @@ func (c *comparison) spreadOut(flat []float64, rows []int) []float64 {
 }
 
 // exposure is by what a part of a profile's weights are divided when it is not its total.
-func (c *comparison) exposure(p *Profile, part float64) float64 {
+func (c *comparison) exposure(p *Profile, unit string, part float64) float64 {
 	switch {
+	case unit == unitProfile:
+		return 1
 	case c.o.Ops > 0:
 		return c.o.Ops * part
 	case c.o.Per != "":
@@ -232,6 +243,10 @@ func (c *comparison) exposure(p *Profile, part float64) float64 {
 
 func (c *comparison) unit(column string) string {
 	switch {
+	case slices.Contains(c.sides[older][0].plain, column) && (strings.HasPrefix(column, "inuse_") || column == "goroutine"):
+		return unitProfile
+	case slices.Contains(c.sides[older][0].plain, column):
+		return unitShare
 	case c.work != nil:
 		return c.work.unit
 	case c.o.Ops > 0:
@@ -263,6 +278,9 @@ func (c *comparison) notes() {
 		c.note("one profile a side: %d blocks of its time stand in for repeats, and what differs between two runs is assumed", blocks)
 	case !t.repeats():
 		c.note("one profile a side and no timeline: noise is estimated from counts and from the bulk of the rows, which is weaker than repeats")
+	}
+	if t.plain {
+		c.note("no times in these profiles: %s are compared with the noise that repeats show and nothing of counting", strings.Join(c.sides[older][0].plain, ", "))
 	}
 	if !c.timed() {
 		c.note("a profile does not say how long it took: no totals by second")

@@ -162,7 +162,7 @@ type Side struct {
 type Column struct {
 	Name string `json:"name"`
 	// Unit is what the rows' weights are divided by: "share" of the column, or "second", "op", "request", "run" (ns each), "work" (ns for what the base
-	// side did in a second), or "each" (a row is the time of an operation of its own).
+	// side did in a second), "profile" (as it is), or "each" (a row is the time of an operation of its own).
 	Unit string `json:"unit"`
 	// Peeled are the rows that changed so much that the other rows' shares are taken without them.
 	Peeled []string `json:"peeled,omitempty"`

@@ -122,6 +122,9 @@ func (c Column) value(v float64, r Row) string {
 	if c.Unit == unitShare && r.Name != totalName {
 		return percent(v)
 	}
+	if c.Unit == unitProfile {
+		return amount(v)
+	}
 	if c.Unit == unitEach && (r.Name == wallRow || r.Name == cpuRowName) {
 		return duration(v)
 	}
@@ -205,6 +208,19 @@ func duration(ns float64) string {
 	return digits(ns) + "ns"
 }
 
+// amount is a number that is no time, with three digits.
+func amount(v float64) string {
+	for _, u := range []struct {
+		n    float64
+		name string
+	}{{1e12, "T"}, {1e9, "G"}, {1e6, "M"}, {1e3, "k"}} {
+		if x := v / u.n; math.Abs(x) >= 0.9995 {
+			return digits(x) + u.name
+		}
+	}
+	return digits(v)
+}
+
 // digits is v with three digits, and all those before the point.
 func digits(v float64) string {
 	switch a := math.Abs(v); {
@@ -240,7 +256,7 @@ func (f Caller) below(c Column) string {
 func (c Column) title() string {
 	return c.Name + map[string]string{
 		unitShare: ", share", unitSecond: " by second", unitOp: " by operation", unitRequest: " by request",
-		unitRun: " by run", unitWork: " for what base did in a second", unitEach: " of an operation",
+		unitRun: " by run", unitWork: " for what base did in a second", unitEach: " of an operation", unitProfile: " in a profile",
 	}[c.Unit]
 }
 

@@ -21,7 +21,7 @@ func (c *comparison) round() {
 	c.trials = c.trials[:0]
 	for i, t := range c.tables {
 		c.trials = append(c.trials, c.rowTrials(i, t)...)
-		if t.unit == unitEach || t.flat != nil { // its rows are no parts of a whole, or the whole was tested
+		if t.unit == unitEach || t.plain || t.flat != nil { // its rows are no parts of a whole, or the whole was tested
 			continue
 		}
 		if total := t.total(); c.timed() || t.unit != unitShare {

@@ -21,9 +21,10 @@ import (
 type Profile struct {
 	Name    string // of the file
 	Seconds float64
-	Columns []string // sample types in nanoseconds, in the profile's order
+	Columns []string // sample types that are times, else all; in the profile's order
 
 	types    []string // all sample types, for messages
+	plain    []string // columns that are no times
 	facts    facts
 	rows     []string
 	cols     []*sums // by column
@@ -130,8 +131,9 @@ type reducer struct {
 
 	index map[string]int // row by name
 	names []string
-	value []int // columns of out.cols in a sample's values
-	count int   // the column samples/count, or -1
+	value []int     // columns of out.cols in a sample's values
+	worth []float64 // ns of one in them
+	count int       // the column samples/count, or -1
 
 	leaf, waits map[*profile.Location]int // the row of a stack's leaf; of who waits there, or -1
 	inner       byLocation                // the rows of a location with its inlined frames
@@ -142,20 +144,42 @@ type reducer struct {
 	from, step  float64 // of blocks, Unix ns; step 0: no timeline
 }
 
-// columns finds the sample types that are times. A count of samples is believed for CPU time.
+// inNanoseconds are the units of time that profiles come in.
+var inNanoseconds = map[string]float64{
+	"nanoseconds": 1, "ns": 1, "microseconds": 1e3, "us": 1e3, "milliseconds": 1e6, "ms": 1e6, "seconds": 1e9, "s": 1e9,
+}
+
+// columns finds the sample types that are times, of any unit. A count of samples is believed for CPU time. Where there is no
+// time, samples are it, each worth a period if that is a time (Parca's agent writes those). All else, bytes, objects or
+// contentions, is compared as it is when the profile has no time at all.
 func (r *reducer) columns() {
 	r.count = -1
 	for i, t := range r.p.SampleType {
 		r.out.types = append(r.out.types, Clean(t.Type+"/"+t.Unit))
-		if t.Unit == "count" && t.Type == "samples" {
+		if t.Unit == "count" && (t.Type == "samples" || t.Type == "sample") {
 			r.count = i
 		}
-		if t.Unit == "nanoseconds" {
-			r.out.Columns = append(r.out.Columns, Clean(t.Type))
-			r.value = append(r.value, i)
-			r.out.cols = append(r.out.cols, &sums{})
+		if ns := inNanoseconds[t.Unit]; ns > 0 {
+			r.column(t.Type, i, ns)
 		}
 	}
+	if len(r.value) > 0 {
+		return
+	}
+	if pt := r.p.PeriodType; r.count >= 0 && pt != nil && inNanoseconds[pt.Unit] > 0 && r.p.Period > 0 {
+		r.column(pt.Type, r.count, inNanoseconds[pt.Unit]*float64(r.p.Period))
+		return
+	}
+	for i, t := range r.p.SampleType {
+		r.column(t.Type, i, 1)
+		r.out.plain = append(r.out.plain, Clean(t.Type))
+	}
+}
+
+func (r *reducer) column(name string, value int, worth float64) {
+	r.out.Columns = append(r.out.Columns, Clean(name))
+	r.value, r.worth = append(r.value, value), append(r.worth, worth)
+	r.out.cols = append(r.out.cols, &sums{})
 }
 
 // frames resolves each location once.
@@ -257,7 +281,7 @@ func (r *reducer) add(s *profile.Sample) {
 		r.addWithin(s, stack)
 	}
 	for i, c := range r.out.cols {
-		v := float64(s.Value[r.value[i]])
+		v := float64(s.Value[r.value[i]]) * r.worth[i]
 		if v == 0 {
 			continue
 		}

@@ -23,6 +23,7 @@ type table struct {
 	noise noise
 	level [2]level // of a table by operation; zero in others
 
+	plain  bool   // no times, of which nobody knows how many observations they are: only repeats tell their noise
 	flat   *table // of a table of functions with what they called: that of their own time
 	peeled []bool
 	some   bool      // a row is peeled
