@@ -16,6 +16,8 @@ const (
 	// maxWork bounds the bytes that are decoded for one lookup: the tables of a hostile file may
 	// be one function of gigabytes.
 	maxWork = 32 << 20
+	// maxTotal bounds it for all of them, to half a minute: real tables take some kilobytes a lookup.
+	maxTotal = 4 << 30
 	// maxString bounds names: those of generic functions reach a kilobyte.
 	maxString = 4 << 10
 	noFile    = "?" // what the runtime calls the file of padding and of C code
@@ -36,7 +38,8 @@ func (t *Table) Lookup(dst []Frame, pc uint64) []Frame {
 	if i < 0 || !t.fn(i, &f) {
 		return dst
 	}
-	w := work(maxWork)
+	w := t.work()
+	defer t.charge(w, &w)
 	off := uint32(pc-t.text) - f.entry
 	var seenBuf [32]int32
 	seen, whole := seenBuf[:0], true
@@ -73,7 +76,8 @@ func (t *Table) SPDelta(pc uint64) (delta int32, ok bool) {
 	if i < 0 || !t.fn(i, &f) {
 		return 0, false
 	}
-	w := work(maxWork)
+	w := t.work()
+	defer t.charge(w, &w)
 	delta = t.pcvalue(f.pcsp, uint32(pc-t.text)-f.entry, &w)
 	return delta, delta >= 0
 }

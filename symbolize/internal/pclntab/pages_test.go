@@ -100,3 +100,25 @@ func TestNamesDoNotOverlap(t *testing.T) {
 		}
 	}
 }
+
+// Zeros are no table of which nobody finds the end, and what all lookups together may decode ends.
+func TestWorkIsBounded(t *testing.T) {
+	const n = 1 << 20
+	tab := &Table{p: newPages(bytes.NewReader(make([]byte, n))), quantum: 1, pcs: span{0, n}}
+	w := work(maxWork)
+	if v := tab.pcvalue(1, 100, &w); v != -1 || w < maxWork-16 {
+		t.Errorf("%d, %d bytes of zeros were decoded", v, maxWork-w)
+	}
+	tab = &Table{p: newPages(bytes.NewReader(bytes.Repeat([]byte{2, 1}, n/2))), quantum: 1, pcs: span{0, n}}
+	for range 3 {
+		w := tab.work()
+		tab.pcvalue(2, n, &w)
+		tab.charge(tab.work(), &w)
+	}
+	if want := int64(3 * (n - 2)); tab.decoded != want {
+		t.Errorf("%d bytes were decoded, want %d", tab.decoded, want)
+	}
+	if tab.decoded = maxTotal; tab.work() != 0 {
+		t.Errorf("%d bytes may be decoded still", tab.work())
+	}
+}

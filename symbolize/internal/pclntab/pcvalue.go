@@ -3,6 +3,11 @@ package pclntab
 // work is what a lookup may still decode, in bytes.
 type work int
 
+// work is what a lookup may decode now, and charge takes off what it did.
+func (t *Table) work() work { return work(min(maxWork, maxTotal-t.decoded)) }
+
+func (t *Table) charge(had work, left *work) { t.decoded += int64(had - *left) }
+
 // cursor reads a table byte by byte, across pages.
 type cursor struct {
 	p        *pages
@@ -59,7 +64,7 @@ func (t *Table) pcvalue(off, target uint32, w *work) int32 {
 			break
 		}
 		dpc, ok := c.uvarint()
-		if !ok {
+		if !ok || dpc == 0 { // no value is of no code (cmd/internal/obj/pcln.go, funcpctab); zeros would be read to the end of all tables
 			break
 		}
 		val += int32(-(dv & 1) ^ (dv >> 1))

@@ -42,6 +42,7 @@ type Table struct {
 
 	strings map[uint64]string // interned, by place in the file
 	held    int               // bytes of them
+	decoded int64             // bytes of tables
 	wrapper uint8             // the funcID of wrappers, 0 when unknown
 	learned bool
 }
