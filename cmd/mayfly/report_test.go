@@ -73,7 +73,7 @@ func TestReport(t *testing.T) {
 		code              int
 	}{
 		{file("met", requests(400, 5), 1), "p99<10ms MET", "", codeOK},
-		{file("broken", requests(400, 20), 1), "sleep in main.nap", "", codeRegression},
+		{file("broken", requests(400, 20), 1), "a timer in main.nap", "", codeRegression},
 		{file("few", requests(12, 20), 1), "12 requests are too few", "", codeUndecided},
 		{file("torn", requests(400, 20), 0.5), "", "not a pprof profile", codeFailed},
 		{file("cpu", cpuOnly, 1), "", "mayfly record --timeline", codeFailed},
@@ -93,7 +93,7 @@ func TestReport(t *testing.T) {
 		Verdict string
 		Cause   struct{ Kind, Function string }
 	}
-	if jerr := json.Unmarshal(out.Bytes(), &got); jerr != nil || exitCode(err) != codeRegression || got.Cause.Kind != "sleep" || got.Cause.Function != "main.nap" {
+	if jerr := json.Unmarshal(out.Bytes(), &got); jerr != nil || exitCode(err) != codeRegression || got.Cause.Kind != "timer" || got.Cause.Function != "main.nap" {
 		t.Errorf("json: %v, %v, %+v", jerr, err, got)
 	}
 }

@@ -21,13 +21,17 @@ const mostBits = 200_000
 
 // resource is what goroutines wait for at one place in the code.
 type resource struct {
-	kind    timeline.Kind
+	kind    timeline.Kind   // of the waits
+	as      timeline.Kind   // what it is: a channel can be a limit
+	limit   int             // how many have it at once while others wait, 0: not known
+	trust   float64         // how sure it is that these have it
 	user    timeline.Frame  // who asks for it
 	app     timeline.Frame  // the application's function that it asks for
 	spans   []timeline.Span // who has it when, by begin
 	index   []int32         // for each second of the window, the first span that may reach into it
 	usual   int64           // length of a hold by those who wait here otherwise
 	waiters map[*timeline.Track]bool
+	busy    bool // who waits on a channel has nothing to do, and so does not hold it
 }
 
 type resourceKey struct {
@@ -82,7 +86,7 @@ func (b *Blamer) resource(stack int32, k timeline.Kind) *resource {
 	key := resourceKey{k, s.User.Fn}
 	r, ok := b.resources[key]
 	if !ok {
-		r = &resource{kind: k, user: s.User, app: b.Place(stack), waiters: map[*timeline.Track]bool{}}
+		r = &resource{kind: k, as: k, user: s.User, app: b.Place(stack), waiters: map[*timeline.Track]bool{}}
 		b.resources[key] = r
 		b.holders(r, stack, s)
 	}
@@ -98,23 +102,66 @@ func (b *Blamer) holders(r *resource, stack int32, s timeline.Site) {
 	}
 	for _, candidates := range b.candidates(r, stack, s) {
 		spans := b.holds(r, candidates)
-		r.usual = median(spans)
-		if 2*queue.common(b.cells(spans)) >= all {
-			r.spans = spans
-			return
+		usual, common := median(spans), queue.common(b.cells(spans))
+		limit, steady := b.concurrency(queue, spans)
+		switch {
+		case 2*common < all:
+			continue
+		case r.kind == timeline.Channel && (limit == 0 || steady < mostly || 5*common < 4*all):
+			continue
+		case r.kind == timeline.Channel:
+			r.as = timeline.Limit
+		}
+		r.spans, r.usual, r.trust = spans, usual, codeTrust
+		if steady >= mostly {
+			r.limit, r.trust = limit, limitTrust
+		}
+		return
+	}
+	r.busy = true
+	if f := b.suspect(r, queue, all); f.Fn >= 0 {
+		r.spans, r.trust = b.holds(r, []timeline.Frame{f}), timeTrust
+	}
+}
+
+// mostly is the share of the time that a queue is there in which as many hold what it is for as are let in.
+const mostly = 0.5
+
+// concurrency is how many hold a resource while others wait for it, as often as not, and in which share of
+// that time they are as many.
+func (b *Blamer) concurrency(queue set, spans []timeline.Span) (n int, steady float64) {
+	grain := b.grain()
+	change := make([]int32, len(queue)*64+1)
+	for _, s := range spans {
+		from, to := (s.From-b.From+grain/2)/grain, (s.To-b.From+grain/2)/grain
+		from, to = min(max(from, 0), int64(len(change)-1)), min(max(to, 0), int64(len(change)-1))
+		change[from]++
+		change[to]--
+	}
+	seen := map[int32]int{}
+	now, all := int32(0), 0
+	for i := range len(queue) * 64 {
+		if now += change[i]; queue[i/64]>>(i%64)&1 == 1 {
+			seen[now]++
+			all++
 		}
 	}
-	if f := b.suspect(r, queue, all); f.Fn >= 0 {
-		r.spans = b.holds(r, []timeline.Frame{f})
+	best := int32(0)
+	for k, times := range seen {
+		if k > 0 && (times > seen[best] || best == 0 || times == seen[best] && k < best) {
+			best = k
+		}
 	}
+	return int(best), float64(seen[best]) / float64(max(all, 1))
 }
 
 // candidates are the functions that holders may be in, the likeliest first.
 func (b *Blamer) candidates(r *resource, stack int32, s timeline.Site) [][]timeline.Frame {
 	switch r.kind {
-	case timeline.Channel:
-		return nil // who is on the other end is in other code
 	case timeline.Pool:
+		if by := b.framesOf(b.Stacks[stack].For.By); len(by) > 0 {
+			return [][]timeline.Frame{by}
+		}
 		return [][]timeline.Frame{b.users(stack)}
 	}
 	var all [][]timeline.Frame
@@ -130,10 +177,19 @@ func (b *Blamer) candidates(r *resource, stack int32, s timeline.Site) [][]timel
 	return all
 }
 
+// framesOf is a function of the profile, by name; none if it is on no stack.
+func (b *Blamer) framesOf(function string) (fs []timeline.Frame) {
+	for i := range b.Funcs {
+		if function != "" && b.Funcs[i].Name == function {
+			fs = append(fs, timeline.Frame{Fn: int32(i)})
+		}
+	}
+	return fs
+}
+
 // users are the functions that call the package of a pool.
 func (b *Blamer) users(stack int32) []timeline.Frame {
-	i := slices.IndexFunc(b.Stacks[stack].Frames, func(f timeline.Frame) bool { return b.Acquires(f.Fn) })
-	pkg := b.Funcs[b.Stacks[stack].Frames[i].Fn].Pkg
+	pkg := b.Funcs[b.Stacks[stack].Frames[b.Stacks[stack].ForAt].Fn].Pkg
 	known := map[int32]bool{}
 	var users []timeline.Frame
 	for i := range b.Stacks {
@@ -208,7 +264,7 @@ func (b *Blamer) holds(r *resource, fs []timeline.Frame) []timeline.Span {
 			p := &g.Pieces[i]
 			fn := in[p.Stack]
 			switch {
-			case fn >= 0 && !b.waits(r, p) && !(r.kind == timeline.Channel && p.Kind == timeline.Channel):
+			case fn >= 0 && !b.waits(r, p) && !(r.busy && p.Kind == timeline.Channel):
 				if open < 0 || spans[open].Fn != fn {
 					open = len(spans)
 					spans = append(spans, timeline.Span{Track: g, From: p.From, To: p.To, Fn: fn})
@@ -297,12 +353,12 @@ func (b *Blamer) activity(r *resource) (active []set, asks []bool) {
 }
 
 // between calls visit for the holds that overlap [from, to), clipped.
-func (b *Blamer) between(r *resource, from, to int64, visit func(s timeline.Span, from, to int64)) {
+func (b *Blamer) between(r *resource, from, to int64, visit func(s timeline.Span)) {
 	b.indexSpans(r)
 	second := min(max((from-b.From)/1e9, 0), int64(len(r.index)-1))
 	for i := int(r.index[second]); i < len(r.spans) && r.spans[i].From < to; i++ {
 		if s := r.spans[i]; s.To > from {
-			visit(s, max(s.From, from), min(s.To, to))
+			visit(s)
 		}
 	}
 }
@@ -326,4 +382,15 @@ func (b *Blamer) indexSpans(r *resource) {
 	for k := len(r.index) - 2; k >= 0; k-- {
 		r.index[k] = min(r.index[k], r.index[k+1])
 	}
+}
+
+// limitOf is how many are let in at once where a piece waits, 0 if that is not known.
+func (b *Blamer) limitOf(p *timeline.Piece, k timeline.Kind) int {
+	if k == timeline.Lock {
+		return 1
+	}
+	if r := b.resource(p.Stack, p.Kind); r != nil {
+		return r.limit
+	}
+	return 0
 }

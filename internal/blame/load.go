@@ -74,20 +74,23 @@ func (b *Blamer) parallel() float64 {
 // queueForP charges time that a goroutine was runnable to what the Ps were busy with, or wanted a CPU
 // for: the collector, the program's own functions. If the program may use fewer Ps than there are CPUs,
 // the want of Ps is the cause, whatever they ran.
-func (b *Blamer) queueForP(from, to int64, chain int32, out func(Atom)) {
-	b.eachCell(from, to, func(l *load, ns int64) {
+func (b *Blamer) queueForP(s timeline.Span, via route, out func(Atom)) {
+	b.eachCell(s.From, s.To, func(l *load, ns int64) {
 		busy := l.cpu + l.gc
 		denied := max(l.denied, float64(b.cell)*b.ps-busy)
 		if busy <= 0 {
-			out(Atom{Kind: timeline.GoScheduler, At: timeline.Nowhere, State: -1, NS: float64(ns), Chain: chain, Denied: l.denied > 0})
+			a := via.lost(0, ns)
+			a.Kind, a.Denied, a.Queued = timeline.GoScheduler, l.denied > 0, true
+			out(a)
 			return
 		}
 		lost := denied / (busy + denied)
 		share := func(k timeline.Kind, at timeline.Frame, work float64) {
-			a := Atom{Kind: k, At: at, State: -1, NS: float64(ns) * (1 - lost) * work / busy}
-			a.Chain = b.link(chain, Link{timeline.GoScheduler, at, Behind})
+			a := via.lost(0, ns)
+			a.Kind, a.At, a.NS, a.Queued = k, at, float64(ns)*(1-lost)*work/busy, true
+			a.Chain = b.link(via.chain, Link{timeline.GoScheduler, at, Behind})
 			out(a)
-			a.NS, a.Denied, a.Chain = float64(ns)*lost*work/busy, true, b.link(chain, Link{timeline.GoScheduler, timeline.Nowhere, Behind})
+			a.NS, a.Denied, a.Chain = float64(ns)*lost*work/busy, true, b.link(via.chain, Link{timeline.GoScheduler, timeline.Nowhere, Behind})
 			out(a)
 		}
 		if l.gc > 0 {
@@ -113,7 +116,7 @@ const pollEvery = int64(20e6)
 
 // unpolled charges the end of a network wait during which all Ps were busy to what they did: the
 // reply may have been there, and nobody looked. It returns how much that was.
-func (b *Blamer) unpolled(p *timeline.Piece, s timeline.Span, chain int32, out func(Atom)) (sum float64) {
+func (b *Blamer) unpolled(p *timeline.Piece, s timeline.Span, via route, out func(Atom)) (sum float64) {
 	if s.To < p.To {
 		return 0
 	}
@@ -121,10 +124,28 @@ func (b *Blamer) unpolled(p *timeline.Piece, s timeline.Span, chain int32, out f
 	at := max(s.From, s.To-pollEvery)
 	b.eachCell(at, s.To, func(l *load, ns int64) {
 		if l.cpu+l.gc+l.denied >= full {
-			b.queueForP(at, at+ns, chain, out)
+			b.queueForP(timeline.Span{From: at, To: at + ns}, via, out)
 			sum += float64(ns)
 		}
 		at += ns
 	})
 	return sum
+}
+
+// BusiestStack is the stack on which a function of the application used most CPU time, -1 if it used none.
+func (b *Blamer) BusiestStack(fn int32) int32 {
+	time := map[int32]int64{}
+	best := int32(-1)
+	for _, g := range b.Tracks {
+		for i := range g.Pieces {
+			p := &g.Pieces[i]
+			if p.Kind != timeline.CPU || p.Guess || b.Place(p.Stack).Fn != fn {
+				continue
+			}
+			if time[p.Stack] += p.Length(); best < 0 || time[p.Stack] > time[best] {
+				best = p.Stack
+			}
+		}
+	}
+	return best
 }

@@ -133,7 +133,7 @@ func TestWhoWoke(t *testing.T) {
 					if by == nil || by == g || !on(p.ByStack, "main.(*service).ServeHTTP") || x.States[p.State].Name != "sync.Mutex.Lock" {
 						t.Errorf("%s: a %s of goroutine %d is ended by %d", r.name, x.States[p.State].Name, g.Goid, p.By)
 					}
-				case p.Kind == timeline.Sleep && on(p.Stack, "main.(*service).hold"):
+				case p.Kind == timeline.Timer && on(p.Stack, "main.(*service).hold"):
 					if sleeps++; p.By == 0 || p.By == g.Goid {
 						t.Errorf("%s: a sleep is ended by %d", r.name, p.By)
 					}

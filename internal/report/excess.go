@@ -62,6 +62,31 @@ type detail struct {
 	lines  map[int32]float64
 	chains map[int32]float64
 	states map[int32]float64
+	stacks map[int32]float64
+	limits map[int32]float64
+	proofs map[blame.Proof]float64
+	trust  float64 // ns times how sure the links are
+	all    float64 // ns
+}
+
+func newDetail() *detail {
+	m := func() map[int32]float64 { return make(map[int32]float64) }
+	return &detail{lines: m(), chains: m(), states: m(), stacks: m(), limits: m(), proofs: make(map[blame.Proof]float64)}
+}
+
+func (d *detail) add(a blame.Atom) {
+	d.lines[a.At.Line] += a.NS
+	d.chains[a.Chain] += a.NS
+	d.states[a.State] += a.NS
+	if a.State >= 0 {
+		d.stacks[a.Stack] += a.NS
+	} else {
+		d.stacks[-1] += a.NS
+	}
+	d.limits[int32(a.Limit)] += a.NS
+	d.proofs[a.Proof] += a.NS
+	d.trust += a.Trust * a.NS
+	d.all += a.NS
 }
 
 // compare blames the time of slow and fast requests.
@@ -114,12 +139,10 @@ func (b reporter) account(r *timeline.Request, details map[causeKey]*detail) acc
 		}
 		d := details[k]
 		if d == nil {
-			d = &detail{map[int32]float64{}, map[int32]float64{}, map[int32]float64{}}
+			d = newDetail()
 			details[k] = d
 		}
-		d.lines[a.At.Line] += a.NS
-		d.chains[a.Chain] += a.NS
-		d.states[a.State] += a.NS
+		d.add(a)
 	})
 	return acc
 }
@@ -189,6 +212,32 @@ func top(causes []weighed) (weighed, float64) {
 		}
 	}
 	return weighed{causeKey: causeKey{timeline.Unknown, -1}}, 0
+}
+
+// guessed is the most that an answer is worth that time alone gives.
+const guessed = 0.8
+
+// weigh takes from the confidence what the links are not sure of.
+func (c *Cause) weigh(d *detail, seen timeline.Evidence) {
+	c.Evidence = timeline.ByTime
+	if d == nil || d.all <= 0 {
+		c.Confidence = min(c.Confidence, guessed)
+		return
+	}
+	proof, most := blame.Guessed, 0.0
+	for p, ns := range d.proofs {
+		if ns > most || ns == most && p > proof {
+			proof, most = p, ns
+		}
+	}
+	c.Evidence = proof.Evidence(seen)
+	c.Confidence *= d.trust / d.all
+	if c.Evidence == timeline.ByTime {
+		c.Confidence = min(c.Confidence, guessed)
+	}
+	if c.Share < half {
+		c.Confidence = min(c.Confidence, guessed)
+	}
 }
 
 // confidence is how often the same cause comes out when the requests are drawn again.

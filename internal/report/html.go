@@ -23,8 +23,8 @@ type shown struct {
 	Numbers, Next string
 	Remarks       []string
 	Limit         string
-	Others        int // requests that were fast
-	Rounds        int
+	Others        int    // requests that were fast
+	Because       string // what the cause is known by
 	Charges       [][]string
 	Rows          [][]string
 	Ruled         []string
@@ -36,19 +36,20 @@ var meanings = map[string]string{
 	"cpu": "runs on a CPU", "gc": "helps the garbage collector, or is held by it", "lock": "waits for a sync.Mutex or RWMutex", "channel": "waits on a channel or a sync.Cond",
 	"pool": "waits until the pool has a free connection", "network": "waits for an answer, or for a client", "syscall": "blocked in a system call",
 	"go-scheduler": "could run, but waits for its turn among the goroutines (no free P)", "os-scheduler": "could run, but other processes have the CPU, or its quota is used up",
-	"sleep": "time.Sleep", "stopped": "the process is stopped: by a signal, a debugger, the freezer of its cgroup", "children": "waits in sync.WaitGroup for goroutines that it started", "unknown": "not known",
+	"limit": "waits for a place of a semaphore", "timer": "time.Sleep, or a timer", "stopped": "the process is stopped: by a signal, a debugger, the freezer of its cgroup", "children": "waits in sync.WaitGroup for goroutines that it started", "unknown": "not known",
 }
 
 // WriteHTML writes one page that needs no network and forbids itself to use one.
 func WriteHTML(w io.Writer, reports []*Report) error {
 	var all []shown
 	for _, r := range reports {
-		s := shown{Report: r, Numbers: r.groupName() + r.SLO + " wanted; " + r.numbers(), Remarks: r.notes(), Charges: r.chargeRows(), Rows: r.stateRows()[1:], Data: "null", Others: r.Requests - r.Slow, Rounds: rounds}
+		s := shown{Report: r, Numbers: r.groupName() + r.SLO + " wanted; " + r.numbers(), Remarks: r.notes(), Charges: r.chargeRows(), Rows: r.stateRows()[1:], Data: "null", Others: r.Requests - r.Slow}
 		_, s.Limit, _ = strings.Cut(r.SLO, "<")
 		for i, row := range s.Rows {
 			s.Rows[i] = append(row, meanings[row[0]])
 		}
 		if r.Cause != nil {
+			s.Because = r.Cause.because()
 			s.Next, s.Ruled = r.next(), r.ruledNames()
 		}
 		if r.view != nil {

@@ -45,7 +45,8 @@ func (p *printer) markdown(r *Report) {
 	if c := r.Cause; c.Function != "" {
 		p.printf("\n%s %s\n", printable.MarkdownCode(c.Function), printable.Markdown(c.Where()))
 	}
-	p.printf("\nConfidence %.0f %%. ", 100*r.Cause.Confidence)
+	p.printf("\nWhat to change: %s.\n", printable.Markdown(r.Cause.Remedy))
+	p.printf("\nConfidence %.0f %%, evidence %s: %s. ", 100*r.Cause.Confidence, r.Cause.Evidence, r.Cause.because())
 	for _, l := range r.Labels {
 		p.printf("%s: %.0f %% of the slow requests, %.0f %% of the others. ", printable.MarkdownCode(l.Key+"="+l.Value), 100*l.Slow, 100*l.Fast)
 	}

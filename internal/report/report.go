@@ -13,10 +13,12 @@ import (
 	"iter"
 	"math/rand/v2"
 	"slices"
+	"strings"
 
 	"github.com/google/pprof/profile"
 
 	"github.com/mayfly-profiler/mayfly/internal/blame"
+	"github.com/mayfly-profiler/mayfly/internal/frameworks"
 	"github.com/mayfly-profiler/mayfly/internal/timeline"
 )
 
@@ -58,15 +60,21 @@ type Report struct {
 
 // Cause is the one named cause.
 type Cause struct {
-	Kind       timeline.Kind `json:"kind"`
-	Function   string        `json:"function"`
-	File       string        `json:"file"`
-	Line       int64         `json:"line"`
-	Peer       string        `json:"peer"`       // of a network wait; the call of a syscall
-	Share      float64       `json:"share"`      // of the slow requests' excess that would be gone with it
-	Confidence float64       `json:"confidence"` // how often it comes out again when requests are drawn again
-	Chain      []string      `json:"chain"`      // from the request to the cause
-	Sentence   string        `json:"sentence"`
+	Kind       timeline.Kind     `json:"kind"`
+	Function   string            `json:"function"`
+	File       string            `json:"file"`
+	Line       int64             `json:"line"`
+	Peer       string            `json:"peer"`       // of a network wait; the call of a syscall
+	Share      float64           `json:"share"`      // of the slow requests' excess that would be gone with it
+	Limit      int               `json:"limit"`      // how many are let in at once, of a pool, a limit, workers; 0: not known
+	Evidence   timeline.Evidence `json:"evidence"`   // what the weakest link between the requests and the cause is known by
+	Confidence float64           `json:"confidence"` // how often such an answer is right
+	Chain      []string          `json:"chain"`      // from the request to the cause
+	Sentence   string            `json:"sentence"`
+	Remedy     string            `json:"remedy"` // what to change
+
+	what string          // what is waited for, in the words of the framework
+	role frameworks.Role // of the function that says so
 }
 
 // Charge is a part of the slow requests' time, followed to where it was lost. Times are means.
@@ -191,14 +199,50 @@ func (b reporter) cause(e *excess, g timeline.Group, rng *rand.Rand) *Cause {
 			c.Peer = b.States[s].Peer + b.States[s].Call
 		}
 		c.Line = int64(heaviest(d.lines))
+		c.Limit = int(heaviest(d.limits))
+		if s := heaviest(d.stacks); s >= 0 {
+			c.what, c.role = b.Stacks[s].For.What, b.Stacks[s].For.Role
+		}
+	}
+	c.weigh(d, b.Evidence)
+	if names := b.callers(w, d); len(names) > 0 {
+		c.Chain = append(c.Chain, "called by "+strings.Join(names, ", "))
 	}
 	if w.fn >= 0 {
 		f := b.Funcs[w.fn]
 		c.Function, c.File = f.Name, f.File
 		c.Line = cmp.Or(c.Line, int64(f.Line))
 	}
-	c.Sentence = c.sentence(g)
+	c.Sentence, c.Remedy = c.sentence(g), c.remedy()
 	return c
+}
+
+// mostCallers is how many of those are named that call the cause's function.
+const mostCallers = 3
+
+// callers are the application's functions that call the cause's, the nearest first: it may be one that many
+// share.
+func (b reporter) callers(w weighed, d *detail) (names []string) {
+	stack := int32(-1)
+	if d != nil {
+		stack = heaviest(d.stacks)
+	}
+	if stack < 0 && w.kind == timeline.CPU {
+		stack = b.BusiestStack(w.fn)
+	}
+	if stack < 0 || w.fn < 0 {
+		return nil
+	}
+	below := true
+	for _, f := range b.Stacks[stack].Frames {
+		switch fn := &b.Funcs[f.Fn]; {
+		case f.Fn == w.fn:
+			below = false
+		case !below && fn.App && len(names) < mostCallers:
+			names = append(names, shortName(fn.Name))
+		}
+	}
+	return names
 }
 
 // short is how many requests lasted for less than two looks. The shorter one is, the likelier it was

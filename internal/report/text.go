@@ -61,7 +61,8 @@ func (p *printer) text(r *Report) {
 		p.printf("\n  the excess, followed to where it was lost:\n")
 		p.table(r.chargeRows(), "  ")
 	}
-	p.printf("\n  confidence %.0f %%: in so many of %d draws from the requests the same cause comes out\n", 100*r.Cause.Confidence, rounds)
+	p.printf("\n  what to change: %s\n", printable.Line(r.Cause.Remedy))
+	p.printf("  confidence %.0f %%, evidence %s: %s\n", 100*r.Cause.Confidence, r.Cause.Evidence, r.Cause.because())
 	for _, l := range r.Labels {
 		p.printf("  %s=%s: %.0f %% of the slow requests, %.0f %% of the others\n", printable.Line(l.Key), printable.Line(l.Value), 100*l.Slow, 100*l.Fast)
 	}
@@ -131,7 +132,7 @@ func (r *Report) chargeRows() [][]string {
 
 // notes say what the numbers are made of: what says who waited for whom, and which requests are not counted.
 func (r *Report) notes() []string {
-	all := []string{"evidence: " + evidences[r.Evidence]}
+	all := []string{}
 	if 20*r.Short >= r.Requests {
 		all = append(all, fmt.Sprintf("%d of the requests lasted for less than two looks (%.0f looks a second): shorter ones were missed, so that the others weigh too much", r.Short, r.Looks))
 	}
@@ -139,12 +140,6 @@ func (r *Report) notes() []string {
 		all = append(all, fmt.Sprintf("%d streams are not counted: they have no end of their own", r.Streams))
 	}
 	return append(all, r.Notes...)
-}
-
-var evidences = map[timeline.Evidence]string{
-	timeline.ByTrace:  "the target's execution trace, which says who woke whom",
-	timeline.ByMemory: "the target's memory, which says what each goroutine waits on",
-	timeline.ByTime:   "what was at the same time; nothing says who woke whom",
 }
 
 func total(m map[timeline.Kind]int64) (sum int64) {

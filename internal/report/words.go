@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -11,40 +12,45 @@ import (
 // What the sentence says of each kind: what the slow requests do, and what holds them up.
 var symptoms = map[timeline.Kind]string{
 	timeline.CPU: "computes", timeline.GC: "helps the garbage collector", timeline.Lock: "waits for a lock", timeline.Channel: "waits on a channel",
-	timeline.Pool: "waits for a connection of the pool", timeline.Network: "waits for the network", timeline.Syscall: "is in a system call",
-	timeline.GoScheduler: "waits for a P", timeline.OSScheduler: "waits for a CPU", timeline.Sleep: "sleeps", timeline.Stopped: "is stopped", timeline.Children: "waits for its goroutines", timeline.Unknown: "does something unknown",
+	timeline.Pool: "waits for a connection of the pool", timeline.Limit: "waits for a place", timeline.Network: "waits for the network",
+	timeline.Syscall: "is in a system call", timeline.GoScheduler: "waits for a P", timeline.OSScheduler: "waits for a CPU",
+	timeline.Timer: "waits for a timer", timeline.Stopped: "is stopped", timeline.Children: "waits for its goroutines",
+	timeline.Unknown: "does something unknown",
 }
 
 var holders = map[timeline.Kind]string{
-	timeline.Lock: "the lock is held by", timeline.Channel: "the other end is", timeline.Pool: "the connections are held by", timeline.GoScheduler: "the Ps are held by",
+	timeline.Lock: "the lock is held by", timeline.Channel: "the other end is", timeline.Pool: "the connections are held by",
+	timeline.Limit: "the places are held by", timeline.GoScheduler: "the Ps are held by",
 }
 
 // words are the steps of a chain in words. Each is a clause whose subject is what the step before is about.
 func (b reporter) words(steps []blame.Link) []string {
 	out := []string{}
 	subject := "a slow request"
+	say := func(next, format string, args ...any) {
+		out = append(out, fmt.Sprintf(format, args...))
+		subject = next
+	}
 	for _, s := range steps {
 		name := ""
 		if s.At.Fn >= 0 {
 			name = shortName(b.Funcs[s.At.Fn].Name)
 		}
-		switch s.Role {
-		case blame.WaitsFor:
-			out = append(out, subject+" "+symptoms[s.Kind]+in(name))
-			subject = "which"
-		case blame.HeldBy:
-			out = append(out, strings.TrimSpace(holders[s.Kind]+" "+name))
-			subject = "which"
-		case blame.Behind:
-			if name == "" {
-				out = append(out, subject+" is runnable and gets no P")
-			} else {
-				out = append(out, subject+" is runnable behind "+name)
-			}
-			subject = "which"
-		case blame.Started:
-			out = append(out, subject+" waits for goroutines that "+name+" started")
-			subject = "one of them"
+		switch {
+		case s.Role == blame.WaitsFor:
+			say("which", "%s %s%s", subject, symptoms[s.Kind], in(name))
+		case s.Role == blame.HeldBy:
+			say("which", "%s", strings.TrimSpace(holders[s.Kind]+" "+name))
+		case s.Role == blame.Behind && name == "":
+			say("which", "%s is runnable and gets no P", subject)
+		case s.Role == blame.Behind:
+			say("which", "%s is runnable behind %s", subject, name)
+		case s.Role == blame.Started:
+			say("one of them", "%s waits for goroutines that %s started", subject, name)
+		case s.Role == blame.WokenBy:
+			say("which", "that is ended by a goroutine in %s", name)
+		case s.Role == blame.Joins:
+			say("that one", "%s waits in %s for the call that another request makes", subject, name)
 		}
 	}
 	return out
@@ -79,8 +85,15 @@ func (c *Cause) sentence(g timeline.Group) string {
 			where += fmt.Sprintf(" (%s:%d)", base(c.File), c.Line)
 		}
 	}
-	return fmt.Sprintf("%s %s; that explains %.0f %% of the time that they take longer.", who, c.reason(where), 100*c.Share)
+	explains := "that explains"
+	if c.Share < half {
+		explains = "that is the largest of several causes, and explains"
+	}
+	return fmt.Sprintf("%s %s; %s %.0f %% of the time that they take longer.", who, c.reason(where), explains, 100*c.Share)
 }
+
+// half is the share of the excess below which a cause is one of several.
+const half = 0.5
 
 func base(file string) string { return file[strings.LastIndexByte(file, '/')+1:] }
 
@@ -90,10 +103,6 @@ func (c *Cause) reason(where string) string {
 	if at == "" {
 		at = "the program"
 	}
-	peer := ""
-	if c.Peer != "" {
-		peer = " (" + c.Peer + ")"
-	}
 	switch c.Kind {
 	case timeline.CPU:
 		return "are held up by the CPU time of " + at
@@ -102,21 +111,39 @@ func (c *Cause) reason(where string) string {
 	case timeline.Lock:
 		return "wait for a lock that is held over what " + at + " does"
 	case timeline.Channel:
-		return "wait in a queue for " + at + ", which serves one after the other"
+		return "wait in a queue for " + at + ", which serves " + c.number("one", "%d") + " after the other"
 	case timeline.Pool:
-		return "wait for a connection of a pool that is too small for what " + at + " does with it"
+		return "wait for " + c.number("a connection of a pool", "one of the %d connections of a pool") + " that is too small for what " + at + " does with it"
+	case timeline.Limit:
+		return "wait for " + c.number("a place", "one of %d places") + " of a limit of the program's own, which is held over what " + at + " does"
 	case timeline.Network:
-		return "wait for the network" + peer + " in " + at
+		return "wait for " + cmp.Or(c.what, "the network") + c.with() + " in " + at
 	case timeline.Syscall:
-		return "wait for a system call" + peer + " in " + at
+		return "wait for a system call" + c.with() + " in " + at
 	case timeline.GoScheduler:
 		return "are runnable and get no P: GOMAXPROCS is too small while " + at + " runs"
 	case timeline.OSScheduler:
 		return "want to run and get no CPU: other processes have it, or the CPU quota is used up"
-	case timeline.Sleep:
-		return "sleep in " + at
+	case timeline.Timer:
+		return "wait for " + cmp.Or(c.what, "a timer") + " in " + at
 	case timeline.Stopped:
 		return "are stopped with the whole process: by a signal, a debugger or the freezer of its cgroup"
 	}
-	return "wait in " + at + " for what the profile does not tie to them: labels that goroutines inherit would"
+	return "wait in " + at + ", and nothing says for whom"
+}
+
+// number is a phrase with the limit in it, or the one without where that is not known.
+func (c *Cause) number(without, with string) string {
+	if c.Limit < 2 {
+		return without
+	}
+	return fmt.Sprintf(with, c.Limit)
+}
+
+// with is the peer in brackets.
+func (c *Cause) with() string {
+	if c.Peer == "" {
+		return ""
+	}
+	return " (" + c.Peer + ")"
 }

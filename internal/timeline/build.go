@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"slices"
 	"strings"
+
+	"github.com/mayfly-profiler/mayfly/internal/frameworks"
 )
 
 // Builder puts a timeline together: equal functions, stacks, states and label sets get one number.
@@ -15,6 +17,7 @@ type Builder struct {
 	byLabels map[string]int32
 	byState  map[State]int32
 	kinds    map[[2]int32]Kind // by state and stack
+	std      string            // what the file names of the standard library begin with
 	key      []byte
 	pairs    [][2]string
 }
@@ -38,6 +41,10 @@ func (b *Builder) Function(name, file string, line int32) int32 {
 	if !ok {
 		id = int32(len(b.Funcs))
 		b.byFunc[f] = id
+		if b.std == "" && f.Pkg == "runtime" {
+			b.std = stdOf(file)
+		}
+		f.App, f.Framework = isApp(name, file, b.std), frameworks.Of(name)
 		b.Funcs = append(b.Funcs, f)
 	}
 	return id
@@ -54,10 +61,16 @@ func (b *Builder) Stack(frames []Frame) int32 {
 		id = int32(len(b.Stacks))
 		b.byStack[string(b.key)] = id
 		s := Stack{Frames: slices.Clone(frames)}
-		s.App, s.marks = b.firstApp(frames), b.marksOf(frames)
+		b.know(&s)
 		b.Stacks = append(b.Stacks, s)
 	}
 	return id
+}
+
+// know finds out what a stack says.
+func (b *Builder) know(s *Stack) {
+	s.App, s.marks = b.firstApp(s.Frames), b.marksOf(s.Frames)
+	s.For, s.ForAt = b.waitsFor(s.Frames)
 }
 
 func (b *Builder) firstApp(frames []Frame) int32 {
@@ -124,28 +137,28 @@ func (b *Builder) AddTrack(g *Track) {
 	}
 }
 
-// Settle ends the building: it finds out which functions are the program's own, and puts the tracks in order.
+// Settle ends the building: it puts the tracks in order, and looks again which functions are the program's own.
 func (b *Builder) Settle() {
 	slices.SortFunc(b.Tracks, func(x, y *Track) int { return cmp.Compare(x.Goid, y.Goid) })
-	std := b.stdPrefix()
-	for i := range b.Funcs {
-		f := &b.Funcs[i]
-		f.App = isApp(f.Name, f.File, std)
-	}
+	b.findApp()
 	for i := range b.Stacks {
-		b.Stacks[i].App = b.firstApp(b.Stacks[i].Frames)
+		b.know(&b.Stacks[i])
 	}
 }
 
-// stdPrefix is what the file names of the standard library begin with: "/usr/local/go/src/", or
-// "" in a build with -trimpath.
-func (t *Timeline) stdPrefix() string {
-	for _, f := range t.Funcs {
-		if f.Pkg == "runtime" {
-			if dir, _, ok := strings.Cut(f.File, "runtime/"); ok && (dir == "" || strings.HasSuffix(dir, "/src/")) {
-				return dir
-			}
-		}
+// findApp finds out which functions are the program's own: where the standard library lies is known when a function of it is.
+func (b *Builder) findApp() {
+	for i := range b.Funcs {
+		f := &b.Funcs[i]
+		f.App = isApp(f.Name, f.File, b.std)
+	}
+}
+
+// stdOf is what the file names of the standard library begin with, by one of the runtime's: "/usr/local/go/src/", or "" in a
+// build with -trimpath.
+func stdOf(file string) string {
+	if dir, _, ok := strings.Cut(file, "runtime/"); ok && strings.HasSuffix(dir, "/src/") {
+		return dir
 	}
 	return ""
 }

@@ -1,8 +1,7 @@
 package timeline
 
 import (
-	"slices"
-
+	"github.com/mayfly-profiler/mayfly/internal/frameworks"
 	"github.com/mayfly-profiler/mayfly/internal/goruntime/names"
 )
 
@@ -16,19 +15,20 @@ const (
 	GC
 	Lock
 	Channel
-	Pool
+	Pool  // for one of a limited number of connections
+	Limit // for one of a limited number of places: a semaphore
 	Network
 	Syscall
 	GoScheduler // runnable: waits for a P
 	OSScheduler // preempted or throttled: its thread waits for a CPU
-	Sleep
-	Stopped // the process is: a signal, a tracer, the freezer
+	Timer       // for time to pass: sleep, a rate limit, a back-off, a ticker
+	Stopped     // the process is: a signal, a tracer, the freezer
 	Children
 	Unknown
 )
 
 var kindNames = [...]string{
-	"cpu", "gc", "lock", "channel", "pool", "network", "syscall", "go-scheduler", "os-scheduler", "sleep", "stopped", "children", "unknown",
+	"cpu", "gc", "lock", "channel", "pool", "limit", "network", "syscall", "go-scheduler", "os-scheduler", "timer", "stopped", "children", "unknown",
 }
 
 // Kinds is how many kinds there are.
@@ -42,7 +42,7 @@ func (k Kind) MarshalText() ([]byte, error) { return []byte(kindNames[k]), nil }
 // waits maps the runtime's wait reasons whose name is enough. The others depend on the stack.
 var waits = map[string]Kind{
 	"running": CPU, "runnable": GoScheduler, "preempted": OSScheduler, "throttled": OSScheduler,
-	"syscall": Syscall, "IO wait": Network, "sleep": Sleep, "stopped": Stopped, "unknown": Unknown,
+	"syscall": Syscall, "IO wait": Network, "sleep": Timer, "stopped": Stopped, "unknown": Unknown,
 	"sync.Mutex.Lock": Lock, "sync.RWMutex.RLock": Lock, "sync.RWMutex.Lock": Lock,
 	"sync.WaitGroup.Wait": Children, "sync.Cond.Wait": Channel, "coroutine": Channel, "leaked": Channel,
 	"chan receive": Channel, "chan send": Channel, "select": Channel,
@@ -51,26 +51,33 @@ var waits = map[string]Kind{
 	"garbage collection scan": GC, "stopping the world": GC, "waiting for gc": GC, "GC weak to strong wait": GC,
 }
 
-// KindOf is what a goroutine in a state, with a stack, spends its time on. Three things look like
-// waiting on a channel and are not: a connection pool, a round trip over HTTP, whose reply another
-// goroutine reads, and own goroutines.
+// kindsOf is what those wait for who wait in a function of a framework.
+var kindsOf = map[frameworks.Role]Kind{
+	frameworks.Pool: Pool, frameworks.Limit: Limit, frameworks.Rate: Timer, frameworks.Retry: Timer, frameworks.Batch: Timer,
+	frameworks.Replies: Network, frameworks.Flow: Network, frameworks.Resolves: Network, frameworks.Dials: Network, frameworks.Handshakes: Network,
+}
+
+// KindOf is what a goroutine in a state, with a stack, spends its time on. Many things look like waiting
+// on a channel and are not: a connection pool, a semaphore, a round trip over HTTP, whose reply another
+// goroutine reads, a rate limit.
 func (t *Timeline) KindOf(state string, stack int32) Kind {
 	k, ok := waits[state]
 	if !ok && state != "semacquire" {
 		return Unknown
 	}
 	s := &t.Stacks[stack]
+	if state == "semacquire" {
+		k = t.semaphore(s)
+	}
 	switch {
-	case state == "semacquire":
-		return t.semaphore(s)
 	case k == CPU && t.Has(s, names.Collector):
 		return GC
-	case k == Channel && t.Has(s, acquirers):
-		return Pool
-	case k == Channel && t.Has(s, roundTrips):
-		return Network
 	case k == Network && t.Has(s, names.Files) && !t.Has(s, names.Sockets):
 		return Syscall
+	case k == Channel:
+		if of, ok := kindsOf[s.For.Role]; ok {
+			return of
+		}
 	}
 	return k
 }
@@ -85,15 +92,3 @@ func (t *Timeline) semaphore(s *Stack) Kind {
 	}
 	return Lock
 }
-
-// Functions that tell what a wait is for: the standard library's, and those of well-known modules.
-var (
-	acquirers = slices.Concat(names.Acquires, []string{"github.com/jackc/puddle/v2.(*Pool).", "github.com/jackc/puddle.(*Pool).",
-		"github.com/gomodule/redigo/redis.(*Pool).", "github.com/redis/go-redis/v9/internal/pool.(*ConnPool).",
-		"go.mongodb.org/mongo-driver/x/mongo/driver/topology.(*pool).", "golang.org/x/sync/semaphore.(*Weighted).Acquire"})
-	roundTrips = slices.Concat(names.RoundTrips, []string{"golang.org/x/net/http2.(*ClientConn).",
-		"google.golang.org/grpc/internal/transport.(*recvBufferReader).", "google.golang.org/grpc.(*clientStream).RecvMsg"})
-)
-
-// Acquires says whether a function asks a pool for one of its connections.
-func (t *Timeline) Acquires(fn int32) bool { return names.Match(t.Funcs[fn].Name, acquirers) }

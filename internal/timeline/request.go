@@ -215,7 +215,18 @@ func (t *Timeline) byFunction(s Selector) []*Request {
 			}
 		}
 	}
-	return all
+	if s.Name != "" {
+		return all
+	}
+	return slices.DeleteFunc(all, t.profiles)
+}
+
+// profiles says whether a request is one for a profile.
+func (t *Timeline) profiles(r *Request) (is bool) {
+	r.Main.During(r.From, r.To, func(p *Piece, _, _ int64) {
+		is = is || slices.ContainsFunc(t.Stacks[p.Stack].Frames, func(f Frame) bool { return t.Funcs[f.Fn].Pkg == "net/http/pprof" })
+	})
+	return is
 }
 
 // Stale says whether a piece's stack may be of an earlier moment, or of none.

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mayfly-profiler/mayfly/internal/frameworks"
 	"github.com/mayfly-profiler/mayfly/internal/goruntime/names"
 )
 
@@ -19,6 +20,7 @@ const (
 	streams                     // a call that may have many answers, or a connection that was taken over
 	profiling                   // net/http/pprof's handlers, which have requests of their own length
 	outside                     // a wait between two requests
+	listens                     // waits for connections, or for what comes in on one
 )
 
 // handlers are the functions that a server runs once for each request.
@@ -91,6 +93,9 @@ func (t *Timeline) marksOf(frames []Frame) (m marks) {
 	}
 	if m&(handles|answers) == 0 {
 		m |= outside
+	}
+	if t.plays(frames, frameworks.Serves) || t.plays(frames, frameworks.Accepts) {
+		m |= listens
 	}
 	return m
 }

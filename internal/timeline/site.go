@@ -10,7 +10,7 @@ import (
 // it nearly as well: the function that calls Lock, or that asks the pool, and what is below it.
 
 // Site is where a goroutine waits: the function that asked for the resource. For a pool, which many
-// functions ask, it is the pool's own.
+// functions ask, it is the pool's own; for a semaphore the application's.
 type Site struct {
 	User Frame
 	At   int32 // its place in the stack, leaf first; -1: nobody asked
@@ -34,15 +34,13 @@ func (t *Timeline) SiteOf(stack int32, k Kind) Site {
 
 // newSite skips the frames that belong to the waiting itself.
 func (t *Timeline) newSite(s *Stack, k Kind) Site {
-	i := 0
-	if k == Pool {
-		for i = len(s.Frames) - 1; i >= 0 && !t.Acquires(s.Frames[i].Fn); i-- {
-		}
-		if i < 0 {
-			return Site{At: -1}
-		}
-		return Site{s.Frames[i], int32(i)}
+	if k == Pool && s.ForAt >= 0 {
+		return Site{s.Frames[s.ForAt], s.ForAt}
 	}
+	if k == Limit && s.App >= 0 {
+		return Site{s.Frames[s.App], s.App}
+	}
+	i := 0
 	for i < len(s.Frames) && slices.Contains(names.WaitPackages, t.Funcs[s.Frames[i].Fn].Pkg) {
 		i++
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/pprof/profile"
 
+	"github.com/mayfly-profiler/mayfly/internal/frameworks"
 	"github.com/mayfly-profiler/mayfly/internal/goruntime/names"
 )
 
@@ -79,18 +80,24 @@ type exactCall struct {
 // Stack is one distinct stack, leaf first.
 type Stack struct {
 	Frames []Frame
-	App    int32 // the first frame of the application, -1 without one
-	marks  marks // what it means for requests
+	App    int32            // the first frame of the application, -1 without one
+	For    frameworks.Entry // what a framework waits for there, zero if the wait is the application's own
+	ForAt  int32            // the frame that says so, -1 without one
+	marks  marks            // what it means for requests
 }
 
 // idle says whether a stack is that of a server's goroutine between two requests, when it waits.
 func (s *Stack) idle() bool { return s.marks&keeps != 0 && s.marks&handles == 0 }
+
+// Idle says that of any goroutine that waits for requests, or for connections.
+func (s *Stack) Idle() bool { return s.marks&(keeps|listens) != 0 && s.marks&handles == 0 }
 
 // Function is one function of the profile.
 type Function struct {
 	Name, Pkg, File string
 	Line            int32 // where it begins, 0: not known
 	App             bool  // of the program itself: neither standard library nor dependency
+	Framework       frameworks.Entry
 }
 
 // Timeline is a profile, by goroutine and time.
@@ -151,6 +158,7 @@ func Read(p *profile.Profile, samples iter.Seq[*profile.Sample]) (*Timeline, err
 		r.AddTrack(&Track{Goid: id, Parent: g.parent, Pieces: r.join(g)})
 	}
 	r.Settle()
+	r.heal()
 	r.bound()
 	if d := r.To - r.From; d <= 0 || d > int64(longest) {
 		return nil, fmt.Errorf("the timeline is %s long: more than %s is no recording", time.Duration(d), longest)
@@ -216,6 +224,7 @@ func (r *reader) functions(p *profile.Profile) {
 	for _, f := range p.Function {
 		r.funcIDs[f] = r.Function(f.Name, f.Filename, int32(f.StartLine))
 	}
+	r.findApp()
 }
 
 // add takes one sample in. What is of no goroutine, or has no time, is of no use here.

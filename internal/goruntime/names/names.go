@@ -60,13 +60,8 @@ var (
 	// (runtime/malloc_generated.go), which compiled code calls directly since Go 1.27.
 	Allocator = []string{"runtime.mallocgc*"}
 
-	// RoundTrips wait for the reply to a request over HTTP. HTTP/2 was bundled into net/http up to
-	// Go 1.26 and is net/http/internal/http2 since.
-	RoundTrips = []string{"net/http.(*persistConn).roundTrip", "net/http.(*http2ClientConn).", "net/http/internal/http2.(*ClientConn).",
-		"net/http/internal/http2.(*clientStream).", "net/http.(*http2clientStream).", "net.(*Resolver)."}
-
-	// Acquires wait for a connection of a pool.
-	Acquires = []string{"database/sql.(*DB).conn", "net/http.(*Transport).getConn", "net/http.(*Transport).queueForIdleConn"}
+	// Broadcasts let all waiters go at once.
+	Broadcasts = []string{"runtime.closechan", "sync.(*Cond).Broadcast"}
 
 	// WaitPackages wait on behalf of their callers.
 	WaitPackages = []string{"runtime", "sync", "internal/sync", "internal/runtime/sync", "sync/atomic", "internal/synctest"}

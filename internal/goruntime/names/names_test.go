@@ -11,9 +11,6 @@ func TestMatch(t *testing.T) {
 		{"runtime.mallocgc", Allocator, true},
 		{"runtime.mallocgcSmallScanNoHeaderSC5", Allocator, true}, // Go 1.27, called by compiled code
 		{"runtime.malg", Allocator, false},
-		{"net/http/internal/http2.(*ClientConn).roundTrip", RoundTrips, true},
-		{"net/http.(*http2ClientConn).RoundTrip", RoundTrips, true},
-		{"net/http.(*conn).serve", RoundTrips, false},
 		{"os.(*File).Sync", Files, true},
 		{"os.Open", Files, false},
 		{Assembly("runtime.goexit.abi0"), Goexit, true},

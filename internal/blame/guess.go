@@ -1,0 +1,305 @@
+package blame
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/mayfly-profiler/mayfly/internal/frameworks"
+	"github.com/mayfly-profiler/mayfly/internal/timeline"
+)
+
+// How much a link is worth that was inferred. What these say is held against services that know better
+// (testdata/shapes): a name that depends on a link of less than 0.6 is as often wrong as right.
+const (
+	kidTrust         = 0.95 // the request started it, and it acts when the wait ends
+	codeTrust        = 0.80 // it went through the same code, and is there while others wait
+	limitTrust       = 0.80 // always the same number are behind the wait while others wait
+	wakerTrust       = 0.75 // it acts when such waits end, and not otherwise
+	timeTrust        = 0.50 // it is at work while others wait
+	unexplainedTrust = 0.40 // nobody is known to end the wait
+)
+
+// guess charges a wait whose end nobody saw to what was waited for, by code and time, if that is known.
+// Nobody is on the path who did nothing at the wait's end.
+func (b *Blamer) guess(p *timeline.Piece, r *timeline.Request, s timeline.Span, via route, out func(Atom)) bool {
+	if p.Kind != timeline.Lock && p.Kind != timeline.Limit {
+		if k := b.kids(p, r, s); len(k) > 0 {
+			b.followKids(k, r, s, b.via(via, Link{timeline.Children, b.Place(p.Stack), Started}, Read, kidTrust), out)
+			return true
+		}
+	}
+	if b.joins(p) {
+		return b.followJoined(p, s, via, out)
+	}
+	if p.Kind == timeline.Children {
+		return b.followWaker(p, s, via, out)
+	}
+	if p.Kind == timeline.Channel && via.wait != nil {
+		return false // a server that has nothing to do waits for input, its own or that of others
+	}
+	if k := b.members(p, s); len(k) > 0 {
+		b.followMembers(p, k, s, via, out)
+		return true
+	}
+	res := b.resource(p.Stack, p.Kind)
+	if res == nil {
+		return false
+	}
+	if p.Kind == timeline.Channel && res.trust < limitTrust && b.followWaker(p, s, via, out) {
+		return true
+	}
+	if len(res.spans) == 0 {
+		return false
+	}
+	b.followHolders(res, s, b.via(via, Link{res.as, b.Place(p.Stack), WaitsFor}, Guessed, res.trust), out)
+	return true
+}
+
+// ended says whether a goroutine ended, or did something, just when a wait did.
+func ended(g *timeline.Track, s timeline.Span) bool {
+	last := g.Pieces[len(g.Pieces)-1].To
+	if last <= s.To+timeline.Near {
+		return true // before, too: it may be one of several that were waited for
+	}
+	i, _ := slices.BinarySearchFunc(g.Pieces, s.To-timeline.Near, func(p timeline.Piece, at int64) int { return cmp.Compare(p.To, at) })
+	for ; i < len(g.Pieces) && g.Pieces[i].From < s.To+timeline.Near; i++ {
+		if p := &g.Pieces[i]; p.Kind == timeline.CPU || p.To < s.To+timeline.Near {
+			return true
+		}
+	}
+	return false
+}
+
+// kids is the request's goroutines that were at work in a wait, those that ended last first. A wait for
+// a channel is one for them only if one of them did something just when it ended.
+func (b *Blamer) kids(p *timeline.Piece, r *timeline.Request, s timeline.Span) []*timeline.Track {
+	if r == nil {
+		return nil
+	}
+	var kids []*timeline.Track
+	ends := p.Kind == timeline.Children
+	for _, k := range r.Kids {
+		if k == s.Track || !k.Alive(s.From, s.To) || b.Beside(k.Pieces[0].Stack) || b.isBeside(k) || !ended(k, s) {
+			continue
+		}
+		kids = append(kids, k)
+		end := k.Pieces[len(k.Pieces)-1].To
+		ends = ends || end > s.To-timeline.Near && end < s.To+timeline.Near
+	}
+	if !ends {
+		return nil
+	}
+	slices.SortStableFunc(kids, func(a, b *timeline.Track) int {
+		return cmp.Compare(min(b.Pieces[len(b.Pieces)-1].To, s.To), min(a.Pieces[len(a.Pieces)-1].To, s.To))
+	})
+	return kids
+}
+
+// members is the goroutines that have the places which their parent waits for one of: those of an errgroup
+// with a limit.
+func (b *Blamer) members(p *timeline.Piece, s timeline.Span) (spans []timeline.Span) {
+	if f := b.Stacks[p.Stack].For; f.Role == frameworks.Limit && f.By != "" {
+		for _, c := range b.calls(f.By) {
+			if c.Track.Parent == s.Track.Goid && c.From < s.To && c.To > s.From {
+				spans = append(spans, c)
+			}
+		}
+	}
+	return spans
+}
+
+// followMembers shares a wait for a place among the goroutines of the group.
+func (b *Blamer) followMembers(p *timeline.Piece, spans []timeline.Span, s timeline.Span, via route, out func(Atom)) {
+	res := &resource{as: timeline.Limit, app: b.Place(p.Stack), limit: atOnce(spans, s)}
+	b.share(res, spans, s, b.via(via, Link{res.as, res.app, WaitsFor}, Read, kidTrust), out)
+}
+
+// atOnce is how many spans there are most at one time of a wait: at its begin, when no place was free.
+func atOnce(spans []timeline.Span, s timeline.Span) (n int) {
+	at := s.From + (s.To-s.From)/2
+	for _, c := range spans {
+		if c.From <= at && c.To > at {
+			n++
+		}
+	}
+	return n
+}
+
+// isBeside says whether a goroutine only runs beside requests, by most of its life.
+func (b *Blamer) isBeside(g *timeline.Track) bool {
+	is, ok := b.beside[g]
+	if !ok {
+		var in, all int64
+		for i := range g.Pieces {
+			p := &g.Pieces[i]
+			if all += p.Length(); b.Beside(p.Stack) {
+				in += p.Length()
+			}
+		}
+		is = 2*in > all
+		b.beside[g] = is
+	}
+	return is
+}
+
+// followKids walks back from the end of a wait: the child that ended last made it wait, and before
+// that one was born, the one that ended last before.
+func (b *Blamer) followKids(kids []*timeline.Track, r *timeline.Request, s timeline.Span, via route, out func(Atom)) {
+	end := s.To
+	for _, k := range kids {
+		born, died := max(k.Pieces[0].From, s.From), min(k.Pieces[len(k.Pieces)-1].To, end)
+		if born >= end || died <= born {
+			continue
+		}
+		if died < end { // between its end and the wake-up there is nothing but the scheduler
+			b.queueForP(timeline.Span{From: died, To: end}, via, out)
+		}
+		b.followTrack(r, timeline.Span{Track: k, From: born, To: died}, via, out)
+		if end = born; end <= s.From {
+			return
+		}
+	}
+	if end > s.From {
+		b.queueForP(timeline.Span{From: s.From, To: end}, via, out)
+	}
+}
+
+// followJoined charges a wait for a call that another request makes to what the one does that makes it: of
+// those in such a call the one that comes out of it when the wait ends.
+func (b *Blamer) followJoined(p *timeline.Piece, s timeline.Span, via route, out func(Atom)) bool {
+	f := b.Stacks[p.Stack].For
+	calls := b.calls(f.By)
+	var owner timeline.Span
+	for _, c := range calls {
+		late := abs(c.To - s.To)
+		if c.Track != s.Track && c.From < s.To && c.To > s.From && late < timeline.Near && (owner.Track == nil || late < abs(owner.To-s.To)) {
+			owner = c
+		}
+	}
+	if owner.Track == nil {
+		return false
+	}
+	at := timeline.Span{Track: owner.Track, From: max(owner.From, s.From), To: min(owner.To, s.To)}
+	via = b.via(via, Link{timeline.Children, b.Place(p.Stack), Joins}, Guessed, codeTrust)
+	b.followTrack(nil, at, via, out)
+	if rest := s.To - s.From - (at.To - at.From); rest > 0 {
+		b.queueForP(timeline.Span{From: s.To - rest, To: s.To}, via, out)
+	}
+	return true
+}
+
+func abs(x int64) int64 { return max(x, -x) }
+
+// calls is when which goroutine is in a function.
+func (b *Blamer) calls(function string) []timeline.Span {
+	if spans, ok := b.inside[function]; ok {
+		return spans
+	}
+	fs := b.framesOf(function)
+	var spans []timeline.Span
+	if len(fs) > 0 {
+		spans = b.holds(&resource{kind: timeline.Unknown}, fs)
+	}
+	b.inside[function] = spans
+	return spans
+}
+
+// answer names the peer of a wait for an answer, which the goroutine of a connection reads: that whose own
+// wait for the network ends when this one does. Where that is none, all connections' if they have the same.
+func (b *Blamer) answer(p *timeline.Piece, s timeline.Span, a *Atom) {
+	reader := b.Stacks[p.Stack].For.By
+	if b.polls(p) || reader == "" {
+		return
+	}
+	best, off := int32(-1), timeline.Near
+	for _, c := range b.calls(reader) {
+		if c.From >= s.To+timeline.Near || c.To <= s.From {
+			continue
+		}
+		c.Track.During(s.From, s.To+timeline.Near, func(q *timeline.Piece, _, _ int64) {
+			if d := abs(q.To - s.To); b.polls(q) && b.States[q.State].Peer != "" && d < off {
+				best, off = q.State, d
+			}
+		})
+	}
+	if best >= 0 {
+		a.State = best
+	}
+}
+
+// followHolders shares a wait among those who held the resource meanwhile.
+func (b *Blamer) followHolders(res *resource, s timeline.Span, via route, out func(Atom)) {
+	var holds []timeline.Span
+	b.between(res, s.From, s.To, func(h timeline.Span) {
+		if h.Track != s.Track && !slices.Contains(b.path, h.Track) {
+			holds = append(holds, h)
+		}
+	})
+	b.share(res, holds, s, via, out)
+}
+
+// share shares a wait among those who hold what it is for.
+func (b *Blamer) share(res *resource, holds []timeline.Span, s timeline.Span, via route, out func(Atom)) {
+	unheld := Atom{Kind: res.as, At: res.app, State: -1, Chain: via.chain, Limit: res.limit, Proof: via.proof, Trust: via.trust}
+	b.sweep(holds, s, func(active []timeline.Span, from, to int64) {
+		if len(active) == 0 {
+			unheld.NS = float64(to - from)
+			out(unheld)
+			return
+		}
+		active = b.some(active)
+		for _, h := range active {
+			share := 1 / float64(len(active))
+			t := turn{kind: res.as, at: b.name(res, h), limit: res.limit}
+			t.long = res.kind == timeline.Pool && h.To-h.From > 5*max(res.usual, 5e6)
+			held := b.via(via, Link{res.as, t.at, HeldBy}, via.proof, 1)
+			b.followTrack(nil, timeline.Span{Track: h.Track, From: from, To: to}, held, func(a Atom) {
+				a.NS *= share
+				out(b.verdict(t, a))
+			})
+		}
+	})
+}
+
+// some is all holders near the request. Behind them one of many stands for the others, another each
+// time: what waits for what waits would otherwise grow without bound.
+func (b *Blamer) some(active []timeline.Span) []timeline.Span {
+	if len(b.path) < 2 {
+		return active
+	}
+	b.turn++
+	i := b.turn % len(active)
+	return active[i : i+1]
+}
+
+// sweep calls visit for the stretches of a wait between which the holders do not change.
+func (b *Blamer) sweep(holds []timeline.Span, s timeline.Span, visit func(active []timeline.Span, from, to int64)) {
+	cuts := []int64{s.From, s.To}
+	for _, h := range holds {
+		for _, at := range []int64{h.From, h.To} {
+			if at > s.From && at < s.To {
+				cuts = append(cuts, at)
+			}
+		}
+	}
+	slices.Sort(cuts)
+	cuts = slices.Compact(cuts)
+	var active []timeline.Span
+	for i := range len(cuts) - 1 {
+		active = active[:0]
+		for _, h := range holds {
+			if h.From < cuts[i+1] && h.To > cuts[i] {
+				active = append(active, h)
+			}
+		}
+		visit(active, cuts[i], cuts[i+1])
+	}
+}
+
+// name is the application's function that a holder is in, else the one that asks for the resource.
+func (b *Blamer) name(res *resource, h timeline.Span) timeline.Frame {
+	if h.Fn != res.app.Fn && b.Funcs[h.Fn].App {
+		return timeline.Frame{Fn: h.Fn}
+	}
+	return res.app
+}

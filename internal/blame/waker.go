@@ -1,0 +1,289 @@
+package blame
+
+import (
+	"cmp"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/mayfly-profiler/mayfly/internal/timeline"
+)
+
+// Who ends the waits on a channel, if nobody saw it? Somebody who does something whenever such a wait ends,
+// and not as often at other times. Goroutines of one make, those that were started with the same function,
+// count together. If what they did before was to wait themselves, and the waits end at multiples of one
+// period, a ticker ends them.
+
+const (
+	actNear    = int64(1500e3) // how close to the end of a wait one is seen to act
+	mostEnds   = 400           // ends of waits that are looked at
+	fewestEnds = 8
+	wakes60    = 0.6 // of the ends somebody has to be there
+	lift30     = 0.3 // more often than at other times
+)
+
+// act is a moment at which a goroutine did something: its state changed.
+type act struct {
+	at int64
+	g  *timeline.Track
+}
+
+// waker is who ends the waits at one place.
+type waker struct {
+	root     string // what its goroutines were started with, "" if there is none
+	periodic bool   // they wait for a ticker
+	constant bool   // nobody ends them, and all are equally long: a timer of the waiter's own
+}
+
+// allActs is everything that goroutines did that do not only run beside requests, by time.
+func (b *Blamer) allActs() []act {
+	if b.acts != nil {
+		return b.acts
+	}
+	for _, g := range b.Tracks {
+		if b.isBeside(g) {
+			continue
+		}
+		for i := range g.Pieces {
+			b.acts = append(b.acts, act{g.Pieces[i].From, g})
+		}
+		b.acts = append(b.acts, act{g.Pieces[len(g.Pieces)-1].To, g})
+	}
+	slices.SortFunc(b.acts, func(a, b act) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.g.Goid, b.g.Goid)) })
+	return b.acts
+}
+
+// actsAt calls visit for what was done around a time.
+func (b *Blamer) actsAt(at int64, visit func(act)) {
+	acts := b.allActs()
+	i, _ := slices.BinarySearchFunc(acts, at-actNear, func(a act, at int64) int { return cmp.Compare(a.at, at) })
+	for ; i < len(acts) && acts[i].at <= at+actNear; i++ {
+		visit(acts[i])
+	}
+}
+
+// rootOf is the function that a goroutine was started with.
+func (b *Blamer) rootOf(g *timeline.Track) string {
+	root, ok := b.roots[g]
+	if !ok {
+		for i := range g.Pieces {
+			if root = b.Root(g.Pieces[i].Stack); root != "" && !g.Pieces[i].Guess {
+				break
+			}
+		}
+		b.roots[g] = root
+	}
+	return root
+}
+
+// waitsAt is the waits at one place, by their ends, and the goroutines that wait there.
+func (b *Blamer) waitsAt(k resourceKey) (waits []*timeline.Piece, of []*timeline.Track) {
+	type wait struct {
+		p *timeline.Piece
+		g *timeline.Track
+	}
+	var all []wait
+	for _, g := range b.Tracks {
+		for i := range g.Pieces {
+			if p := &g.Pieces[i]; p.Kind == k.kind && !p.Guess && p.Length() >= shortest && b.keyOf(p) == k {
+				all = append(all, wait{p, g})
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b wait) int { return cmp.Or(cmp.Compare(a.p.To, b.p.To), cmp.Compare(a.g.Goid, b.g.Goid)) })
+	for _, w := range all {
+		waits, of = append(waits, w.p), append(of, w.g)
+	}
+	return waits, of
+}
+
+// wakerOf finds who ends the waits at p's place.
+func (b *Blamer) wakerOf(k resourceKey) *waker {
+	if w := b.wakers[k]; w != nil {
+		return w
+	}
+	w := &waker{}
+	b.wakers[k] = w
+	waits, of := b.waitsAt(k)
+	if len(waits) < fewestEnds {
+		return w
+	}
+	waiter := make(map[*timeline.Track]bool)
+	for _, g := range of {
+		waiter[g] = true // those who are let go at once act together
+	}
+	rng := rand.New(rand.NewPCG(uint64(len(waits)), 1))
+	hits, base := map[string]int{}, map[string]int{}
+	n := 0
+	for _, i := range rng.Perm(len(waits))[:min(len(waits), mostEnds)] {
+		n++
+		p := waits[i]
+		b.count(hits, p.To, waiter)
+		b.count(base, p.From+int64(rng.Float64()*float64(max(p.Length()-2*actNear, 1))), waiter)
+	}
+	best := lift30
+	for root, h := range hits {
+		share, lift := float64(h)/float64(n), float64(h-base[root])/float64(n)
+		if share >= wakes60 && (lift > best || lift == best && root < w.root) {
+			best, w.root = lift, root
+		}
+	}
+	if w.root == "" {
+		w.constant = constant(waits)
+		return w
+	}
+	w.periodic = b.periodic(w.root, waits)
+	return w
+}
+
+// count adds the makes of goroutines that act around a time, others than the waiters and with code of the
+// application.
+func (b *Blamer) count(in map[string]int, at int64, waiter map[*timeline.Track]bool) {
+	seen := map[string]bool{}
+	b.actsAt(at, func(a act) {
+		if root := b.rootOf(a.g); !waiter[a.g] && root != "" && !seen[root] && b.hasApp(a.g) {
+			seen[root] = true
+			in[root]++
+		}
+	})
+}
+
+// hasApp says whether any code of the application is on a goroutine's stacks.
+func (b *Blamer) hasApp(g *timeline.Track) bool {
+	return slices.ContainsFunc(g.Pieces, func(p timeline.Piece) bool { return b.Stacks[p.Stack].App >= 0 })
+}
+
+// constant says whether most waits are as long as the longest, but for a few: those for a timer of the
+// waiter's own are, and those that were cut in two are shorter.
+func constant(waits []*timeline.Piece) bool {
+	lengths := make([]int64, len(waits))
+	for i, p := range waits {
+		lengths[i] = p.Length()
+	}
+	slices.Sort(lengths)
+	high := lengths[len(lengths)*9/10]
+	i, _ := slices.BinarySearch(lengths, high-max(high/20, 2e6))
+	return high >= 5e6 && 5*(len(lengths)-i) >= 3*len(lengths)
+}
+
+// periodic says whether the waits end at multiples of one period, and those who end them waited too just
+// before they did.
+func (b *Blamer) periodic(root string, waits []*timeline.Piece) bool {
+	var ticks []int64
+	idle := 0
+	for _, p := range waits {
+		if p.Length() < 5e6 || len(ticks) > 0 && p.To-ticks[len(ticks)-1] < 5e6 {
+			continue
+		}
+		ticks = append(ticks, p.To)
+		b.actsAt(p.To, func(a act) {
+			if b.rootOf(a.g) == root && b.waitsBefore(a) {
+				idle++
+			}
+		})
+	}
+	if len(ticks) < 6 || 2*idle < len(ticks) {
+		return false
+	}
+	gaps := make([]int64, len(ticks)-1)
+	for i := range gaps {
+		gaps[i] = ticks[i+1] - ticks[i]
+	}
+	sorted := slices.Sorted(slices.Values(gaps))
+	period := sorted[len(sorted)/4]
+	fits := 0
+	for _, gap := range gaps {
+		if off := abs(gap - (gap+period/2)/period*period); off < max(period/20, 3e6) {
+			fits++
+		}
+	}
+	return period >= 20e6 && 5*fits >= 4*len(gaps)
+}
+
+// waitsBefore says whether a goroutine waited on a channel until it acted.
+func (b *Blamer) waitsBefore(a act) bool {
+	return slices.ContainsFunc(a.g.Pieces, func(p timeline.Piece) bool { return p.To == a.at && p.Kind == timeline.Channel })
+}
+
+// followWaker charges a wait to what the goroutine did in it that acts when it ends.
+func (b *Blamer) followWaker(p *timeline.Piece, s timeline.Span, via route, out func(Atom)) bool {
+	w := b.wakerOf(b.keyOf(p))
+	if w.constant {
+		a := b.plain(p, s, via)
+		a.Kind, a.Proof, a.Trust = timeline.Timer, Guessed, a.Trust*wakerTrust
+		out(a)
+		return true
+	}
+	u := b.actorAt(w.root, s)
+	if u == nil || slices.Contains(b.path, u) {
+		return false
+	}
+	via = b.via(via, Link{p.Kind, b.Place(p.Stack), WaitsFor}, Guessed, wakerTrust)
+	at := b.placeOf(u, s)
+	if w.periodic {
+		a := b.plain(p, s, via)
+		a.Kind, a.At, a.State = timeline.Timer, at, -1
+		out(a)
+		return true
+	}
+	via.wait, via.of = p, s.Track
+	t := turn{kind: timeline.Channel, at: at, limit: b.workers(w.root)}
+	if p.Kind == timeline.Children {
+		t.long = true // what it does is the cause, not that it does it alone
+	}
+	b.followTrack(nil, timeline.Span{Track: u, From: s.From, To: s.To}, b.via(via, Link{timeline.Channel, at, HeldBy}, Guessed, 1), func(a Atom) {
+		out(b.verdict(t, a))
+	})
+	return true
+}
+
+// actorAt is the goroutine of a make that did something nearest to the end of a wait.
+func (b *Blamer) actorAt(root string, s timeline.Span) (best *timeline.Track) {
+	if root == "" {
+		return nil
+	}
+	off := actNear + 1
+	b.actsAt(s.To, func(a act) {
+		if d := abs(a.at - s.To); a.g != s.Track && d < off && b.rootOf(a.g) == root {
+			best, off = a.g, d
+		}
+	})
+	return best
+}
+
+// placeOf is the application's function that a goroutine is in longest in a stretch of time.
+func (b *Blamer) placeOf(g *timeline.Track, s timeline.Span) timeline.Frame {
+	time := map[timeline.Frame]int64{}
+	best := timeline.Nowhere
+	g.During(s.From, s.To, func(p *timeline.Piece, from, to int64) {
+		st := &b.Stacks[p.Stack]
+		if st.App < 0 {
+			return
+		}
+		f := st.Frames[b.outermost(st)]
+		if time[f] += to - from; best.Fn < 0 || time[f] > time[best] {
+			best = f
+		}
+	})
+	return best
+}
+
+// outermost is the application's frame nearest to the root.
+func (b *Blamer) outermost(s *timeline.Stack) int {
+	for i := len(s.Frames) - 1; i >= 0; i-- {
+		if b.Funcs[s.Frames[i].Fn].App {
+			return i
+		}
+	}
+	return 0
+}
+
+// workers is how many goroutines of a make there are at once, by the middle of the window.
+func (b *Blamer) workers(root string) (n int) {
+	at := b.From + (b.To-b.From)/2
+	for _, g := range b.Tracks {
+		if g.Alive(at, at+1) && b.rootOf(g) == root {
+			n++
+		}
+	}
+	return n
+}
