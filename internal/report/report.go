@@ -225,12 +225,12 @@ const mostCallers = 3
 func (b reporter) callers(w weighed, d *detail) (names []string) {
 	stack := int32(-1)
 	if d != nil {
-		stack = heaviest(d.stacks)
+		stack = heaviest(d.wheres)
 	}
-	if stack < 0 && w.kind == timeline.CPU {
+	if stack <= 0 && w.kind == timeline.CPU {
 		stack = b.BusiestStack(w.fn)
 	}
-	if stack < 0 || w.fn < 0 {
+	if stack <= 0 || w.fn < 0 {
 		return nil
 	}
 	below := true
