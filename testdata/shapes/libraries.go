@@ -69,16 +69,16 @@ func retryLibrary(e *env) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) { reply(w, s.send(r.Context(), isLarge(r))) }
 }
 
-// slowLog logs to a pipe whose reader takes a page every 20 ms; some requests log much.
+// slowLog logs to a pipe whose reader takes a page every 10 ms; some requests log much.
 func slowLog(e *env) http.HandlerFunc {
 	in, out, err := os.Pipe()
 	run.Check(err)
 	go func() {
-		for b := make([]byte, 4096); ; time.Sleep(20 * time.Millisecond) {
+		for b := make([]byte, 4096); ; time.Sleep(10 * time.Millisecond) {
 			in.Read(b)
 		}
 	}()
-	a := &audit{log.New(out, "", 0), make([]byte, 20<<10)}
+	a := &audit{log.New(out, "", 0), make([]byte, 60<<10)}
 	return func(w http.ResponseWriter, r *http.Request) {
 		a.write(isLarge(r))
 		reply(w, nil)

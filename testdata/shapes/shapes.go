@@ -51,7 +51,7 @@ var shapes = map[string]shape{
 	"redis-pool":    {serve: route("/page", redisPool), load: gets(25, 18, time.Second)},
 	"chi-throttle":  {serve: throttled, load: gets(15, 12, time.Second)},
 	"retry-library": {serve: route("/page", retryLibrary), load: pages(50, 0, 0)},
-	"log":           {serve: route("/page", slowLog), load: pages(50, 0, 0)},
+	"log":           {serve: route("/page", slowLog), load: pages(30, 0, 0)},
 	"stages":        {serve: route("/page", pipeline), load: gets(15, 12, time.Second)},
 
 	"slow-client": {serve: route("/page", download), load: world.Load{Rate: 50, Calls: []world.Call{{Path: "/page", Share: 19}, {Path: "/page?n=large", Share: 1, Slow: true}}}},

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// redis answers each command, of RESP 2, after 30 ms with a string.
+// redis is as old as RESP 2: it knows no HELLO, and answers each other command after 30 ms with a string.
 func redis(l net.Listener) error {
 	for {
 		c, err := l.Accept()
@@ -19,11 +19,16 @@ func redis(l net.Listener) error {
 		go func() {
 			defer c.Close()
 			for in := bufio.NewReader(c); ; {
-				if command(in) != nil {
+				name, err := command(in)
+				if err != nil {
 					return
 				}
-				time.Sleep(30 * time.Millisecond)
-				if _, err := io.WriteString(c, "$4\r\nword\r\n"); err != nil {
+				answer := "-ERR unknown command\r\n"
+				if !strings.EqualFold(name, "hello") {
+					time.Sleep(30 * time.Millisecond)
+					answer = "$4\r\nword\r\n"
+				}
+				if _, err := io.WriteString(c, answer); err != nil {
 					return
 				}
 			}
@@ -31,20 +36,20 @@ func redis(l net.Listener) error {
 	}
 }
 
-// command reads an array of strings.
-func command(in *bufio.Reader) error {
+// command reads an array of strings and returns the first.
+func command(in *bufio.Reader) (name string, err error) {
 	var n int
-	line, err := in.ReadString('\n')
-	if err != nil {
-		return err
+	if _, err := fmt.Fscanf(in, "*%d\r\n", &n); err != nil {
+		return "", err
 	}
-	if _, err := fmt.Sscanf(strings.TrimSpace(line), "*%d", &n); err != nil {
-		return err
-	}
-	for range 2 * n {
-		if _, err := in.ReadString('\n'); err != nil {
-			return err
+	for i := range 2 * n {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			return "", err
+		}
+		if i == 1 {
+			name = strings.TrimSpace(line)
 		}
 	}
-	return nil
+	return name, nil
 }
