@@ -353,6 +353,6 @@ func (r *recording) describe(p *profile.Profile, start time.Time, length time.Du
 	if s := r.summary; s.Samples > 0 && s.RateReached > 0 {
 		p.Period = int64(1e9 / s.RateReached)
 	}
-	r.summary.StringsRepaired = tidy(p)
+	r.summary.StringsRepaired, r.summary.Epoch = tidy(p), r.builder.epoch
 	p.Comments = r.summary.Comments()
 }

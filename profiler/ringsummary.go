@@ -11,7 +11,7 @@ import (
 // has the last slice's. All other integers of 64 bits are counts and times of a slice, and add up.
 var (
 	largest = []string{"TableSlowest", "STWGCMax", "STWOtherMax", "SelfRSS"}
-	lasting = []string{"TableFirst", "AttachTime"}
+	lasting = []string{"TableFirst", "AttachTime", "Epoch"}
 )
 
 // mergeSummaries is the summary of slices that adjoin. Ratios are weighted by the slices' length; what

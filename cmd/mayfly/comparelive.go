@@ -122,19 +122,28 @@ func (f *compareFlags) locate(ctx context.Context, pid int) (*standardSource, er
 	default:
 		return &standardSource{f.standard, &http.Client{CheckRedirect: noRedirect}, true}, nil
 	}
+	src, err := findProfiles(ctx, pid)
+	if err != nil {
+		return nil, fmt.Errorf("default profile: %w (--default URL names another)", err)
+	}
+	return src, nil
+}
+
+// findProfiles finds where a process serves net/http/pprof.
+func findProfiles(ctx context.Context, pid int) (*standardSource, error) {
 	p, err := proc.Open(pid)
 	if err != nil {
-		return nil, nil // recording it will say so
+		return nil, err
 	}
 	defer p.Close()
 	listening, err := p.Listeners()
 	if err != nil {
-		return nil, fmt.Errorf("default profile: %w", err)
+		return nil, err
 	}
 	client := dialer(pid, listening)
 	base, err := baseline.Find(ctx, client, listening)
 	if err != nil {
-		return nil, fmt.Errorf("default profile: %w, of %d that the process listens at (--default URL names another)", err, len(listening))
+		return nil, fmt.Errorf("%w, of %d that the process listens at", err, len(listening))
 	}
 	return &standardSource{base, client, false}, nil
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/pprof/profile"
 	"github.com/spf13/cobra"
 
 	"github.com/mayfly-profiler/mayfly/internal/exectrace"
@@ -34,6 +32,9 @@ type reportFlags struct {
 	recordFlags
 	slo, request, by, format string
 	exact                    bool
+	trace                    string
+	traceLimit               int // MiB
+	noTrace                  bool
 	args                     []string
 }
 
@@ -47,10 +48,15 @@ func reportCommand(e *env) *cobra.Command {
 if it is broken says in one sentence why the slow ones are slow, with the evidence: what they
 wait for is followed to what those did meanwhile who had it.
 
-A request is a call of net/http's or gRPC's server function, or what --request says. With FILE
-"-" the profile is read from stdin. Exit codes: 0 met, 3 broken, 4 undecided.`,
+Who waited for whom is seen in the target's execution trace. A process that serves net/http/pprof is
+asked for one of the recorded seconds; beside a recording in a file, --trace names it. A trace alone
+(runtime/trace, curl /debug/pprof/trace, a flight recorder's; Go 1.22 or later) does as FILE, too.
+
+A request is a call of net/http's, gRPC's or fasthttp's server function, or what --request says. With
+FILE or --trace "-" that is read from stdin. Exit codes: 0 met, 3 broken, 4 undecided.`,
 		Example: `  mayfly report --slo 'p99<800ms' -p 4242 -d 30s
   mayfly record --timeline -p 4242 -d 30s -o slow.pb.gz
+  mayfly report --slo 'p99<800ms' --trace trace.out slow.pb.gz
   mayfly report --slo 'p99<800ms' --request label:request --by endpoint slow.pb.gz`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -63,7 +69,7 @@ A request is a call of net/http's or gRPC's server function, or what --request s
 	}
 	fl := cmd.Flags()
 	fl.StringVar(&f.slo, "slo", "", "the objective: p99<800ms, p99.9<1s, mean<50ms")
-	fl.StringVar(&f.request, "request", "", "what a request is: label:KEY, func:NAME or goroutine:FUNC (default: the server functions of net/http and gRPC)")
+	fl.StringVar(&f.request, "request", "", "what a request is: label:KEY, func:NAME, goroutine:FUNC, or task:TYPE or region:TYPE of a trace (default: the server functions of net/http, gRPC and fasthttp)")
 	fl.StringVar(&f.by, "by", "", "one verdict for each value of this label")
 	fl.StringVar(&f.format, "format", "text", "text, markdown, html or json")
 	fl.StringVarP(&f.output, "output", "o", "-", "file to write, - for stdout")
@@ -71,6 +77,10 @@ A request is a call of net/http's or gRPC's server function, or what --request s
 	fl.IntVarP(&f.rate, "rate", "F", bpf.DefaultRate, "samples per second of CPU time, and looks at goroutine states")
 	fl.VarP(&f.duration, "duration", "d", "how long to record (default 30s; a command: until it ends)")
 	fl.BoolVar(&f.exact, "exact-requests", false, "take begin and end of requests by probes in the target's code (uprobes; up to "+fmt.Sprint(bpf.MaxCallEvents/2)+" requests a second)")
+	fl.StringVar(&f.trace, "trace", "", "the target's execution trace of the recorded seconds, beside FILE")
+	f.traceLimit = exectrace.DefaultBytes >> 20
+	fl.IntVar(&f.traceLimit, "trace-limit", f.traceLimit, "MiB of an execution trace that are read: what is behind that is not reported on")
+	fl.BoolVar(&f.noTrace, "no-trace", false, "do not ask the process for its execution trace")
 	f.overhead = percentage(reportOverhead)
 	fl.Var(&f.overhead, "max-overhead", overheadUsage)
 	cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(reportFormats, cobra.ShellCompDirectiveNoFileComp))
@@ -101,6 +111,12 @@ func (f *reportFlags) check(dash int) error {
 		return usagef("report: %d is no pid", f.pid)
 	case f.rate < 1 || f.rate > bpf.MaxRate:
 		return usagef("report: rate %d Hz: not between 1 and %d", f.rate, bpf.MaxRate)
+	case f.traceLimit < 1 || f.traceLimit > 1<<14:
+		return usagef("report: --trace-limit %d: between 1 and %d MiB", f.traceLimit, 1<<14)
+	case f.trace != "" && len(f.args) == 0:
+		return usagef("report: --trace is beside a recording in a FILE: a process is asked for its own")
+	case f.trace == "-" && f.args[0] == "-":
+		return usagef("report: the trace and the recording cannot both be stdin")
 	case !slices.Contains(reportFormats, f.format):
 		return usagef("report: format %q: not %s", f.format, strings.Join(reportFormats, ", "))
 	}
@@ -133,10 +149,11 @@ func reportOn(ctx context.Context, e *env, f *reportFlags) error {
 	if err := checkOutput(e, f.output); err != nil {
 		return err
 	}
-	in, err := f.input(ctx, e)
+	in, closeAll, err := f.input(ctx, e)
 	if err != nil {
 		return err
 	}
+	defer closeAll()
 	o, err := f.options()
 	if err != nil {
 		return err
@@ -181,39 +198,20 @@ func within[T any](ctx context.Context, f func() (T, error)) (result T, err erro
 	}
 }
 
-// reportInput is what a report is made of: a recording, or a file whose samples are read one by one.
-type reportInput struct {
-	name      string
-	recording *profile.Profile
-	file      *samples.File
-	trace     *exectrace.Trace // of the same seconds, or alone
-}
-
-func (in *reportInput) report(o report.Options) ([]*report.Report, error) {
-	if in.trace != nil {
-		return report.Of(in.trace.Timeline, o)
-	}
-	if in.file == nil {
-		return report.New(in.recording, o)
-	}
-	reports, err := report.NewFrom(in.file.Head, in.file.Each(), o)
-	if broken := in.file.Err(); broken != nil {
-		return nil, fmt.Errorf("read %w", broken)
-	}
-	return reports, err
-}
-
-// input opens the file, or records.
-func (f *reportFlags) input(ctx context.Context, e *env) (*reportInput, error) {
+// input opens the files, or records.
+func (f *reportFlags) input(ctx context.Context, e *env) (in *reportInput, closeAll func(), err error) {
 	if len(f.args) == 1 {
-		return openReportInput(e, f.args[0])
+		return openReportInput(e, f)
 	}
 	f.mode, f.timeline = string(profiler.Wall), true
+	in = &reportInput{name: fmt.Sprint(f.pid), limit: int64(f.traceLimit) << 20}
+	var fetch *traceFetch
+	if !f.noTrace {
+		f.started = func(pid int) { fetch = fetchTrace(ctx, e, pid, f) }
+	}
 	var rec *profiler.Recording
-	var err error
-	name := fmt.Sprint(f.pid)
 	if len(f.command) > 0 {
-		name = f.command[0]
+		in.name = f.command[0]
 		rec, err = reportChild(ctx, e, f)
 	} else {
 		if f.duration == 0 {
@@ -221,13 +219,15 @@ func (f *reportFlags) input(ctx context.Context, e *env) (*reportInput, error) {
 		}
 		rec, err = recordProcess(ctx, e, &f.recordFlags, f.pid, nil)
 	}
+	fetch.into(in)
 	if rec == nil || err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, d := range rec.Summary.Denied {
 		e.warn("missing: %s", d)
 	}
-	return &reportInput{name: name, recording: rec.Profile}, nil
+	in.recording = rec.Profile
+	return in, func() {}, nil
 }
 
 // reportChild records a command until it ends, or for the duration.
@@ -243,25 +243,4 @@ func reportChild(ctx context.Context, e *env, f *reportFlags) (*profiler.Recordi
 		return nil, err
 	}
 	return rec, errors.Join(err, c.end())
-}
-
-// openReportInput opens a profile; "-" is stdin.
-func openReportInput(e *env, path string) (in *reportInput, err error) {
-	if path == "-" {
-		in = &reportInput{name: "stdin"}
-		return in, in.open(e.stdin)
-	}
-	in = &reportInput{name: path}
-	return in, withFile(path, in.open)
-}
-
-// open reads a profile or, if it is one, an execution trace.
-func (in *reportInput) open(r io.Reader) (err error) {
-	b := bufio.NewReaderSize(r, 64<<10)
-	if begin, _ := b.Peek(512); exectrace.Is(begin) {
-		in.trace, err = exectrace.Read(b, exectrace.Options{})
-	} else {
-		in.file, err = samples.Open(b, in.name)
-	}
-	return err
 }

@@ -98,6 +98,45 @@ func TestReport(t *testing.T) {
 	}
 }
 
+// TestReportTrace reports on an execution trace, from a file and from stdin, and says what is wrong with the command line or the
+// files.
+func TestReportTrace(t *testing.T) {
+	const traced = "../../internal/exectrace/testdata/go1.26.trace.gz"
+	trace, err := os.ReadFile(traced)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := filepath.Join(t.TempDir(), "old.pb.gz")
+	var b bytes.Buffer
+	if err := errors.Join(requests(400, 5).Write(&b), os.WriteFile(old, b.Bytes(), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		args, stdin string
+		stdout, err string
+		code        int
+	}{
+		{traced, "", `"evidence": "trace"`, "", codeUndecided},
+		{"-", string(trace), `"requests": 60`, "", codeUndecided},
+		{"--request task:order --format text " + traced, "", "60 requests took longer", "", codeUndecided},
+		{"--request region:nothing " + traced, "", "", "no region nothing", codeFailed},
+		{"--trace " + traced + " " + old, "", "", "of other seconds", codeFailed},
+		{"--trace " + old + " " + old, "", "", "no execution trace", codeFailed},
+		{"--trace " + traced + " " + traced, "", "", "has to be a profile", codeFailed},
+		{"--trace - -", "", "", "cannot both be stdin", codeUsage},
+		{"--trace " + traced + " -p 1", "", "", "beside", codeUsage},
+		{"--trace-limit 0 " + traced, "", "", "--trace-limit 0", codeUsage},
+	}
+	for _, tt := range tests {
+		var out bytes.Buffer
+		e := &env{stdin: strings.NewReader(tt.stdin), stdout: &out, stderr: &out, getenv: func(string) string { return "" }}
+		err := run(t.Context(), e, append([]string{"report", "--slo", "p99<10s", "--format", "json"}, strings.Fields(tt.args)...))
+		if code := exitCode(err); code != tt.code || !strings.Contains(out.String(), tt.stdout) || !strings.Contains(message(err), tt.err) {
+			t.Errorf("%s: exit code %d, %q, stdout %.200q; want %d, %q", tt.args, code, message(err), out.String(), tt.code, tt.err)
+		}
+	}
+}
+
 // TestExactRequestsUsage has the command lines that cannot have exact requests.
 func TestExactRequestsUsage(t *testing.T) {
 	for _, tt := range []struct{ args, err string }{

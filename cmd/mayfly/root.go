@@ -27,7 +27,6 @@ var commands = []func(*env) *cobra.Command{
 	reportCommand,
 	compareCommand,
 	diffCommand,
-	benchCommand,
 	listCommand,
 	doctorCommand,
 	versionCommand,

@@ -24,7 +24,7 @@ const (
 func (b *Blamer) guess(p *timeline.Piece, r *timeline.Request, s timeline.Span, via route, out func(Atom)) bool {
 	if p.Kind != timeline.Lock && p.Kind != timeline.Limit {
 		if k := b.kids(p, r, s); len(k) > 0 {
-			b.followKids(k, r, s, b.viaStack(via, Link{timeline.Children, b.Place(p.Stack), Started}, p.Stack, Read, kidTrust), out)
+			b.followKids(k, r, s, b.via(via, Link{timeline.Children, b.Place(p.Stack), Started}, Read, kidTrust), out)
 			return true
 		}
 	}
@@ -32,7 +32,7 @@ func (b *Blamer) guess(p *timeline.Piece, r *timeline.Request, s timeline.Span, 
 		return b.followJoined(p, s, via, out)
 	}
 	if p.Kind == timeline.Children {
-		return b.followWaker(p, s, via, out) || b.followCall(p, b.besides(p), s, via, out)
+		return b.followWaker(p, s, via, out)
 	}
 	if p.Kind == timeline.Channel && via.wait != nil {
 		return false // a server that has nothing to do waits for input, its own or that of others
@@ -51,18 +51,7 @@ func (b *Blamer) guess(p *timeline.Piece, r *timeline.Request, s timeline.Span, 
 	if len(res.spans) == 0 {
 		return false
 	}
-	b.followHolders(res, s, b.viaStack(via, Link{res.as, b.Place(p.Stack), WaitsFor}, p.Stack, Guessed, res.trust), out)
-	return true
-}
-
-// helped charges a wait for the outside to the goroutines that the request started to do the talking, if there
-// are such: for names, connections and handshakes.
-func (b *Blamer) helped(p *timeline.Piece, r *timeline.Request, s timeline.Span, via route, out func(Atom)) bool {
-	k := b.kids(p, r, s)
-	if len(k) == 0 {
-		return false
-	}
-	b.followKids(k, r, s, b.viaStack(via, Link{p.Kind, b.Place(p.Stack), WaitsFor}, p.Stack, Read, kidTrust), out)
+	b.followHolders(res, s, b.via(via, Link{res.as, b.Place(p.Stack), WaitsFor}, Guessed, res.trust), out)
 	return true
 }
 
@@ -90,7 +79,7 @@ func (b *Blamer) kids(p *timeline.Piece, r *timeline.Request, s timeline.Span) [
 	var kids []*timeline.Track
 	ends := p.Kind == timeline.Children
 	for _, k := range r.Kids {
-		if k == s.Track || slices.Contains(b.path, k) || !k.Alive(s.From, s.To) || b.Beside(k.Pieces[0].Stack) || b.isBeside(k) || !ended(k, s) {
+		if k == s.Track || !k.Alive(s.From, s.To) || b.Beside(k.Pieces[0].Stack) || b.isBeside(k) || !ended(k, s) {
 			continue
 		}
 		kids = append(kids, k)
@@ -122,7 +111,7 @@ func (b *Blamer) members(p *timeline.Piece, s timeline.Span) (spans []timeline.S
 // followMembers shares a wait for a place among the goroutines of the group.
 func (b *Blamer) followMembers(p *timeline.Piece, spans []timeline.Span, s timeline.Span, via route, out func(Atom)) {
 	res := &resource{as: timeline.Limit, app: b.Place(p.Stack), limit: atOnce(spans, s)}
-	b.share(res, spans, s, b.viaStack(via, Link{res.as, res.app, WaitsFor}, p.Stack, Read, kidTrust), out)
+	b.share(res, spans, s, b.via(via, Link{res.as, res.app, WaitsFor}, Read, kidTrust), out)
 }
 
 // atOnce is how many spans there are most at one time of a wait: at its begin, when no place was free.
@@ -178,53 +167,25 @@ func (b *Blamer) followKids(kids []*timeline.Track, r *timeline.Request, s timel
 // followJoined charges a wait for a call that another request makes to what the one does that makes it: of
 // those in such a call the one that comes out of it when the wait ends.
 func (b *Blamer) followJoined(p *timeline.Piece, s timeline.Span, via route, out func(Atom)) bool {
-	return b.followCall(p, b.calls(b.Stacks[p.Stack].For.By), s, via, out)
-}
-
-// besides is when goroutines are in the function that asks for what p waits for and do not wait for it: one of
-// them may do it for the others.
-func (b *Blamer) besides(p *timeline.Piece) []timeline.Span {
-	k := b.keyOf(p)
-	spans, ok := b.beyond[k]
-	if site := b.SiteOf(p.Stack, p.Kind); !ok && site.At >= 0 {
-		spans = b.holds(&resource{kind: p.Kind, user: site.User}, []timeline.Frame{{Fn: site.User.Fn}})
-		b.beyond[k] = spans
-	}
-	return spans
-}
-
-// followCall charges a wait to the one of some calls that ends when it does.
-func (b *Blamer) followCall(p *timeline.Piece, calls []timeline.Span, s timeline.Span, via route, out func(Atom)) bool {
+	f := b.Stacks[p.Stack].For
+	calls := b.calls(f.By)
 	var owner timeline.Span
-	best := timeline.Near + 1
 	for _, c := range calls {
-		if c.Track == s.Track || c.From >= s.To || c.To <= s.From || slices.Contains(b.path, c.Track) {
-			continue
-		}
 		late := abs(c.To - s.To)
-		if late >= timeline.Near && actsAt(c.Track, s.To) {
-			late = timeline.Near // it goes on to the next, after this
-		}
-		if late < best {
-			owner, best = c, late
+		if c.Track != s.Track && c.From < s.To && c.To > s.From && late < timeline.Near && (owner.Track == nil || late < abs(owner.To-s.To)) {
+			owner = c
 		}
 	}
 	if owner.Track == nil {
 		return false
 	}
 	at := timeline.Span{Track: owner.Track, From: max(owner.From, s.From), To: min(owner.To, s.To)}
-	via = b.viaStack(via, Link{timeline.Children, b.Place(p.Stack), Joins}, p.Stack, Guessed, codeTrust)
+	via = b.via(via, Link{timeline.Children, b.Place(p.Stack), Joins}, Guessed, codeTrust)
 	b.followTrack(nil, at, via, out)
 	if rest := s.To - s.From - (at.To - at.From); rest > 0 {
 		b.queueForP(timeline.Span{From: s.To - rest, To: s.To}, via, out)
 	}
 	return true
-}
-
-// actsAt says whether a goroutine's state changed around a time.
-func actsAt(g *timeline.Track, at int64) bool {
-	i, _ := slices.BinarySearchFunc(g.Pieces, at-actNear, func(p timeline.Piece, at int64) int { return cmp.Compare(p.To, at) })
-	return i < len(g.Pieces) && g.Pieces[i].To <= at+actNear
 }
 
 func abs(x int64) int64 { return max(x, -x) }
@@ -279,7 +240,7 @@ func (b *Blamer) followHolders(res *resource, s timeline.Span, via route, out fu
 
 // share shares a wait among those who hold what it is for.
 func (b *Blamer) share(res *resource, holds []timeline.Span, s timeline.Span, via route, out func(Atom)) {
-	unheld := Atom{Kind: res.as, At: res.app, State: -1, Where: via.where, Chain: via.chain, Limit: res.limit, Proof: via.proof, Trust: via.trust}
+	unheld := Atom{Kind: res.as, At: res.app, State: -1, Chain: via.chain, Limit: res.limit, Proof: via.proof, Trust: via.trust}
 	b.sweep(holds, s, func(active []timeline.Span, from, to int64) {
 		if len(active) == 0 {
 			unheld.NS = float64(to - from)
@@ -289,10 +250,7 @@ func (b *Blamer) share(res *resource, holds []timeline.Span, s timeline.Span, vi
 		active = b.some(active)
 		for _, h := range active {
 			share := 1 / float64(len(active))
-			t := turn{kind: res.as, at: b.name(res, h), where: -1, limit: res.limit}
-			if t.at.Fn == res.app.Fn {
-				t.where = via.where
-			}
+			t := turn{kind: res.as, at: b.name(res, h), limit: res.limit}
 			t.long = res.kind == timeline.Pool && h.To-h.From > 5*max(res.usual, 5e6)
 			held := b.via(via, Link{res.as, t.at, HeldBy}, via.proof, 1)
 			b.followTrack(nil, timeline.Span{Track: h.Track, From: from, To: to}, held, func(a Atom) {

@@ -30,7 +30,7 @@ type Options struct {
 	// 0 it is what the trace says of its wall clock, which traces do since Go 1.25.
 	Epoch      int64
 	Bytes      int64 // of the trace, uncompressed; 256 MiB
-	Pieces     int   // of all goroutines' lives; 16 million, some 48 bytes each
+	Pieces     int   // of all goroutines' lives; 8 million, which take some 700 MB
 	Goroutines int   // 2 million
 	Stacks     int   // different ones; 200,000
 }
@@ -43,7 +43,7 @@ func (l Options) orDefault() Options {
 		l.Bytes = DefaultBytes
 	}
 	if l.Pieces <= 0 {
-		l.Pieces = 16 << 20
+		l.Pieces = 8 << 20
 	}
 	if l.Goroutines <= 0 {
 		l.Goroutines = 2 << 20
@@ -52,6 +52,23 @@ func (l Options) orDefault() Options {
 		l.Stacks = 200_000
 	}
 	return l
+}
+
+// Join adds what only a recording of the same seconds knows: labels, peers, what ran, and who had a CPU.
+func (t *Trace) Join(rec *timeline.Timeline) error {
+	if !t.Dated {
+		return errors.New("neither the recording nor the trace says how their clocks relate: record with this version of mayfly")
+	}
+	if t.From >= rec.To || t.To <= rec.From {
+		return fmt.Errorf("the trace is of other seconds: of %s, the recording of %s", t.window(), (&Trace{Timeline: rec}).window())
+	}
+	t.builder.Join(rec)
+	return nil
+}
+
+func (t *Trace) window() string {
+	clock := func(ns int64) string { return time.Unix(0, ns).UTC().Format("2006-01-02 15:04:05") }
+	return clock(t.From) + " to " + clock(t.To)
 }
 
 // longest is the longest time that a trace may be of: what is counted by time needs memory by time.

@@ -37,12 +37,13 @@ type Report struct {
 	SLO        string            `json:"slo"`
 	Group      map[string]string `json:"group"` // the label and value that the requests have in common
 	Requests   int               `json:"requests"`
-	Slow       int               `json:"slow"`       // requests that took the limit or longer
-	Short      int               `json:"short"`      // requests that lasted for less than two looks: there were more, which nobody saw
-	Looks      float64           `json:"looks_hz"`   // 0: the profile does not say
-	Unfinished int               `json:"unfinished"` // at the ends of the recording: not counted
-	Streams    int               `json:"streams"`    // requests without an end of their own, such as streams of events: not counted
-	Evidence   timeline.Evidence `json:"evidence"`   // what says who waited for whom
+	Slow       int               `json:"slow"`          // requests that took the limit or longer
+	Short      int               `json:"short"`         // requests that lasted for less than two looks: there were more, which nobody saw
+	Looks      float64           `json:"looks_hz"`      // 0: the profile does not say
+	Unfinished int               `json:"unfinished"`    // at the ends of the recording: not counted
+	Streams    int               `json:"streams"`       // requests without an end of their own, such as streams of events: not counted
+	Learnt     int               `json:"labels_learnt"` // requests whose labels are those of others with the same handler
+	Evidence   timeline.Evidence `json:"evidence"`      // what says who waited for whom
 	P99        int64             `json:"p99_ns"`
 	Value      int64             `json:"value_ns"` // of what the objective is about
 	SlowMean   int64             `json:"slow_mean_ns"`
@@ -110,16 +111,11 @@ type Window struct {
 // New reports on the requests in p, one report for each group, the worst first. It uses p's samples
 // up: they are not needed any more when they were read, and there are many.
 func New(p *profile.Profile, o Options) ([]*Report, error) {
-	samples := p.Sample
-	p.Sample = nil
-	return NewFrom(p, func(yield func(*profile.Sample) bool) {
-		for i, s := range samples {
-			samples[i] = nil
-			if !yield(s) {
-				return
-			}
-		}
-	}, o)
+	t, err := timeline.ReadAll(p)
+	if err != nil {
+		return nil, err
+	}
+	return Of(t, o)
 }
 
 // NewFrom is New for samples that come one by one, as those of a samples.File do. head is the profile without them.
@@ -170,6 +166,11 @@ func (b reporter) report(g timeline.Group, o Options) *Report {
 		SlowMean: int64(meanLength(slow)), FastMean: int64(meanLength(fast)),
 		Looks: b.Looks, Short: b.short(g.Requests, lengths), Causes: []Charge{},
 		States: States{b.meanStates(slow), b.meanStates(fast)}, RuledOut: []Ruled{}, Labels: []Skew{}, Notes: []string{},
+	}
+	for _, q := range g.Requests {
+		if q.Learnt {
+			r.Learnt++
+		}
 	}
 	if g.Label != "" {
 		r.Group[g.Label] = g.Value
@@ -225,12 +226,12 @@ const mostCallers = 3
 func (b reporter) callers(w weighed, d *detail) (names []string) {
 	stack := int32(-1)
 	if d != nil {
-		stack = heaviest(d.wheres)
+		stack = heaviest(d.stacks)
 	}
-	if stack <= 0 && w.kind == timeline.CPU {
+	if stack < 0 && w.kind == timeline.CPU {
 		stack = b.BusiestStack(w.fn)
 	}
-	if stack <= 0 || w.fn < 0 {
+	if stack < 0 || w.fn < 0 {
 		return nil
 	}
 	below := true

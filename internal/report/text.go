@@ -139,6 +139,9 @@ func (r *Report) notes() []string {
 	if r.Streams > 0 {
 		all = append(all, fmt.Sprintf("%d streams are not counted: they have no end of their own", r.Streams))
 	}
+	if r.Learnt > 0 {
+		all = append(all, fmt.Sprintf("labels of %d requests are learnt from others with the same handler: they were too short to be seen", r.Learnt))
+	}
 	return append(all, r.Notes...)
 }
 

@@ -77,6 +77,9 @@ func (t *Timeline) Find(s Selector) Found {
 			f.Whole = append(f.Whole, r)
 		}
 	}
+	if t.Evidence == ByTrace {
+		t.learn(f.Whole)
+	}
 	slices.SortFunc(f.Whole, func(a, b *Request) int {
 		return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.Main.Goid, b.Main.Goid))
 	})

@@ -113,6 +113,7 @@ type Timeline struct {
 	Procs    int         // GOMAXPROCS, 0: not known
 	Nothing  int32       // the empty stack, 0
 	CPUs     int         // that the target may use, 0: not known
+	Epoch    int64       // Unix ns minus CLOCK_MONOTONIC, 0: not known
 	calls    []exactCall // exact ones, in any order
 	Tasks    []Task      // of runtime/trace
 	Looks    float64     // at the goroutine table, per second; 0: not known
@@ -166,6 +167,20 @@ func Read(p *profile.Profile, samples iter.Seq[*profile.Sample]) (*Timeline, err
 	return r.Timeline, nil
 }
 
+// ReadAll reads a profile. It uses p's samples up: they are not needed any more when they were read, and there are many.
+func ReadAll(p *profile.Profile) (*Timeline, error) {
+	all := p.Sample
+	p.Sample = nil
+	return Read(p, func(yield func(*profile.Sample) bool) {
+		for i, s := range all {
+			all[i] = nil
+			if !yield(s) {
+				return
+			}
+		}
+	})
+}
+
 // longest is the longest window that is reported on: what is counted by time needs memory by time.
 const longest = 2 * time.Hour
 
@@ -206,6 +221,9 @@ func (r *reader) comments(lines []string) {
 		key, val, _ := strings.Cut(l, "=")
 		if hz, err := strconv.ParseFloat(val, 64); key == "mayfly.table_rate_hz" && err == nil && hz > 0 && hz < 1e6 {
 			r.Looks = hz
+		}
+		if ns, err := strconv.ParseInt(val, 10, 64); key == "mayfly.epoch_ns" && err == nil && ns > 0 {
+			r.Epoch = ns
 		}
 		n, err := strconv.Atoi(val)
 		if err != nil || n < 0 || n > 1<<16 {

@@ -46,19 +46,17 @@ type said struct {
 	Slow     int
 	P99      int64 `json:"p99_ns"`
 	Window   report.Window
-	Cause    *cause
-}
-
-type cause struct {
-	Kind       string
-	Function   string
-	Peer       string
-	Limit      int
-	Evidence   string
-	Share      float64
-	Confidence float64
-	Chain      []string
-	Sentence   string
+	Cause    *struct {
+		Kind       string
+		Function   string
+		Peer       string
+		Limit      int
+		Evidence   string
+		Share      float64
+		Confidence float64
+		Chain      []string
+		Sentence   string
+	}
 }
 
 // outcome is what a report is worth.

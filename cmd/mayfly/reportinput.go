@@ -1,0 +1,131 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/mayfly-profiler/mayfly/internal/exectrace"
+	"github.com/mayfly-profiler/mayfly/internal/report"
+	"github.com/mayfly-profiler/mayfly/internal/samples"
+	"github.com/mayfly-profiler/mayfly/internal/timeline"
+)
+
+// reportInput is what a report is made of: a recording, or a file whose samples are read one by one, or an execution trace, or
+// a trace beside one of the others.
+type reportInput struct {
+	name      string
+	recording *profile.Profile
+	file      *samples.File
+	trace     io.Reader
+	// given says that the trace was named on the command line: it has to be of use.
+	given bool
+	limit int64
+	notes []string
+}
+
+func (in *reportInput) report(o report.Options) ([]*report.Report, error) {
+	rec, err := in.timeline()
+	if err != nil {
+		return nil, err
+	}
+	o.Notes = append(o.Notes, in.notes...)
+	if in.trace == nil {
+		return report.Of(rec, o)
+	}
+	t, err := in.traced(rec)
+	if err == nil {
+		if t.Unread != "" {
+			o.Notes = append(o.Notes, t.Unread+": what is behind that is not reported on")
+		}
+		var reports []*report.Report
+		if reports, err = report.Of(t.Timeline, o); err == nil {
+			return reports, nil
+		}
+	}
+	if in.given || rec == nil {
+		return nil, err
+	}
+	o.Notes = append(o.Notes, "its execution trace was of no use: "+oneLine(err.Error()))
+	return report.Of(rec, o)
+}
+
+// timeline is that of the recording or the file, nil without one.
+func (in *reportInput) timeline() (*timeline.Timeline, error) {
+	switch {
+	case in.recording != nil:
+		return timeline.ReadAll(in.recording)
+	case in.file == nil:
+		return nil, nil
+	}
+	t, err := timeline.Read(in.file.Head, in.file.Each())
+	if broken := in.file.Err(); broken != nil {
+		return nil, fmt.Errorf("read %w", broken)
+	}
+	return t, err
+}
+
+// traced reads the trace, and joins it with the recording.
+func (in *reportInput) traced(rec *timeline.Timeline) (*exectrace.Trace, error) {
+	o := exectrace.Options{Bytes: in.limit}
+	if rec != nil {
+		o.Epoch = rec.Epoch
+	}
+	t, err := exectrace.Read(in.trace, o)
+	if err == nil && rec != nil {
+		err = t.Join(rec)
+	}
+	return t, err
+}
+
+// openReportInput opens what the command line names: a profile, a trace, or both; one of them may be "-", stdin.
+func openReportInput(e *env, f *reportFlags) (in *reportInput, closeAll func(), err error) {
+	in = &reportInput{name: f.args[0], given: f.trace != "", limit: int64(f.traceLimit) << 20}
+	var opened []io.Closer
+	closeAll = func() {
+		for _, c := range opened {
+			c.Close()
+		}
+	}
+	for _, path := range []string{f.trace, f.args[0]} {
+		var r io.Reader = e.stdin
+		switch path {
+		case "":
+			continue
+		case "-":
+			path = "stdin"
+		default:
+			file, err := os.Open(path)
+			if err != nil {
+				closeAll()
+				return nil, nil, fmt.Errorf("read %s: %w", path, cause(err))
+			}
+			opened, r = append(opened, file), file
+		}
+		if err := in.open(r, path); err != nil {
+			closeAll()
+			return nil, nil, fmt.Errorf("read %w", err)
+		}
+	}
+	return in, closeAll, nil
+}
+
+// open takes a profile or, if it is one, an execution trace.
+func (in *reportInput) open(r io.Reader, name string) (err error) {
+	b := bufio.NewReaderSize(r, 64<<10)
+	begin, _ := b.Peek(512)
+	switch is := exectrace.Is(begin); {
+	case is && in.trace != nil:
+		return fmt.Errorf("%s: an execution trace too: one of the two has to be a profile", name)
+	case is:
+		in.trace = b
+		return nil
+	case in.given && in.trace == nil:
+		return fmt.Errorf("%s: %w", name, exectrace.ErrNotTrace)
+	}
+	in.file, err = samples.Open(b, name)
+	return err
+}

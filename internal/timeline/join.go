@@ -1,0 +1,133 @@
+package timeline
+
+import (
+	"cmp"
+	"slices"
+)
+
+// A trace says when a goroutine had a P, not what it ran and whether its thread had a CPU; it has no labels, and no peers. A
+// recording of the same seconds has those, by goroutine and time: to a look's exactness, a ms or so.
+
+// Join adds what only a recording of the same seconds knows to a timeline that was read from a trace, both in Unix ns.
+func (b *Builder) Join(rec *Timeline) {
+	j := &joiner{Builder: b, rec: rec, stacks: make(map[int32]int32), labels: make(map[int32]int32), byName: make(map[string]int32)}
+	for i, f := range b.Funcs {
+		j.byName[f.Name] = int32(i)
+	}
+	for _, g := range b.Tracks {
+		if r := rec.ByID[g.Goid]; r != nil {
+			g.Pieces = j.join(g.Pieces, r)
+		}
+	}
+	b.CPUs, b.Looks = rec.CPUs, rec.Looks
+	if b.Procs == 0 {
+		b.Procs = rec.Procs
+	}
+	b.Settle()
+}
+
+type joiner struct {
+	*Builder
+	rec            *Timeline
+	stacks, labels map[int32]int32 // of the recording, in the trace's numbers
+	byName         map[string]int32
+	frames         []Frame
+}
+
+func (j *joiner) join(pieces []Piece, r *Track) []Piece {
+	out := make([]Piece, 0, len(pieces))
+	for _, p := range pieces {
+		first := len(out)
+		switch p.Kind {
+		case CPU, GC, Syscall:
+			out = j.split(out, p, r)
+		case Network:
+			p.State = j.told(p, r, func(s State) State { return State{j.States[p.State].Name, s.Peer, ""} })
+			out = append(out, p)
+		default:
+			out = append(out, p)
+		}
+		for i := first; i < len(out); i++ {
+			out[i].Labels = j.labelAt(r, out[i].From+out[i].Length()/2)
+		}
+	}
+	return out
+}
+
+// split cuts a piece in which a goroutine had a P, or its thread was in the kernel, by what the recording says of it.
+func (j *joiner) split(out []Piece, p Piece, r *Track) []Piece {
+	if p.Kind == Syscall {
+		p.State = j.told(p, r, func(s State) State { return State{j.States[p.State].Name, "", s.Call} })
+	}
+	at := p.From
+	r.During(p.From, p.To, func(q *Piece, from, to int64) {
+		s := p
+		switch {
+		case q.Kind == OSScheduler || q.Kind == Stopped:
+			s.Kind, s.State = q.Kind, j.State(State{Name: j.rec.States[q.State].Name})
+		case p.Kind != Syscall && (q.Kind == CPU || q.Kind == GC) && !q.Guess && q.Stack != j.rec.Nothing:
+			s.Kind, s.Stack = q.Kind, j.stack(q.Stack)
+		default:
+			return
+		}
+		if from > at {
+			rest := p
+			rest.From, rest.To = at, from
+			out = append(out, rest)
+		}
+		s.From, s.To = from, to
+		out, at = append(out, s), to
+	})
+	if at < p.To {
+		p.From = at
+		out = append(out, p)
+	}
+	return out
+}
+
+// told is a piece's state with what the recording knows beyond its name.
+func (j *joiner) told(p Piece, r *Track, with func(State) State) int32 {
+	best, most := p.State, int64(0)
+	r.During(p.From, p.To, func(q *Piece, from, to int64) {
+		s := j.rec.States[q.State]
+		if q.Kind == p.Kind && (s.Peer != "" || s.Call != "") && to-from > most {
+			best, most = j.State(with(s)), to-from
+		}
+	})
+	return best
+}
+
+// labelAt is the label set that a goroutine had at a time.
+func (j *joiner) labelAt(r *Track, at int64) int32 {
+	i, _ := slices.BinarySearchFunc(r.Pieces, at, func(q Piece, t int64) int { return cmp.Compare(q.To, t+1) })
+	if i == len(r.Pieces) || r.Pieces[i].From > at {
+		return 0
+	}
+	of := r.Pieces[i].Labels
+	id, ok := j.labels[of]
+	if !ok {
+		id = j.LabelSet(j.rec.Labels[of])
+		j.labels[of] = id
+	}
+	return id
+}
+
+// stack is the number of a stack of the recording.
+func (j *joiner) stack(of int32) int32 {
+	id, ok := j.stacks[of]
+	if !ok {
+		j.frames = j.frames[:0]
+		for _, f := range j.rec.Stacks[of].Frames {
+			fn := j.rec.Funcs[f.Fn]
+			n, known := j.byName[fn.Name]
+			if !known {
+				n = j.Function(fn.Name, fn.File, fn.Line)
+				j.byName[fn.Name] = n
+			}
+			j.frames = append(j.frames, Frame{n, f.Line})
+		}
+		id = j.Stack(j.frames)
+		j.stacks[of] = id
+	}
+	return id
+}

@@ -1,0 +1,166 @@
+package timeline
+
+import (
+	"fmt"
+	"testing"
+)
+
+const ms = int64(1e6)
+
+// world builds a timeline by hand.
+type world struct{ *Builder }
+
+func newWorld(e Evidence) world {
+	w := world{NewBuilder(e)}
+	w.From, w.To = 1, 1000*ms
+	return w
+}
+
+// on is the number of a stack of functions, leaf first.
+func (w world) on(names ...string) int32 {
+	var frames []Frame
+	for _, n := range names {
+		frames = append(frames, Frame{Fn: w.Function(n, "/src/"+PackageOf(n)+"/x.go", 0), Line: 7})
+	}
+	return w.Stack(frames)
+}
+
+func (w world) piece(from, to int64, state State, stack int32) Piece {
+	s := w.State(state)
+	return Piece{From: from, To: to, State: s, Stack: stack, Kind: w.KindAt(s, stack)}
+}
+
+const (
+	serveHTTP = "net/http.serverHandler.ServeHTTP"
+	serveConn = "net/http.(*conn).serve"
+)
+
+// TestJoin has a goroutine of which the trace says that it ran and then waited for the network, and the recording what it ran, that
+// its thread had no CPU for a while, whom it waited for, and its labels.
+func TestJoin(t *testing.T) {
+	tr, rec := newWorld(ByTrace), newWorld(ByTime)
+	read := tr.on("internal/poll.(*FD).Read", "main.ask", serveHTTP, serveConn)
+	wait := tr.piece(40*ms, 60*ms, State{Name: "IO wait"}, read)
+	wait.By, wait.ByStack = 9, read
+	tr.AddTrack(&Track{Goid: 5, Parent: 2, Pieces: []Piece{tr.piece(10*ms, 40*ms, State{Name: "running"}, read), wait}})
+	tr.AddTrack(&Track{Goid: 6, Pieces: []Piece{tr.piece(10*ms, 40*ms, State{Name: "running"}, read)}}) // no look saw it
+
+	labels := rec.LabelSet(map[string]string{"endpoint": "/a"})
+	burn := rec.on("main.burn", serveHTTP, serveConn)
+	samples := []Piece{
+		rec.piece(5*ms, 20*ms, State{Name: "running"}, burn),
+		rec.piece(20*ms, 30*ms, State{Name: "preempted"}, burn),
+		rec.piece(30*ms, 41*ms, State{Name: "running"}, rec.Nothing), // a hole: nobody knows what
+		rec.piece(41*ms, 90*ms, State{Name: "IO wait", Peer: "10.0.0.7:5432"}, rec.on("internal/poll.(*FD).Read", "main.ask")),
+	}
+	for i := range samples {
+		samples[i].Labels = labels
+	}
+	rec.AddTrack(&Track{Goid: 5, Pieces: samples})
+	rec.CPUs = 3
+	tr.Join(rec.Timeline)
+
+	got := ""
+	for _, p := range tr.ByID[5].Pieces {
+		leaf := tr.Funcs[tr.Stacks[p.Stack].Frames[0].Fn].Name
+		got += fmt.Sprintf("%d-%d %s %s %s %s by %d\n", p.From/ms, p.To/ms, p.Kind, leaf, tr.States[p.State].Peer, tr.Labels[p.Labels]["endpoint"], p.By)
+	}
+	want := `10-20 cpu main.burn  /a by 0
+20-30 os-scheduler internal/poll.(*FD).Read  /a by 0
+30-40 cpu internal/poll.(*FD).Read  /a by 0
+40-60 network internal/poll.(*FD).Read 10.0.0.7:5432 /a by 9
+`
+	if got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	if n := len(tr.ByID[6].Pieces); n != 1 || tr.CPUs != 3 || tr.Evidence != ByTrace {
+		t.Errorf("%d pieces of a goroutine that no look saw, %d CPUs, evidence %s", n, tr.CPUs, tr.Evidence)
+	}
+}
+
+// TestLearn has two methods. Requests that looks saw have labels; of the short ones some have none, and some those of the one before.
+func TestLearn(t *testing.T) {
+	w := newWorld(ByTrace)
+	w.Looks = 1000
+	id := int64(0)
+	request := func(method, seen string, length int64) {
+		id++
+		begin := 10*ms + id*ms
+		p := w.piece(begin, begin+length, State{Name: "running"}, w.on("main."+method, "example.com/middleware.Log", serveHTTP))
+		if seen != "" {
+			p.Labels = w.LabelSet(map[string]string{"method": seen, "request": fmt.Sprint(id)})
+		}
+		w.AddTrack(&Track{Goid: id, Parent: 1, Pieces: []Piece{p}})
+	}
+	for range 20 {
+		request("Put", "put", 5*ms)
+		request("Get", "get", 5*ms)
+		request("Put", "", ms/2)
+		request("Get", "put", ms/2) // what was seen is of the one before
+		request("Odd", "", ms/2)    // nobody with that handler was seen: middleware.Log has both
+	}
+	w.Settle()
+	count := map[string]int{}
+	for _, r := range w.Find(Selector{}).Whole {
+		fn := w.Funcs[w.Stacks[r.Main.Pieces[0].Stack].Frames[0].Fn].Name
+		count[fmt.Sprint(fn, " ", w.Labels[r.Labels]["method"], " ", r.Learnt)]++
+	}
+	want := map[string]int{"main.Put put false": 20, "main.Get get false": 20, "main.Put put true": 20, "main.Get get true": 20, "main.Odd  false": 20}
+	if fmt.Sprint(count) != fmt.Sprint(want) {
+		t.Errorf("got %v\nwant %v", count, want)
+	}
+}
+
+// TestServed cuts a kept connection's life at its waits and, where the next request was there already, at its read; requests that a
+// window has a part of, streams and profiles are not among them.
+func TestServed(t *testing.T) {
+	w := newWorld(ByTrace)
+	idle := w.on("internal/poll.(*FD).Read", "net/http.(*connReader).Read", serveConn)
+	handler := w.on("main.handle", serveHTTP, serveConn)
+	answer := w.on("syscall.write", "net/http.(*response).finishRequest", serveConn)
+	at := 5 * ms
+	var pieces []Piece
+	add := func(state string, length int64, stack int32) {
+		pieces = append(pieces, w.piece(at, at+length, State{Name: state}, stack))
+		at += length
+	}
+	track := func(id, parent int64) {
+		w.AddTrack(&Track{Goid: id, Parent: parent, Pieces: pieces})
+		pieces, at = nil, 5*ms
+	}
+	add("IO wait", 3*ms, idle)
+	add("runnable", ms, idle)
+	add("syscall", ms, idle)
+	add("sleep", 4*ms, handler)
+	add("syscall", ms, answer)
+	add("syscall", ms, idle) // the next is there
+	add("sleep", 6*ms, handler)
+	add("syscall", ms, answer)
+	add("syscall", ms, idle) // it is not
+	add("IO wait", 9*ms, idle)
+	track(1, 9)
+
+	at = 1 // the window begins in it, and ends in the next
+	add("sleep", 8*ms, handler)
+	add("IO wait", 3*ms, idle)
+	add("sleep", w.To-at, handler)
+	track(2, 0)
+
+	for range 5 {
+		add("running", ms, w.on("net/http.(*response).FlushError", "main.events", serveHTTP, serveConn))
+		add("sleep", ms, w.on("main.events", serveHTTP, serveConn))
+	}
+	track(3, 9)
+	add("sleep", 9*ms, w.on("net/http/pprof.Trace", serveHTTP, serveConn))
+	track(4, 9)
+	w.Settle()
+
+	got := w.Find(Selector{})
+	lengths := ""
+	for _, r := range got.Whole {
+		lengths += fmt.Sprint(" ", r.Length()/ms)
+	}
+	if lengths != " 7 8" || got.Cut != 2 || got.Streams != 1 {
+		t.Errorf("requests of%s ms, %d cut, %d streams; want 7 8, 2, 1", lengths, got.Cut, got.Streams)
+	}
+}

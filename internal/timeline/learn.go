@@ -1,0 +1,145 @@
+package timeline
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// A request of half a millisecond is over before a look, and one of two may have been seen with the labels of the one before. But
+// its handler is on its stacks in the trace: what others with that handler are labelled, nearly all of them, it is.
+
+const (
+	// teachers are at least so many requests whose labels were seen,
+	teachers = 3
+	// agreed is the share of them that have the same.
+	agreed = 0.9
+	// glance is how long a request is of which a look has seen the labels, in looks.
+	glance = 3
+)
+
+// learner knows which functions have which labels.
+type learner struct {
+	*Timeline
+	general map[int32]int32         // label sets without what tells requests apart
+	sets    map[string]int32        // of those, by content
+	seen    map[int32]map[int32]int // label sets of requests with a function
+	answers map[int32]lesson        // what was learnt of a function
+	told    []int32                 // functions of the request at hand
+	stamp   []int32
+	turn    int32
+}
+
+type lesson struct {
+	labels int32
+	count  int
+}
+
+// learn gives requests whose labels no look can have seen those of others with the same handler.
+func (t *Timeline) learn(all []*Request) {
+	if t.Looks <= 0 || len(t.Labels) < 2 {
+		return
+	}
+	l := &learner{Timeline: t, general: make(map[int32]int32), sets: make(map[string]int32), seen: make(map[int32]map[int32]int),
+		answers: make(map[int32]lesson), stamp: make([]int32, len(t.Funcs))}
+	keys := t.identifying()
+	short := int64(glance * 1e9 / t.Looks)
+	for _, r := range all {
+		if r.Labels != 0 && r.Length() >= short {
+			l.teach(r, l.without(r.Labels, keys))
+		}
+	}
+	l.conclude()
+	for _, r := range all {
+		if r.Length() >= short && r.Labels != 0 {
+			continue
+		}
+		if found := l.ask(r); found.count > 0 && found.labels != r.Labels {
+			r.Labels, r.Learnt = found.labels, true
+		}
+	}
+}
+
+// without is a label set without the keys that tell requests apart.
+func (l *learner) without(labels int32, keys []string) int32 {
+	id, ok := l.general[labels]
+	if ok {
+		return id
+	}
+	set := map[string]string{}
+	for k, v := range l.Labels[labels] {
+		set[k] = v
+	}
+	for _, k := range keys {
+		delete(set, k)
+	}
+	name := content(set)
+	if id, ok = l.sets[name]; !ok {
+		id = int32(len(l.Labels))
+		l.sets[name] = id
+		l.Labels = append(l.Labels, set)
+	}
+	l.general[labels] = id
+	return id
+}
+
+func (l *learner) teach(r *Request, labels int32) {
+	for _, fn := range l.functions(r) {
+		if l.seen[fn] == nil {
+			l.seen[fn] = make(map[int32]int)
+		}
+		l.seen[fn][labels]++
+	}
+}
+
+// conclude keeps the functions whose requests agree.
+func (l *learner) conclude() {
+	for fn, sets := range l.seen {
+		all, best := 0, lesson{}
+		for labels, n := range sets {
+			if all += n; n > best.count || n == best.count && labels < best.labels {
+				best = lesson{labels, n}
+			}
+		}
+		if all >= teachers && float64(best.count) >= agreed*float64(all) && len(l.Labels[best.labels]) > 0 {
+			l.answers[fn] = best
+		}
+	}
+}
+
+// ask is what the function of a request that most others have says.
+func (l *learner) ask(r *Request) (best lesson) {
+	for _, fn := range l.functions(r) {
+		if a := l.answers[fn]; a.count > best.count || a.count == best.count && a.count > 0 && a.labels < best.labels {
+			best = a
+		}
+	}
+	return best
+}
+
+// functions are those of the program and of its dependencies that were on a request's stacks.
+func (l *learner) functions(r *Request) []int32 {
+	l.turn++
+	l.told = l.told[:0]
+	r.Main.During(r.From, r.To, func(p *Piece, _, _ int64) {
+		for _, f := range l.Stacks[p.Stack].Frames {
+			if l.stamp[f.Fn] == l.turn {
+				continue
+			}
+			l.stamp[f.Fn] = l.turn
+			if fn := &l.Funcs[f.Fn]; fn.App || strings.Contains(fn.Pkg, ".") {
+				l.told = append(l.told, f.Fn)
+			}
+		}
+	})
+	return l.told
+}
+
+// content is a label set as a word.
+func content(set map[string]string) string {
+	var b strings.Builder
+	for _, k := range slices.Sorted(maps.Keys(set)) {
+		b.WriteString(k + "\x00" + set[k] + "\x00")
+	}
+	return b.String()
+}
