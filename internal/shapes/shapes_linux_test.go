@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/pprof/profile"
 
+	"github.com/mayfly-profiler/mayfly/internal/exectrace"
 	"github.com/mayfly-profiler/mayfly/internal/report"
 	"github.com/mayfly-profiler/mayfly/internal/target"
 	"github.com/mayfly-profiler/mayfly/internal/timeline"
@@ -91,18 +92,17 @@ func TestShapesRuns(t *testing.T) {
 func (x truth) answers(t *testing.T, r recording) []answer {
 	t.Helper()
 	var all []answer
-	for _, how := range []string{"no trace", "trace"} {
-		s, err := x.report(r, how == "trace")
-		if errors.Is(err, errNoTrace) {
-			continue
-		}
+	for _, way := range ways {
+		tl, err := way.read(r)
+		check(t, err)
+		s, err := x.report(tl)
 		if err != nil {
 			s.Why = err.Error()
 		}
-		a := answer{shape: x.Shape, how: how}
+		a := answer{shape: x.Shape, how: way.name}
 		a.outcome, a.off = x.judge(s, r.world.Peers)
 		p99 := r.world.p99(s.Window)
-		line := fmt.Sprintf("%-8s %-8s %s (%d of %d, p99 %s, clients' %s) %s", a.outcome, how, s.Verdict, s.Slow, s.Requests, round(s.P99), round(p99), a.off)
+		line := fmt.Sprintf("%-8s %-8s %s (%d of %d, p99 %s, clients' %s) %s", a.outcome, way.name, s.Verdict, s.Slow, s.Requests, round(s.P99), round(p99), a.off)
 		if limit, err := report.ParseSLO(x.SLO); err == nil && x.Met && p99 >= int64(limit.Limit) {
 			t.Log("not counted, even the clients see it late:", line)
 			continue
@@ -135,13 +135,51 @@ func (w *world) p99(in report.Window) int64 {
 	return ns[min(len(ns)*99/100, len(ns)-1)]
 }
 
-var errNoTrace = errors.New("no trace")
+// ways are what a report can be made from.
+var ways = []struct {
+	name string
+	read func(recording) (*timeline.Timeline, error)
+}{
+	{"no trace", recording.untraced},
+	{"trace", recording.traced},
+	{"alone", recording.traceAlone},
+}
 
-// report is what a report on the recording says.
-func (x truth) report(r recording, traced bool) (s said, err error) {
-	if traced {
-		return s, errNoTrace
+func (r recording) untraced() (*timeline.Timeline, error) {
+	return timeline.Read(r.profile, slices.Values(r.profile.Sample))
+}
+
+func (r recording) traceAlone() (*timeline.Timeline, error) { return r.readTrace(nil) }
+
+func (r recording) traced() (*timeline.Timeline, error) {
+	rec, err := r.untraced()
+	if err != nil {
+		return nil, err
 	}
+	return r.readTrace(rec)
+}
+
+// readTrace reads the trace, and joins it with the recording if that is given.
+func (r recording) readTrace(rec *timeline.Timeline) (*timeline.Timeline, error) {
+	if len(r.trace) == 0 {
+		return nil, errors.New("no trace")
+	}
+	var o exectrace.Options
+	if rec != nil {
+		o.Epoch = rec.Epoch
+	}
+	x, err := exectrace.Read(bytes.NewReader(r.trace), o)
+	if err == nil && rec != nil {
+		err = x.Join(rec)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return x.Timeline, nil
+}
+
+// report is what a report on a timeline says.
+func (x truth) report(tl *timeline.Timeline) (s said, err error) {
 	slo, err := report.ParseSLO(x.SLO)
 	if err != nil {
 		return s, err
@@ -150,10 +188,7 @@ func (x truth) report(r recording, traced bool) (s said, err error) {
 	if err != nil {
 		return s, err
 	}
-	samples := r.profile.Sample
-	r.profile.Sample = slices.Clone(samples) // they are used up
-	defer func() { r.profile.Sample = samples }()
-	all, err := report.New(r.profile, report.Options{SLO: slo, Request: request})
+	all, err := report.Of(tl, report.Options{SLO: slo, Request: request})
 	if err != nil {
 		return s, err
 	}

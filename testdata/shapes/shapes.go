@@ -48,6 +48,12 @@ var shapes = map[string]shape{
 	"sql-pool":  {serve: route("/page", sqlPool), load: gets(30, 25, time.Second)},
 	"pgx-pool":  {serve: route("/page", pgxPool), load: gets(30, 25, time.Second)},
 
+	"redis-pool":    {serve: route("/page", redisPool), load: gets(25, 18, time.Second)},
+	"chi-throttle":  {serve: throttled, load: gets(15, 12, time.Second)},
+	"retry-library": {serve: route("/page", retryLibrary), load: pages(50, 0, 0)},
+	"log":           {serve: route("/page", slowLog), load: pages(30, 0, 0)},
+	"stages":        {serve: route("/page", pipeline), load: gets(15, 12, time.Second)},
+
 	"slow-client": {serve: route("/page", download), load: world.Load{Rate: 50, Calls: []world.Call{{Path: "/page", Share: 19}, {Path: "/page?n=large", Share: 1, Slow: true}}}},
 	"slow-body":   {serve: route("/page", upload), load: world.Load{Rate: 50, Calls: []world.Call{{Path: "/page", Body: 2000, Share: 19}, {Path: "/page", Body: 2000, Share: 1, Slow: true}}}},
 	"sleep":       {serve: route("/page", naps), load: pages(50, 0, 0)},

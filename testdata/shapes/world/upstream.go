@@ -26,6 +26,7 @@ import (
 //
 //	http   answers after as many ms as the query says (?ms=50), with the status of it (?status=503)
 //	https  the same over TLS, HTTP/2 included
+//	redis  takes 30 ms for each command
 //	unix   as http, on a unix socket
 //	tls    as https, but shakes hands after 250 ms each time
 //	grpc   health checks; the name of the service is how many ms the answer takes
@@ -45,6 +46,7 @@ func Upstreams() (addrs map[string]string, err error) {
 		"https": func(l net.Listener) error {
 			return (&http.Server{Handler: answer, TLSConfig: config}).ServeTLS(l, "", "")
 		},
+		"redis": redis,
 		"unix":  func(l net.Listener) error { return http.Serve(l, answer) },
 		"tls":   func(l net.Listener) error { return http.Serve(&reluctant{l, config}, answer) },
 		"grpc":  func(l net.Listener) error { return health(l) },

@@ -1,0 +1,41 @@
+package shapes
+
+import "testing"
+
+// TestJudge holds what is made of a report against what it says.
+func TestJudge(t *testing.T) {
+	pool := truth{Kinds: []string{"pool"}, Functions: []string{"main.insert"}, Peer: "db", Limit: 3}
+	peers := map[string]string{"db": "127.0.0.1:5432"}
+	good := cause{Kind: "pool", Function: "main.insert", Peer: "127.0.0.1:5432", Limit: 3, Confidence: 0.95}
+	with := func(change func(*cause)) *cause {
+		c := good
+		change(&c)
+		return &c
+	}
+	for _, x := range []struct {
+		name string
+		of   truth
+		said said
+		want outcome
+	}{
+		{"all of it", pool, said{Cause: &good}, right},
+		{"another kind", pool, said{Cause: with(func(c *cause) { c.Kind = "cpu" })}, worst},
+		{"another kind, at a guess", pool, said{Cause: with(func(c *cause) { c.Kind, c.Confidence = "cpu", 0.7 })}, wrong},
+		{"another kind, hardly believed", pool, said{Cause: with(func(c *cause) { c.Kind, c.Confidence = "cpu", 0.5 })}, unknown},
+		{"another function", pool, said{Cause: with(func(c *cause) { c.Function = "main.main" })}, worst},
+		{"a helper", pool, said{Cause: with(func(c *cause) { c.Function = "main.ask" })}, worst},
+		{"a helper and who called it", pool, said{Cause: with(func(c *cause) { c.Function, c.Chain = "main.ask", []string{"in main.insert"} })}, right},
+		{"another peer", pool, said{Cause: with(func(c *cause) { c.Peer = "127.0.0.1:80" })}, worst},
+		{"another limit", pool, said{Cause: with(func(c *cause) { c.Limit = 4 })}, worst},
+		{"no limit", pool, said{Cause: with(func(c *cause) { c.Limit = 0 })}, partly},
+		{"no peer", pool, said{Cause: with(func(c *cause) { c.Peer = "" })}, partly},
+		{"none", pool, said{Verdict: "undecided"}, unknown},
+		{"unknown", pool, said{Cause: &cause{Kind: "unknown", Confidence: 0.9}}, unknown},
+		{"met", truth{Met: true}, said{Verdict: "met"}, right},
+		{"a cause of nothing", truth{Met: true}, said{Verdict: "broken", Cause: &good}, worst},
+	} {
+		if got, off := x.of.judge(x.said, peers); got != x.want {
+			t.Errorf("%s: %s (%s), want %s", x.name, got, off, x.want)
+		}
+	}
+}
