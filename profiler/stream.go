@@ -92,16 +92,20 @@ func (r *recording) stream(ctx context.Context, every time.Duration, emit func(*
 	for {
 		select {
 		case err := <-ended:
-			return s.last(ctx, time.Since(s.start), err)
+			return s.last(ctx, s.observed(time.Since(s.start), err), err)
 		case <-ctx.Done():
 			to := time.Since(s.start) // the sources may hold much that is still to be resolved
-			return s.last(ctx, to, s.await(ended))
+			err := s.await(ended)
+			return s.last(ctx, s.observed(to, err), err)
 		case <-kin.C:
 			r.family.look()
 			if r.full() {
 				stop(errMemory)
 			}
 		case <-due:
+			if ctx.Err() != nil {
+				break // the sources have ended, or are about to: this slice is the last
+			}
 			if err := s.next(); err != nil {
 				cancel()
 				return s.broken(ctx, err, s.await(ended))
@@ -151,6 +155,18 @@ func (s *slicer) broken(ctx context.Context, err, sources error) error {
 		return err
 	}
 	return s.last(ctx, time.Since(s.start), errors.Join(err, sources))
+}
+
+// observed is until when the sources looked, since start, if they ended with err: to, or when the goroutine table was looked at
+// last. That thread has real-time priority, and who finds out that it is time to end may have been late, or in emit.
+func (s *slicer) observed(to time.Duration, err error) time.Duration {
+	if s.table == nil || err != nil {
+		return to
+	}
+	if end := time.Duration(s.table.Stats().End - s.mono); end > s.from {
+		return min(to, end)
+	}
+	return to
 }
 
 // last hands out what is left when the sources have ended; they observed until to, since start.

@@ -114,6 +114,30 @@ func TestStreamCutsStays(t *testing.T) {
 	}
 }
 
+// A slice that ends while an earlier one is handed out is as long as it was observed.
+func TestStreamLengthIsWhatWasObserved(t *testing.T) {
+	x := target.Start(t, target.Compile(t, "idle", target.Build{}))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var all []*profiler.Recording
+	err := profiler.Stream(ctx, x.PID, profiler.Options{Every: 200 * time.Millisecond, Keep: profiler.Keep{Idle: true}}, func(rec *profiler.Recording) error {
+		if all = append(all, rec); len(all) == 1 {
+			time.Sleep(100 * time.Millisecond)
+			cancel()
+			time.Sleep(2 * time.Second)
+		}
+		return nil
+	})
+	target.Need(t, err)
+	adjoin(t, all)
+	if all[0].Summary.EngineWall == "none" {
+		t.Skip(all[0].Summary.Denied)
+	}
+	if length := time.Duration(all[len(all)-1].Profile.DurationNanos); len(all) != 2 || length >= 2*time.Second {
+		t.Errorf("%d slices; the last is %v long, its sources were told to end after 0.1 s", len(all), length)
+	}
+}
+
 // An error of emit ends the stream.
 func TestStreamEndsWithEmit(t *testing.T) {
 	x := target.Start(t, target.Compile(t, "idle", target.Build{}))
