@@ -112,7 +112,7 @@ func checkEmbedded(t *testing.T, rec *profiler.Recording) {
 	if len(rec.Summary.Denied) > 0 {
 		t.Errorf("denied: %q", rec.Summary.Denied)
 	}
-	if rec.Summary.StacksRooted < 0.995 {
+	if rec.Summary.StacksRooted < 0.999 {
 		t.Errorf("%.4f of the stacks are rooted", rec.Summary.StacksRooted)
 	}
 	if call == 0 || spin == 0 || float64(labelled) < 0.99*float64(call) {
@@ -137,25 +137,34 @@ func inC(s *profile.Sample) bool {
 	return len(l.Line) > 0 && l.Line[0].Function.Filename == ""
 }
 
-// checkDump looks at the goroutines once: all have a stack but those that run.
+// checkDump looks at the goroutines until each had a stack in some dump: one that calls C and comes back thousands of times a
+// second may do so while it is read, and has none then.
 func checkDump(t *testing.T, pid int) {
 	t.Helper()
-	all, err := profiler.Dump(t.Context(), pid)
-	target.Need(t, err)
-	jobs := 0
-	for _, g := range all {
-		if len(g.Labels) > 0 {
-			jobs++
+	var bare map[uint64]string
+	for i := 0; i == 0 || i < 10 && len(bare) > 0; i++ {
+		all, err := profiler.Dump(t.Context(), pid)
+		target.Need(t, err)
+		jobs, now := 0, make(map[uint64]string)
+		for _, g := range all {
+			if len(g.Labels) > 0 {
+				jobs++
+			}
+			if _, before := bare[g.ID]; len(g.Stack) == 0 && (i == 0 || before) && !slices.Contains(onThread, g.State) {
+				now[g.ID] = string(g.State)
+			}
 		}
-		calling := slices.ContainsFunc(g.Labels, func(l sample.Label) bool { return l.Value == "call" }) // C, thousands of times a second
-		if len(g.Stack) == 0 && !calling && g.State != "running" && g.State != "preempted" && g.State != "runnable" {
-			t.Errorf("goroutine %d, %s, has no stack", g.ID, g.State)
+		if bare = now; jobs < 3 {
+			t.Errorf("%d goroutines with labels", jobs)
 		}
 	}
-	if jobs < 3 {
-		t.Errorf("%d goroutines with labels", jobs)
+	for id, state := range bare {
+		t.Errorf("goroutine %d, %s, has no stack in ten dumps", id, state)
 	}
 }
+
+// onThread are the states of goroutines that have no stack at rest.
+var onThread = []sample.State{sample.Running, sample.Preempted, sample.Runnable}
 
 // Two Go libraries in one process: the one chosen is said, and so is the other.
 func TestTwoImages(t *testing.T) {

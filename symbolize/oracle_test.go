@@ -218,6 +218,16 @@ func (o *oracle) nameless(got, want []Frame) {
 	}
 }
 
+// within counts the addresses in functions of these names, inlined or not.
+func (o *oracle) within(names map[string]bool) (n int) {
+	for _, pc := range o.pcs {
+		if slices.ContainsFunc(o.bin.Lookup(nil, pc), func(f Frame) bool { return names[f.Func] }) {
+			n++
+		}
+	}
+	return n
+}
+
 func (o *oracle) function(pc uint64) (lo, hi uint64) { return o.bin.tab.Range(o.bin.tab.Find(pc)) }
 
 // shorten does what runtime.funcNameForPrint does.
@@ -236,8 +246,11 @@ func (o *oracle) report(t *testing.T) {
 	if len(o.names) > 1 {
 		t.Errorf("more than one function without a name: %v", o.names)
 	}
-	if o.count["last byte"]*1000 > n || o.count["name offset 0"]*100 > n { // the one function without a name may be large
+	if o.count["last byte"]*1000 > n {
 		t.Errorf("too many exceptions: %v", o.count)
+	}
+	if want := o.within(o.names); o.count["name offset 0"] > want {
+		t.Errorf("%d addresses lack a name, %d are in the function without one: %v", o.count["name offset 0"], want, o.names)
 	}
 	if o.inlined*10 < n {
 		t.Errorf("only %d of %d addresses in inlined code", o.inlined, n)
