@@ -18,7 +18,7 @@ type Goroutine struct {
 	Peer      string            `json:"peer,omitempty"`        // who an "IO wait" waits for: "10.0.0.7:5432", "accept 0.0.0.0:80"
 	PeerGroup string            `json:"group,omitempty"`       // the same, but for clients without their port: "client 10.0.0.9"
 	IO        string            `json:"io,omitempty"`          // "read" or "write"
-	WaitOn    []sample.Object   `json:"wait_on,omitempty"`     // what else it waits for, the cases of a select; none if that is not known
+	WaitOn    []sample.Object   `json:"wait_on,omitempty"`     // what else it waits for, the cases of a select; none if that is not known. Due is Unix time in ns
 	WaitCut   bool              `json:"wait_on_cut,omitempty"` // the select has more cases than WaitOn
 	Labels    []sample.Label    `json:"labels,omitempty"`
 	Stack     []symbolize.Frame `json:"stack,omitempty"` // leaf first, inlined frames expanded; none while it runs
@@ -41,7 +41,7 @@ func Dump(ctx context.Context, pid int) ([]Goroutine, error) {
 		if err := r.openTable(); err != nil {
 			return err
 		}
-		d := dumper{symbols: r.symbols, calls: make(map[uint64][]symbolize.Frame)}
+		d := dumper{symbols: r.symbols, calls: make(map[uint64][]symbolize.Frame), epoch: epoch()}
 		err := r.table.Snapshot(d.visit)
 		all = d.all
 		return err
@@ -78,10 +78,16 @@ type dumper struct {
 	symbols *symbolize.Symbolizer
 	calls   map[uint64][]symbolize.Frame // by return address
 	all     []Goroutine
+	epoch   int64 // Unix time of the monotonic clock's zero, ns
 }
 
 func (d *dumper) visit(g *goroutine.Goroutine) {
 	out := Goroutine{ID: g.ID, Parent: g.ParentID, State: g.State, Labels: g.Labels, Loss: g.Loss, WaitOn: g.WaitOn, WaitCut: g.WaitCut}
+	for i := range out.WaitOn {
+		if o := &out.WaitOn[i]; o.Due != 0 {
+			o.Due += d.epoch
+		}
+	}
 	if out.Peer = g.Peer.Addr; out.Peer != "" {
 		out.PeerGroup = g.Peer.String()
 		out.IO = map[bool]string{false: "read", true: "write"}[g.Write]

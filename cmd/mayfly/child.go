@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -28,7 +29,7 @@ import (
 func recordChild(ctx context.Context, e *env, f *recordFlags) error {
 	out := childStdout(f.output == "-" || f.json)
 	var lines *work.Lines
-	if f.tests != "" {
+	if f.tests != "" || benchmarks(f.command) {
 		lines = work.NewLines(out)
 		out = lines
 	}
@@ -48,6 +49,11 @@ func recordChild(ctx context.Context, e *env, f *recordFlags) error {
 		c.cmd.Process.Signal(syscall.SIGTERM)
 	}
 	return childExit(c.cmd.Wait())
+}
+
+// benchmarks says whether a command is a test binary that is to run benchmarks.
+func benchmarks(command []string) bool {
+	return slices.ContainsFunc(command[1:], func(arg string) bool { return goFlagName(arg) == "test.bench" })
 }
 
 // done is the work of a command that has ended by itself, as comments of its profile: its benchmarks, or one run.

@@ -119,6 +119,7 @@ type diffRun struct {
 	format  diff.Format
 	files   [2][]string
 	stacks  [2][]*profile.Profile // when the format wants them
+	remark  string                // on how the files came about
 }
 
 func runDiff(e *env, f *diffFlags) (err error) {
@@ -126,48 +127,59 @@ func runDiff(e *env, f *diffFlags) (err error) {
 	if d.options, err = f.options(); err != nil {
 		return err
 	}
-	if f.json {
-		f.format = "json"
-	}
-	if d.format, err = diff.ByName(f.format); err != nil {
-		return usagef("diff: %w", err)
-	}
 	if err := checkOutput(e, f.output); err != nil {
 		return err
-	}
-	var budget *diff.Budget
-	if f.budget != "" {
-		if budget, err = readBudget(f.budget); err != nil {
-			return err
-		}
 	}
 	for side, arg := range []string{f.base, f.new} {
 		if d.files[side], err = profileFiles(arg); err != nil {
 			return err
 		}
 	}
-	before, after, err := d.load(d.options.By, d.format.Stacks)
+	r, err := d.evaluate()
 	if err != nil {
 		return err
 	}
-	r, err := diff.Compare(before, after, d.options)
+	return d.finish(e, r)
+}
+
+// evaluate compares the files.
+func (d *diffRun) evaluate() (r *diff.Result, err error) {
+	if d.flags.json {
+		d.flags.format = "json"
+	}
+	if d.format, err = diff.ByName(d.flags.format); err != nil {
+		return nil, usagef("diff: %w", err)
+	}
+	var budget *diff.Budget
+	if d.flags.budget != "" {
+		if budget, err = readBudget(d.flags.budget); err != nil {
+			return nil, err
+		}
+	}
+	before, after, err := d.load(d.options.By, d.format.Stacks)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	if r, err = diff.Compare(before, after, d.options); err != nil {
+		return nil, err
+	}
+	if d.remark != "" {
+		r.Notes = append(r.Notes, d.remark)
 	}
 	if err := r.Explain(func(within []string) ([]*diff.Profile, []*diff.Profile, error) {
 		again := *d
 		again.options.Within = within
 		return again.load(again.options.By, false)
 	}); err != nil {
-		return err
+		return nil, err
 	}
 	if budget != nil && r.Outcome != diff.Incomparable {
 		load := func(by diff.By) ([]*diff.Profile, []*diff.Profile, error) { return d.load(by, false) }
 		if r.Budget, err = budget.Check(load, d.options); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return d.finish(e, r)
+	return r, nil
 }
 
 func readBudget(path string) (*diff.Budget, error) {

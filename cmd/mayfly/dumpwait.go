@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/mayfly-profiler/mayfly/profiler"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
@@ -29,13 +31,28 @@ func queues(all []profiler.Goroutine) map[queue]int {
 
 // objects is what a goroutine waits for, as text. The state says what it does with a single channel.
 func objects(g profiler.Goroutine) string {
-	list := g.WaitOn
+	list := slices.Clone(g.WaitOn)
+	for i := range list {
+		list[i].Due, list[i].Every = 0, 0
+	}
 	if len(list) == 1 {
-		one := list[0]
-		one.Op = sample.NoOp
-		list = []sample.Object{one}
+		list[0].Op = sample.NoOp
 	}
 	return sample.FormatObjects(list, !g.WaitCut)
+}
+
+// due says when the first timer that a goroutine waits for fires.
+func due(g profiler.Goroutine) string {
+	first := int64(0)
+	for _, o := range g.WaitOn {
+		if o.Due != 0 && (first == 0 || o.Due < first) {
+			first = o.Due
+		}
+	}
+	if first == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", due in %v", time.Until(time.Unix(0, first)).Round(time.Millisecond))
 }
 
 // shape is objects without what tells one channel or lock from another.
@@ -70,13 +87,13 @@ func (x *group) waitsOn(waiting map[queue]int) string {
 		}
 		return fmt.Sprintf("%s (%d different; %d wait for %s)", shape(g), len(x.on), n, most)
 	case len(g.WaitOn) > 1:
-		return objects(g)
+		return objects(g) + due(g)
 	}
 	n := waiting[queue{g.WaitOn[0].Kind, g.WaitOn[0].Addr}]
 	if n == len(x.ids) {
-		return objects(g)
+		return objects(g) + due(g)
 	}
-	return fmt.Sprintf("%s, %d wait for it", objects(g), n)
+	return fmt.Sprintf("%s%s, %d wait for it", objects(g), due(g), n)
 }
 
 // busiest is what most of the group wait for.

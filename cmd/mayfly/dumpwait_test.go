@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mayfly-profiler/mayfly/profiler"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
@@ -22,6 +23,7 @@ func TestDumpWaits(t *testing.T) {
 		wait(4, "sync.Mutex.Lock", "h", own(0x300)), wait(5, "sync.Mutex.Lock", "h", own(0x308)), wait(6, "sync.Mutex.Lock", "h", own(0x308)),
 		wait(7, "sync.Mutex.Lock", "i", own(0x310)), wait(8, "sync.Mutex.Lock", "i", own(0x318)),
 		wait(9, "select", "j", full, full), wait(10, "sleep", "k"),
+		wait(11, "chan receive", "l", sample.Object{Kind: sample.Timer, Addr: 0x400, Due: time.Now().Add(time.Hour + 30*time.Second).UnixNano(), Every: 1e9}),
 	}
 	var out strings.Builder
 	if err := printDump(&env{stdout: &out}, all, queues(all), dumpForm{}); err != nil {
@@ -33,6 +35,7 @@ func TestDumpWaits(t *testing.T) {
 		"3 goroutines [sync.Mutex.Lock on mutex (2 different; 2 wait for mutex 0x308)] 4 5 6\n",
 		"2 goroutines [sync.Mutex.Lock on mutex (2 different)] 7 8\n",
 		"goroutine 10 [sleep]\n",
+		"goroutine 11 [chan receive on timer 0x400, due in 1h0m",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())

@@ -27,6 +27,7 @@ var commands = []func(*env) *cobra.Command{
 	reportCommand,
 	compareCommand,
 	diffCommand,
+	benchCommand,
 	listCommand,
 	doctorCommand,
 	versionCommand,

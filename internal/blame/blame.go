@@ -22,6 +22,7 @@ type Atom struct {
 	At    timeline.Frame // the function to name, fn -1 for none
 	State int32          // the state and the stack of the piece, -1 where there is none: they name peer and call
 	Stack int32
+	Where int32 // the stack that At is on, -1: none
 	NS    float64
 	Chain int32 // how one came there, in Blamer.links
 	Limit int   // how many are let in at once, of a pool, a limit, a lock or workers; 0: not known
@@ -72,11 +73,15 @@ const (
 	Behind               // runs before it
 	Started              // is done by a goroutine that it started
 	Joins                // is done by another request
+	Itself               // is answered by a handler of the same process
 	WokenBy              // is ended by a goroutine in the function
 )
 
-// deepest is how many waits are followed, one behind the other.
-const deepest = 8
+// How many waits are followed, one behind the other: where all are guessed, and where none is.
+const (
+	deepest     = 8
+	deepestSeen = 64
+)
 
 // shortest is the length of a wait that is followed by time alone; that is not more exact.
 const shortest = int64(200e3)
@@ -88,6 +93,7 @@ type Blamer struct {
 	loads     []load
 	cell      int64 // length of a load, ns
 	ps        float64
+	running   float64        // how much it is worth that a goroutine runs: with a P, or on a CPU
 	allocator timeline.Frame // who allocates most while the collector is busy
 
 	links  []chained
@@ -99,12 +105,18 @@ type Blamer struct {
 	wakers map[resourceKey]*waker
 	beside map[*timeline.Track]bool
 	roots  map[*timeline.Track]string
-	inside map[string][]timeline.Span // by function, when who was in it
+	inside map[string][]timeline.Span      // by function, when who was in it
+	beyond map[resourceKey][]timeline.Span // by what is waited for, when who was there without waiting
+
+	listens map[string]bool // the addresses at which the process accepts connections; built when needed
+
+	peers map[string]int32 // by the function that reads connections, a state with their only peer
+	stops []timeline.Span  // when the process was stopped; built when needed
 
 	wakes     map[int64][]wake // by goroutine, whom it woke, by time; built when needed
 	handovers map[resourceKey]*handover
 	timed     map[[2]int64]bool // goroutines and stacks whose waits a timer ends at times
-	spread    map[int32]float64 // by function, how unlike its network waits are in length
+	spread    map[int32]float64 // by stack, how unlike its network waits are in length
 	steps     int               // of the request that is followed
 }
 
@@ -120,6 +132,7 @@ type route struct {
 	proof Proof
 	trust float64
 	app   timeline.Frame  // the application's last function on the way
+	where int32           // the stack that it is on
 	queue resourceKey     // what is queued for, if edges are followed
 	wait  *timeline.Piece // the last wait that another goroutine ended, and whose it was
 	of    *timeline.Track
@@ -127,13 +140,22 @@ type route struct {
 
 // via is the route behind one more link.
 func (b *Blamer) via(r route, l Link, p Proof, trust float64) route {
+	return b.viaStack(r, l, -1, p, trust)
+}
+
+// viaStack is via with the stack that the link's function is on.
+func (b *Blamer) viaStack(r route, l Link, stack int32, p Proof, trust float64) route {
 	r.chain = b.link(r.chain, l)
 	r.proof, r.trust = max(r.proof, p), r.trust*trust
 	if l.At.Fn >= 0 && b.Funcs[l.At.Fn].App {
-		r.app = l.At
+		r.app, r.where = l.At, stack
 	}
 	return r
 }
+
+// onlyP is what is left of an answer about CPU time if nobody but the runtime's events says who runs: they know
+// who has a P, and not whether its thread has a CPU, nor which function uses it.
+const onlyP = 0.75
 
 // New prepares to follow the waits of t, which must not change any more.
 func New(t *timeline.Timeline) *Blamer {
@@ -141,6 +163,12 @@ func New(t *timeline.Timeline) *Blamer {
 		Timeline: t, resources: make(map[resourceKey]*resource), byLink: make(map[chained]int32), links: make([]chained, 1),
 		works: make(map[int32]timeline.Kind), wakers: make(map[resourceKey]*waker), handovers: make(map[resourceKey]*handover),
 		beside: make(map[*timeline.Track]bool), roots: make(map[*timeline.Track]string), inside: make(map[string][]timeline.Span),
+		peers:  make(map[string]int32),
+		beyond: make(map[resourceKey][]timeline.Span),
+	}
+	b.running = 1
+	if t.Evidence == timeline.ByTrace && t.Looks == 0 {
+		b.running = onlyP
 	}
 	b.loadCells()
 	b.ps = b.parallel()

@@ -28,28 +28,34 @@ func (b *Blamer) followEdge(p *timeline.Piece, r *timeline.Request, s timeline.S
 		return true
 	}
 	u := b.ByID[p.By]
-	if p.By <= 0 || u == nil || !waits(p.Kind) || b.polls(p) || b.States[p.State].Name == "sleep" {
+	if p.By <= 0 || u == nil || !waits(p.Kind) || b.polls(p) || b.States[p.State].Name == "sleep" || b.ofTimer(u, s) {
 		return false
 	}
 	next := via
 	next.wait, next.of = p, s.Track
-	next = b.via(next, Link{p.Kind, b.Place(p.Stack), WaitsFor}, Observed, 1)
+	next = b.viaStack(next, Link{p.Kind, b.Place(p.Stack), WaitsFor}, p.Stack, Observed, 1)
 	by := timeline.Span{Track: u, From: s.From, To: s.To}
-	if k := b.queues(p, r, s); k != timeline.Unknown {
-		b.followTurns(p, by, k, next, out)
+	if k := b.queues(p, r, s); k != timeline.Unknown || b.joins(p) {
+		b.followTurns(p, timeline.Span{Track: u, From: s.From, To: s.To}, k, next, out)
 		return true
 	}
 	if at := b.Place(p.ByStack); at.Fn >= 0 && b.Funcs[at.Fn].App && at.Fn != b.Place(p.Stack).Fn {
-		next = b.via(next, Link{p.Kind, at, WokenBy}, Observed, 1)
+		next = b.viaStack(next, Link{p.Kind, at, WokenBy}, p.ByStack, Observed, 1)
 	}
 	b.followTrack(r, by, next, out)
 	return true
 }
 
+// ofTimer says whether a goroutine was started within a stretch of time, and by no other: the runtime starts one
+// for a time.AfterFunc that is due, as contexts with a deadline have it.
+func (b *Blamer) ofTimer(u *timeline.Track, s timeline.Span) bool {
+	return u.Parent <= 0 && u.Pieces[0].From > s.From && u.Pieces[0].From <= s.To
+}
+
 // waits says whether a piece of the kind is a wait that another goroutine may end.
 func waits(k timeline.Kind) bool {
 	switch k {
-	case timeline.Children, timeline.Channel, timeline.Lock, timeline.Pool, timeline.Limit, timeline.Network, timeline.Timer:
+	case timeline.Children, timeline.Channel, timeline.Lock, timeline.Pool, timeline.Limit, timeline.Network, timeline.Timer, timeline.Unknown:
 		return true
 	}
 	return false
@@ -103,11 +109,11 @@ func (b *Blamer) queues(p *timeline.Piece, r *timeline.Request, s timeline.Span)
 		return p.Kind
 	case p.Kind == timeline.Pool && !kid && !b.dials(p.ByStack):
 		return timeline.Pool
-	case p.Kind != timeline.Channel || kid || b.broadcasts(p.ByStack):
+	case p.Kind != timeline.Channel || kid:
 		return timeline.Unknown
-	case b.handsOver(p):
+	case !b.broadcasts(p.ByStack) && b.handsOver(p):
 		return timeline.Limit
-	case b.serves(p, u, s) && !b.demultiplexes(u, s):
+	case (b.serves(p, u, s) || b.again(p, s.Track)) && !b.demultiplexes(u, s):
 		return timeline.Channel
 	}
 	return timeline.Unknown
@@ -184,6 +190,18 @@ func (b *Blamer) serves(p *timeline.Piece, u *timeline.Track, s timeline.Span) b
 	for ; i < len(ws) && ws[i].at < run; i++ {
 		if ws[i].stack == p.ByStack && ws[i].whom != s.Track {
 			return true
+		}
+	}
+	return false
+}
+
+// again says whether the waiter was let go by the same goroutine just before, and went on waiting: it was not yet
+// its turn.
+func (b *Blamer) again(p *timeline.Piece, g *timeline.Track) bool {
+	i, _ := slices.BinarySearchFunc(g.Pieces, p.From, func(q timeline.Piece, at int64) int { return cmp.Compare(q.From, at) })
+	for i--; i >= 0; i-- {
+		if q := &g.Pieces[i]; waits(q.Kind) {
+			return q.By == p.By && q.Stack == p.Stack && q.ByStack == p.ByStack
 		}
 	}
 	return false
@@ -269,19 +287,24 @@ func (b *Blamer) handover(k resourceKey) *handover {
 func near(a, b *timeline.Piece) bool { return a.By == b.By && b.To-a.To < settle }
 
 // followTurns charges a wait in a queue to what those did, one after the other, who had what it is for: on
-// meeting a wait for the same in the past of the last, it goes on to who ended that one.
+// meeting a wait for the same in the past of the last, it goes on to who ended that one. Those who join a call are
+// let go one by one too, but nothing is theirs (Unknown).
 func (b *Blamer) followTurns(p *timeline.Piece, s timeline.Span, k timeline.Kind, via route, out func(Atom)) {
 	via.queue = b.keyOf(p)
-	limit := b.limitOf(p, k)
+	limit := b.limitOf(p, via.of, k)
 	for by := p.ByStack; ; {
 		w := b.sameWait(s, via.queue)
 		mine := s
 		if w != nil {
 			mine.From = w.To
 		}
-		at := b.holder(p, by)
-		t := turn{kind: k, at: at, limit: limit}
-		b.followTrack(nil, mine, b.via(via, Link{k, at, HeldBy}, Observed, 1), func(a Atom) { out(b.verdict(b.slowPeer(t, a), a)) })
+		at, where := b.holder(p, by)
+		t := turn{kind: k, at: at, where: where, limit: limit}
+		if k == timeline.Unknown {
+			b.followTrack(nil, mine, via, out)
+		} else {
+			b.followTrack(nil, mine, b.viaStack(via, Link{k, at, HeldBy}, where, Observed, 1), func(a Atom) { out(b.verdict(b.slowPeer(t, a), a)) })
+		}
 		if w == nil {
 			return
 		}
@@ -298,13 +321,13 @@ func (b *Blamer) followTurns(p *timeline.Piece, s timeline.Span, k timeline.Kind
 }
 
 // holder is the application's function that let the waiter go, the waiter's own if that is the same one, or
-// the application has none there.
-func (b *Blamer) holder(p *timeline.Piece, by int32) timeline.Frame {
+// the application has none there, and the stack that it is on.
+func (b *Blamer) holder(p *timeline.Piece, by int32) (timeline.Frame, int32) {
 	asks, gives := b.Place(p.Stack), b.Place(by)
 	if b.Stacks[by].App < 0 || b.family(asks) == b.family(gives) {
-		return asks
+		return asks, p.Stack
 	}
-	return gives
+	return gives, by
 }
 
 // sameWait is the last wait for the same in a stretch of a goroutine's life, nil without one.
@@ -318,36 +341,59 @@ func (b *Blamer) sameWait(s timeline.Span, k resourceKey) (last *timeline.Piece)
 	return last
 }
 
-// stretched is how many times as long as the shortest the longest waits for a peer are, where it is the
-// peer that is slow, and not the number of connections to it that is small.
+// stretched is how many times as long as short ones long waits for a peer are, where it is the peer that is slow,
+// and not the number of connections to it that is small.
 const stretched = 2.5
 
 // slowPeer marks a turn as long if its holder waits for a peer that queues itself: its answers take longer
 // the more it is asked. With more places it would be asked more.
 func (b *Blamer) slowPeer(t turn, a Atom) turn {
-	t.long = a.Kind == timeline.Network && (t.kind == timeline.Pool || t.kind == timeline.Limit) && b.spreadOf(a.At.Fn) > stretched
+	t.long = a.Kind == timeline.Network && (t.kind == timeline.Pool || t.kind == timeline.Limit) && b.spreadOf(a.Where) > stretched
 	return t
 }
 
-// spreadOf is the 95th percentile of a function's waits for the network over the 5th, of whole waits of a
+// together is how short a pause between two waits with one stack is that are one wait: a select that goes on.
+const together = int64(2e6)
+
+// spreadOf is the 90th percentile of the waits for the network with a stack over the 25th, of whole waits of a
 // millisecond and more.
-func (b *Blamer) spreadOf(fn int32) float64 {
+func (b *Blamer) spreadOf(stack int32) float64 {
 	if b.spread == nil {
 		b.spread = make(map[int32]float64)
-		lengths := make(map[int32][]int64)
-		for _, g := range b.Tracks {
-			for i := range g.Pieces {
-				if p := &g.Pieces[i]; p.Kind == timeline.Network && p.Length() >= 1e6 && b.Stacks[p.Stack].App >= 0 {
-					at := b.Place(p.Stack).Fn
-					lengths[at] = append(lengths[at], p.Length())
-				}
-			}
-		}
-		for at, ls := range lengths {
+		for at, ls := range b.answerTimes() {
 			if slices.Sort(ls); len(ls) >= 20 {
-				b.spread[at] = float64(ls[len(ls)*95/100]) / float64(ls[len(ls)/20])
+				b.spread[at] = float64(ls[len(ls)*9/10]) / float64(ls[len(ls)/4])
 			}
 		}
 	}
-	return b.spread[fn]
+	return b.spread[stack]
+}
+
+// answerTimes is how long waits for the network took, by stack.
+func (b *Blamer) answerTimes() map[int32][]int64 {
+	lengths := make(map[int32][]int64)
+	for _, g := range b.Tracks {
+		var from, to int64
+		at := int32(-1)
+		end := func() {
+			if at >= 0 && to-from >= 1e6 {
+				lengths[at] = append(lengths[at], to-from)
+			}
+		}
+		for i := range g.Pieces {
+			p := &g.Pieces[i]
+			switch {
+			case !waits(p.Kind):
+			case p.Kind == timeline.Network && p.Stack == at && p.From-to < together:
+				to = p.To
+			default:
+				end()
+				if at, from, to = -1, p.From, p.To; p.Kind == timeline.Network {
+					at = p.Stack
+				}
+			}
+		}
+		end()
+	}
+	return lengths
 }

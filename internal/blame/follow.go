@@ -11,7 +11,7 @@ import (
 // Follow charges all time of a request.
 func (b *Blamer) Follow(r *timeline.Request, out func(Atom)) {
 	b.steps = 0
-	b.followTrack(r, timeline.Span{Track: r.Main, From: r.From, To: r.To}, route{trust: 1, app: timeline.Nowhere}, out)
+	b.followTrack(r, timeline.Span{Track: r.Main, From: r.From, To: r.To}, route{trust: 1, app: timeline.Nowhere, where: -1}, out)
 }
 
 // mostSteps is how many pieces are looked at for one request.
@@ -20,7 +20,7 @@ const mostSteps = 200_000
 // followTrack charges what a goroutine did in a stretch of time. r is the request whose children count as
 // its own, nil when a goroutine is followed that is none of them.
 func (b *Blamer) followTrack(r *timeline.Request, s timeline.Span, via route, out func(Atom)) {
-	if len(b.path) >= deepest || slices.Contains(b.path, s.Track) || b.steps > mostSteps {
+	if len(b.path) >= deepestSeen || len(b.path) >= deepest && via.proof == Guessed || slices.Contains(b.path, s.Track) || b.steps > mostSteps {
 		out(via.lost(s.From, s.To))
 		return
 	}
@@ -33,7 +33,7 @@ func (b *Blamer) followTrack(r *timeline.Request, s timeline.Span, via route, ou
 			out(via.lost(at, from))
 		}
 		at = to
-		b.charge(p, r, timeline.Span{Track: s.Track, From: from, To: to}, via, out)
+		b.apart(timeline.Span{Track: s.Track, From: from, To: to}, via, out, func(s timeline.Span) { b.charge(p, r, s, via, out) })
 	})
 	if at < s.To {
 		out(via.lost(at, s.To))
@@ -42,7 +42,7 @@ func (b *Blamer) followTrack(r *timeline.Request, s timeline.Span, via route, ou
 
 // lost is time of which nothing is known.
 func (via route) lost(from, to int64) Atom {
-	return Atom{Kind: timeline.Unknown, At: timeline.Nowhere, State: -1, NS: float64(to - from), Chain: via.chain, Proof: via.proof, Trust: via.trust}
+	return Atom{Kind: timeline.Unknown, At: timeline.Nowhere, State: -1, Where: -1, NS: float64(to - from), Chain: via.chain, Proof: via.proof, Trust: via.trust}
 }
 
 // charge charges one piece of a goroutine's life.
@@ -55,9 +55,17 @@ func (b *Blamer) charge(p *timeline.Piece, r *timeline.Request, s timeline.Span,
 	case timeline.GoScheduler:
 		b.queueForP(s, via, out)
 		return
+	case timeline.CPU:
+		a.Trust *= b.running
 	case timeline.Network:
+		if p.By == 0 && !b.polls(p) && b.helped(p, r, s, via, out) {
+			return
+		}
 		a.NS -= b.unpolled(p, s, via, out)
 		b.answer(p, s, &a)
+		if s.To-s.From >= shortest && b.followSelf(a, s, via, out) {
+			return
+		}
 	case timeline.OSScheduler:
 		a.Denied = true
 		if a.Kind = b.work(p.Stack); a.Kind == timeline.GC {
@@ -78,9 +86,9 @@ func (b *Blamer) charge(p *timeline.Piece, r *timeline.Request, s timeline.Span,
 
 // plain is a piece charged to itself.
 func (b *Blamer) plain(p *timeline.Piece, s timeline.Span, via route) Atom {
-	a := Atom{Kind: p.Kind, At: b.Place(p.Stack), State: p.State, Stack: p.Stack, NS: float64(s.To - s.From), Chain: via.chain, Proof: via.proof, Trust: via.trust}
+	a := Atom{Kind: p.Kind, At: b.Place(p.Stack), State: p.State, Stack: p.Stack, Where: p.Stack, NS: float64(s.To - s.From), Chain: via.chain, Proof: via.proof, Trust: via.trust}
 	if b.Stacks[p.Stack].App < 0 && via.app.Fn >= 0 && p.Kind != timeline.CPU {
-		a.At = via.app // a library's goroutine waits on behalf of the application
+		a.At, a.Where = via.app, via.where // a library's goroutine waits on behalf of the application
 	}
 	return a
 }
@@ -89,7 +97,7 @@ func (b *Blamer) plain(p *timeline.Piece, s timeline.Span, via route) Atom {
 // one for a timer.
 func (b *Blamer) unexplained(p *timeline.Piece, a Atom) Atom {
 	switch {
-	case p.Kind == timeline.Channel && p.By == timeline.Runtime:
+	case p.Kind == timeline.Channel && p.By != 0:
 		a.Kind = timeline.Timer
 	case p.Kind == timeline.Children:
 		a.Kind = timeline.Unknown // of goroutines that nothing ties to the request
@@ -116,7 +124,8 @@ type turn struct {
 	kind  timeline.Kind
 	at    timeline.Frame
 	limit int
-	long  bool // the holder has it much longer than others do
+	where int32 // the stack that at is on, -1: none
+	long  bool  // the holder has it much longer than others do
 }
 
 // verdict says what the cause is when a holder loses its time to a. What keeps the holder from running,
@@ -136,7 +145,7 @@ func (b *Blamer) verdict(t turn, a Atom) Atom {
 		}
 	}
 	a.Chain = b.link(a.Chain, Link{a.Kind, a.At, WaitsFor})
-	a.Kind, a.At, a.State, a.Limit = t.kind, t.at, -1, t.limit
+	a.Kind, a.At, a.Where, a.State, a.Limit = t.kind, t.at, t.where, -1, t.limit
 	return a
 }
 

@@ -24,7 +24,7 @@ const (
 func (b *Blamer) guess(p *timeline.Piece, r *timeline.Request, s timeline.Span, via route, out func(Atom)) bool {
 	if p.Kind != timeline.Lock && p.Kind != timeline.Limit {
 		if k := b.kids(p, r, s); len(k) > 0 {
-			b.followKids(k, r, s, b.via(via, Link{timeline.Children, b.Place(p.Stack), Started}, Read, kidTrust), out)
+			b.followKids(k, r, s, b.viaStack(via, Link{timeline.Children, b.Place(p.Stack), Started}, p.Stack, Read, kidTrust), out)
 			return true
 		}
 	}
@@ -32,7 +32,7 @@ func (b *Blamer) guess(p *timeline.Piece, r *timeline.Request, s timeline.Span, 
 		return b.followJoined(p, s, via, out)
 	}
 	if p.Kind == timeline.Children {
-		return b.followWaker(p, s, via, out)
+		return b.followWaker(p, s, via, out) || b.followCall(p, b.besides(p), s, via, out)
 	}
 	if p.Kind == timeline.Channel && via.wait != nil {
 		return false // a server that has nothing to do waits for input, its own or that of others
@@ -51,7 +51,18 @@ func (b *Blamer) guess(p *timeline.Piece, r *timeline.Request, s timeline.Span, 
 	if len(res.spans) == 0 {
 		return false
 	}
-	b.followHolders(res, s, b.via(via, Link{res.as, b.Place(p.Stack), WaitsFor}, Guessed, res.trust), out)
+	b.followHolders(res, s, b.viaStack(via, Link{res.as, b.Place(p.Stack), WaitsFor}, p.Stack, Guessed, res.trust), out)
+	return true
+}
+
+// helped charges a wait for the outside to the goroutines that the request started to do the talking, if there
+// are such: for names, connections and handshakes.
+func (b *Blamer) helped(p *timeline.Piece, r *timeline.Request, s timeline.Span, via route, out func(Atom)) bool {
+	k := b.kids(p, r, s)
+	if len(k) == 0 {
+		return false
+	}
+	b.followKids(k, r, s, b.viaStack(via, Link{p.Kind, b.Place(p.Stack), WaitsFor}, p.Stack, Read, kidTrust), out)
 	return true
 }
 
@@ -79,7 +90,7 @@ func (b *Blamer) kids(p *timeline.Piece, r *timeline.Request, s timeline.Span) [
 	var kids []*timeline.Track
 	ends := p.Kind == timeline.Children
 	for _, k := range r.Kids {
-		if k == s.Track || !k.Alive(s.From, s.To) || b.Beside(k.Pieces[0].Stack) || b.isBeside(k) || !ended(k, s) {
+		if k == s.Track || slices.Contains(b.path, k) || !k.Alive(s.From, s.To) || b.Beside(k.Pieces[0].Stack) || b.isBeside(k) || !ended(k, s) {
 			continue
 		}
 		kids = append(kids, k)
@@ -111,7 +122,7 @@ func (b *Blamer) members(p *timeline.Piece, s timeline.Span) (spans []timeline.S
 // followMembers shares a wait for a place among the goroutines of the group.
 func (b *Blamer) followMembers(p *timeline.Piece, spans []timeline.Span, s timeline.Span, via route, out func(Atom)) {
 	res := &resource{as: timeline.Limit, app: b.Place(p.Stack), limit: atOnce(spans, s)}
-	b.share(res, spans, s, b.via(via, Link{res.as, res.app, WaitsFor}, Read, kidTrust), out)
+	b.share(res, spans, s, b.viaStack(via, Link{res.as, res.app, WaitsFor}, p.Stack, Read, kidTrust), out)
 }
 
 // atOnce is how many spans there are most at one time of a wait: at its begin, when no place was free.
@@ -167,25 +178,53 @@ func (b *Blamer) followKids(kids []*timeline.Track, r *timeline.Request, s timel
 // followJoined charges a wait for a call that another request makes to what the one does that makes it: of
 // those in such a call the one that comes out of it when the wait ends.
 func (b *Blamer) followJoined(p *timeline.Piece, s timeline.Span, via route, out func(Atom)) bool {
-	f := b.Stacks[p.Stack].For
-	calls := b.calls(f.By)
+	return b.followCall(p, b.calls(b.Stacks[p.Stack].For.By), s, via, out)
+}
+
+// besides is when goroutines are in the function that asks for what p waits for and do not wait for it: one of
+// them may do it for the others.
+func (b *Blamer) besides(p *timeline.Piece) []timeline.Span {
+	k := b.keyOf(p)
+	spans, ok := b.beyond[k]
+	if site := b.SiteOf(p.Stack, p.Kind); !ok && site.At >= 0 {
+		spans = b.holds(&resource{kind: p.Kind, user: site.User}, []timeline.Frame{{Fn: site.User.Fn}})
+		b.beyond[k] = spans
+	}
+	return spans
+}
+
+// followCall charges a wait to the one of some calls that ends when it does.
+func (b *Blamer) followCall(p *timeline.Piece, calls []timeline.Span, s timeline.Span, via route, out func(Atom)) bool {
 	var owner timeline.Span
+	best := timeline.Near + 1
 	for _, c := range calls {
+		if c.Track == s.Track || c.From >= s.To || c.To <= s.From || slices.Contains(b.path, c.Track) {
+			continue
+		}
 		late := abs(c.To - s.To)
-		if c.Track != s.Track && c.From < s.To && c.To > s.From && late < timeline.Near && (owner.Track == nil || late < abs(owner.To-s.To)) {
-			owner = c
+		if late >= timeline.Near && actsAt(c.Track, s.To) {
+			late = timeline.Near // it goes on to the next, after this
+		}
+		if late < best {
+			owner, best = c, late
 		}
 	}
 	if owner.Track == nil {
 		return false
 	}
 	at := timeline.Span{Track: owner.Track, From: max(owner.From, s.From), To: min(owner.To, s.To)}
-	via = b.via(via, Link{timeline.Children, b.Place(p.Stack), Joins}, Guessed, codeTrust)
+	via = b.viaStack(via, Link{timeline.Children, b.Place(p.Stack), Joins}, p.Stack, Guessed, codeTrust)
 	b.followTrack(nil, at, via, out)
 	if rest := s.To - s.From - (at.To - at.From); rest > 0 {
 		b.queueForP(timeline.Span{From: s.To - rest, To: s.To}, via, out)
 	}
 	return true
+}
+
+// actsAt says whether a goroutine's state changed around a time.
+func actsAt(g *timeline.Track, at int64) bool {
+	i, _ := slices.BinarySearchFunc(g.Pieces, at-actNear, func(p timeline.Piece, at int64) int { return cmp.Compare(p.To, at) })
+	return i < len(g.Pieces) && g.Pieces[i].To <= at+actNear
 }
 
 func abs(x int64) int64 { return max(x, -x) }
@@ -222,9 +261,34 @@ func (b *Blamer) answer(p *timeline.Piece, s timeline.Span, a *Atom) {
 			}
 		})
 	}
+	if best < 0 {
+		best = b.onlyPeer(reader)
+	}
 	if best >= 0 {
 		a.State = best
 	}
+}
+
+// onlyPeer is a state with the peer of all connections that goroutines in a function read, -1 if they have several.
+func (b *Blamer) onlyPeer(reader string) int32 {
+	if state, ok := b.peers[reader]; ok {
+		return state
+	}
+	only := int32(-1)
+	for _, c := range b.calls(reader) {
+		for i := range c.Track.Pieces {
+			p := &c.Track.Pieces[i]
+			if peer := b.States[p.State].Peer; b.polls(p) && peer != "" {
+				if only >= 0 && b.States[only].Peer != peer {
+					b.peers[reader] = -1
+					return -1
+				}
+				only = p.State
+			}
+		}
+	}
+	b.peers[reader] = only
+	return only
 }
 
 // followHolders shares a wait among those who held the resource meanwhile.
@@ -240,7 +304,7 @@ func (b *Blamer) followHolders(res *resource, s timeline.Span, via route, out fu
 
 // share shares a wait among those who hold what it is for.
 func (b *Blamer) share(res *resource, holds []timeline.Span, s timeline.Span, via route, out func(Atom)) {
-	unheld := Atom{Kind: res.as, At: res.app, State: -1, Chain: via.chain, Limit: res.limit, Proof: via.proof, Trust: via.trust}
+	unheld := Atom{Kind: res.as, At: res.app, State: -1, Where: via.where, Chain: via.chain, Limit: res.limit, Proof: via.proof, Trust: via.trust}
 	b.sweep(holds, s, func(active []timeline.Span, from, to int64) {
 		if len(active) == 0 {
 			unheld.NS = float64(to - from)
@@ -250,7 +314,10 @@ func (b *Blamer) share(res *resource, holds []timeline.Span, s timeline.Span, vi
 		active = b.some(active)
 		for _, h := range active {
 			share := 1 / float64(len(active))
-			t := turn{kind: res.as, at: b.name(res, h), limit: res.limit}
+			t := turn{kind: res.as, at: b.name(res, h), where: -1, limit: res.limit}
+			if t.at.Fn == res.app.Fn {
+				t.where = via.where
+			}
 			t.long = res.kind == timeline.Pool && h.To-h.From > 5*max(res.usual, 5e6)
 			held := b.via(via, Link{res.as, t.at, HeldBy}, via.proof, 1)
 			b.followTrack(nil, timeline.Span{Track: h.Track, From: from, To: to}, held, func(a Atom) {
@@ -261,10 +328,13 @@ func (b *Blamer) share(res *resource, holds []timeline.Span, s timeline.Span, vi
 	})
 }
 
-// some is all holders near the request. Behind them one of many stands for the others, another each
-// time: what waits for what waits would otherwise grow without bound.
+// fewHolders is how many holders at once are all followed.
+const fewHolders = 4
+
+// some is all holders near the request, if they are few. Of many, and behind those, one stands for the others,
+// another each time: what waits for what waits would otherwise grow without bound.
 func (b *Blamer) some(active []timeline.Span) []timeline.Span {
-	if len(b.path) < 2 {
+	if len(b.path) < 2 && len(active) <= fewHolders {
 		return active
 	}
 	b.turn++
@@ -274,25 +344,25 @@ func (b *Blamer) some(active []timeline.Span) []timeline.Span {
 
 // sweep calls visit for the stretches of a wait between which the holders do not change.
 func (b *Blamer) sweep(holds []timeline.Span, s timeline.Span, visit func(active []timeline.Span, from, to int64)) {
-	cuts := []int64{s.From, s.To}
-	for _, h := range holds {
-		for _, at := range []int64{h.From, h.To} {
-			if at > s.From && at < s.To {
-				cuts = append(cuts, at)
-			}
-		}
-	}
-	slices.Sort(cuts)
-	cuts = slices.Compact(cuts)
+	slices.SortStableFunc(holds, func(a, b timeline.Span) int { return cmp.Compare(a.From, b.From) })
 	var active []timeline.Span
-	for i := range len(cuts) - 1 {
-		active = active[:0]
-		for _, h := range holds {
-			if h.From < cuts[i+1] && h.To > cuts[i] {
-				active = append(active, h)
+	at, next := s.From, 0
+	for at < s.To {
+		active = slices.DeleteFunc(active, func(h timeline.Span) bool { return h.To <= at })
+		for ; next < len(holds) && holds[next].From <= at; next++ {
+			if holds[next].To > at {
+				active = append(active, holds[next])
 			}
 		}
-		visit(active, cuts[i], cuts[i+1])
+		end := s.To
+		if next < len(holds) {
+			end = min(end, holds[next].From)
+		}
+		for _, h := range active {
+			end = min(end, h.To)
+		}
+		visit(active, at, end)
+		at = end
 	}
 }
 

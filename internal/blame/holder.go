@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math/bits"
 	"slices"
+	"strings"
 
 	"github.com/mayfly-profiler/mayfly/internal/timeline"
 )
@@ -311,6 +312,9 @@ func (b *Blamer) suspect(r *resource, queue set, all int) timeline.Frame {
 		if b.Funcs[fn].Pkg == b.Funcs[r.user.Fn].Pkg {
 			score += 0.05
 		}
+		if receiver(b.Funcs[fn].Name) == receiver(b.Funcs[r.user.Fn].Name) {
+			score += 0.05
+		}
 		if asks[fn] {
 			score += 0.05
 		}
@@ -320,6 +324,9 @@ func (b *Blamer) suspect(r *resource, queue set, all int) timeline.Frame {
 	}
 	return best
 }
+
+// receiver is a function's name up to its type's: main.(*index) of main.(*index).find.
+func receiver(name string) string { return name[:max(strings.LastIndexByte(name, '.'), 0)] }
 
 // activity is when the application's functions are on the stack of a goroutine that is not one of
 // r's waiters. For a channel, a goroutine that waits on a channel is not at work; asks is the functions
@@ -385,9 +392,15 @@ func (b *Blamer) indexSpans(r *resource) {
 }
 
 // limitOf is how many are let in at once where a piece waits, 0 if that is not known.
-func (b *Blamer) limitOf(p *timeline.Piece, k timeline.Kind) int {
-	if k == timeline.Lock {
+func (b *Blamer) limitOf(p *timeline.Piece, g *timeline.Track, k timeline.Kind) int {
+	s := timeline.Span{Track: g, From: p.From, To: p.To}
+	switch members := b.members(p, s); {
+	case k == timeline.Lock:
 		return 1
+	case k == timeline.Channel:
+		return b.workers(b.rootOf(b.ByID[p.By]))
+	case len(members) > 0:
+		return atOnce(members, s)
 	}
 	if r := b.resource(p.Stack, p.Kind); r != nil {
 		return r.limit

@@ -88,6 +88,7 @@ func (b *Blamer) queueForP(s timeline.Span, via route, out func(Atom)) {
 		share := func(k timeline.Kind, at timeline.Frame, work float64) {
 			a := via.lost(0, ns)
 			a.Kind, a.At, a.NS, a.Queued = k, at, float64(ns)*(1-lost)*work/busy, true
+			a.Trust *= b.running
 			a.Chain = b.link(via.chain, Link{timeline.GoScheduler, at, Behind})
 			out(a)
 			a.NS, a.Denied, a.Chain = float64(ns)*lost*work/busy, true, b.link(via.chain, Link{timeline.GoScheduler, timeline.Nowhere, Behind})

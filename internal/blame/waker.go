@@ -217,16 +217,16 @@ func (b *Blamer) followWaker(p *timeline.Piece, s timeline.Span, via route, out 
 	if u == nil || slices.Contains(b.path, u) {
 		return false
 	}
-	via = b.via(via, Link{p.Kind, b.Place(p.Stack), WaitsFor}, Guessed, wakerTrust)
+	via = b.viaStack(via, Link{p.Kind, b.Place(p.Stack), WaitsFor}, p.Stack, Guessed, wakerTrust)
 	at := b.placeOf(u, s)
 	if w.periodic {
 		a := b.plain(p, s, via)
-		a.Kind, a.At, a.State = timeline.Timer, at, -1
+		a.Kind, a.At, a.Where, a.State = timeline.Timer, at, -1, -1
 		out(a)
 		return true
 	}
 	via.wait, via.of = p, s.Track
-	t := turn{kind: timeline.Channel, at: at, limit: b.workers(w.root)}
+	t := turn{kind: timeline.Channel, at: at, where: -1, limit: b.workers(w.root)}
 	if p.Kind == timeline.Children {
 		t.long = true // what it does is the cause, not that it does it alone
 	}

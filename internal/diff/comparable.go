@@ -65,7 +65,7 @@ func (c *comparison) noColumn() string {
 	if len(c.o.Columns) > 0 {
 		return fmt.Sprintf("no column %s on both sides: %s; %s", strings.Join(c.o.Columns, ", "), a.describe(), b.describe())
 	}
-	return fmt.Sprintf("no column of time in common: %s; %s", a.describe(), b.describe())
+	return fmt.Sprintf("no column in common: %s; %s", a.describe(), b.describe())
 }
 
 // A difference of what surrounds a program weighs as much as it can make the same code faster.

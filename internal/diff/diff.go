@@ -48,6 +48,8 @@ type Options struct {
 	Alpha float64
 	// MinEffect is the smallest relative change that counts; 0 is DefaultMinEffect.
 	MinEffect float64
+	// Floors are, by column, what the host's own noise is: changes that are smaller do not count either.
+	Floors map[string]float64
 	// MinSamples is how many samples of both sides a row needs to be tested; 0 is DefaultMinSamples.
 	MinSamples float64
 	// AnyHost compares profiles although they come from different kernels or CPUs.

@@ -13,7 +13,7 @@ import (
 // there would be no ids, labels, states or stacks, and some more.
 func derived(l *goruntime.Layout) map[string]int32 {
 	g, m, sg, ch := &l.G, &l.M, &l.Sudog, &l.Hchan
-	return map[string]int32{
+	fields := map[string]int32{
 		"stack.lo": g.StackLo, "stack.hi": g.StackHi, "g.m": g.M, "sched.sp": g.SchedSP, "sched.pc": g.SchedPC, "sched.bp": g.SchedBP,
 		"syscallsp": g.SyscallSP, "syscallpc": g.SyscallPC, "syscallbp": g.SyscallBP, "atomicstatus": g.Status, "goid": g.Goid,
 		"waitreason": g.WaitReason, "waitsince": g.WaitSince, "trackingSeq": g.TrackingSeq, "parentGoid": g.ParentGoid,
@@ -23,6 +23,10 @@ func derived(l *goruntime.Layout) map[string]int32 {
 		"hchan.qcount": ch.QCount, "hchan.dataqsiz": ch.DataQSiz, "hchan.elemsize": ch.ElemSize, "hchan.closed": ch.Closed,
 		"hchan.timer": ch.Timer, "hchan.elemtype": ch.ElemType, "hchan.recvq": ch.RecvQ, "hchan.sendq": ch.SendQ,
 	}
+	if ch.Timer != goruntime.None {
+		fields["timer.when"], fields["timer.period"] = l.Timer.When, l.Timer.Period
+	}
+	return fields
 }
 
 // With its row hidden, each release's layout is read from its code as the row has it.

@@ -88,11 +88,32 @@ func (d *deriver) timer() {
 	const name = "runtime.blockTimerChan"
 	if _, _, ok := d.fn(name); !ok {
 		d.set(&d.f.Hchan.Timer, None)
+		d.set(&d.f.Timer.When, None)
+		d.set(&d.f.Timer.Period, None)
 		return
 	}
+	d.due()
 	for _, a := range d.accesses(name) {
 		if a.use == load && a.size == 8 && a.base != d.gReg() && a.disp >= 16 && a.disp < 256 {
 			d.set(&d.f.Hchan.Timer, a.disp)
+			return
+		}
+	}
+}
+
+const armSP = 31 // its number in instructions; on amd64 accesses leaves the stack out
+
+// due: unlockAndRun reads when and period, which stand together, and then stores the first of them.
+func (d *deriver) due() {
+	loads := map[int32]bool{}
+	for _, a := range d.accesses("runtime.(*timer).unlockAndRun") {
+		switch {
+		case a.size != 8 || a.base == d.gReg() || a.base == armSP:
+		case a.use == load:
+			loads[a.disp] = true
+		case a.use == store && loads[a.disp] && loads[a.disp+8]:
+			d.set(&d.f.Timer.When, a.disp)
+			d.set(&d.f.Timer.Period, a.disp+8)
 			return
 		}
 	}

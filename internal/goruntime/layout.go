@@ -71,6 +71,7 @@ type Fields struct {
 	Sched    SchedFields    `dwarf:"runtime.schedt"`
 	Sudog    SudogFields    `dwarf:"runtime.sudog"`
 	Hchan    HchanFields    `dwarf:"runtime.hchan"`
+	Timer    TimerFields    `dwarf:"runtime.timer"`
 	PollDesc PollDescFields `dwarf:"runtime.pollDesc"`
 	FD       FDFields       `dwarf:"internal/poll.FD"`
 	TimeHist TimeHistFields `dwarf:"runtime.timeHistogram"`
@@ -140,6 +141,12 @@ type HchanFields struct {
 	ElemType int32 `dwarf:"elemtype"`
 	RecvQ    int32 `dwarf:"recvq.first"`
 	SendQ    int32 `dwarf:"sendq.first"`
+}
+
+// TimerFields are offsets in runtime.timer, which a channel leads to since Go 1.23 (runtime/time.go).
+type TimerFields struct {
+	When   int32 `dwarf:"when"`   // nanotime, which is CLOCK_MONOTONIC
+	Period int32 `dwarf:"period"` // ns, 0 unless it is a ticker's
 }
 
 // PollDescFields are offsets in runtime.pollDesc, the network poller's view of a file.

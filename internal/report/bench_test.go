@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -59,4 +60,33 @@ func busy(seconds, perSecond, conns int) *scenario {
 		g.in("running", 2, "main.price"+serve).in("IO wait", 2, dbCall).in("runnable", 0.5, dbCall)
 	}
 	return s
+}
+
+// BenchmarkLongWaits is hundreds of requests that wait ten seconds each, for a pool whose connections those have
+// who wait for a lock.
+func BenchmarkLongWaits(b *testing.B) {
+	s := newScenario(14 * time.Second)
+	held := strings.Replace(locked, serve, " main.load:31"+serve, 1)
+	asks := strings.Replace(call, serve, " main.load:31"+serve, 1)
+	for i := range int64(600) { // thirty connections, one turn at the lock after the other
+		turn := 20 * float64(i)
+		g := s.goroutine(i+1, 100+float64(i)/100, fmt.Sprint("request=s", i)).in("select", max(turn-600, 0)+0.5, dbWait)
+		g.in("sync.Mutex.Lock", min(turn, 600)+0.5, held).in("IO wait", 18, asks).in("running", 1, "main.price"+serve).in("runnable", 1, "main.price"+serve)
+	}
+	s.quick(10_000, 300)
+	var file bytes.Buffer
+	if err := s.p.Write(&file); err != nil {
+		b.Fatal(err)
+	}
+	slo, _ := ParseSLO("p99<80ms")
+	for b.Loop() {
+		f, err := samples.Open(bytes.NewReader(file.Bytes()), "long")
+		if err != nil {
+			b.Fatal(err)
+		}
+		rs, err := NewFrom(f.Head, f.Each(), Options{SLO: slo, Request: timeline.Selector{By: timeline.Label, Name: "request"}})
+		if err != nil || rs[0].Cause == nil || rs[0].Cause.Kind != timeline.Lock {
+			b.Fatalf("%v, %+v", err, rs)
+		}
+	}
 }

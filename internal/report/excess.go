@@ -63,6 +63,7 @@ type detail struct {
 	chains map[int32]float64
 	states map[int32]float64
 	stacks map[int32]float64
+	wheres map[int32]float64
 	limits map[int32]float64
 	proofs map[blame.Proof]float64
 	trust  float64 // ns times how sure the links are
@@ -71,7 +72,7 @@ type detail struct {
 
 func newDetail() *detail {
 	m := func() map[int32]float64 { return make(map[int32]float64) }
-	return &detail{lines: m(), chains: m(), states: m(), stacks: m(), limits: m(), proofs: make(map[blame.Proof]float64)}
+	return &detail{lines: m(), chains: m(), states: m(), stacks: m(), wheres: m(), limits: m(), proofs: make(map[blame.Proof]float64)}
 }
 
 func (d *detail) add(a blame.Atom) {
@@ -83,6 +84,7 @@ func (d *detail) add(a blame.Atom) {
 	} else {
 		d.stacks[-1] += a.NS
 	}
+	d.wheres[a.Where] += a.NS
 	d.limits[int32(a.Limit)] += a.NS
 	d.proofs[a.Proof] += a.NS
 	d.trust += a.Trust * a.NS
@@ -236,9 +238,15 @@ func (c *Cause) weigh(d *detail, seen timeline.Evidence) {
 		c.Confidence = min(c.Confidence, guessed)
 	}
 	if c.Share < half {
-		c.Confidence = min(c.Confidence, guessed)
+		c.Confidence = min(c.Confidence, c.Share+oneOfSeveral)
+	}
+	if c.Kind == timeline.Network && c.Peer == "" {
+		c.Confidence = min(c.Confidence, guessed) // it may be this process that answers
 	}
 }
+
+// oneOfSeveral is what is added to the share of a cause that explains less than half: so much is it worth to name it.
+const oneOfSeveral = 0.1
 
 // confidence is how often the same cause comes out when the requests are drawn again.
 func (e *excess) confidence(rng *rand.Rand) float64 {

@@ -198,6 +198,9 @@ func (b reporter) cause(e *excess, g timeline.Group, rng *rand.Rand) *Cause {
 		c.Chain = b.words(b.ending(heaviest(d.chains), w))
 		if s := heaviest(d.states); s >= 0 {
 			c.Peer = b.States[s].Peer + b.States[s].Call
+			if strings.HasPrefix(c.Peer, "unconnected ") {
+				c.Peer = "" // its own address
+			}
 		}
 		c.Line = int64(heaviest(d.lines))
 		c.Limit = int(heaviest(d.limits))
@@ -226,12 +229,12 @@ const mostCallers = 3
 func (b reporter) callers(w weighed, d *detail) (names []string) {
 	stack := int32(-1)
 	if d != nil {
-		stack = heaviest(d.stacks)
+		stack = heaviest(d.wheres)
 	}
-	if stack < 0 && w.kind == timeline.CPU {
+	if stack <= 0 && w.kind == timeline.CPU {
 		stack = b.BusiestStack(w.fn)
 	}
-	if stack < 0 || w.fn < 0 {
+	if stack <= 0 || w.fn < 0 {
 		return nil
 	}
 	below := true

@@ -49,6 +49,8 @@ func (b reporter) words(steps []blame.Link) []string {
 			say("one of them", "%s waits for goroutines that %s started", subject, name)
 		case s.Role == blame.WokenBy:
 			say("which", "that is ended by a goroutine in %s", name)
+		case s.Role == blame.Itself:
+			say("which", "%s waits in %s for an answer of the process itself", subject, name)
 		case s.Role == blame.Joins:
 			say("that one", "%s waits in %s for the call that another request makes", subject, name)
 		}

@@ -72,6 +72,8 @@ func (t *Timeline) KindOf(state string, stack int32) Kind {
 	switch {
 	case k == CPU && t.Has(s, names.Collector):
 		return GC
+	case k == CPU && t.Has(s, names.Disk):
+		return Syscall // the kernel's work for the disk
 	case k == Network && t.Has(s, names.Files) && !t.Has(s, names.Sockets):
 		return Syscall
 	case k == Channel:

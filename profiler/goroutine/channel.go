@@ -33,10 +33,27 @@ func (s *scanner) channels(w *waiter) (done bool) {
 		if known && !isOne {
 			return w.nothing()
 		}
+		if known && o.Kind == sample.Timer && f.when >= 0 {
+			known = w.due(&o, word(ch, f.timer), f)
+		}
 		done = done && known
 		w.found = append(w.found, o)
 	}
 	return done
+}
+
+// due enters when a timer fires. It says whether that is done, be it without success.
+func (w *waiter) due(o *sample.Object, timer uint64, f *waitFields) (known bool) {
+	if timer < 4096 || timer%8 != 0 || timer > 1<<62 {
+		return true
+	}
+	mem, known := w.get(timer, max(f.when, f.period)+8)
+	if mem != nil {
+		if when, period := int64(word(mem, f.when)), int64(word(mem, f.period)); when > 0 && period >= 0 {
+			o.Due, o.Every = when, period
+		}
+	}
+	return known
 }
 
 // nothing gives up.

@@ -87,6 +87,7 @@ type waitFields struct {
 	g, elem, link, c                int
 	count, size, timer, recvq, send int
 	elemSize, elemType              int
+	when, period                    int // in timers, -1: not known
 	sudogBytes, chanBytes           int
 }
 
@@ -110,7 +111,10 @@ func (s *scanner) newWaitFinder(most int) waitFinder {
 	f := waitFields{
 		waiting: int(g.Waiting), g: int(sg.G), elem: int(sg.Elem), link: int(sg.WaitLink), c: int(sg.C),
 		count: int(ch.QCount), size: int(ch.DataQSiz), timer: int(ch.Timer), recvq: int(ch.RecvQ), send: int(ch.SendQ),
-		elemSize: int(ch.ElemSize), elemType: int(ch.ElemType),
+		elemSize: int(ch.ElemSize), elemType: int(ch.ElemType), when: int(s.l.Timer.When), period: int(s.l.Timer.Period),
+	}
+	if f.timer < 0 || max(f.when, f.period) > fetchSize-8 || f.period < 0 {
+		f.when = -1
 	}
 	f.sudogBytes = max(f.g, f.elem, f.link, f.c) + 8
 	f.chanBytes = max(f.count, f.size, f.timer, f.recvq, f.send, f.elemSize, f.elemType) + 8
@@ -329,7 +333,7 @@ func (w *waiter) enter(addr uint64) {
 func (x *waitFinder) intern(list []sample.Object, all bool) *objects {
 	h := uint64(len(list))
 	for _, o := range list {
-		for _, v := range [...]uint64{o.Addr, o.Cap, o.Len, uint64(o.Kind)<<8 | uint64(o.Op)} {
+		for _, v := range [...]uint64{o.Addr, o.Cap, o.Len, uint64(o.Kind)<<8 | uint64(o.Op), uint64(o.Due)} {
 			h = (h ^ v) * 0x9e3779b97f4a7c15
 			h ^= h >> 29
 		}

@@ -50,13 +50,22 @@ type Object struct {
 	Time     bool   // a Chan of time.Time: of a timer, before Go 1.23 or with GODEBUG=asynctimerchan=1
 	Addr     uint64 // as %p prints it, of a WaitGroup before Go 1.24 8 bytes further
 	Cap, Len uint64 // of a Chan
+	Due      int64  // when a Timer fires, CLOCK_MONOTONIC in ns; 0: not known
+	Every    int64  // and again after how many ns; 0 unless it is a ticker
 }
 
-// Append appends the object as text: "mutex 0xc000012340", "chan 0xc00009a060 cap=2 len=2 send".
+// Append appends the object as text: "mutex 0xc000012340", "chan 0xc00009a060 cap=2 len=2 send",
+// "timer 0xc0000b0150 due=12903149436787 every=1000000000".
 func (o Object) Append(b []byte) []byte {
 	b = append(b, o.Kind.String()...)
 	b = append(b, " 0x"...)
 	b = strconv.AppendUint(b, o.Addr, 16)
+	if o.Due != 0 {
+		b = strconv.AppendInt(append(b, " due="...), o.Due, 10)
+	}
+	if o.Every != 0 {
+		b = strconv.AppendInt(append(b, " every="...), o.Every, 10)
+	}
 	if o.Kind != Chan {
 		return b
 	}
@@ -142,6 +151,10 @@ func (o *Object) property(word string) (err error) {
 		o.Cap, err = strconv.ParseUint(value, 10, 64)
 	case "len":
 		o.Len, err = strconv.ParseUint(value, 10, 64)
+	case "due":
+		o.Due, err = strconv.ParseInt(value, 10, 64)
+	case "every":
+		o.Every, err = strconv.ParseInt(value, 10, 64)
 	case "of":
 		o.Time = value == "time.Time"
 	case opNames[Receive]:

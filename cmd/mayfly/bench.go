@@ -1,0 +1,344 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/google/pprof/profile"
+	"github.com/spf13/cobra"
+
+	"github.com/mayfly-profiler/mayfly/internal/bench"
+	"github.com/mayfly-profiler/mayfly/internal/diff"
+	"github.com/mayfly-profiler/mayfly/internal/work"
+)
+
+// benchFlags is the command line of bench.
+type benchFlags struct {
+	diff      diffFlags // how to compare, and the two sides
+	pkg       string
+	pattern   string
+	benchtime string
+	mode      string
+	layouts   int
+	runs      int
+	time      duration
+	keep      string
+	history   string
+}
+
+func benchCommand(e *env) *cobra.Command {
+	var f benchFlags
+	cmd := &cobra.Command{
+		Use:     "bench BASE NEW",
+		GroupID: groupRead,
+		Short:   "Run two versions of benchmarks in turns and say whether NEW is slower, and where",
+		Long: `Bench is the experiment and diff its evaluation. BASE and NEW are each a git revision of the repository in the current
+folder, a folder, or a test binary. Both are built, several times with their functions in another order (-randlayout),
+and run in turns in fresh processes, each of which is recorded. The first runs are of BASE alone: they show what this
+host's noise is, and a change that is smaller is not judged.
+
+It goes on until --time is over; Ctrl-C ends it earlier, with what there is. Exit codes are those of diff.`,
+		Example: `  mayfly bench main HEAD
+  mayfly bench --pkg ./internal/codec --bench Decode --time 10m v1.4.0 .
+  mayfly bench --format markdown base.test new.test >> "$GITHUB_STEP_SUMMARY"`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.diff.base, f.diff.new = args[0], args[1]
+			return runBench(cmd.Context(), e, &f)
+		},
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.pkg, "pkg", "", "package whose benchmarks are run, by its path below the folder or the current one (default: that folder)")
+	fl.StringVar(&f.pattern, "bench", ".", "benchmarks to run, as go test -bench takes them")
+	fl.StringVar(&f.benchtime, "benchtime", "1s", "how long each benchmark runs, as go test -benchtime takes it")
+	fl.StringVar(&f.mode, "mode", "wall", "what is recorded: wall, or cpu")
+	fl.IntVar(&f.layouts, "layouts", 4, "builds of each side with their functions in another order; 1 is the linker's own order")
+	fl.IntVar(&f.runs, "runs", 0, "runs of each side, instead of as many as fit into --time")
+	f.time = duration(5 * time.Minute)
+	fl.Var(&f.time, "time", "how long to run")
+	fl.StringVar(&f.keep, "keep", "", "folder to keep the recordings in, as base-N.pb.gz and new-N.pb.gz")
+	fl.StringVar(&f.history, "history", "", "file to which one line of JSON with the result is added")
+	fl.StringVar(&f.diff.format, "format", "text", "text, markdown, json, html (a page), or pprof (a profile)")
+	fl.BoolVar(&f.diff.json, "json", false, "the same as --format json")
+	fl.StringVarP(&f.diff.output, "output", "o", "-", "file to write, - for stdout")
+	fl.StringVar(&f.diff.budget, "budget", "", "YAML file with limits")
+	fl.StringSliceVar(&f.diff.failOn, "fail-on", []string{failRegression, failBudget}, "what makes the exit code 3 or 4: regression, budget, undecided")
+	f.diff.minEffect = diff.DefaultMinEffect
+	fl.Var(&f.diff.minEffect, "min-effect", "smallest relative change that counts, however little noise there is")
+	fl.Float64Var(&f.diff.alpha, "alpha", diff.DefaultAlpha, "bound on the share of false findings")
+	cmd.MarkFlagsMutuallyExclusive("json", "format")
+	f.diff.by = "func"
+	return cmd
+}
+
+// benchRun is one run of bench.
+type benchRun struct {
+	e     *env
+	f     *benchFlags
+	line  *progress
+	base  *bench.Side
+	new   *bench.Side
+	dir   string // of the recordings
+	files [2][]string
+	times [2][]map[string]float64 // seconds for one operation, by run and benchmark
+	ops   []map[string]float64    // operations of base's runs
+	cpu   []float64               // CPU seconds of base's runs
+	begin time.Time
+	spent time.Duration // by all runs
+}
+
+func runBench(ctx context.Context, e *env, f *benchFlags) (err error) {
+	if err := f.check(e); err != nil {
+		return err
+	}
+	folder, err := os.MkdirTemp("", "mayfly-bench-")
+	if err != nil {
+		return fmt.Errorf("bench: %w", err)
+	}
+	defer os.RemoveAll(folder)
+	b := &benchRun{e: e, f: f, line: progressLine(e), dir: folder}
+	if f.keep != "" {
+		if b.dir = f.keep; os.MkdirAll(f.keep, 0o700) != nil {
+			return fmt.Errorf("bench: --keep %s: no such folder, and it cannot be made", f.keep)
+		}
+	}
+	defer b.line.clear()
+	o := bench.Options{Package: f.pkg, Layouts: f.layouts, Work: folder}
+	for _, s := range []struct {
+		name string
+		to   **bench.Side
+	}{{f.diff.base, &b.base}, {f.diff.new, &b.new}} {
+		b.line.show("building %s", s.name)
+		side, err := bench.Open(ctx, s.name, o)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, side.Close()) }()
+		*s.to = side
+	}
+	b.begin = time.Now()
+	if err := b.run(ctx); err != nil {
+		return err
+	}
+	return b.compare()
+}
+
+// check finds what is wrong with the command line.
+func (f *benchFlags) check(e *env) error {
+	switch {
+	case f.layouts < 1 || f.layouts > 64:
+		return usagef("bench: --layouts %d: not from 1 to 64", f.layouts)
+	case f.runs < 0 || f.runs == 1:
+		return usagef("bench: --runs %d: two at least", f.runs)
+	case f.mode != "wall" && f.mode != "cpu":
+		return usagef("bench: --mode %q: not wall or cpu", f.mode)
+	case f.time <= 0 && f.runs == 0:
+		return usagef("bench: --time %s: how long is that?", f.time.String())
+	case filepath.IsAbs(f.pkg) || strings.HasPrefix(filepath.Clean(f.pkg), ".."):
+		return usagef("bench: --pkg %s: a path below the folder, such as ./internal/codec", f.pkg)
+	}
+	if _, err := f.diff.options(); err != nil {
+		return err
+	}
+	return checkOutput(e, f.diff.output)
+}
+
+// run runs both sides in turns until the time is over.
+func (b *benchRun) run(ctx context.Context) error {
+	for i, turn := range bench.Order(b.pairs()) {
+		if b.over(i) {
+			break
+		}
+		b.tell(i)
+		err := b.one(ctx, turn)
+		if ctx.Err() != nil {
+			break // what there is, is compared
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if len(b.files[0]) < 2 || len(b.files[1]) < 2 {
+		return errors.New("bench: there are not two runs of each side yet: give it more --time")
+	}
+	return nil
+}
+
+// pairs is how many pairs of runs there are to be, at most.
+func (b *benchRun) pairs() int {
+	if b.f.runs > 0 {
+		return b.f.runs
+	}
+	return 10_000
+}
+
+// over says whether there is no time for another run. A pair is not left half done.
+func (b *benchRun) over(turn int) bool {
+	if b.f.runs > 0 || turn < bench.First+4 || (turn-bench.First)%2 == 1 {
+		return false
+	}
+	each := b.spent / time.Duration(turn)
+	return time.Since(b.begin)+2*each > time.Duration(b.f.time)
+}
+
+func (b *benchRun) tell(turn int) {
+	what := "base alone, to see this host's noise"
+	if turn >= bench.First {
+		what = fmt.Sprintf("base and new in turns, %d and %d runs done; this host's noise is ± %.1f %%", len(b.files[0]), len(b.files[1]), 100*b.noise().CV)
+	}
+	left := (time.Duration(b.f.time) - time.Since(b.begin)).Round(time.Second)
+	if b.f.runs > 0 && turn > 0 {
+		left = (b.spent / time.Duration(turn) * time.Duration(bench.First+2*b.f.runs-turn)).Round(time.Second)
+	}
+	b.line.show("%s; %s left", what, max(left, 0))
+}
+
+// one records one run.
+func (b *benchRun) one(ctx context.Context, turn bench.Turn) error {
+	side, which, name := b.base, 0, "base"
+	if turn.New {
+		side, which, name = b.new, 1, "new"
+	}
+	dir, err := filepath.Abs(b.dir)
+	if err != nil {
+		return fmt.Errorf("bench: %w", err)
+	}
+	path := filepath.Join(dir, fmt.Sprintf("%s-%03d.pb.gz", name, len(b.files[which])))
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("bench: %w", err)
+	}
+	cmd := exec.CommandContext(ctx, self, "record", "-q", "--mode", b.f.mode, "-o", path, "--",
+		side.Binary(turn.Run), "-test.run=^$", "-test.bench="+b.f.pattern, "-test.benchtime="+b.f.benchtime)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.Dir = side.Dir()
+	var errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = io.Discard, &errs
+	start := time.Now()
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("bench: a run of %s failed: %w: %s", side.Name, err, oneLine(errs.String()))
+	}
+	b.spent += time.Since(start)
+	p, err := readProfile(path)
+	if err != nil {
+		return err
+	}
+	w := work.Read(p.Comments)
+	if len(w.Benchmarks) == 0 {
+		return fmt.Errorf("bench: %s has no benchmark that matches %q", side.Name, b.f.pattern)
+	}
+	times, ops := make(map[string]float64), make(map[string]float64)
+	for name, x := range w.Benchmarks {
+		times[name], ops[name] = x.Mean(), x.Ops
+	}
+	if !turn.New {
+		b.ops, b.cpu = append(b.ops, ops), append(b.cpu, cpuSeconds(p))
+	}
+	b.files[which], b.times[which] = append(b.files[which], path), append(b.times[which], times)
+	return nil
+}
+
+// cpuSeconds is the CPU time in a profile.
+func cpuSeconds(p *profile.Profile) (sum float64) {
+	for i, c := range p.SampleType {
+		if c.Type != "cpu" {
+			continue
+		}
+		for _, s := range p.Sample {
+			sum += float64(s.Value[i]) / 1e9
+		}
+	}
+	return sum
+}
+
+// noise is that of the base's time for an operation.
+func (b *benchRun) noise() bench.Noise { return bench.Measure(bench.Common(b.times[0])) }
+
+// noiseOfCPU is that of the CPU time of the base's runs, for the same work.
+func (b *benchRun) noiseOfCPU() bench.Noise {
+	return bench.Measure(map[string][]float64{"cpu": bench.Scaled(b.cpu, b.ops, bench.Common(b.times[0]))})
+}
+
+// compare says what the runs show.
+func (b *benchRun) compare() error {
+	bases, news := len(b.files[0]), len(b.files[1])
+	n, cpu := b.noise(), b.noiseOfCPU()
+	d := &diffRun{flags: &b.f.diff, files: b.files}
+	var err error
+	if d.options, err = b.f.diff.options(); err != nil {
+		return err
+	}
+	wanted := d.options.MinEffect
+	d.options.Floors = map[string]float64{"time": n.Floor(bases, news), "cpu": cpu.Floor(bases, news)}
+	d.remark = fmt.Sprintf("%s and %s, %d and %d runs of %d and %d layouts; runs of base differ by ± %.2g %% of the time of an operation and ± %.2g %% of its CPU time, so changes under %.2g %% and %.2g %% are not judged",
+		b.base.Name, b.new.Name, bases, news, b.base.Layouts(), b.new.Layouts(), 100*n.CV, 100*cpu.CV, 100*max(wanted, d.options.Floors["time"]), 100*max(wanted, d.options.Floors["cpu"]))
+	if more := n.Wanted(wanted, d.options.Alpha) - min(bases, news); more > 0 {
+		each := b.spent / time.Duration(bases+news)
+		d.remark += fmt.Sprintf("; to see %.2g %% of the time needs %d more runs a side, %s", 100*wanted, more, (2 * each * time.Duration(more)).Round(time.Second))
+	}
+	r, err := d.evaluate()
+	if err != nil {
+		return err
+	}
+	if err := b.remember(r, n); err != nil {
+		return err
+	}
+	return d.finish(b.e, r)
+}
+
+// remembered is a line of the history.
+type remembered struct {
+	Time       time.Time            `json:"time"`
+	Base       string               `json:"base"`
+	New        string               `json:"new"`
+	GoVersion  string               `json:"go_version"`
+	Runs       [2]int               `json:"runs"`
+	Noise      float64              `json:"noise"` // relative standard deviation between runs of base
+	Outcome    diff.Outcome         `json:"outcome"`
+	Benchmarks map[string][2]string `json:"benchmarks"` // mean time of an operation, base and new
+}
+
+// remember adds the result to the history.
+func (b *benchRun) remember(r *diff.Result, n bench.Noise) error {
+	if b.f.history == "" {
+		return nil
+	}
+	l := remembered{time.Now().UTC(), b.base.Name, b.new.Name, r.New.GoVersion, [2]int{len(b.files[0]), len(b.files[1])}, n.CV, r.Outcome, map[string][2]string{}}
+	base, after := bench.Common(b.times[0]), bench.Common(b.times[1])
+	for _, name := range slices.Sorted(maps.Keys(base)) {
+		l.Benchmarks[name] = [2]string{meanTime(base[name]), meanTime(after[name])}
+	}
+	line, err := json.Marshal(l)
+	if err != nil {
+		return fmt.Errorf("bench: %w", err)
+	}
+	file, err := os.OpenFile(b.f.history, os.O_APPEND|os.O_CREATE|os.O_WRONLY|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return writeError(b.f.history, err)
+	}
+	_, err = file.Write(append(line, '\n'))
+	if err = errors.Join(err, file.Close()); err != nil {
+		return writeError(b.f.history, err)
+	}
+	return nil
+}
+
+func meanTime(seconds []float64) string {
+	sum := 0.0
+	for _, s := range seconds {
+		sum += s / float64(len(seconds))
+	}
+	return time.Duration(sum * 1e9).String()
+}

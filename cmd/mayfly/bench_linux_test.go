@@ -1,0 +1,79 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/mayfly-profiler/mayfly/internal/diff"
+	"github.com/mayfly-profiler/mayfly/internal/target"
+	"github.com/mayfly-profiler/mayfly/profiler/bpf"
+)
+
+// versions are two folders with testdata/bench, of which the second one's checksum takes three times as long.
+func versions(t *testing.T) (dirs [2]string) {
+	t.Helper()
+	const source = "../../testdata/bench"
+	for i, rounds := range []string{"fast.go", "slow.go"} {
+		dirs[i] = filepath.Join(t.TempDir(), "v")
+		for from, to := range map[string]string{"bench.go": "bench.go", "bench_test.go": "bench_test.go", rounds: "rounds.go"} {
+			text, err := os.ReadFile(filepath.Join(source, from))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, rest, _ := strings.Cut(string(text), "package bench")
+			write(t, filepath.Join(dirs[i], to), "package bench"+rest)
+		}
+		write(t, filepath.Join(dirs[i], "go.mod"), "module example.com/bench\n\ngo 1.24\n")
+	}
+	return dirs
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Bench builds both versions, runs them in turns, and compares by operation; what it did is in the history and what
+// it recorded in the folder that was asked for.
+func TestBench(t *testing.T) {
+	target.Need(t, bpf.Probe())
+	v := versions(t)
+	s := start(t, nil, "bench", "--json", "--runs", "2", "--layouts", "2", "--bench", "Checksum$", "--benchtime", "100ms",
+		"--keep", "kept", "--history", "history.jsonl", v[0], v[1])
+	code := s.wait()
+	var r diff.Result
+	if err := json.Unmarshal(s.stdout.Bytes(), &r); err != nil {
+		t.Fatalf("exit code %d, %v: %s", code, err, s.stderr.String())
+	}
+	if len(r.Columns) < 2 || r.Columns[0].Name != "time" || r.Columns[0].Rows[0].Change.Relative < 0.3 || r.Columns[1].Unit != "op" {
+		t.Errorf("%s: %+v", r.Verdict(), r.Columns)
+	}
+	if r.Base.Profiles != 6 || r.New.Profiles != 2 || !strings.Contains(strings.Join(r.Notes, " "), "6 and 2 runs of 2 and 2 layouts") {
+		t.Errorf("%+v %+v %q", r.Base, r.New, r.Notes)
+	}
+	if files, _ := filepath.Glob(filepath.Join(s.cmd.Dir, "kept", "*.pb.gz")); len(files) != 8 {
+		t.Errorf("kept %v", files)
+	}
+	text, err := os.ReadFile(filepath.Join(s.cmd.Dir, "history.jsonl"))
+	if err != nil || !strings.Contains(string(text), `"runs":[6,2]`) || strings.Count(string(text), "\n") != 1 {
+		t.Errorf("history %v %s", err, text)
+	}
+	for _, tt := range []struct{ args, want string }{
+		{"--bench NoSuch " + v[0] + " " + v[1], "has no benchmark that matches"},
+		{v[0] + " no-such", "no folder, no file and no revision"},
+		{"--layouts 0 " + v[0] + " " + v[1], "--layouts 0: not from 1 to 64"},
+	} {
+		x := start(t, nil, append([]string{"bench", "--layouts", "1"}, strings.Fields(tt.args)...)...)
+		if code := x.wait(); code == 0 || !strings.Contains(x.stderr.String(), tt.want) {
+			t.Errorf("%s: exit code %d: %s", tt.args, code, x.stderr.String())
+		}
+	}
+}

@@ -1,0 +1,104 @@
+package bench
+
+import (
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/stat"
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// Turn is one run.
+type Turn struct {
+	New bool // else of the base
+	Run int  // the number of the run on its side, which chooses the layout
+}
+
+// First is how many runs of the base come first: enough to see its noise, and they are repeats like the others.
+const First = 4
+
+// Order is the turns of so many pairs, after the runs of the base alone: base new, new base, and so on, so that a drift of
+// the machine meets both sides alike. Both runs of a pair have the same layout.
+func Order(pairs int) (turns []Turn) {
+	for i := range First {
+		turns = append(turns, Turn{Run: i})
+	}
+	for i := range pairs {
+		a, b := Turn{Run: First + i}, Turn{New: true, Run: i}
+		if i%2 == 1 {
+			a, b = b, a
+		}
+		turns = append(turns, a, b)
+	}
+	return turns
+}
+
+// Noise is what runs of one unchanged program differ by.
+type Noise struct {
+	CV float64 // relative standard deviation between runs of the benchmark that varies most
+	N  int     // runs that tell
+}
+
+// Measure is the noise of the base's runs: for each benchmark the time of an operation in each run, all of the same length.
+func Measure(runs map[string][]float64) Noise {
+	var n Noise
+	for _, x := range runs {
+		if len(x) < 2 {
+			continue
+		}
+		mean, deviation := stat.MeanStdDev(x, nil)
+		n.CV, n.N = max(n.CV, deviation/mean), max(n.N, len(x))
+	}
+	return n
+}
+
+// power is the share of slowdowns of just the size that is looked for that are to be found.
+const power = 0.9
+
+// Floor is the change that comparing the base with itself shows by chance in one of twenty times, after so many runs a side:
+// nothing below it is judged.
+func (n Noise) Floor(base, new int) float64 {
+	if n.N < 2 || base < 1 || new < 1 {
+		return math.Inf(1)
+	}
+	t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: float64(max(n.N-1, 1))}
+	return t.Quantile(0.95) * n.CV * math.Sqrt(1/float64(base)+1/float64(new))
+}
+
+// Wanted is how many runs a side it takes to find a relative change of that size.
+func (n Noise) Wanted(change, alpha float64) int {
+	if n.CV == 0 {
+		return First
+	}
+	normal := distuv.UnitNormal
+	z := normal.Quantile(1-alpha) + normal.Quantile(power)
+	return max(First, int(math.Ceil(2*math.Pow(z*n.CV/change, 2))))
+}
+
+// Scaled is the CPU time of each run for the same work: divided by the time that its operations take on average over all runs.
+func Scaled(cpu []float64, ops []map[string]float64, times map[string][]float64) (x []float64) {
+	for i := range cpu {
+		work := 0.0
+		for name, seconds := range times {
+			work += ops[i][name] * stat.Mean(seconds, nil)
+		}
+		x = append(x, cpu[i]/max(work, 1e-9))
+	}
+	return x
+}
+
+// Common keeps of each run's benchmarks those that all runs have, with their times in the order of the runs.
+func Common(runs []map[string]float64) map[string][]float64 {
+	out := make(map[string][]float64)
+	for _, r := range runs {
+		for name, v := range r {
+			out[name] = append(out[name], v)
+		}
+	}
+	for name, x := range out {
+		if len(x) != len(runs) || slices.Contains(x, 0) {
+			delete(out, name)
+		}
+	}
+	return out
+}

@@ -1,0 +1,152 @@
+// Package bench is the experiment that says whether one version of a program's benchmarks is slower than another: it builds both,
+// says in which order to run them, and knows the noise that the host has by itself.
+//
+// What it does against what people take for slowness (Mytkowicz et al. 2009; Curtsinger and Berger 2013, "Stabilizer"):
+// fresh processes, base and new in turns (ABBA), so that what changes on the machine meets both; builds whose
+// functions the linker has put in another order each (-randlayout, Go 1.23), so that where code lies is noise and not a
+// finding; and runs of the base alone first, whose differences are no change of the program.
+package bench
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// Side is one version of the benchmarks.
+type Side struct {
+	Name string // as it was given: a revision, a folder, a test binary
+
+	dir      string   // in which its package is
+	binaries []string // one for each layout
+	remove   func() error
+}
+
+// Options say how to build.
+type Options struct {
+	Package string // by its path below the folder or the repository, such as ./internal/x; "" is the folder itself
+	Layouts int    // how many orders of functions, 1 for the linker's own
+	Work    string // folder for worktrees and binaries
+}
+
+// Open finds out what name is, and builds its benchmarks. What is neither a folder nor a file is a revision of the git
+// repository in the current folder, which gets a worktree of its own in o.Work; Close removes it.
+func Open(ctx context.Context, name string, o Options) (*Side, error) {
+	s := &Side{Name: name, remove: func() error { return nil }}
+	st, err := os.Stat(name)
+	switch {
+	case err == nil && !st.IsDir():
+		if st.Mode()&0o111 == 0 {
+			return nil, fmt.Errorf("bench %s: a file that is no program: name a test binary, a folder or a git revision", name)
+		}
+		path, err := filepath.Abs(name)
+		if err != nil {
+			return nil, fmt.Errorf("bench %s: %w", name, err)
+		}
+		s.dir, s.binaries = filepath.Dir(path), []string{path}
+		return s, nil
+	case err == nil:
+		if s.dir, err = filepath.Abs(name); err != nil {
+			return nil, fmt.Errorf("bench %s: %w", name, err)
+		}
+	default:
+		if err := s.checkout(ctx, o); err != nil {
+			return nil, err
+		}
+	}
+	s.dir = filepath.Join(s.dir, o.Package)
+	if err := s.build(ctx, o); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// Close removes the worktree.
+func (s *Side) Close() error { return s.remove() }
+
+// Dir is the folder that the benchmarks run in, as go test does it: that of their package.
+func (s *Side) Dir() string { return s.dir }
+
+// Binary is the test binary for a run, one layout after the other.
+func (s *Side) Binary(run int) string { return s.binaries[run%len(s.binaries)] }
+
+// Layouts is how many there are.
+func (s *Side) Layouts() int { return len(s.binaries) }
+
+// checkout makes a worktree of a revision. Where one is below the repository's root, so is the folder in it.
+func (s *Side) checkout(ctx context.Context, o Options) error {
+	if strings.HasPrefix(s.Name, "-") {
+		return fmt.Errorf("bench %s: no folder, file or git revision", s.Name)
+	}
+	commit, err := output(ctx, ".", "git", "rev-parse", "--verify", "--quiet", "--end-of-options", s.Name+"^{commit}")
+	if err != nil {
+		return fmt.Errorf("bench %s: no folder, no file and no revision of a git repository here", s.Name)
+	}
+	prefix, err := output(ctx, ".", "git", "rev-parse", "--show-prefix")
+	if err != nil {
+		return fmt.Errorf("bench %s: %w", s.Name, err)
+	}
+	tree, err := os.MkdirTemp(o.Work, "tree-")
+	if err != nil {
+		return fmt.Errorf("bench %s: %w", s.Name, err)
+	}
+	if _, err := output(ctx, ".", "git", "worktree", "add", "--detach", "--force", tree, commit); err != nil {
+		return fmt.Errorf("bench %s: %w", s.Name, err)
+	}
+	s.remove = func() error {
+		_, err := output(context.WithoutCancel(ctx), ".", "git", "worktree", "remove", "--force", tree)
+		return err
+	}
+	s.dir = filepath.Join(tree, prefix)
+	return nil
+}
+
+// build makes a test binary for each layout.
+func (s *Side) build(ctx context.Context, o Options) error {
+	folder, err := os.MkdirTemp(o.Work, "bin-")
+	if err != nil {
+		return fmt.Errorf("bench %s: %w", s.Name, err)
+	}
+	for i := range max(o.Layouts, 1) {
+		binary := filepath.Join(folder, strconv.Itoa(i)+".test")
+		args := []string{"test", "-c", "-o", binary}
+		if o.Layouts > 1 {
+			args = append(args, "-ldflags=-randlayout="+strconv.Itoa(i+1))
+		}
+		_, err := output(ctx, s.dir, "go", append(args, ".")...)
+		if err != nil && i == 0 && o.Layouts > 1 && strings.Contains(err.Error(), "randlayout") { // before Go 1.23
+			o.Layouts = 1
+			return s.build(ctx, o)
+		}
+		if err != nil {
+			return fmt.Errorf("bench %s: build: %w", s.Name, err)
+		}
+		if _, err := os.Stat(binary); err != nil {
+			return fmt.Errorf("bench %s: the package in %s has no tests", s.Name, s.dir)
+		}
+		s.binaries = append(s.binaries, binary)
+	}
+	return nil
+}
+
+// output runs a command and returns what it prints. Its error has the last lines that it printed.
+func output(ctx context.Context, dir, name string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir = dir
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			return "", ctx.Err()
+		}
+		lines := strings.Split(strings.TrimSpace(errs.String()), "\n")
+		return "", fmt.Errorf("%s %s: %w: %s", name, args[0], err, strings.Join(lines[max(0, len(lines)-5):], " | "))
+	}
+	return strings.TrimSpace(out.String()), nil
+}
