@@ -53,7 +53,7 @@ func TestBench(t *testing.T) {
 	if err := json.Unmarshal(s.stdout.Bytes(), &r); err != nil {
 		t.Fatalf("exit code %d, %v: %s", code, err, s.stderr.String())
 	}
-	if len(r.Columns) < 2 || r.Columns[0].Name != "time" || r.Columns[0].Rows[0].Change.Relative < 0.3 || r.Columns[1].Unit != "op" {
+	if len(r.Columns) < 2 || r.Columns[0].Name != "time" || r.Columns[1].Unit != "op" || r.Columns[1].Total.Change.Relative < 0.3 {
 		t.Errorf("%s: %+v", r.Verdict(), r.Columns)
 	}
 	if r.Base.Profiles != 6 || r.New.Profiles != 2 || !strings.Contains(strings.Join(r.Notes, " "), "6 and 2 runs of 2 and 2 layouts") {
