@@ -68,7 +68,7 @@ It goes on until --time is over; Ctrl-C ends it earlier, with what there is. Exi
 	fl.IntVar(&f.runs, "runs", 0, "runs of each side, instead of as many as fit into --time")
 	f.time = duration(5 * time.Minute)
 	fl.Var(&f.time, "time", "how long to run")
-	fl.StringVar(&f.keep, "keep", "", "folder to keep the recordings in, as base-N.pb.gz and new-N.pb.gz")
+	fl.StringVar(&f.keep, "keep", "", "folder to keep the recordings in, those of each side in base/ and new/ below it")
 	fl.StringVar(&f.history, "history", "", "file to which one line of JSON with the result is added")
 	fl.StringVar(&f.diff.format, "format", "text", "text, markdown, json, html (a page), or pprof (a profile)")
 	fl.BoolVar(&f.diff.json, "json", false, "the same as --format json")
@@ -110,8 +110,11 @@ func runBench(ctx context.Context, e *env, f *benchFlags) (err error) {
 	defer os.RemoveAll(folder)
 	b := &benchRun{e: e, f: f, line: progressLine(e), dir: folder}
 	if f.keep != "" {
-		if b.dir = f.keep; os.MkdirAll(f.keep, 0o700) != nil {
-			return fmt.Errorf("bench: --keep %s: no such folder, and it cannot be made", f.keep)
+		b.dir = f.keep
+	}
+	for _, side := range []string{"base", "new"} {
+		if err := os.MkdirAll(filepath.Join(b.dir, side), 0o700); err != nil {
+			return writeError(b.dir, err)
 		}
 	}
 	defer b.line.clear()
@@ -215,7 +218,7 @@ func (b *benchRun) one(ctx context.Context, turn bench.Turn) error {
 	if err != nil {
 		return fmt.Errorf("bench: %w", err)
 	}
-	path := filepath.Join(dir, fmt.Sprintf("%s-%03d.pb.gz", name, len(b.files[which])))
+	path := filepath.Join(dir, name, fmt.Sprintf("%03d.pb.gz", len(b.files[which])))
 	self, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("bench: %w", err)

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -59,7 +60,7 @@ func TestBench(t *testing.T) {
 	if r.Base.Profiles != 6 || r.New.Profiles != 2 || !strings.Contains(strings.Join(r.Notes, " "), "6 and 2 runs of 2 and 2 layouts") {
 		t.Errorf("%+v %+v %q", r.Base, r.New, r.Notes)
 	}
-	if files, _ := filepath.Glob(filepath.Join(s.cmd.Dir, "kept", "*.pb.gz")); len(files) != 8 {
+	if files, _ := filepath.Glob(filepath.Join(s.cmd.Dir, "kept", "*", "*.pb.gz")); len(files) != 8 {
 		t.Errorf("kept %v", files)
 	}
 	text, err := os.ReadFile(filepath.Join(s.cmd.Dir, "history.jsonl"))
@@ -75,5 +76,40 @@ func TestBench(t *testing.T) {
 		if code := x.wait(); code == 0 || !strings.Contains(x.stderr.String(), tt.want) {
 			t.Errorf("%s: exit code %d: %s", tt.args, code, x.stderr.String())
 		}
+	}
+}
+
+// The steps of docs/ci's workflow, on two versions of which one is slower: what they write is there, and they fail.
+func TestWorkflow(t *testing.T) {
+	target.Need(t, bpf.Probe())
+	steps, err := workflow()
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, dir := versions(t), t.TempDir()
+	const one = "package bench\n\nimport \"testing\"\n\nfunc BenchmarkChecksum(b *testing.B) {\n\tfor range b.N {\n\t\tchecksum(make([]byte, 4096))\n\t}\n}\n"
+	for i, name := range []string{"base", "new"} {
+		write(t, filepath.Join(v[i], "bench_test.go"), one)
+		if err := os.Rename(v[i], filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := func(step string) (string, error) {
+		cmd := exec.Command("bash", "-e", "-c", steps[step])
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "PACKAGE=.", "TIME=15s", "GITHUB_STEP_SUMMARY="+filepath.Join(dir, "summary.md"))
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	if out, err := run("bench"); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	out, err := run("compare")
+	summary, _ := os.ReadFile(filepath.Join(dir, "summary.md"))
+	if err == nil || !strings.HasPrefix(string(summary), diff.Marker) || !strings.Contains(string(summary), "BenchmarkChecksum") {
+		t.Errorf("%v %s\n%s", err, out, summary)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "diff.html")); err != nil {
+		t.Error(err)
 	}
 }

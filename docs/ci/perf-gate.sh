@@ -3,14 +3,8 @@
 #
 #   sh perf-gate.sh BASE NEW [BUDGET.yml]
 #
-# BASE and NEW are folders of recordings, five or more of the same load, for example of benchmarks:
-#
-#   for i in 1 2 3 4 5; do
-#     mayfly record -q -o base/$i.pb.gz -- ./base.test -test.run '^$' -test.bench . -test.benchtime 10s
-#     mayfly record -q -o new/$i.pb.gz -- ./new.test -test.run '^$' -test.bench . -test.benchtime 10s
-#   done
-#
-# Take turns as above, so that what changes on the machine meanwhile meets both sides.
+# BASE and NEW are folders of recordings, five or more of the same load, taken in turns, so that what changes on the
+# machine meanwhile meets both sides. Of benchmarks `mayfly bench --keep DIR` makes them, in DIR/base and DIR/new.
 set -u
 base=$1 new=$2 budget=${3-}
 mayfly diff --format html -q -o diff.html ${budget:+--budget "$budget"} "$base" "$new"

@@ -15,9 +15,13 @@ const markdownRows = 10
 // marks are the verdicts' signs: whoever skims looks for them.
 var marks = map[Outcome]string{Improved: "✅", Same: "✅", Regressed: "❌", Undecided: "❔", Incomparable: "⚠️"}
 
+// Marker is the first line of what is written in Markdown: by it a comment of before is found, to be replaced.
+const Marker = "<!-- mayfly diff -->"
+
 // writeMarkdown writes a comment for a pull request.
 func writeMarkdown(out io.Writer, d *Document) error {
 	w, r := bufio.NewWriter(out), d.Result
+	fmt.Fprintln(w, Marker)
 	fmt.Fprintf(w, "### %s mayfly diff: %s\n\n", marks[r.Outcome], printable.Markdown(r.Verdict()))
 	fmt.Fprintf(w, "base: %s · new: %s\n\n", printable.Markdown(r.Base.title()), printable.Markdown(r.New.title()))
 	for _, d := range r.Differences {
