@@ -141,6 +141,7 @@ var ways = []struct {
 	read func(recording) (*timeline.Timeline, error)
 }{
 	{"no trace", recording.untraced},
+	{"trace", recording.traced},
 	{"alone", recording.traceAlone},
 }
 
@@ -148,11 +149,29 @@ func (r recording) untraced() (*timeline.Timeline, error) {
 	return timeline.Read(r.profile, slices.Values(r.profile.Sample))
 }
 
-func (r recording) traceAlone() (*timeline.Timeline, error) {
+func (r recording) traceAlone() (*timeline.Timeline, error) { return r.readTrace(nil) }
+
+func (r recording) traced() (*timeline.Timeline, error) {
+	rec, err := r.untraced()
+	if err != nil {
+		return nil, err
+	}
+	return r.readTrace(rec)
+}
+
+// readTrace reads the trace, and joins it with the recording if that is given.
+func (r recording) readTrace(rec *timeline.Timeline) (*timeline.Timeline, error) {
 	if len(r.trace) == 0 {
 		return nil, errors.New("no trace")
 	}
-	x, err := exectrace.Read(bytes.NewReader(r.trace), exectrace.Options{})
+	var o exectrace.Options
+	if rec != nil {
+		o.Epoch = rec.Epoch
+	}
+	x, err := exectrace.Read(bytes.NewReader(r.trace), o)
+	if err == nil && rec != nil {
+		err = x.Join(rec)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -66,6 +66,7 @@ type outcome string
 
 const (
 	right   outcome = "right"
+	partly  outcome = "partly"  // right, but does not say which peer or how many
 	unknown outcome = "unknown" // says that it does not know, or says it with little confidence
 	wrong   outcome = "wrong"
 	worst   outcome = "WORST" // a wrong name, above 80 %
@@ -95,6 +96,8 @@ func (x truth) judge(s said, peers map[string]string) (outcome, string) {
 	switch {
 	case off == "":
 		return right, ""
+	case off == noPeer || off == noLimit:
+		return partly, off
 	case c.Confidence < little:
 		return unknown, off
 	case c.Confidence > much:
@@ -102,6 +105,11 @@ func (x truth) judge(s said, peers map[string]string) (outcome, string) {
 	}
 	return wrong, off
 }
+
+const (
+	noPeer  = "no peer"
+	noLimit = "no limit"
+)
 
 // off is what of the cause is not the truth.
 func (x truth) off(s said, peers map[string]string) string {
@@ -111,6 +119,10 @@ func (x truth) off(s said, peers map[string]string) string {
 		return "kind"
 	case !x.named(c.Function, c.Chain):
 		return "function"
+	case x.Peer != "" && c.Peer == "":
+		return noPeer
+	case x.Limit > 0 && c.Limit == 0:
+		return noLimit
 	case x.Peer != "" && !strings.Contains(c.Peer, peers[x.Peer]):
 		return fmt.Sprintf("peer, not %s", peers[x.Peer])
 	case x.Limit > 0 && c.Limit != x.Limit:
@@ -153,12 +165,12 @@ func tables(all []answer) string {
 		}
 		counts[key][a.outcome]++
 	}
-	fmt.Fprintf(&b, "\n| %-20s | %-8s | right | unknown | wrong | above 80 %% |\n| --- | --- | --- | --- | --- | --- |\n", "shape", "")
+	fmt.Fprintf(&b, "\n| %-20s | %-8s | right | partly | unknown | wrong | above 80 %% |\n| --- | --- | --- | --- | --- | --- | --- |\n", "shape", "")
 	for _, key := range slices.SortedFunc(maps.Keys(counts), func(a, b [2]string) int {
 		return cmp.Or(cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1]))
 	}) {
 		c := counts[key]
-		fmt.Fprintf(&b, "| %-20s | %-8s | %d | %d | %d | %d |\n", key[0], key[1], c[right], c[unknown], c[wrong], c[worst])
+		fmt.Fprintf(&b, "| %-20s | %-8s | %d | %d | %d | %d | %d |\n", key[0], key[1], c[right], c[partly], c[unknown], c[wrong], c[worst])
 	}
 	fmt.Fprintf(&b, "\n| confidence | answers | right |\n| --- | --- | --- |\n")
 	for i, from := range bins[:len(bins)-1] {
@@ -166,7 +178,7 @@ func tables(all []answer) string {
 		for _, a := range all {
 			if a.confidence > 0 && a.confidence >= from && a.confidence < bins[i+1] {
 				n++
-				if a.off == "" {
+				if a.outcome == right || a.outcome == partly {
 					ok++
 				}
 			}
