@@ -108,7 +108,8 @@ type Blamer struct {
 	inside map[string][]timeline.Span      // by function, when who was in it
 	beyond map[resourceKey][]timeline.Span // by what is waited for, when who was there without waiting
 
-	listens map[string]bool // the addresses at which the process accepts connections; built when needed
+	ends    map[side][]*timeline.Track // who waits where on channels; built when needed
+	listens map[string]bool            // the addresses at which the process accepts connections; built when needed
 
 	peers map[string]int32 // by the function that reads connections, a state with their only peer
 	stops []timeline.Span  // when the process was stopped; built when needed

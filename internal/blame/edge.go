@@ -153,7 +153,7 @@ func (b *Blamer) family(f timeline.Frame) string {
 }
 
 func (b *Blamer) keyOf(p *timeline.Piece) resourceKey {
-	return resourceKey{p.Kind, b.SiteOf(p.Stack, p.Kind).User.Fn}
+	return resourceKey{p.Kind, b.SiteOf(p.Stack, p.Kind).User.Fn, b.object(p)}
 }
 
 // wake is a wait that a goroutine ended.

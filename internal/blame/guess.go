@@ -22,6 +22,12 @@ const (
 // guess charges a wait whose end nobody saw to what was waited for, by code and time, if that is known.
 // Nobody is on the path who did nothing at the wait's end.
 func (b *Blamer) guess(p *timeline.Piece, r *timeline.Request, s timeline.Span, via route, out func(Atom)) bool {
+	if b.timer(p, s) {
+		a := b.plain(p, s, via)
+		a.Kind, a.Proof, a.Trust = timeline.Timer, max(a.Proof, Read), a.Trust*timerTrust
+		out(a)
+		return true
+	}
 	if p.Kind != timeline.Lock && p.Kind != timeline.Limit {
 		if k := b.kids(p, r, s); len(k) > 0 {
 			b.followKids(k, r, s, b.viaStack(via, Link{timeline.Children, b.Place(p.Stack), Started}, p.Stack, Read, kidTrust), out)
@@ -41,7 +47,10 @@ func (b *Blamer) guess(p *timeline.Piece, r *timeline.Request, s timeline.Span, 
 		b.followMembers(p, k, s, via, out)
 		return true
 	}
-	res := b.resource(p.Stack, p.Kind)
+	if b.followPartner(p, s, via, out) {
+		return true
+	}
+	res := b.resource(p, p.Kind)
 	if res == nil {
 		return false
 	}
@@ -51,7 +60,7 @@ func (b *Blamer) guess(p *timeline.Piece, r *timeline.Request, s timeline.Span, 
 	if len(res.spans) == 0 {
 		return false
 	}
-	b.followHolders(res, s, b.viaStack(via, Link{res.as, b.Place(p.Stack), WaitsFor}, p.Stack, Guessed, res.trust), out)
+	b.followHolders(res, s, b.viaStack(via, Link{res.as, b.Place(p.Stack), WaitsFor}, p.Stack, res.proof, res.trust), out)
 	return true
 }
 

@@ -25,7 +25,9 @@ type resource struct {
 	kind    timeline.Kind   // of the waits
 	as      timeline.Kind   // what it is: a channel can be a limit
 	limit   int             // how many have it at once while others wait, 0: not known
-	trust   float64         // how sure it is that these have it
+	trust   float64         // how sure it is that these have it,
+	proof   Proof           // and by what
+	object  uint64          // its address; 0: not known
 	user    timeline.Frame  // who asks for it
 	app     timeline.Frame  // the application's function that it asks for
 	spans   []timeline.Span // who has it when, by begin
@@ -36,8 +38,9 @@ type resource struct {
 }
 
 type resourceKey struct {
-	kind timeline.Kind
-	fn   int32
+	kind   timeline.Kind
+	fn     int32
+	object uint64 // what is waited for there; 0: not known
 }
 
 // set is a set of moments of the window.
@@ -79,17 +82,20 @@ func (s set) common(o set) (n int) {
 }
 
 // resource finds out who holds what a piece waits for.
-func (b *Blamer) resource(stack int32, k timeline.Kind) *resource {
-	s := b.SiteOf(stack, k)
+func (b *Blamer) resource(p *timeline.Piece, k timeline.Kind) *resource {
+	s := b.SiteOf(p.Stack, k)
 	if s.At < 0 {
 		return nil
 	}
-	key := resourceKey{k, s.User.Fn}
+	key := resourceKey{k, s.User.Fn, b.object(p)}
 	r, ok := b.resources[key]
 	if !ok {
-		r = &resource{kind: k, as: k, user: s.User, app: b.Place(stack), waiters: map[*timeline.Track]bool{}}
+		r = &resource{kind: k, as: k, user: s.User, app: b.Place(p.Stack), object: key.object, proof: Guessed, waiters: map[*timeline.Track]bool{}}
 		b.resources[key] = r
-		b.holders(r, stack, s)
+		if !b.passed(r) {
+			b.holders(r, p.Stack, s)
+			b.counted(r, p)
+		}
 	}
 	return r
 }
@@ -226,7 +232,7 @@ func (b *Blamer) waits(r *resource, p *timeline.Piece) bool {
 		return false
 	}
 	s := b.SiteOf(p.Stack, p.Kind)
-	return s.At >= 0 && s.User.Fn == r.user.Fn
+	return s.At >= 0 && s.User.Fn == r.user.Fn && !b.other(r, p)
 }
 
 // queue is when somebody waits for r.
@@ -260,11 +266,14 @@ func (b *Blamer) holds(r *resource, fs []timeline.Frame) []timeline.Span {
 	}
 	var spans []timeline.Span
 	for _, g := range b.Tracks {
-		open := -1
+		open, elsewhere := -1, false
 		for i := range g.Pieces {
 			p := &g.Pieces[i]
 			fn := in[p.Stack]
+			elsewhere = fn >= 0 && (b.other(r, p) || elsewhere && !b.waits(r, p))
 			switch {
+			case elsewhere:
+				open = -1 // it has another of the things that are asked for there
 			case fn >= 0 && !b.waits(r, p) && !(r.busy && p.Kind == timeline.Channel):
 				if open < 0 || spans[open].Fn != fn {
 					open = len(spans)
@@ -402,7 +411,7 @@ func (b *Blamer) limitOf(p *timeline.Piece, g *timeline.Track, k timeline.Kind) 
 	case len(members) > 0:
 		return atOnce(members, s)
 	}
-	if r := b.resource(p.Stack, p.Kind); r != nil {
+	if r := b.resource(p, p.Kind); r != nil {
 		return r.limit
 	}
 	return 0

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/mayfly-profiler/mayfly/internal/frameworks"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
 // Builder puts a timeline together: equal functions, stacks, states and label sets get one number.
@@ -16,6 +17,7 @@ type Builder struct {
 	byStack  map[string]int32
 	byLabels map[string]int32
 	byState  map[State]int32
+	byOn     map[string]int32
 	kinds    map[[2]int32]Kind // by state and stack
 	std      string            // what the file names of the standard library begin with
 	key      []byte
@@ -27,10 +29,12 @@ func NewBuilder(e Evidence) *Builder {
 	b := &Builder{
 		Timeline: &Timeline{Evidence: e, ByID: make(map[int64]*Track), sites: make(map[siteKey]Site)},
 		byFunc:   make(map[Function]int32), byStack: make(map[string]int32), byLabels: make(map[string]int32), byState: make(map[State]int32),
+		byOn:  make(map[string]int32),
 		kinds: make(map[[2]int32]Kind),
 	}
 	b.LabelSet(nil)
 	b.Nothing = b.Stack(nil)
+	b.Objects = [][]sample.Object{nil}
 	return b
 }
 
@@ -84,6 +88,23 @@ func (b *Builder) State(s State) int32 {
 		id = int32(len(b.States))
 		b.byState[s] = id
 		b.States = append(b.States, s)
+	}
+	return id
+}
+
+// On is the number of what a wait is for, as sample.FormatObjects has it. A select of which not all cases are known is one
+// of which nothing is: what ended it may be one of the others.
+func (b *Builder) On(text string) int32 {
+	if text == "" {
+		return 0
+	}
+	id, ok := b.byOn[text]
+	if !ok {
+		if list, all, err := sample.ParseObjects(text); err == nil && all {
+			id = int32(len(b.Objects))
+			b.Objects = append(b.Objects, list)
+		}
+		b.byOn[strings.Clone(text)] = id
 	}
 	return id
 }

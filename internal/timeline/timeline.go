@@ -19,6 +19,7 @@ import (
 
 	"github.com/mayfly-profiler/mayfly/internal/frameworks"
 	"github.com/mayfly-profiler/mayfly/internal/goruntime/names"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
 // A timeline profile has two kinds of samples. The goroutine table's are intervals, laid end to end
@@ -37,6 +38,7 @@ type Piece struct {
 	ByStack       int32 // where that one did, in Timeline.Stacks; Timeline.Nothing: not known
 	Stack, Labels int32
 	State         int32
+	On            int32 // what it waits for, in Timeline.Objects; 0: not known
 	Kind          Kind
 	Guess         bool // the stack is that of a neighbour, or of an earlier moment
 }
@@ -107,6 +109,7 @@ type Timeline struct {
 	Stacks   []Stack
 	States   []State
 	Labels   []map[string]string // the program's own; 0 is none
+	Objects  [][]sample.Object   // what waits are for, as memory had it; 0 is nothing
 	Funcs    []Function
 	From, To int64 // Unix ns
 	Evidence Evidence
@@ -152,6 +155,9 @@ func Read(p *profile.Profile, samples iter.Seq[*profile.Sample]) (*Timeline, err
 	}
 	if len(r.raw) == 0 {
 		return nil, ErrNoTimeline
+	}
+	if len(r.Objects) > 1 {
+		r.Evidence = ByMemory
 	}
 	r.comments(p.Comments)
 	r.From, r.To = p.TimeNanos, p.TimeNanos+p.DurationNanos
@@ -268,7 +274,7 @@ func (r *reader) add(s *profile.Sample) {
 	}
 	g.parent = max(g.parent, number(s, "go.parent"))
 	p := Piece{From: end - length, To: end, Stack: r.stackOf(s.Location), Labels: r.ownLabels(s.Label), State: r.State(State{first(s.Label, "go.state"), first(s.Label, "go.peer"), first(s.Label, "go.syscall")})}
-	p.Kind = r.KindAt(p.State, p.Stack)
+	p.Kind, p.On = r.KindAt(p.State, p.Stack), r.On(first(s.Label, "go.wait_on"))
 	if p.Kind == Network && r.Stacks[p.Stack].idle() {
 		p.Labels = 0 // what is left of the request before, read a moment too early
 	}

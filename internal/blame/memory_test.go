@@ -1,0 +1,89 @@
+package blame
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/mayfly-profiler/mayfly/internal/timeline"
+)
+
+// on says what the last wait was for.
+func (l *life) on(text string) *life {
+	l.g.Pieces[len(l.g.Pieces)-1].On = l.w.On(text)
+	return l
+}
+
+// byObject is how a request is charged whose waits nobody saw end, in ms, and by what.
+func (w *world) byObject(id int64, from, to float64) map[string]float64 {
+	w.Evidence, w.Epoch = timeline.ByMemory, 1
+	w.Settle()
+	b := New(w.Timeline)
+	sum := map[string]float64{}
+	b.Follow(&timeline.Request{Main: w.ByID[id], From: int64(from * 1e6), To: int64(to * 1e6)}, func(a Atom) {
+		name := a.Kind.String() + " " + string(a.Proof.Evidence(w.Evidence))
+		if a.At.Fn >= 0 {
+			name += " " + b.Funcs[a.At.Fn].Name
+		}
+		if a.Limit > 1 {
+			name += fmt.Sprintf(" of %d", a.Limit)
+		}
+		sum[name] += a.NS / 1e6
+	})
+	return sum
+}
+
+const (
+	lockIn  = "sync.(*Mutex).Lock main.update"
+	selects = "runtime.selectgo main.pause" + handler
+)
+
+// TestObjects has a timeline for each thing that memory says; without it the answer is another, or known by time only.
+func TestObjects(t *testing.T) {
+	tests := []struct {
+		name  string
+		build func(*world)
+		want  string
+		ms    float64
+	}{
+		{"two locks on one line are two", func(w *world) {
+			w.goroutine(1, 0).in("running", 10, "main.update"+handler).in("sync.Mutex.Lock", 100, lockIn+handler).on("mutex 0x100").in("running", 101, "main.update"+handler)
+			w.goroutine(2, 0).in("sync.Mutex.Lock", 5, lockIn).on("mutex 0x100").in("running", 100, "main.slow main.update")
+			w.goroutine(3, 0).in("sync.Mutex.Lock", 5, lockIn).on("mutex 0x200").in("preempted", 100, "main.slow main.update")
+		}, "lock memory main.update", 90},
+		{"a timer that was due ends a select", func(w *world) {
+			w.goroutine(1, 0).in("select", 100, selects).on("chan 0x100 cap=0 len=0 recv, timer 0x200 due=100000000").in("running", 101, "main.pause"+handler)
+		}, "timer memory main.pause", 100},
+		{"a timer's channel alone is a wait for time", func(w *world) {
+			w.goroutine(1, 0).in("chan receive", 100, "runtime.chanrecv1 main.pause"+handler).on("timer 0x200").in("running", 101, "main.pause"+handler)
+		}, "timer memory main.pause", 100},
+		{"a timer that would have been due much later does not", func(w *world) {
+			w.goroutine(1, 0).in("select", 100, selects).on("chan 0x100 cap=0 len=0 recv, timer 0x200 due=5000000000").in("running", 101, "main.pause"+handler)
+		}, "channel time main.pause", 100},
+		{"a full channel is a limit of as many as it takes", func(w *world) {
+			for i := range int64(2) {
+				w.goroutine(2+i, 0).in("sleep", 100, "main.work main.limited")
+			}
+			w.goroutine(1, 0).in("running", 1, "main.limited"+handler).in("chan send", 100, "runtime.chansend1 main.limited"+handler).on("chan 0x100 cap=3 len=3 send").in("running", 101, "main.limited"+handler)
+		}, "limit memory main.limited of 3", 99},
+		{"who waits at the other end of a channel is who is waited for", func(w *world) {
+			w.goroutine(1, 0).in("chan send", 100, "runtime.chansend1 main.submit"+handler).on("chan 0x100 cap=0 len=0 send").in("running", 101, "main.submit"+handler)
+			w.goroutine(2, 0).in("running", 100, "main.crunch main.worker").in("chan receive", 150, "runtime.chanrecv1 main.worker").on("chan 0x100 cap=0 len=0 recv")
+			w.goroutine(3, 0).in("running", 70, "main.other").in("chan receive", 150, "runtime.chanrecv1 main.other").on("chan 0x200 cap=0 len=0 recv")
+		}, "channel memory main.worker", 100},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld()
+			tt.build(w)
+			sum := w.byObject(1, 0, 100)
+			if got := sum[tt.want]; got < tt.ms-2 || got > tt.ms+2 {
+				t.Errorf("%q: %.1f ms, want %.1f; %v", tt.want, got, tt.ms, sum)
+				for _, k := range slices.Sorted(maps.Keys(sum)) {
+					t.Logf("%8.1f %s", sum[k], k)
+				}
+			}
+		})
+	}
+}
