@@ -53,7 +53,7 @@ var rules = []rule{
 		why: "symbols know nothing of samples"},
 	{who: []string{"internal/timeline"}, may: []string{"internal/timeline", "internal/frameworks", "internal/goruntime/names", "profiler/sample"},
 		why: "a timeline is read from a profile, and judges nothing"},
-	{who: []string{"internal/exectrace"}, may: []string{"internal/timeline", "internal/frameworks", "internal/goruntime/names"},
+	{who: []string{"internal/exectrace"}, may: []string{"internal/timeline", "internal/frameworks", "internal/goruntime/names", "profiler/sample"},
 		why: "a trace becomes a timeline: that it is one is nobody else's business"},
 	{who: []string{"internal/blame"}, may: []string{"internal/blame", "internal/timeline", "internal/frameworks", "internal/goruntime/names", "profiler/sample"},
 		why: "blame follows a timeline: how a report ranks and says it comes after"},
