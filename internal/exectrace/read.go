@@ -30,7 +30,7 @@ type Options struct {
 	// 0 it is what the trace says of its wall clock, which traces do since Go 1.25.
 	Epoch      int64
 	Bytes      int64 // of the trace, uncompressed; 256 MiB
-	Pieces     int   // of all goroutines' lives; 8 million, which take some 700 MB
+	Pieces     int   // of all goroutines' lives; 6 million, which take some 600 MB
 	Goroutines int   // 2 million
 	Stacks     int   // different ones; 200,000
 }
@@ -43,7 +43,7 @@ func (l Options) orDefault() Options {
 		l.Bytes = DefaultBytes
 	}
 	if l.Pieces <= 0 {
-		l.Pieces = 8 << 20
+		l.Pieces = 6 << 20
 	}
 	if l.Goroutines <= 0 {
 		l.Goroutines = 2 << 20

@@ -180,10 +180,14 @@ func weigh(slow, fast []account) []weighed {
 	for _, w := range m {
 		all = append(all, *w)
 	}
+	sortCauses(all)
+	return all
+}
+
+func sortCauses(all []weighed) {
 	slices.SortFunc(all, func(a, b weighed) int {
 		return cmp.Or(cmp.Compare(b.weight(), a.weight()), cmp.Compare(a.kind, b.kind), cmp.Compare(a.fn, b.fn))
 	})
-	return all
 }
 
 // top is the kind without which most of the excess would not be, and its function that explains most of
@@ -252,18 +256,49 @@ const oneOfSeveral = 0.1
 func (e *excess) confidence(rng *rand.Rand) float64 {
 	want, _ := top(e.causes)
 	same := 0
+	slow, fast := e.flat(e.slow), e.flat(e.fast)
+	again := make([]weighed, len(e.causes))
 	for range rounds {
-		if got, _ := top(weigh(redraw(e.slow, rng), redraw(e.fast, rng))); got.causeKey == want.causeKey {
+		for i, w := range e.causes {
+			again[i] = weighed{causeKey: w.causeKey}
+		}
+		redraw(slow, rng, func(x entry, weight float64) { again[x.cause].slow = again[x.cause].slow.add(x.spent, weight) })
+		redraw(fast, rng, func(x entry, weight float64) { again[x.cause].fast = again[x.cause].fast.add(x.spent, weight) })
+		byWeight := slices.Clone(again)
+		sortCauses(byWeight)
+		if got, _ := top(byWeight); got.causeKey == want.causeKey {
 			same++
 		}
 	}
 	return float64(same) / rounds
 }
 
-func redraw(set []account, rng *rand.Rand) []account {
-	again := make([]account, len(set))
-	for i := range again {
-		again[i] = set[rng.IntN(len(set))]
+// entry is a line of an account; cause is a place in excess.causes.
+type entry struct {
+	cause int
+	spent
+}
+
+// flat is accounts as lists, which are walked hundreds of times.
+func (e *excess) flat(set []account) [][]entry {
+	place := make(map[causeKey]int, len(e.causes))
+	for i, w := range e.causes {
+		place[w.causeKey] = i
 	}
-	return again
+	lists := make([][]entry, len(set))
+	for i, acc := range set {
+		for k, s := range acc {
+			lists[i] = append(lists[i], entry{place[k], s})
+		}
+	}
+	return lists
+}
+
+// redraw draws as many accounts as there are, and calls add for their lines with the weight of a request.
+func redraw(set [][]entry, rng *rand.Rand, add func(x entry, weight float64)) {
+	for range set {
+		for _, x := range set[rng.IntN(len(set))] {
+			add(x, 1/float64(len(set)))
+		}
+	}
 }
