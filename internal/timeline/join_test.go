@@ -78,6 +78,33 @@ func TestJoin(t *testing.T) {
 	}
 }
 
+// TestStolen has two goroutines that have a P for 40 ms each, and 24 ms of CPU time in the first 20 ms cells and all in the second: what
+// is missing was a wait for a CPU.
+func TestStolen(t *testing.T) {
+	tr, rec := newWorld(ByTrace), newWorld(ByTime)
+	burn := tr.on("main.burn", serveHTTP, serveConn)
+	for id := range int64(2) {
+		tr.AddTrack(&Track{Goid: id + 1, Pieces: []Piece{tr.piece(100*ms, 140*ms, State{Name: "running"}, burn)}})
+	}
+	rec.onCPU = cells{5: 24 * ms, 6: 40 * ms}
+	tr.Join(rec.Timeline)
+	for _, g := range tr.Tracks {
+		got := ""
+		for _, p := range g.Pieces {
+			got += fmt.Sprintf(" %d-%d %s", p.From/ms, p.To/ms, p.Kind)
+		}
+		if got != " 100-112 cpu 112-120 os-scheduler 120-140 cpu" {
+			t.Errorf("goroutine %d:%s", g.Goid, got)
+		}
+	}
+	rec.onCPU = nil // nobody sampled
+	again := newWorld(ByTrace)
+	again.AddTrack(&Track{Goid: 1, Pieces: []Piece{again.piece(100*ms, 140*ms, State{Name: "running"}, again.on("main.burn"))}})
+	if again.Join(rec.Timeline); len(again.Tracks[0].Pieces) != 1 {
+		t.Errorf("%d pieces without samples", len(again.Tracks[0].Pieces))
+	}
+}
+
 // TestLearn has two methods. Requests that looks saw have labels; of the short ones some have none, and some those of the one before.
 func TestLearn(t *testing.T) {
 	w := newWorld(ByTrace)

@@ -118,6 +118,7 @@ type Timeline struct {
 	CPUs     int         // that the target may use, 0: not known
 	Epoch    int64       // Unix ns minus CLOCK_MONOTONIC, 0: not known
 	calls    []exactCall // exact ones, in any order
+	onCPU    cells       // CPU time of all samples
 	Tasks    []Task      // of runtime/trace
 	Looks    float64     // at the goroutine table, per second; 0: not known
 
@@ -132,7 +133,7 @@ type reader struct {
 	funcIDs  map[*profile.Function]int32
 	place    []byte
 	frames   []Frame
-	columns  struct{ samples, wall int }
+	columns  struct{ samples, wall, cpu int }
 }
 
 // raw is what the profile says of a goroutine.
@@ -146,6 +147,7 @@ func Read(p *profile.Profile, samples iter.Seq[*profile.Sample]) (*Timeline, err
 	r := &reader{
 		Builder: NewBuilder(ByTime), raw: make(map[int64]*raw), byPlaces: make(map[string]int32), funcIDs: make(map[*profile.Function]int32),
 	}
+	r.onCPU = cells{}
 	if err := r.findColumns(p); err != nil {
 		return nil, err
 	}
@@ -206,11 +208,13 @@ func (t *Timeline) bound() {
 }
 
 func (r *reader) findColumns(p *profile.Profile) error {
-	r.columns.samples, r.columns.wall = -1, -1
+	r.columns.samples, r.columns.wall, r.columns.cpu = -1, -1, -1
 	for i, st := range p.SampleType {
 		switch st.Type {
 		case "samples":
 			r.columns.samples = i
+		case "cpu":
+			r.columns.cpu = i
 		case "wall":
 			r.columns.wall = i
 		}
@@ -254,7 +258,13 @@ func (r *reader) functions(p *profile.Profile) {
 // add takes one sample in. What is of no goroutine, or has no time, is of no use here.
 func (r *reader) add(s *profile.Sample) {
 	id, end := number(s, "go.id"), number(s, "end_timestamp_ns")
-	if len(s.Value) <= max(r.columns.samples, r.columns.wall) || id <= 0 || end <= 0 {
+	if len(s.Value) <= max(r.columns.samples, r.columns.wall, r.columns.cpu) || end <= 0 {
+		return
+	}
+	if c := r.columns.cpu; c >= 0 && s.Value[r.columns.samples] > 0 && s.Value[c] > 0 && s.Value[c] < int64(time.Minute) {
+		r.onCPU[end/stolenCell] += s.Value[c]
+	}
+	if id <= 0 {
 		return
 	}
 	if ns := number(s, "go.call_ns"); ns > 0 && ns < end {

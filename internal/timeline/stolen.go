@@ -1,0 +1,86 @@
+package timeline
+
+// To have a P is not to have a CPU. What the recording saw of a thread's waits for one is in a goroutine's pieces; but a wait that is
+// shorter than a look, or in a system call, is in nobody's. The CPU time that the process had in all says how much that was: where
+// its goroutines had Ps for longer, the rest of the time their threads had to wait.
+
+const (
+	// stolenCell is the length of time, ns, over which CPU time and states are compared.
+	stolenCell = int64(20e6)
+	// stolenLeast is the share of a cell that has to be missing: samples are some twenty in a cell.
+	stolenLeast = 0.25
+	// longestRun is more than the runtime lets a goroutine run, ns: a longer one is none, and not to be cut into cells.
+	longestRun = int64(10e9)
+	// shortCall is a system call, ns, that computes rather than waits.
+	shortCall = int64(1e6)
+)
+
+// cells is ns by time.
+type cells map[int64]int64
+
+// spread adds a stretch of time.
+func (c cells) spread(from, to int64) {
+	for from < to {
+		end := min((from/stolenCell+1)*stolenCell, to)
+		c[from/stolenCell] += end - from
+		from = end
+	}
+}
+
+// stolen finds the share of each cell's running time for which there was no CPU.
+func (j *joiner) stolen() map[int64]float64 {
+	if len(j.rec.onCPU) == 0 {
+		return nil // nobody sampled CPUs
+	}
+	running := cells{}
+	for _, g := range j.Tracks {
+		for i := range g.Pieces {
+			p := &g.Pieces[i]
+			if j.runs(p) || p.Kind == Syscall && p.Length() < shortCall {
+				running.spread(p.From, p.To)
+			}
+		}
+	}
+	lost := map[int64]float64{}
+	for at, ns := range running {
+		whole := at*stolenCell >= j.From && (at+1)*stolenCell <= j.To
+		if share := 1 - float64(j.rec.onCPU[at])/float64(ns); whole && ns > stolenCell/4 && share > stolenLeast {
+			lost[at] = share
+		}
+	}
+	return lost
+}
+
+// runs says whether a goroutine has a P.
+func (j *joiner) runs(p *Piece) bool {
+	return p.Length() < longestRun && (p.Kind == CPU || p.Kind == GC) && !p.Waits() && p.State != j.stoodStill
+}
+
+// takeStolen makes the end of what ran in a cell a wait for a CPU, by the cell's share.
+func (j *joiner) takeStolen(pieces []Piece, lost map[int64]float64) []Piece {
+	if len(lost) == 0 {
+		return pieces
+	}
+	preempted := j.State(State{Name: "preempted"})
+	out := make([]Piece, 0, len(pieces))
+	for _, p := range pieces {
+		for at := p.From; at < p.To && j.runs(&p); {
+			end := min((at/stolenCell+1)*stolenCell, p.To)
+			border := end - int64(lost[at/stolenCell]*float64(end-at))
+			if at = end; border == end {
+				continue
+			}
+			ran, waited := p, p
+			ran.To, waited.From, waited.To, p.From = border, border, end, end
+			waited.Kind, waited.State, waited.Guess = OSScheduler, preempted, true
+			if ran.To > ran.From {
+				out = append(out, ran)
+			}
+			out = append(out, waited)
+		}
+		if p.To > p.From {
+			out = append(out, p)
+		}
+	}
+	return out
+}
