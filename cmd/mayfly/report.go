@@ -31,6 +31,7 @@ const reportOverhead = 0.15
 type reportFlags struct {
 	recordFlags
 	slo, request, by, format string
+	failOn                   string
 	exact                    bool
 	trace                    string
 	traceLimit               int // MiB
@@ -53,7 +54,8 @@ asked for one of the recorded seconds; beside a recording in a file, --trace nam
 (runtime/trace, curl /debug/pprof/trace, a flight recorder's; Go 1.22 or later) does as FILE, too.
 
 A request is a call of net/http's, gRPC's or fasthttp's server function, or what --request says. With
-FILE or --trace "-" that is read from stdin. Exit codes: 0 met, 3 broken, 4 undecided.`,
+FILE or --trace "-" that is read from stdin. Exit codes: 0 met, 3 broken, 4 undecided. Groups of
+--by that have too few requests are listed and not judged.`,
 		Example: `  mayfly report --slo 'p99<800ms' -p 4242 -d 30s
   mayfly record --timeline -p 4242 -d 30s -o slow.pb.gz
   mayfly report --slo 'p99<800ms' --trace trace.out slow.pb.gz
@@ -71,6 +73,7 @@ FILE or --trace "-" that is read from stdin. Exit codes: 0 met, 3 broken, 4 unde
 	fl.StringVar(&f.slo, "slo", "", "the objective: p99<800ms, p99.9<1s, mean<50ms")
 	fl.StringVar(&f.request, "request", "", "what a request is: label:KEY, func:NAME, goroutine:FUNC, or task:TYPE or region:TYPE of a trace (default: the server functions of net/http, gRPC and fasthttp)")
 	fl.StringVar(&f.by, "by", "", "one verdict for each value of this label")
+	fl.StringVar(&f.failOn, "fail-on", "", "undecided: exit code 4, too, if a group of --by has too few requests to be judged")
 	fl.StringVar(&f.format, "format", "text", "text, markdown, html or json")
 	fl.StringVarP(&f.output, "output", "o", "-", "file to write, - for stdout")
 	fl.IntVarP(&f.pid, "pid", "p", 0, "the process to record")
@@ -119,6 +122,8 @@ func (f *reportFlags) check(dash int) error {
 		return usagef("report: the trace and the recording cannot both be stdin")
 	case !slices.Contains(reportFormats, f.format):
 		return usagef("report: format %q: not %s", f.format, strings.Join(reportFormats, ", "))
+	case f.failOn != "" && f.failOn != failUndecided:
+		return usagef("report: --fail-on %q: not undecided", f.failOn)
 	}
 	o, err := f.options()
 	switch {
@@ -171,10 +176,16 @@ func reportOn(ctx context.Context, e *env, f *reportFlags) error {
 	if err := writeOutput(e, output{f.output, contentOf(f.format)}, func(w io.Writer) error { return report.Write(w, f.format, reports) }); err != nil {
 		return err
 	}
-	switch reports[0].Verdict { // the worst
-	case report.Broken:
+	return f.outcome(reports)
+}
+
+// outcome is the exit code that the worst verdict is worth. Groups that are not judged count if they are asked for.
+func (f *reportFlags) outcome(reports []*report.Report) error {
+	few := slices.ContainsFunc(reports, func(r *report.Report) bool { return r.Verdict == report.Few })
+	switch v := reports[0].Verdict; {
+	case v == report.Broken:
 		return &exitError{code: codeRegression}
-	case report.Undecided:
+	case v == report.Undecided, few && f.failOn == failUndecided:
 		return &exitError{code: codeUndecided}
 	}
 	return nil

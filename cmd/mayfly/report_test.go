@@ -166,3 +166,33 @@ func TestWithin(t *testing.T) {
 		t.Error("work went on after its context had ended")
 	}
 }
+
+// TestReportFew has a group with too few requests beside one that is met: it is listed, and costs nothing unless one asks.
+func TestReportFew(t *testing.T) {
+	p := requests(400, 5)
+	for i, s := range p.Sample[:400] {
+		s.Label["endpoint"] = []string{"/often"}
+		if i%40 == 0 {
+			s.Label["endpoint"] = []string{"/rare"}
+		}
+	}
+	path := filepath.Join(t.TempDir(), "few")
+	f, err := os.Create(path)
+	if err == nil {
+		err = errors.Join(p.Write(f), f.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		args string
+		code int
+	}{{"", codeOK}, {" --fail-on undecided", codeUndecided}, {" --fail-on never", codeUsage}} {
+		var out bytes.Buffer
+		e := &env{stdin: strings.NewReader(""), stdout: &out, stderr: &out, getenv: func(string) string { return "" }}
+		err := run(t.Context(), e, strings.Fields("report --slo p99<10ms --request label:request --by endpoint"+tt.args+" "+path))
+		if exitCode(err) != tt.code || tt.code != codeUsage && !strings.Contains(out.String(), "endpoint=/rare: p99<10ms FEW: ") {
+			t.Errorf("%q: exit code %d, want %d\n%s", tt.args, exitCode(err), tt.code, out.String())
+		}
+	}
+}

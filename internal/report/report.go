@@ -140,7 +140,8 @@ func Of(t *timeline.Timeline, o Options) ([]*Report, error) {
 		r.Unfinished, r.Streams, r.Evidence, r.Notes = found.Cut, found.Streams, t.Evidence, append(r.Notes, o.Notes...)
 		reports = append(reports, r)
 	}
-	rank := map[Verdict]int{Broken: 0, Undecided: 1, Met: 2}
+	setAside(reports, o.SLO)
+	rank := map[Verdict]int{Broken: 0, Undecided: 1, Met: 2, Few: 3}
 	slices.SortStableFunc(reports, func(a, b *Report) int { return rank[a.Verdict] - rank[b.Verdict] })
 	return reports, nil
 }

@@ -14,6 +14,7 @@ const (
 	Met       Verdict = "met"
 	Broken    Verdict = "broken"
 	Undecided Verdict = "undecided"
+	Few       Verdict = "few" // a group beside others that has too few requests: it is listed, and not judged
 )
 
 const (
@@ -148,4 +149,18 @@ func short(ns float64) string {
 		return fmt.Sprintf("%.1fms", float64(d)/1e6)
 	}
 	return fmt.Sprintf("%.0fµs", float64(d)/1e3)
+}
+
+// setAside makes the undecided groups that have too few requests, whatever they were, ones that are not judged, as
+// long as any other is.
+func setAside(reports []*Report, o SLO) {
+	few := func(r *Report) bool { return r.Verdict == Undecided && r.Requests < o.fewest() }
+	if !slices.ContainsFunc(reports, func(r *Report) bool { return !few(r) }) {
+		return
+	}
+	for _, r := range reports {
+		if few(r) {
+			r.Verdict = Few
+		}
+	}
 }
