@@ -172,20 +172,31 @@ func tables(all []answer) string {
 		c := counts[key]
 		fmt.Fprintf(&b, "| %-20s | %-8s | %d | %d | %d | %d | %d |\n", key[0], key[1], c[right], c[partly], c[unknown], c[wrong], c[worst])
 	}
-	fmt.Fprintf(&b, "\n| confidence | answers | right |\n| --- | --- | --- |\n")
+	fmt.Fprintf(&b, "\n| confidence |")
+	for _, way := range ways {
+		fmt.Fprintf(&b, " %s |", way.name)
+	}
+	fmt.Fprintf(&b, "\n| ---%s |\n", strings.Repeat(" | ---", len(ways)))
 	for i, from := range bins[:len(bins)-1] {
-		n, ok := 0, 0
-		for _, a := range all {
-			if a.confidence > 0 && a.confidence >= from && a.confidence < bins[i+1] {
-				n++
-				if a.outcome == right || a.outcome == partly {
-					ok++
-				}
-			}
+		fmt.Fprintf(&b, "| %.0f to %.0f %% |", 100*from, 100*min(1, bins[i+1]))
+		for _, way := range ways {
+			fmt.Fprintf(&b, " %s |", rightOf(all, way.name, from, bins[i+1]))
 		}
-		if n > 0 {
-			fmt.Fprintf(&b, "| %.0f to %.0f %% | %d | %d (%.0f %%) |\n", 100*from, 100*min(1, bins[i+1]), n, ok, 100*float64(ok)/float64(n))
-		}
+		fmt.Fprintln(&b)
 	}
 	return b.String()
+}
+
+// rightOf is how many answers of some confidence, made in one way, are right, at least partly.
+func rightOf(all []answer, how string, from, to float64) string {
+	n, ok := 0, 0
+	for _, a := range all {
+		if a.how == how && a.confidence > 0 && a.confidence >= from && a.confidence < to {
+			n++
+			if a.outcome == right || a.outcome == partly {
+				ok++
+			}
+		}
+	}
+	return fmt.Sprintf("%d of %d", ok, n)
 }
