@@ -33,6 +33,8 @@ type Set struct {
 	Handler string            `json:"handler"` // the function below which all time has the labels
 
 	words []uint64
+	loops int32 // goroutines of Loop,
+	begun int32 // and those that have done it once
 }
 
 // A Tally is all sets of a program.
@@ -90,21 +92,24 @@ func (s *Set) Do(ctx context.Context, f func(context.Context)) {
 // Loop starts n goroutines that do f over and over, each time under the labels of s and with a
 // pause after it.
 func (s *Set) Loop(n int, pause time.Duration, f func(context.Context)) {
+	s.loops += int32(n)
 	for range n {
 		go func() {
+			s.Do(context.Background(), f)
+			atomic.AddInt32(&s.begun, 1)
 			for !run.Stopped() {
-				s.Do(context.Background(), f)
 				time.Sleep(pause)
+				s.Do(context.Background(), f)
 			}
 		}()
 	}
 }
 
-// Run says ready once every set has done something, waits until the program should end, and tells
-// the truth.
+// Run says ready once every set has done something, and every loop: the first time may take long, to connect, and a request that
+// was begun before who records looks is counted whole. It waits until the program should end, and tells the truth.
 func (t *Tally) Run() {
 	for _, s := range t.Sets {
-		for atomic.LoadUint64(&s.words[0]) == 0 {
+		for atomic.LoadUint64(&s.words[0]) == 0 || atomic.LoadInt32(&s.begun) < s.loops {
 			time.Sleep(time.Millisecond)
 		}
 	}
