@@ -118,13 +118,17 @@ func (b *Blamer) passed(r *resource) bool {
 }
 
 // counted makes a queue at a full channel one for a limit of as many as it takes, if that is how many have passed
-// it, or nobody ever waits at its other end.
+// it, or nobody ever waits at its other end. The same the other way round, where a place is taken out of a channel that
+// several wait for, needs as many to have passed.
 func (b *Blamer) counted(r *resource, p *timeline.Piece) {
 	if r.kind != timeline.Channel && r.kind != timeline.Limit || len(r.spans) == 0 || r.busy {
 		return
 	}
 	for _, o := range b.Objects[p.On] {
-		if full(o) && o.Cap < 1<<20 && (r.limit == int(o.Cap) || len(b.partners(o)) == 0) {
+		counts := o.Kind == sample.Chan && o.Cap > 0 && o.Cap < 1<<20
+		agrees := counts && r.limit == int(o.Cap)
+		taken := agrees && r.as == timeline.Limit && len(b.sides()[side{o.Addr, sample.Receive}]) > 1
+		if full(o) && (agrees || counts && len(b.partners(o)) == 0) || taken {
 			r.as, r.limit, r.trust, r.proof = timeline.Limit, int(o.Cap), countedTrust, Read
 		}
 	}

@@ -67,6 +67,15 @@ func TestObjects(t *testing.T) {
 			}
 			w.goroutine(1, 0).in("running", 1, "main.limited"+handler).in("chan send", 100, "runtime.chansend1 main.limited"+handler).on("chan 0x100 cap=3 len=3 send").in("running", 101, "main.limited"+handler)
 		}, "limit memory main.limited of 3", 99},
+		{"an empty channel out of which places are taken is a limit", func(w *world) {
+			for i := range int64(2) {
+				w.goroutine(2+i, 0).in("sleep", 100, "main.work main.limited")
+			}
+			for i := range int64(3) {
+				w.goroutine(10+i, 0).in("running", 1, "main.limited"+handler).in("chan receive", 100, "runtime.chanrecv1 main.limited"+handler).on("chan 0x100 cap=2 len=0 recv").in("running", 101, "main.limited"+handler)
+			}
+			w.goroutine(1, 0).in("running", 1, "main.limited"+handler).in("chan receive", 100, "runtime.chanrecv1 main.limited"+handler).on("chan 0x100 cap=2 len=0 recv").in("running", 101, "main.limited"+handler)
+		}, "limit memory main.limited of 2", 99},
 		{"who waits at the other end of a channel is who is waited for", func(w *world) {
 			w.goroutine(1, 0).in("chan send", 100, "runtime.chansend1 main.submit"+handler).on("chan 0x100 cap=0 len=0 send").in("running", 101, "main.submit"+handler)
 			w.goroutine(2, 0).in("running", 100, "main.crunch main.worker").in("chan receive", 150, "runtime.chanrecv1 main.worker").on("chan 0x100 cap=0 len=0 recv")
