@@ -65,6 +65,11 @@ func (w *world) blamed(id int64, from, to float64) (map[string]float64, *Blamer)
 	b := New(w.Timeline)
 	sum := map[string]float64{}
 	r := &timeline.Request{Main: w.ByID[id], From: int64(from * 1e6), To: int64(to * 1e6)}
+	for _, g := range w.Tracks {
+		if g.Parent == id {
+			r.Kids = append(r.Kids, g)
+		}
+	}
 	b.Follow(r, func(a Atom) {
 		name := a.Kind.String()
 		if a.At.Fn >= 0 {

@@ -92,6 +92,10 @@ func (b *Blamer) passed(r *resource) bool {
 			if p.Kind != r.kind || p.Guess || b.object(p) != r.object {
 				continue
 			}
+			if b.States[p.State].Name == "sync.RWMutex.RLock" {
+				r.waiters = map[*timeline.Track]bool{}
+				return false // readers leave together, and it was a writer that they waited for
+			}
 			b.fill(queue, p.From, p.To)
 			r.waiters[g] = true
 			if i+1 == len(g.Pieces) || g.Pieces[i+1].On != p.On {

@@ -52,6 +52,12 @@ func TestObjects(t *testing.T) {
 			w.goroutine(2, 0).in("sync.Mutex.Lock", 5, lockIn).on("mutex 0x100").in("running", 100, "main.slow main.update")
 			w.goroutine(3, 0).in("sync.Mutex.Lock", 5, lockIn).on("mutex 0x200").in("preempted", 100, "main.slow main.update")
 		}, "lock memory main.update", 90},
+		{"readers leave a lock together, and it was a writer that they waited for", func(w *world) {
+			for i := range int64(3) {
+				w.goroutine(1+i, 0).in("sync.RWMutex.RLock", 100, "sync.(*RWMutex).RLock main.find"+handler).on("mutex 0x100").in("running", 101, "main.find"+handler)
+			}
+			w.goroutine(4, 0).in("sleep", 100, "time.Sleep main.rebuild").in("chan receive", 900, "runtime.chanrecv1 main.idle")
+		}, "lock time main.rebuild", 100},
 		{"a timer that was due ends a select", func(w *world) {
 			w.goroutine(1, 0).in("select", 100, selects).on("chan 0x100 cap=0 len=0 recv, timer 0x200 due=100000000").in("running", 101, "main.pause"+handler)
 		}, "timer memory main.pause", 100},
