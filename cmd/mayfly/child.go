@@ -69,12 +69,17 @@ func done(c *held, rec *profiler.Recording, lines *work.Lines) []string {
 	return w.Comments()
 }
 
-// holdCommand finds a command and starts it, held. Its standard output goes to stdout.
-func holdCommand(command []string, stdout io.Writer) (c *held, path string, err error) {
+// holdCommand finds the command of a recording and starts it, held. Its standard output goes to stdout.
+func holdCommand(f *recordFlags, stdout io.Writer) (c *held, path string, err error) {
+	command := f.command
 	if path, err = exec.LookPath(command[0]); err != nil {
 		return nil, "", fmt.Errorf("start %s: %w", command[0], errors.Unwrap(err))
 	}
-	c, err = hold(path, command, stdout)
+	who, err := lookUpRunner(f.user)
+	if err != nil {
+		return nil, "", fmt.Errorf("start %s: %w", command[0], err)
+	}
+	c, err = hold(append([]string{who, path}, command...), stdout)
 	return c, path, err
 }
 
@@ -98,7 +103,7 @@ func (h *held) end() error {
 
 // recordHeld starts the command and records it. Without a recording the command has ended.
 func recordHeld(ctx context.Context, e *env, f *recordFlags, stdout io.Writer) (*held, *profiler.Recording, error) {
-	c, path, err := holdCommand(f.command, stdout)
+	c, path, err := holdCommand(f, stdout)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -132,20 +137,22 @@ type held struct {
 	answer *os.File // end of file when it has executed the command, else why not
 }
 
-func hold(path string, command []string, stdout io.Writer) (*held, error) {
+// hold starts the child with the arguments of held-command.
+func hold(args []string, stdout io.Writer) (*held, error) {
+	name := args[2]
 	self, err := os.Executable()
 	if err != nil {
-		return nil, fmt.Errorf("start %s: %w", command[0], err)
+		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
 	gateR, gateW, err := os.Pipe()
 	if err != nil {
-		return nil, fmt.Errorf("start %s: %w", command[0], err)
+		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
 	answerR, answerW, err := os.Pipe()
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("start %s: %w", command[0], err), gateR.Close(), gateW.Close())
+		return nil, errors.Join(fmt.Errorf("start %s: %w", name, err), gateR.Close(), gateW.Close())
 	}
-	cmd := exec.Command(self, append([]string{heldName, "--", path}, command...)...)
+	cmd := exec.Command(self, append([]string{heldName, "--"}, args...)...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, stdout, os.Stderr
 	cmd.ExtraFiles = []*os.File{gateR, answerW}
 	cmd.WaitDelay = outputDelay
@@ -153,7 +160,7 @@ func hold(path string, command []string, stdout io.Writer) (*held, error) {
 	gateR.Close()
 	answerW.Close()
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("start %s: %w", command[0], err), gateW.Close(), answerR.Close())
+		return nil, errors.Join(fmt.Errorf("start %s: %w", name, err), gateW.Close(), answerR.Close())
 	}
 	return &held{cmd, gateW, answerR}, nil
 }
@@ -161,14 +168,14 @@ func hold(path string, command []string, stdout io.Writer) (*held, error) {
 // release lets the child execute its command and returns when it has.
 func (h *held) release() error {
 	if _, err := h.let.Write([]byte{1}); err != nil {
-		return fmt.Errorf("start %s: %w", h.cmd.Args[3], err)
+		return fmt.Errorf("start %s: %w", h.cmd.Args[4], err)
 	}
 	why, err := io.ReadAll(io.LimitReader(h.answer, 1024))
 	if err == nil && len(why) > 0 {
 		err = errors.New(strings.TrimSpace(string(why)))
 	}
 	if err != nil {
-		return fmt.Errorf("start %s: %w", h.cmd.Args[3], err)
+		return fmt.Errorf("start %s: %w", h.cmd.Args[4], err)
 	}
 	return nil
 }
@@ -192,12 +199,12 @@ func init() {
 	}
 }
 
-// heldCommand is the child's side: held-command -- PATH ARG0 ARG...
+// heldCommand is the child's side: held-command -- RUNNER PATH ARG0 ARG...
 func heldCommand(*env) *cobra.Command {
 	return &cobra.Command{
 		Use:    heldName,
 		Hidden: true,
-		Args:   cobra.MinimumNArgs(2),
+		Args:   cobra.MinimumNArgs(3),
 		RunE: func(_ *cobra.Command, args []string) error {
 			gate, answer := os.NewFile(3, "gate"), os.NewFile(4, "answer")
 			if gate == nil || answer == nil {
@@ -208,7 +215,10 @@ func heldCommand(*env) *cobra.Command {
 			if n, err := gate.Read(make([]byte, 1)); n != 1 || err != nil {
 				return &exitError{code: codeFailed} // not let go: whoever held us says why
 			}
-			err := syscall.Exec(args[0], args[1:], os.Environ())
+			err := become(args[0])
+			if err == nil {
+				err = syscall.Exec(args[1], args[2:], os.Environ())
+			}
 			fmt.Fprintln(answer, err)
 			return &exitError{code: codeFailed}
 		},

@@ -51,6 +51,7 @@ type recordFlags struct {
 	calls      []string // functions whose calls are recorded exactly
 	json       bool
 	ring       ringFlags
+	user       string // who runs the command; "": whoever runs mayfly
 	command    []string
 	tests      string        // folder: this is a recording that go test asked for
 	given      []string      // flags of the command line, for recordings that go test asks for
@@ -109,6 +110,7 @@ goroutine that it sees in a second.`,
 	fl.Lookup("exact-requests").NoOptDefVal = servers
 	fl.BoolVar(&f.idle, "idle", false, "keep goroutines without labels that do nothing while recording")
 	fl.BoolVar(&f.goroutines, "goroutines", false, "keep the goroutine id, as numeric label go.id (large profiles)")
+	fl.StringVar(&f.user, "user", "", "run the command as this user (default the user who runs mayfly: root under sudo)")
 	fl.BoolVar(&f.json, "json", false, "print what was recorded as one JSON object on stdout")
 	fl.StringVar(&f.tests, "tests", "", "folder for a recording that go test asked for")
 	fl.MarkHidden("tests")
@@ -149,6 +151,10 @@ func (f *recordFlags) check(dash int) error {
 		return usagef("record: --timeline wants --mode wall")
 	case f.exact != "" && (!f.timeline || f.ring.before > 0):
 		return usagef("record: --exact-requests wants --timeline, and no --ring")
+	case f.user != "" && len(f.command) == 0:
+		return usagef("record: --user wants a command to start")
+	case f.user != "" && (isGoTest(f.command) || isGo(f.command, "run")):
+		return usagef("record: --user %s: go %s would have the program recorded with the rights of %s: build it first, and record that", f.user, f.command[1], f.user)
 	case f.json && f.output == "-":
 		return usagef("record: --json and -o - both want stdout")
 	}

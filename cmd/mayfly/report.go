@@ -243,7 +243,7 @@ func (f *reportFlags) input(ctx context.Context, e *env) (in *reportInput, close
 
 // reportChild records a command until it ends, or for the duration.
 func reportChild(ctx context.Context, e *env, f *reportFlags) (*profiler.Recording, error) {
-	c, path, err := holdCommand(f.command, childStdout(f.output == "-"))
+	c, path, err := holdCommand(&f.recordFlags, childStdout(f.output == "-"))
 	if err != nil {
 		return nil, err
 	}

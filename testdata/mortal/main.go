@@ -56,10 +56,20 @@ func lock(work time.Duration) {
 // inC does the same by a thread that C makes; nil without cgo.
 var inC func(work time.Duration)
 
+// stay is the last thread. It never waits: whenever it does not run, it is the OS that does not let it.
+func stay(id *uint64) {
+	runtime.LockOSThread()
+	atomic.StoreUint64(id, uint64(syscall.Gettid()))
+	for !run.Stopped() {
+		burn(time.Millisecond)
+	}
+}
+
 func main() {
 	n := flag.Int("threads", 10000, "threads that end")
 	at := flag.Int("n", 8, "of them at a time")
 	work := flag.Duration("work", 100*time.Microsecond, "CPU time of each")
+	lasting := flag.Duration("for", 0, "go on for that long with threads that end, however many; 0: until -threads have")
 	ctl := flag.String("ctl", "", "publish counts in this file")
 	flag.Parse()
 	page := run.Page(*ctl)
@@ -73,12 +83,13 @@ func main() {
 		time.Sleep(time.Millisecond)
 	}
 	var left = int64(*n)
+	end := time.Now().Add(*lasting)
 	var done sync.WaitGroup
 	for i := 0; i < *at; i++ {
 		done.Add(1)
 		go func(i int) {
 			defer done.Done()
-			for atomic.AddInt64(&left, -1) >= 0 && !run.Stopped() {
+			for (atomic.AddInt64(&left, -1) >= 0 || time.Now().Before(end)) && !run.Stopped() {
 				if inC != nil && i%2 == 1 {
 					inC(*work)
 				} else {
@@ -89,14 +100,7 @@ func main() {
 		}(i)
 	}
 	done.Wait()
-	go func() {
-		runtime.LockOSThread()
-		atomic.StoreUint64(&page[1], uint64(syscall.Gettid()))
-		for !run.Stopped() {
-			burn(100 * time.Microsecond)
-			time.Sleep(time.Millisecond)
-		}
-	}()
+	go stay(&page[1])
 	run.Wait()
 	truth := run.Measure()
 	truth["ended"], truth["ended_cpu_ns"] = page[0], atomic.LoadInt64(&used)

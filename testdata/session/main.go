@@ -34,6 +34,7 @@ var (
 	ballast = flag.Int("ballast", 0, "MiB of memory that the program has")
 	grow    = flag.Int("grow", 0, "MiB more that it takes while it is recorded")
 	again   = flag.Int("again", 0, "sessions of 300 ms, before the one that is told about")
+	block   = flag.Bool("block", false, "a label that cannot be read, from the middle of the session on")
 	crash   = flag.Bool("crash", false, "panic instead of stopping")
 )
 
@@ -184,6 +185,13 @@ func main() {
 		return
 	}
 	options := profiler.Options{Engine: profiler.Engine(*engine), Mode: profiler.Mode(*mode), Rate: *rate, MaxOverhead: *share}
+	if *block {
+		value, err := run.Unreadable()
+		run.Check(err)
+		time.AfterFunc(time.Second, func() {
+			pprof.Do(context.Background(), pprof.Labels("blocked", value), func(context.Context) { time.Sleep(time.Hour) })
+		})
+	}
 	held := memory(*ballast)
 	failed := sessions(options)
 	s, err := profiler.Start(options)

@@ -1,3 +1,3 @@
-package main
+package run
 
 const sysUserfault = 282

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mayfly-profiler/mayfly/internal/target"
+	"github.com/mayfly-profiler/mayfly/profiler/bpf"
+)
+
+// Every command that looks at a process ends, although that has a page which nobody can read, and says so.
+func TestCommandsEndWhenMemoryBlocks(t *testing.T) {
+	target.Need(t, bpf.Probe())
+	for _, args := range [][]string{
+		{"record", "-d", "2s"},
+		{"report", "-d", "2s", "--slo", "p99<800ms"},
+		{"compare", "-d", "2s"},
+		{"top", "--plain"},
+		{"dump"},
+	} {
+		t.Run(args[0], func(t *testing.T) {
+			x := target.Start(t, target.Compile(t, "blocked", target.Build{}), "-after", "500ms", "-burn")
+			if strings.HasPrefix(x.Ready, "ready errno") {
+				t.Skip(x.Ready)
+			}
+			if args[0] == "dump" {
+				time.Sleep(time.Second)
+			}
+			s := start(t, nil, append(args, "-p", pid(x))...)
+			begin := time.Now()
+			code := s.wait()
+			if took := time.Since(begin); took > 30*time.Second {
+				t.Errorf("it took %v", took)
+			}
+			if text := s.stderr.String() + s.stdout.String(); !strings.Contains(text, "cannot be read") {
+				t.Errorf("exit code %d: %s", code, text)
+			}
+		})
+	}
+}
