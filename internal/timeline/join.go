@@ -11,7 +11,6 @@ import (
 // Join adds what only a recording of the same seconds knows to a timeline that was read from a trace, both in Unix ns.
 func (b *Builder) Join(rec *Timeline) {
 	j := &joiner{Builder: b, rec: rec, stacks: make(map[int32]int32), labels: make(map[int32]int32), byName: make(map[string]int32)}
-	j.stoodStill = b.State(State{Name: "stopping the world"})
 	for i, f := range b.Funcs {
 		j.byName[f.Name] = int32(i)
 	}
@@ -36,7 +35,6 @@ type joiner struct {
 	rec            *Timeline
 	stacks, labels map[int32]int32 // of the recording, in the trace's numbers
 	byName         map[string]int32
-	stoodStill     int32 // the state of who could not run because the world stood still
 	frames         []Frame
 }
 

@@ -86,9 +86,14 @@ func TestStolen(t *testing.T) {
 	for id := range int64(2) {
 		tr.AddTrack(&Track{Goid: id + 1, Pieces: []Piece{tr.piece(100*ms, 140*ms, State{Name: "running"}, burn)}})
 	}
+	collector := &Track{Goid: 3, Pieces: []Piece{tr.piece(100*ms, 140*ms, State{Name: "wait for GC cycle"}, tr.on("runtime.gcBgMarkWorker"))}}
+	tr.AddTrack(collector)
 	rec.onCPU = cells{5: 24 * ms, 6: 40 * ms}
 	tr.Join(rec.Timeline)
-	for _, g := range tr.Tracks {
+	if p := collector.Pieces; len(p) != 1 || p[0].Kind != GC {
+		t.Errorf("who waits for the collector: %d pieces, %s", len(p), p[0].Kind)
+	}
+	for _, g := range tr.Tracks[:2] {
 		got := ""
 		for _, p := range g.Pieces {
 			got += fmt.Sprintf(" %d-%d %s", p.From/ms, p.To/ms, p.Kind)

@@ -51,9 +51,10 @@ func (j *joiner) stolen() map[int64]float64 {
 	return lost
 }
 
-// runs says whether a goroutine has a P.
+// runs says whether a goroutine has a P: also one that helps the collector, and none that waits for it.
 func (j *joiner) runs(p *Piece) bool {
-	return p.Length() < longestRun && (p.Kind == CPU || p.Kind == GC) && !p.Waits() && p.State != j.stoodStill
+	name := j.States[p.State].Name
+	return p.Length() < longestRun && (name == running.Name || name == "GC assist marking")
 }
 
 // takeStolen makes the end of what ran in a cell a wait for a CPU, by the cell's share.
