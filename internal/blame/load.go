@@ -122,10 +122,14 @@ func (b *Blamer) unpolled(p *timeline.Piece, s timeline.Span, via route, out fun
 		return 0
 	}
 	full := 0.9 * float64(b.cell) * b.ps
+	held := func(a Atom) {
+		a.Queued = false // the reply may have come just then: a holder's wait stays the resource's
+		out(a)
+	}
 	at := max(s.From, s.To-pollEvery)
 	b.eachCell(at, s.To, func(l *load, ns int64) {
 		if l.cpu+l.gc+l.denied >= full {
-			b.queueForP(timeline.Span{From: at, To: at + ns}, via, out)
+			b.queueForP(timeline.Span{From: at, To: at + ns}, via, held)
 			sum += float64(ns)
 		}
 		at += ns
