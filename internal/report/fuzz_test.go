@@ -27,6 +27,7 @@ func FuzzNew(f *testing.F) {
 	}
 	f.Add(b.Bytes(), "label:request")
 	f.Add(b.Bytes(), "")
+	f.Add(b.Bytes(), "label:no\nsuch\xff")
 	f.Add(b.Bytes(), "goroutine:net/http.(*conn).serve")
 	b.Reset()
 	if err := hostile.New(5000, "request").WriteUncompressed(&b); err != nil { // a request for each sample

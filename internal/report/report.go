@@ -19,6 +19,7 @@ import (
 
 	"github.com/mayfly-profiler/mayfly/internal/blame"
 	"github.com/mayfly-profiler/mayfly/internal/frameworks"
+	"github.com/mayfly-profiler/mayfly/internal/printable"
 	"github.com/mayfly-profiler/mayfly/internal/timeline"
 )
 
@@ -131,7 +132,7 @@ func NewFrom(head *profile.Profile, samples iter.Seq[*profile.Sample], o Options
 func Of(t *timeline.Timeline, o Options) ([]*Report, error) {
 	found := t.Find(o.Request)
 	if len(found.Whole) == 0 {
-		return nil, fmt.Errorf("no whole request in %s of profile: %s", short(float64(t.To-t.From)), o.Request.Hint(found.Cut))
+		return nil, fmt.Errorf("no whole request in %s of profile: %s", short(float64(t.To-t.From)), printable.Line(o.Request.Hint(found.Cut)))
 	}
 	b := reporter{blame.New(t)}
 	var reports []*Report
