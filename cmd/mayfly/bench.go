@@ -327,10 +327,16 @@ func (b *benchRun) remember(r *diff.Result, n bench.Noise) error {
 	if err != nil {
 		return fmt.Errorf("bench: %w", err)
 	}
-	file, err := os.OpenFile(b.f.history, os.O_APPEND|os.O_CREATE|os.O_WRONLY|syscall.O_NOFOLLOW, 0o600)
+	root, err := os.OpenRoot(filepath.Dir(b.f.history)) // no link leads out of it
 	if err != nil {
 		return writeError(b.f.history, err)
 	}
+	defer root.Close()
+	file, err := root.OpenFile(filepath.Base(b.f.history), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return writeError(b.f.history, err)
+	}
+	giveToCaller(b.e, file)
 	_, err = file.Write(append(line, '\n'))
 	if err = errors.Join(err, file.Close()); err != nil {
 		return writeError(b.f.history, err)
