@@ -52,8 +52,8 @@ type Summary struct {
 	// Epoch is what a timeline adds to CLOCK_MONOTONIC to make it Unix time: who has that clock, as execution traces do, is on the
 	// timeline's without a doubt.
 	Epoch int64 `json:"epoch_ns"`
-	Procs int `json:"gomaxprocs"` // at the beginning; 0: not known
-	CPUs  int `json:"cpus"`       // that the target may run on; 0: not known
+	Procs int   `json:"gomaxprocs"` // at the beginning; 0: not known
+	CPUs  int   `json:"cpus"`       // that the target may run on; 0: not known
 	// Of what a program's speed depends on beside its code: the CPUs that the target's control groups allow it, 0 without a
 	// limit; the Go runtime's variables in its environment; the host's CPU, its features that code is chosen by, and
 	// what governs its frequency.
