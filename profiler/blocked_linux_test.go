@@ -86,13 +86,11 @@ func TestDumpEndsWhenMemoryBlocks(t *testing.T) {
 // A program that records itself is not held up by memory of its own that its helper cannot read.
 func TestSessionEndsWhenMemoryBlocks(t *testing.T) {
 	blocked(t, 0).Kill() // the kernel allows it
-	x := target.Start(t, target.Compile(t, "session", target.Build{Module: true}), "-d", "3s", "-block")
-	var truth struct {
-		Summary profiler.Summary `json:"summary"`
-		Window  int64            `json:"window_ns"`
-	}
-	mustEnd(t, func() { x.Truth(&truth) })
-	if s := truth.Summary; !slices.ContainsFunc(s.Denied, func(d string) bool { return strings.Contains(d, cannotBeRead) }) {
-		t.Errorf("denied is %q", s.Denied)
-	}
+	exe := target.Compile(t, "session", target.Build{Module: true})
+	mustEnd(t, func() {
+		_, truth := runSession(t, exe, asIs, "-d", "3s", "-block")
+		if s := truth.Summary; !slices.ContainsFunc(s.Denied, func(d string) bool { return strings.Contains(d, cannotBeRead) }) {
+			t.Errorf("denied is %q", s.Denied)
+		}
+	})
 }
