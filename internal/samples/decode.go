@@ -163,6 +163,7 @@ func (d *decoder) value(v uint64) {
 func (d *decoder) label(b []byte) {
 	var key, text string
 	var num int64
+	unit := false
 	for len(b) > 0 && d.err == nil {
 		var f field
 		switch f, b = d.field(b); f.number {
@@ -172,13 +173,15 @@ func (d *decoder) label(b []byte) {
 			text = d.text(f.value)
 		case 3:
 			num = int64(f.value)
+		case 4:
+			unit = f.value != 0
 		}
 	}
-	if text != "" {
-		d.sample.Label[key] = append(d.sample.Label[key], text)
-	} else {
+	if text == "" && (num != 0 || unit) {
 		d.sample.NumLabel[key] = append(d.sample.NumLabel[key], num)
+		return
 	}
+	d.sample.Label[key] = append(d.sample.Label[key], text) // "", where it says nothing: package profile drops such a label
 }
 
 func (d *decoder) text(i uint64) string {
