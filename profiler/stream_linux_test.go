@@ -3,6 +3,8 @@ package profiler_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"math"
 	"testing"
 	"time"
@@ -92,15 +94,21 @@ func wallOf(p *profile.Profile) map[uint64]int64 {
 	return sums
 }
 
+// needTable skips a test of goroutine states where they could not be read for want of rights.
+func needTable(t *testing.T, rec *profiler.Recording) {
+	t.Helper()
+	if rec.Summary.EngineWall == "none" {
+		target.Need(t, fmt.Errorf("%q: %w", rec.Summary.Denied, fs.ErrPermission))
+	}
+}
+
 // A goroutine that waits throughout is in each slice with the slice's length, to the tick: its stay
 // is cut at the borders.
 func TestStreamCutsStays(t *testing.T) {
 	x := target.Start(t, target.Compile(t, "idle", target.Build{}))
 	all := stream(t, x.PID, 2*time.Second, profiler.Options{Every: 300 * time.Millisecond, MaxOverhead: 1, Keep: profiler.Keep{Goroutines: true, Idle: true}})
 	adjoin(t, all)
-	if all[0].Summary.EngineWall == "none" {
-		t.Skip(all[0].Summary.Denied)
-	}
+	needTable(t, all[0])
 	for i, rec := range all[1 : len(all)-1] { // not the first, in which the goroutines are found
 		still := 0
 		for _, ns := range wallOf(rec.Profile) {
@@ -130,9 +138,7 @@ func TestStreamLengthIsWhatWasObserved(t *testing.T) {
 	})
 	target.Need(t, err)
 	adjoin(t, all)
-	if all[0].Summary.EngineWall == "none" {
-		t.Skip(all[0].Summary.Denied)
-	}
+	needTable(t, all[0])
 	if length := time.Duration(all[len(all)-1].Profile.DurationNanos); len(all) != 2 || length >= 2*time.Second {
 		t.Errorf("%d slices; the last is %v long, its sources were told to end after 0.1 s", len(all), length)
 	}

@@ -48,9 +48,7 @@ func FuzzPerfMap(f *testing.F) {
 	f.Add([]byte(strings.Repeat("1 ffffffff a\n", 1<<16)), uint64(2)) // each within all others
 	f.Fuzz(func(t *testing.T, b []byte, pc uint64) {
 		cost.Small.Hold(t, func() {
-			if len(b) > 1<<20 {
-				t.Skip()
-			}
+			b = b[:min(len(b), 1<<20)]
 			m := perfMap{funs: parsePerfMap(strings.NewReader(string(b)))}
 			name, ok := m.lookup(pc)
 			if ok && (pc >= kernelHalf || name == "" || len(name) > 3*maxPerfLine) {

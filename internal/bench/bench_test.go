@@ -1,6 +1,8 @@
 package bench
 
 import (
+	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -8,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/mayfly-profiler/mayfly/internal/target"
 )
 
 func TestOrder(t *testing.T) {
@@ -85,7 +89,7 @@ func TestOpen(t *testing.T) {
 		}
 	}
 	if _, err := exec.LookPath("git"); err != nil {
-		t.Skip("no git")
+		target.Need(t, fmt.Errorf("git: %w: %w", err, errors.ErrUnsupported))
 	}
 	for name, text := range map[string]string{
 		"go.mod":     "module example.com/x\n\ngo 1.24\n",

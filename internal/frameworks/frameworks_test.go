@@ -55,7 +55,7 @@ func goEnv(t *testing.T, key string) string {
 	t.Helper()
 	out, err := exec.Command("go", "env", key).Output()
 	if err != nil {
-		t.Skipf("go env %s: %v", key, err)
+		t.Fatalf("go env %s: %v", key, err)
 	}
 	return strings.TrimSpace(string(out))
 }

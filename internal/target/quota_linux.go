@@ -1,6 +1,7 @@
 package target
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -26,7 +27,7 @@ func Quota(t testing.TB, pid int, share float64) {
 	})
 	for _, f := range append(files, [2]string{"cgroup.procs", fmt.Sprint(pid)}) {
 		if err := os.WriteFile(filepath.Join(dir, f[0]), []byte(f[1]), 0); err != nil {
-			t.Skipf("no CPU quota here: %v", err)
+			Need(t, fmt.Errorf("a CPU quota: %w: %w", err, errors.ErrUnsupported))
 		}
 	}
 }

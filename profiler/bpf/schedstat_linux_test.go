@@ -3,6 +3,7 @@
 package bpf
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -85,7 +86,7 @@ func schedstat(t *testing.T, p *proc.Process) map[int][2]int64 {
 		}
 	}
 	if len(all) == 0 {
-		t.Skip("this kernel has no schedstat") // CONFIG_SCHED_INFO
+		target.Need(t, fmt.Errorf("/proc/PID/task/TID/schedstat (CONFIG_SCHED_INFO): %w", errors.ErrUnsupported))
 	}
 	return all
 }
