@@ -185,7 +185,7 @@ func (c *comparison) count(t *table, col *sums, rows []int) {
 			n = col.n[i]
 		}
 		if t.plain && col.flat[i] > 0 {
-			n = math.Inf(1)
+			n = uncounted
 		}
 		if c.cumulative() && !t.plain {
 			n = col.cum[i] / waitQuantum

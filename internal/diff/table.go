@@ -165,6 +165,9 @@ func (t *table) spread(row int) (s spread) {
 	return s
 }
 
+// uncounted is the number of samples of what is no count of any: enough to be tested, and each row as much worth as the next.
+const uncounted = 1e9
+
 // learn fits the noise to the rows that are tested.
 func (t *table) learn(rows []int) {
 	t.noise = noise{scale: 1, blow: 1}
@@ -220,7 +223,11 @@ func (t *table) commonCV(rows []int) float64 {
 			}
 			_, v := h.mean(row)
 			x := (v/chiMedian(h.df()) - t.floor(h, row, mean)) / (mean * mean)
-			excess = append(excess, weighted{x, mean * h.scale() / h.weight})
+			weight := 1.0
+			if h.weight > 0 {
+				weight = mean * h.scale() / h.weight
+			}
+			excess = append(excess, weighted{x, weight})
 		}
 	}
 	if len(excess) < enoughRows {

@@ -200,7 +200,7 @@ func (c *comparison) workTable() *table {
 		h.blocks = len(h.rep) > len(profiles)
 	}
 	for i := range t.n {
-		t.n[i] = math.Inf(1)
+		t.n[i] = uncounted
 	}
 	t.reset()
 	return t

@@ -169,3 +169,36 @@ func TestShareWarning(t *testing.T) {
 		t.Errorf("%v: %s", err, r.Verdict())
 	}
 }
+
+// Many benchmarks, each with its noise, one of which is slower: it is found, and no p is no number.
+func TestWorkOfMany(t *testing.T) {
+	rng := rand.New(rand.NewPCG(9, 1))
+	side := func(slow float64) (all []*Profile) {
+		for range 6 {
+			x := typical().record(rng, 1, 999)
+			x.cols[0].blocks = nil
+			x.work.Benchmarks = make(map[string]work.Benchmark)
+			for i := range 12 {
+				perOp := 1e-3 * (1 + 0.02*rng.NormFloat64())
+				if i == 3 {
+					perOp *= 1 + slow
+				}
+				x.work.Benchmarks["BenchmarkX/"+string(rune('a'+i))+"-2"] = work.Benchmark{Ops: 1 / perOp, Seconds: []float64{perOp}}
+			}
+			for row, v := range x.cols[0].flat {
+				x.cols[0].addGroup(1, row, nil, v)
+			}
+			all = append(all, x)
+		}
+		return all
+	}
+	r, err := Compare(side(0), side(0.2), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range r.Columns[0].Rows {
+		if want := row.Name == "BenchmarkX/d-2"; math.IsNaN(row.Change.P) || (row.Outcome == Regressed) != want || row.Base.Margin <= 0 {
+			t.Errorf("%+v", row)
+		}
+	}
+}
