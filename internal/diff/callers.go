@@ -63,12 +63,21 @@ type Leaf struct {
 type within struct {
 	names []string
 	index map[string]int
-	pairs map[[2]int]float64    // ns below a function whose next one of interest towards the leaf is another; -1: none
-	leaf  map[[2]string]float64 // ns by function of interest and leaf
+	pairs map[pair]float64 // ns
+	leaf  map[leaf]float64 // ns
+}
+
+// pair is the time below a function of which the next one of interest towards the leaf is another, -1 if there is none.
+type pair struct{ group, of, below int }
+
+// leaf is the time below a function that is a leaf's own.
+type leaf struct {
+	group    int // of a benchmark, 0 without
+	of, name string
 }
 
 func newWithin(names []string) *within {
-	w := &within{names: names, index: make(map[string]int), pairs: make(map[[2]int]float64), leaf: make(map[[2]string]float64)}
+	w := &within{names: names, index: make(map[string]int), pairs: make(map[pair]float64), leaf: make(map[leaf]float64)}
 	for i, n := range names {
 		w.index[n] = i
 	}
@@ -76,15 +85,15 @@ func newWithin(names []string) *within {
 }
 
 // add adds a stack, leaf first, each function once.
-func (w *within) add(stack []string, v float64) {
+func (w *within) add(group int, stack []string, v float64) {
 	below := -1
 	for _, name := range stack {
 		i, ok := w.index[name]
 		if !ok {
 			continue
 		}
-		w.pairs[[2]int{i, below}] += v
-		w.leaf[[2]string{name, stack[0]}] += v
+		w.pairs[pair{group, i, below}] += v
+		w.leaf[leaf{group, name, stack[0]}] += v
 		below = i
 	}
 }
@@ -100,7 +109,11 @@ func (r *reducer) addWithin(s *profile.Sample, stack []int) {
 			for k, row := range stack {
 				names[k] = r.names[row]
 			}
-			r.out.within.add(names, v)
+			group := 0
+			if r.groups != nil {
+				group = r.groups.of(s)
+			}
+			r.out.within.add(group, names, v)
 		}
 	}
 }
@@ -172,12 +185,12 @@ func newExplanation(c *Column, sides [2][]*Profile, names []string) *explanation
 	for s, profiles := range sides {
 		x.pairs[s], x.leaf[s] = make(map[[2]int]float64), make(map[[2]string]float64)
 		for i, p := range profiles {
-			factor := c.factors[s][min(i, len(c.factors[s])-1)]
+			by := c.factors[s][min(i, len(c.factors[s])-1)]
 			for k, v := range p.within.pairs {
-				x.pairs[s][k] += v * factor / float64(len(profiles))
+				x.pairs[s][[2]int{k.of, k.below}] += v * by[min(k.group, len(by)-1)] / float64(len(profiles))
 			}
 			for k, v := range p.within.leaf {
-				x.leaf[s][k] += v * factor / float64(len(profiles))
+				x.leaf[s][[2]string{k.of, k.name}] += v * by[min(k.group, len(by)-1)] / float64(len(profiles))
 			}
 		}
 	}

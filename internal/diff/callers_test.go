@@ -111,7 +111,7 @@ func TestCallers(t *testing.T) {
 func TestExplained(t *testing.T) {
 	sums := func(w *within, by map[string]float64) {
 		for stack, v := range by {
-			w.add(strings.Split(stack, " "), v)
+			w.add(0, strings.Split(stack, " "), v)
 		}
 	}
 	names := []string{"handle", "audit", "hash"}
@@ -131,7 +131,10 @@ func TestExplained(t *testing.T) {
 		for s, by := range []map[string]float64{tt.old, tt.new} {
 			w := newWithin(names)
 			sums(w, by)
-			x.pairs[s], x.leaf[s] = w.pairs, w.leaf
+			x.pairs[s] = make(map[[2]int]float64)
+			for k, v := range w.pairs {
+				x.pairs[s][[2]int{k.of, k.below}] = v
+			}
 		}
 		for f, name := range names {
 			all := x.total(f)

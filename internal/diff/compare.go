@@ -321,7 +321,7 @@ func (c *comparison) report() {
 			}
 		}
 		slices.SortStableFunc(col.Rows, compareRows)
-		col.factors = t.factors()
+		col.factors = [2][][]float64{c.bring(t, older), c.bring(t, newer)}
 		c.out.Columns = append(c.out.Columns, col)
 	}
 	c.out.Outcome = c.whole()

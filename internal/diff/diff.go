@@ -175,9 +175,9 @@ type Column struct {
 	// Small is how many rows have too few samples to be tested.
 	Small int `json:"small"`
 
-	callers []Row        // all functions that changed with what they called
-	factors [2][]float64 // by side and profile, what brings ns to the column's unit
-	scaling float64      // what brings the base side to the new side's scale
+	callers []Row          // all functions that changed with what they called
+	factors [2][][]float64 // by side, profile and group of benchmarks, what brings ns to the column's unit
+	scaling float64        // what brings the base side to the new side's scale
 }
 
 // Row is the comparison of one row.

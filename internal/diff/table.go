@@ -1,7 +1,6 @@
 package diff
 
 import (
-	"cmp"
 	"math"
 	"slices"
 )
@@ -353,21 +352,6 @@ func (t *table) levels() {
 	if t.level[older].mean <= 0 || t.level[newer].mean <= 0 {
 		t.level = [2]level{}
 	}
-}
-
-// factors are by what the time of each profile is multiplied to be in the table's unit.
-func (t *table) factors() (by [2][]float64) {
-	for s := range t.side {
-		unit := cmp.Or(t.level[s].mean, 1)
-		if t.side[s].blocks {
-			by[s] = []float64{unit / (t.side[s].scale() * float64(len(t.side[s].rep)))}
-			continue
-		}
-		for _, r := range t.side[s].rep {
-			by[s] = append(by[s], unit/max(r.scale, 1e-9))
-		}
-	}
-	return by
 }
 
 // ratio is what brings the base side to the new side's scale.

@@ -1,6 +1,7 @@
 package diff
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -174,6 +175,28 @@ func (c *comparison) worked(p *Profile, name string, rows []int) repeat {
 		}
 	}
 	return r
+}
+
+// bring is by what the time of each profile of a side is multiplied to be in a table's unit, by group of benchmarks where there are some.
+func (c *comparison) bring(t *table, s int) (by [][]float64) {
+	h := &t.side[s]
+	unit := cmp.Or(t.level[s].mean, 1)
+	if h.blocks {
+		return [][]float64{{unit / (h.scale() * float64(len(h.rep)))}}
+	}
+	for i, r := range h.rep {
+		groups := []float64{1}
+		if c.work != nil && c.work.unit != unitRun {
+			groups = c.work.factors(c.sides[s][i])
+		}
+		for g, factor := range groups {
+			if groups[g] = factor * unit / max(r.scale, 1e-9); math.IsNaN(factor) {
+				groups[g] = 0 // left out
+			}
+		}
+		by = append(by, groups)
+	}
+	return by
 }
 
 // Names of what is known of the work itself.
