@@ -27,7 +27,6 @@ type diffFlags struct {
 	ops        float64
 	alpha      float64
 	minEffect  percentage
-	seed       uint64
 	cumulative bool
 	json       bool
 	anyHost    bool
@@ -79,7 +78,6 @@ Exit codes: 0 no regression; 3 a row, a total or a limit of the budget regressed
 	f.minEffect = diff.DefaultMinEffect
 	fl.Var(&f.minEffect, "min-effect", "smallest relative change that counts")
 	fl.Float64Var(&f.alpha, "alpha", diff.DefaultAlpha, "bound on the share of false findings")
-	fl.Uint64Var(&f.seed, "seed", 1, "for what is drawn at random; nothing is at present")
 	fl.StringVar(&f.budget, "budget", "", "YAML file with limits")
 	fl.StringSliceVar(&f.failOn, "fail-on", []string{failRegression, failBudget}, "what makes the exit code 3 or 4: regression, budget, undecided")
 	fl.BoolVar(&f.anyHost, "any-host", false, "compare profiles of different kernels and CPUs")
@@ -108,7 +106,7 @@ func (f *diffFlags) options() (o diff.Options, err error) {
 		}
 	}
 	o.Columns, o.Cumulative, o.Ops, o.Per = f.columns, f.cumulative, f.ops, key
-	o.Alpha, o.MinEffect, o.Seed, o.AnyHost = f.alpha, float64(f.minEffect), f.seed, f.anyHost
+	o.Alpha, o.MinEffect, o.AnyHost = f.alpha, float64(f.minEffect), f.anyHost
 	return o, nil
 }
 

@@ -33,7 +33,7 @@ func Compare(before, after []*Profile, o Options) (*Result, error) {
 	}
 	o = o.withDefaults()
 	c := &comparison{o: o, sides: [2][]*Profile{before, after}}
-	c.out = &Result{By: o.By.String(), Seed: o.Seed, Alpha: o.Alpha, Base: side(before), New: side(after), effect: o.MinEffect}
+	c.out = &Result{By: o.By.String(), Alpha: o.Alpha, Base: side(before), New: side(after), effect: o.MinEffect}
 	columns := c.columns()
 	if c.out.Reasons = c.incomparable(columns); len(c.out.Reasons) > 0 {
 		c.out.Outcome = Incomparable

@@ -10,7 +10,7 @@
 //  2. Compare takes the reduced profiles of both sides; those of one side are repeats.
 //  3. A Result is written by one of Formats.
 //
-// It sees profiles only, and computes no random number except where a seed says which.
+// It sees profiles only, and draws nothing at random.
 package diff
 
 import (
@@ -54,8 +54,6 @@ type Options struct {
 	MinSamples float64
 	// AnyHost compares profiles although they come from different kernels or CPUs.
 	AnyHost bool
-	// Seed is for what is drawn at random, and printed.
-	Seed uint64
 }
 
 const (
@@ -136,7 +134,6 @@ type Result struct {
 	OtherHost bool     `json:"other_host,omitempty"`
 	Notes     []string `json:"notes,omitempty"` // what to know before believing the rest
 	By        string   `json:"by"`
-	Seed      uint64   `json:"seed"`
 	Alpha     float64  `json:"alpha"`
 	Tested    int      `json:"tested"` // rows and totals over which the error rate holds
 	Base      Side     `json:"base"`

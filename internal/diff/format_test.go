@@ -21,8 +21,7 @@ func compared(t *testing.T) *Result {
 	after.shares[3] *= 0.5
 	s := trialSet{repeats: 5, seconds: 10, rate: 999}
 	sides := [2][]*Profile{s.side(rng, base), s.side(rng, after)}
-	o := Options{Seed: 1}
-	r, err := Compare(sides[0], sides[1], o)
+	r, err := Compare(sides[0], sides[1], Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +29,7 @@ func compared(t *testing.T) *Result {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Budget, err = b.Check(func(By) ([]*Profile, []*Profile, error) { return sides[0], sides[1], nil }, o)
+	r.Budget, err = b.Check(func(By) ([]*Profile, []*Profile, error) { return sides[0], sides[1], nil }, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
