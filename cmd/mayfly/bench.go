@@ -42,7 +42,7 @@ func benchCommand(e *env) *cobra.Command {
 	var f benchFlags
 	cmd := &cobra.Command{
 		Use:     "bench BASE NEW",
-		GroupID: groupRead,
+		GroupID: groupRecord, // Ctrl-C ends the experiment, and not the command
 		Short:   "Run two versions of benchmarks in turns and say whether NEW is slower, and where",
 		Long: `Bench is the experiment and diff its evaluation. BASE and NEW are each a git revision of the repository in the current
 folder, a folder, or a test binary. Both are built, several times with their functions in another order (-randlayout),
@@ -303,14 +303,14 @@ func (b *benchRun) compare() error {
 
 // remembered is a line of the history.
 type remembered struct {
-	Time       time.Time            `json:"time"`
-	Base       string               `json:"base"`
-	New        string               `json:"new"`
-	GoVersion  string               `json:"go_version"`
-	Runs       [2]int               `json:"runs"`
-	Noise      float64              `json:"noise"` // relative standard deviation between runs of base
-	Outcome    diff.Outcome         `json:"outcome"`
-	Benchmarks map[string][2]string `json:"benchmarks"` // mean time of an operation, base and new
+	Time       time.Time             `json:"time"`
+	Base       string                `json:"base"`
+	New        string                `json:"new"`
+	GoVersion  string                `json:"go_version"`
+	Runs       [2]int                `json:"runs"`
+	Noise      float64               `json:"noise"` // relative standard deviation between runs of base
+	Outcome    diff.Outcome          `json:"outcome"`
+	Benchmarks map[string][2]float64 `json:"benchmarks_ns"` // mean time of an operation, base and new
 }
 
 // remember adds the result to the history.
@@ -318,10 +318,10 @@ func (b *benchRun) remember(r *diff.Result, n bench.Noise) error {
 	if b.f.history == "" {
 		return nil
 	}
-	l := remembered{time.Now().UTC(), b.base.Name, b.new.Name, r.New.GoVersion, [2]int{len(b.files[0]), len(b.files[1])}, n.CV, r.Outcome, map[string][2]string{}}
+	l := remembered{time.Now().UTC(), b.base.Name, b.new.Name, r.New.GoVersion, [2]int{len(b.files[0]), len(b.files[1])}, n.CV, r.Outcome, map[string][2]float64{}}
 	base, after := bench.Common(b.times[0]), bench.Common(b.times[1])
 	for _, name := range slices.Sorted(maps.Keys(base)) {
-		l.Benchmarks[name] = [2]string{meanTime(base[name]), meanTime(after[name])}
+		l.Benchmarks[name] = [2]float64{meanNs(base[name]), meanNs(after[name])}
 	}
 	line, err := json.Marshal(l)
 	if err != nil {
@@ -344,10 +344,10 @@ func (b *benchRun) remember(r *diff.Result, n bench.Noise) error {
 	return nil
 }
 
-func meanTime(seconds []float64) string {
-	sum := 0.0
+// meanNs is the mean of seconds, 0 of none.
+func meanNs(seconds []float64) (ns float64) {
 	for _, s := range seconds {
-		sum += s / float64(len(seconds))
+		ns += 1e9 * s / float64(len(seconds))
 	}
-	return time.Duration(sum * 1e9).String()
+	return ns
 }

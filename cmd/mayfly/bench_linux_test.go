@@ -79,6 +79,23 @@ func TestBench(t *testing.T) {
 	}
 }
 
+// Ctrl-C ends the runs, and what there is, is compared.
+func TestBenchInterrupted(t *testing.T) {
+	target.Need(t, bpf.Probe())
+	v := versions(t)
+	s := start(t, nil, "bench", "--json", "--time", "5m", "--layouts", "1", "--bench", "Checksum$", "--benchtime", "100ms", "--keep", "kept", v[0], v[1])
+	s.until("two runs of each side", func() bool {
+		files, _ := filepath.Glob(filepath.Join(s.cmd.Dir, "kept", "new", "*.pb.gz"))
+		return len(files) > 2 // the last one may be under way
+	})
+	s.cmd.Process.Signal(os.Interrupt)
+	s.wait()
+	var r diff.Result
+	if err := json.Unmarshal(s.stdout.Bytes(), &r); err != nil || r.New.Profiles < 2 || r.Base.Profiles < 5 {
+		t.Errorf("%v, %d and %d runs: %s", err, r.Base.Profiles, r.New.Profiles, s.stderr.String())
+	}
+}
+
 // The steps of docs/ci's workflow, on two versions of which one is slower: what they write is there, and they fail.
 func TestWorkflow(t *testing.T) {
 	target.Need(t, bpf.Probe())

@@ -84,36 +84,47 @@ func newWithin(names []string) *within {
 	return w
 }
 
-// add adds a stack, leaf first, each function once.
-func (w *within) add(group int, stack []string, v float64) {
+// add adds a stack, leaf first: of each function its number here, or -1.
+func (w *within) add(group int, stack []int, leafName string, v float64) {
 	below := -1
-	for _, name := range stack {
-		i, ok := w.index[name]
-		if !ok {
+	for _, i := range stack {
+		if i < 0 {
 			continue
 		}
 		w.pairs[pair{group, i, below}] += v
-		w.leaf[leaf{group, name, stack[0]}] += v
+		w.leaf[leaf{group, w.names[i], leafName}] += v
 		below = i
 	}
 }
 
+// number is that of a function in names, -1 if it is not of interest.
+func (w *within) number(name string) int {
+	if i, ok := w.index[name]; ok {
+		return i
+	}
+	return -1
+}
+
 // addWithin adds a sample to what was asked for.
 func (r *reducer) addWithin(s *profile.Sample, stack []int) {
-	if r.out.within == nil || len(stack) == 0 {
+	w := r.out.within
+	if w == nil || len(stack) == 0 {
 		return
+	}
+	for row := len(r.interest); row < len(r.names); row++ {
+		r.interest = append(r.interest, w.number(r.names[row]))
+	}
+	r.numbers = r.numbers[:0]
+	for _, row := range stack {
+		r.numbers = append(r.numbers, r.interest[row])
+	}
+	group := 0
+	if r.groups != nil {
+		group = r.groups.of(s)
 	}
 	for i, name := range r.out.Columns {
 		if v := float64(s.Value[r.value[i]]) * r.worth[i]; onCPU(name) && v != 0 {
-			names := make([]string, len(stack))
-			for k, row := range stack {
-				names[k] = r.names[row]
-			}
-			group := 0
-			if r.groups != nil {
-				group = r.groups.of(s)
-			}
-			r.out.within.add(group, names, v)
+			w.add(group, r.numbers, r.names[stack[0]], v)
 		}
 	}
 }

@@ -111,7 +111,11 @@ func TestCallers(t *testing.T) {
 func TestExplained(t *testing.T) {
 	sums := func(w *within, by map[string]float64) {
 		for stack, v := range by {
-			w.add(0, strings.Split(stack, " "), v)
+			var numbers []int
+			for _, name := range strings.Split(stack, " ") {
+				numbers = append(numbers, w.number(name))
+			}
+			w.add(0, numbers, strings.Split(stack, " ")[0], v)
 		}
 	}
 	names := []string{"handle", "audit", "hash"}

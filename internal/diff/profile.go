@@ -140,6 +140,8 @@ type reducer struct {
 	funcs       map[*profile.Function]string
 	stamp       []int // by row, for counting a row once a stack
 	rows        []int // of a stack
+	interest    []int // by row, its number in what is asked for with Within, or -1
+	numbers     []int // the same of a stack
 	seen        int
 	from, step  float64 // of blocks, Unix ns; step 0: no timeline
 }
