@@ -77,20 +77,30 @@ func Fetch(ctx context.Context, c *http.Client, base string, d time.Duration) (*
 	if err != nil {
 		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u, nil)
+	body, err := get(ctx, c, "default profile", u)
 	if err != nil {
-		return nil, fmt.Errorf("default profile: %w", err)
+		return nil, err
+	}
+	defer body.Close()
+	return parse(u, body)
+}
+
+// get asks a handler of net/http/pprof for what it serves, which the caller closes.
+func get(ctx context.Context, c *http.Client, what, address string) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
 	}
 	resp, err := c.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("default profile: %w", err)
+		return nil, fmt.Errorf("%s: %w", what, err)
 	}
-	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
+		defer resp.Body.Close()
 		why, _ := io.ReadAll(io.LimitReader(resp.Body, 200))
-		return nil, fmt.Errorf("default profile: %s: %s: %s", u, resp.Status, strings.TrimSpace(string(why)))
+		return nil, fmt.Errorf("%s: %s: %s: %s", what, address, resp.Status, strings.Join(strings.Fields(string(why)), " "))
 	}
-	return parse(u, resp.Body)
+	return resp.Body, nil
 }
 
 // profileURL completes base. The handler counts in whole seconds.

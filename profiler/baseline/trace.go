@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -23,21 +22,13 @@ func FetchTrace(ctx context.Context, c *http.Client, base string, d time.Duratio
 	}
 	u.Path = "/debug/pprof/trace"
 	u.RawQuery = url.Values{"seconds": {strconv.FormatFloat(d.Seconds(), 'f', 3, 64)}}.Encode()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	body, err := get(ctx, c, "execution trace", u.String())
 	if err != nil {
-		return nil, fmt.Errorf("execution trace: %w", err)
+		return nil, err
 	}
-	resp, err := c.Do(req)
-	if err != nil {
-		return nil, fmt.Errorf("execution trace: %w", err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		why, _ := io.ReadAll(io.LimitReader(resp.Body, 200))
-		return nil, fmt.Errorf("execution trace: %s: %s", resp.Status, strings.Join(strings.Fields(string(why)), " "))
-	}
+	defer body.Close()
 	var b bytes.Buffer
-	n, err := io.Copy(&b, io.LimitReader(resp.Body, limit))
+	n, err := io.Copy(&b, io.LimitReader(body, limit))
 	if err == nil && n == limit {
 		err = errors.New("longer than the limit")
 	}
