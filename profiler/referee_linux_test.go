@@ -1,21 +1,17 @@
 package profiler_test
 
 import (
-	"bufio"
 	"context"
 	"flag"
 	"fmt"
 	"maps"
 	"math"
-	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/google/pprof/profile"
 
@@ -79,12 +75,7 @@ func (c refereed) record(t *testing.T, d time.Duration) *match {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := os.Open(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	goroutines, err := referee.ReadTrace(bufio.NewReader(f))
+	goroutines, err := referee.ReadTrace(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,20 +100,14 @@ func recordWindow(t *testing.T, pid int, d time.Duration) (*profiler.Recording, 
 	defer cancel()
 	var w referee.Window
 	rec, err := profiler.Record(ctx, pid, profiler.Options{Mode: profiler.Wall, MaxOverhead: 1, Started: func() {
-		w.From = monotonic()
-		time.AfterFunc(d, func() { w.To = monotonic(); cancel() })
+		w.From = target.Monotonic()
+		time.AfterFunc(d, func() { w.To = target.Monotonic(); cancel() })
 	}})
 	target.Need(t, err)
 	if len(rec.Summary.Denied) > 0 {
 		t.Skip(rec.Summary.Denied)
 	}
 	return rec, w
-}
-
-func monotonic() int64 {
-	var ts unix.Timespec
-	unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
-	return ts.Nano()
 }
 
 // statesByLabel is the wall time by the label "work" and the state.

@@ -35,7 +35,7 @@ func FuzzFindFunction(f *testing.F) {
 	}
 	f.Add(bytes.Repeat([]byte{0x66}, 1<<12), uint32(whole.Offset)) // prefixes without an instruction
 	f.Fuzz(func(t *testing.T, patch []byte, at uint32) {
-		file := patched{bytes.NewReader(exe), patch, int64(at)}
+		file := cost.Patched{ReaderAt: bytes.NewReader(exe), Patch: patch, At: int64(at)}
 		functionCost.Hold(t, func() { findFunction(t, file, name, uint64(len(exe))) })
 	})
 }
@@ -61,19 +61,4 @@ func findFunction(t *testing.T, file io.ReaderAt, name string, size uint64) {
 			t.Fatalf("%#x, in a function at %#x of %d bytes, in a file of %d", off, fn.Offset, hi-lo, size)
 		}
 	}
-}
-
-// patched is a file with other bytes at one place.
-type patched struct {
-	io.ReaderAt
-	patch []byte
-	at    int64
-}
-
-func (r patched) ReadAt(p []byte, off int64) (int, error) {
-	n, err := r.ReaderAt.ReadAt(p, off)
-	for i := max(0, r.at-off); i < int64(n) && off+i < r.at+int64(len(r.patch)); i++ {
-		p[i] = r.patch[off+i-r.at]
-	}
-	return n, err
 }

@@ -143,7 +143,7 @@ func (c *Chopper) block(v Variant) (blk Block, err error) {
 				return blk, errors.Join(err, er)
 			}
 			if on == 1 {
-				lit += time.Duration(monotonic() - begin)
+				lit += time.Duration(target.Monotonic() - begin)
 			}
 			[]*Arm{&blk.Off, &blk.On}[on].add(a)
 		}
@@ -163,7 +163,7 @@ func (c *Chopper) measure(p Profiler, slice time.Duration, on bool) (begin int64
 	if err := sw(); err != nil {
 		return 0, a, err
 	}
-	begin = monotonic()
+	begin = target.Monotonic()
 	Nap(p.Settle())
 	before, err := c.look()
 	if err != nil {
@@ -179,7 +179,7 @@ func (c *Chopper) measure(p Profiler, slice time.Duration, on bool) (begin int64
 
 // look reads what grows.
 func (c *Chopper) look() (Arm, error) {
-	a := Arm{Wall: float64(monotonic()) / 1e9, Work: float64(atomic.LoadUint64(&c.page[0]))}
+	a := Arm{Wall: float64(target.Monotonic()) / 1e9, Work: float64(atomic.LoadUint64(&c.page[0]))}
 	cpu, err := c.Process.CPU()
 	a.CPU = cpu.Seconds()
 	return a, err
@@ -196,12 +196,6 @@ func (nothing) Close() (uint64, error) { return 0, nil }
 func Nap(d time.Duration) {
 	ts := unix.NsecToTimespec(int64(d))
 	unix.Nanosleep(&ts, nil)
-}
-
-func monotonic() int64 {
-	var ts unix.Timespec
-	unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
-	return ts.Nano()
 }
 
 // Report reports a row as the metrics of a benchmark.

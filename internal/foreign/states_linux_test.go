@@ -1,18 +1,14 @@
 package foreign
 
 import (
-	"bufio"
 	"fmt"
 	"maps"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/mayfly-profiler/mayfly/internal/referee"
 	"github.com/mayfly-profiler/mayfly/internal/target"
@@ -53,7 +49,7 @@ func judge(t *testing.T, file string, cmd []string) *refereed {
 	defer sched.Close()
 	x := target.Start(t, cmd[0], cmd[1:]...)
 	var ends []int64
-	r := &refereed{observed: observe(t, x.PID, 2500*time.Millisecond, func() { ends = append(ends, monotonic()) })}
+	r := &refereed{observed: observe(t, x.PID, 2500*time.Millisecond, func() { ends = append(ends, target.Monotonic()) })}
 	r.window = referee.Window{From: ends[0], To: ends[1]}
 	var tr truth
 	x.Truth(&tr)
@@ -61,12 +57,7 @@ func judge(t *testing.T, file string, cmd []string) *refereed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := os.Open(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	all, err := referee.ReadTrace(bufio.NewReader(f))
+	all, err := referee.ReadTrace(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,10 +131,4 @@ func (r *refereed) compare(t *testing.T, who string, got, want referee.States) b
 	}
 	t.Log(line)
 	return true
-}
-
-func monotonic() int64 {
-	var ts unix.Timespec
-	unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
-	return ts.Nano()
 }

@@ -223,25 +223,10 @@ func FuzzRead(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, patch []byte, at uint32) {
 		cost.Limit{Bytes: 512 << 20, Time: 20 * time.Second}.Hold(t, func() {
-			l, err := goruntime.Read(patched{exe, patch, int64(at)})
+			l, err := goruntime.Read(cost.Patched{ReaderAt: exe, Patch: patch, At: int64(at)})
 			if (l == nil) == (err == nil) {
 				t.Errorf("%v, %v", l, err)
 			}
 		})
 	})
-}
-
-// patched is a file with other bytes at one place.
-type patched struct {
-	io.ReaderAt
-	patch []byte
-	at    int64
-}
-
-func (r patched) ReadAt(p []byte, off int64) (int, error) {
-	n, err := r.ReaderAt.ReadAt(p, off)
-	for i := max(0, r.at-off); i < int64(n) && off+i < r.at+int64(len(r.patch)); i++ {
-		p[i] = r.patch[off+i-r.at]
-	}
-	return n, err
 }

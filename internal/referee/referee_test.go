@@ -103,11 +103,8 @@ func TestReadTrace(t *testing.T) {
 	go func() { time.Sleep(d); done <- true }()
 	<-done
 	trace.Stop()
-	if f, err = os.Open(name); err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	r, err := ReadTrace(f)
+	f.Close()
+	r, err := ReadTrace(name)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,9 +1,11 @@
 package referee
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"sort"
 
 	"golang.org/x/exp/trace"
@@ -20,13 +22,15 @@ type stay struct {
 	tid      int
 }
 
-// Len is the number of goroutines.
-func (r *Goroutines) Len() int { return len(r.stays) }
-
-// ReadTrace reads an execution trace of Go 1.25 or later; earlier ones do not tell how their clock
-// relates to CLOCK_MONOTONIC.
-func ReadTrace(r io.Reader) (*Goroutines, error) {
-	in, err := trace.NewReader(r)
+// ReadTrace reads a file with an execution trace of Go 1.25 or later; earlier ones do not tell how
+// their clock relates to CLOCK_MONOTONIC.
+func ReadTrace(name string) (*Goroutines, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("execution trace: %w", err)
+	}
+	defer f.Close()
+	in, err := trace.NewReader(bufio.NewReader(f))
 	if err != nil {
 		return nil, fmt.Errorf("execution trace: %w", err)
 	}

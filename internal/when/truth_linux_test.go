@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/mayfly-profiler/mayfly/internal/target"
 	"github.com/mayfly-profiler/mayfly/profiler"
 	"github.com/mayfly-profiler/mayfly/profiler/bpf"
@@ -42,7 +40,7 @@ func TestLatenciesAreTrue(t *testing.T) {
 		Tasks  [][5]int64
 	}
 	x.Truth(&truth)
-	zero := float64(time.Now().UnixNano()) - float64(monotonic())
+	zero := float64(time.Now().UnixNano()) - float64(target.Monotonic())
 	n, sum := 0.0, 0.0
 	for _, task := range truth.Tasks {
 		from, to := float64(task[3])+zero, float64(task[4])+zero
@@ -75,11 +73,4 @@ func TestLatenciesAreTrue(t *testing.T) {
 	if off := math.Abs(got - mean); off > 1e6+0.05*mean {
 		t.Errorf("mean %.2fms, truth %.2fms", got/1e6, mean/1e6)
 	}
-}
-
-// monotonic is CLOCK_MONOTONIC in ns.
-func monotonic() int64 {
-	var ts unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
-	return ts.Nano()
 }

@@ -22,14 +22,7 @@ import (
 // kernel's own clock of the process counted.
 func TestSchedTimes(t *testing.T) {
 	x := target.Start(t, target.Compile(t, "spin", target.Build{}))
-	p, err := proc.Open(x.PID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
-	s, err := OpenSched(p)
-	target.Need(t, err)
-	defer s.Close()
+	p, s := openSched(t, x.PID)
 	time.Sleep(200 * time.Millisecond)
 	before, start, cpu := times(t, p, s), monotonic(), clock(t, p)
 	time.Sleep(time.Second)
@@ -62,14 +55,7 @@ func TestSchedThreadsEnd(t *testing.T) {
 			ctl := filepath.Join(t.TempDir(), "ctl")
 			const ends = 10000
 			x := target.Start(t, target.Compile(t, "mortal", b), "-threads", strconv.Itoa(ends), "-work", "10us", "-ctl", ctl)
-			p, err := proc.Open(x.PID)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer p.Close()
-			s, err := OpenSched(p)
-			target.Need(t, err)
-			defer s.Close()
+			p, s := openSched(t, x.PID)
 			time.Sleep(100 * time.Millisecond) // until the threads that there were have been switched
 			held, cpu := sum(s.Held(nil)), clock(t, p)
 			begin(t, ctl)
@@ -101,14 +87,7 @@ func TestSchedCost(t *testing.T) {
 	target.Need(t, err)
 	defer stats.Close()
 	x := target.Start(t, target.Compile(t, "threads", target.Build{}), "-every", "5ms,20ms")
-	p, err := proc.Open(x.PID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
-	s, err := OpenSched(p)
-	target.Need(t, err)
-	defer s.Close()
+	_, s := openSched(t, x.PID)
 	time.Sleep(time.Second)
 	var counted time.Duration
 	for _, prog := range []*ebpf.Program{s.objects.OnSwitch, s.objects.OnWakeup, s.objects.OnWakeupNew} {
@@ -123,6 +102,20 @@ func TestSchedCost(t *testing.T) {
 	} else {
 		t.Logf("the programs took %v by themselves, %v by the kernel", got, counted)
 	}
+}
+
+// openSched is the scheduler's view of a target.
+func openSched(t testing.TB, pid int) (*proc.Process, *Sched) {
+	t.Helper()
+	p, err := proc.Open(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	s, err := OpenSched(p)
+	target.Need(t, err)
+	t.Cleanup(func() { s.Close() })
+	return p, s
 }
 
 func sum(all []Held) (ns int64) {
@@ -184,14 +177,7 @@ func clock(t *testing.T, p *proc.Process) int64 {
 
 func BenchmarkSchedTimes(b *testing.B) {
 	x := target.Start(b, target.Compile(b, "spin", target.Build{}))
-	p, err := proc.Open(x.PID)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer p.Close()
-	s, err := OpenSched(p)
-	target.Need(b, err)
-	defer s.Close()
+	p, s := openSched(b, x.PID)
 	time.Sleep(100 * time.Millisecond)
 	tids, err := p.Threads(nil)
 	if err != nil {
@@ -204,14 +190,7 @@ func BenchmarkSchedTimes(b *testing.B) {
 
 func BenchmarkSchedHeld(b *testing.B) {
 	x := target.Start(b, target.Compile(b, "threads", target.Build{}))
-	p, err := proc.Open(x.PID)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer p.Close()
-	s, err := OpenSched(p)
-	target.Need(b, err)
-	defer s.Close()
+	_, s := openSched(b, x.PID)
 	time.Sleep(500 * time.Millisecond)
 	var held []Held
 	for b.Loop() {

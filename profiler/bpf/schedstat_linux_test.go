@@ -21,14 +21,7 @@ func TestSchedAgreesWithSchedstat(t *testing.T) {
 	for _, c := range []string{"lock", "network"} {
 		t.Run(c, func(t *testing.T) {
 			x := target.Start(t, target.Compile(t, "states", target.Build{}), "-case", c, "-trace", filepath.Join(t.TempDir(), "trace"))
-			p, err := proc.Open(x.PID)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer p.Close()
-			s, err := OpenSched(p)
-			target.Need(t, err)
-			defer s.Close()
+			p, s := openSched(t, x.PID)
 			time.Sleep(300 * time.Millisecond) // until the threads have been switched
 			seen, kept := times(t, p, s), schedstat(t, p)
 			for tid, then := range seen {
