@@ -57,6 +57,9 @@ func (t *Timeline) Find(s Selector) Found {
 		if all = t.byCall(s.Functions()); len(all) == 0 {
 			all = t.byFunction(s)
 		}
+		if s.Name == "" || names.Match(s.Name, servers) {
+			t.markStreams(all)
+		}
 	}
 	var f Found
 	all = slices.DeleteFunc(all, func(r *Request) bool {

@@ -84,6 +84,9 @@ var (
 	// FlushResponse sends what a handler has written so far; with Hijacked it has taken the connection over.
 	FlushResponse = []string{"net/http.(*response).Flush*", "net/http.(*http2responseWriter).Flush*", "net/http/internal/http2.(*responseWriter).Flush*"}
 	Hijacked      = []string{"net/http.(*response).Hijack"}
+	// Exchange is what reads the body of a request, and sends what answers it; ReadAhead looks whether the client goes away.
+	Exchange  = []string{"net/http.(*connReader).", "net/http.(*response).", "net/http.checkConnErrorWriter."}
+	ReadAhead = []string{"net/http.(*connReader).backgroundRead"}
 	// ProfileHandlers serve the process's own profiles and traces.
 	ProfileHandlers = []string{"net/http/pprof.*"}
 )

@@ -1,0 +1,105 @@
+package timeline
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// A trace has each flush of an answer, and the moment in which a handler takes its connection over. Looks miss most of
+// them: both take microseconds. But a handler that was seen to flush again and again does so for everybody, and one that
+// took its connection over waits on it without net/http in between.
+
+// markStreams finds the requests without an end of their own among those that looks saw.
+func (t *Timeline) markStreams(all []*Request) {
+	flushed := make([]int, len(all))
+	ahead := t.readAhead()
+	for i, r := range all {
+		was := marks(0)
+		r.Main.During(r.From, r.To, func(p *Piece, _, _ int64) {
+			m := t.Stacks[p.Stack].marks
+			r.Stream = r.Stream || m&streams != 0 || t.takenOver(p) && !overlaps(ahead[r.Main.Goid], p)
+			if m&flushes > was {
+				flushed[i]++
+			}
+			was = m & flushes
+		})
+		r.Stream = r.Stream || flushed[i] >= severalFlushes
+	}
+	for fn := range t.flushers(all, flushed) {
+		t.markThoseIn(fn, all, flushed)
+	}
+}
+
+// flushers are the program's functions that flush, where that was seen several times of one request.
+func (t *Timeline) flushers(all []*Request, flushed []int) map[int32]bool {
+	fns := map[int32]bool{}
+	for i, r := range all {
+		if flushed[i] < severalFlushes {
+			continue
+		}
+		r.Main.During(r.From, r.To, func(p *Piece, _, _ int64) {
+			s := &t.Stacks[p.Stack]
+			if s.marks&flushes == 0 {
+				return
+			}
+			for _, f := range s.Frames {
+				if t.Funcs[f.Fn].App {
+					fns[f.Fn] = true
+				}
+			}
+		})
+	}
+	return fns
+}
+
+// markThoseIn marks the requests in a function if as many of them as not were seen to flush: what is around handlers of all
+// kinds is around those that do not, too.
+func (t *Timeline) markThoseIn(fn int32, all []*Request, flushed []int) {
+	on := make([]bool, len(t.Stacks))
+	for i := range t.Stacks {
+		on[i] = slices.ContainsFunc(t.Stacks[i].Frames, func(f Frame) bool { return f.Fn == fn })
+	}
+	var in []*Request
+	seen := 0
+	for i, r := range all {
+		is := false
+		r.Main.During(r.From, r.To, func(p *Piece, _, _ int64) { is = is || on[p.Stack] })
+		if is {
+			in = append(in, r)
+			seen += min(flushed[i], 1)
+		}
+	}
+	for _, r := range in {
+		r.Stream = r.Stream || 2*seen >= len(in)
+	}
+}
+
+// takenOver says whether a handler waits for its client without net/http, which neither reads a request's body nor sends an answer.
+func (t *Timeline) takenOver(p *Piece) bool {
+	return p.Kind == Network && t.Stacks[p.Stack].marks&(handles|keeps|exchanges) == handles|keeps &&
+		strings.HasPrefix(t.States[p.State].Peer, "client ")
+}
+
+// readAhead is when net/http looks, for which goroutine, whether the client goes away: it stops that before a connection is taken
+// over, so who waits for a client meanwhile waits for another one.
+func (t *Timeline) readAhead() map[int64][]Span {
+	spans := map[int64][]Span{}
+	for _, g := range t.Tracks {
+		for i := range g.Pieces {
+			if p := &g.Pieces[i]; g.Parent != 0 && t.Stacks[p.Stack].marks&readsAhead != 0 {
+				spans[g.Parent] = append(spans[g.Parent], Span{Track: g, From: p.From, To: p.To})
+			}
+		}
+	}
+	for _, s := range spans {
+		slices.SortFunc(s, func(a, b Span) int { return cmp.Compare(a.To, b.To) })
+	}
+	return spans
+}
+
+// overlaps says whether one of some spans, which do not overlap each other, overlaps a piece.
+func overlaps(spans []Span, p *Piece) bool {
+	i, _ := slices.BinarySearchFunc(spans, p.From+1, func(s Span, at int64) int { return cmp.Compare(s.To, at) })
+	return i < len(spans) && spans[i].From < p.To
+}

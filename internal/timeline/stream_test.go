@@ -1,0 +1,63 @@
+package timeline
+
+import "testing"
+
+const flush = "net/http.(*response).Flush"
+
+// TestStreamsByLooks has handlers of which looks saw a little: streams and requests are told apart by what they do to their
+// connection, however long they are.
+func TestStreamsByLooks(t *testing.T) {
+	client := State{Name: "IO wait", Peer: "client 10.0.0.9"}
+	wait, run := State{Name: "select"}, State{Name: "running"}
+	type look struct {
+		state State
+		stack []string
+	}
+	handler := func(names ...string) []string { return append(names, "main.log", serveHTTP, serveConn) }
+	events, once := look{wait, handler("main.events")}, look{wait, handler("main.page")}
+	sends := look{run, handler(flush, "main.events")}
+	raw := handler("internal/poll.(*FD).Read", "net.(*conn).Read", "main.talk")
+	body := handler("internal/poll.(*FD).Read", "net.(*conn).Read", "net/http.(*connReader).Read", "net/http.(*body).Read", "main.talk")
+	slow := handler("internal/poll.(*FD).Write", "net.(*conn).Write", "net/http.checkConnErrorWriter.Write", "main.talk")
+	for _, tt := range []struct {
+		name    string
+		ahead   bool // net/http looks beside the handler whether the client goes away
+		all     [][]look
+		streams int
+	}{
+		{"events: all of a handler that was seen to flush again and again", true,
+			[][]look{{events, sends, events, sends, events, sends}, {events, sends, events}, {events}, {events, sends}, {once}, {once}, {once}, {once}, {once}}, 4},
+		{"two flushes are an answer in parts", true, [][]look{{events, sends, events, sends}, {events}}, 0},
+		{"one long flush is one", true, [][]look{{sends, sends, sends, sends}, {events}}, 0},
+		{"few of a handler's requests flush", true,
+			[][]look{{events, sends, events, sends, events, sends}, {events}, {events}, {events}, {once}}, 1},
+		{"taken over", false, [][]look{{{client, raw}}, {once}}, 1},
+		{"another accepted connection is waited for", true, [][]look{{{client, raw}}, {once}}, 0},
+		{"a peer that is not the client", false, [][]look{{{State{Name: "IO wait", Peer: "10.0.0.7:5432"}, raw}}}, 0},
+		{"a body comes slowly", false, [][]look{{{client, body}}}, 0},
+		{"an answer is taken slowly", false, [][]look{{{client, slow}}}, 0},
+		{"a streaming call", false, [][]look{{{wait, []string{"main.watch", "google.golang.org/grpc.(*Server).processStreamingRPC",
+			"google.golang.org/grpc.(*Server).handleStream"}}}}, 1},
+	} {
+		w := newWorld(ByTime)
+		for i, looks := range tt.all {
+			g := &Track{Goid: int64(10 + i), Pieces: []Piece{w.piece(1, 50*ms, client, w.on("net.(*conn).Read", "net/http.(*connReader).Read", serveConn))}}
+			at := 50 * ms
+			for _, l := range looks {
+				g.Pieces = append(g.Pieces, w.piece(at, at+50*ms, l.state, w.on(l.stack...)))
+				at += 50 * ms
+			}
+			g.Pieces = append(g.Pieces, w.piece(at, 1000*ms, client, w.on("net.(*conn).Read", "net/http.(*connReader).Read", serveConn)))
+			w.AddTrack(g)
+			if tt.ahead {
+				w.AddTrack(&Track{Goid: int64(100 + i), Parent: g.Goid, Pieces: []Piece{
+					w.piece(50*ms, at, client, w.on("net.(*conn).Read", "net/http.(*connReader).backgroundRead"))}})
+			}
+		}
+		w.Settle()
+		f := w.Find(Selector{})
+		if f.Streams != tt.streams || len(f.Whole) != len(tt.all)-tt.streams {
+			t.Errorf("%s: %d streams and %d requests, of %d want %d streams", tt.name, f.Streams, len(f.Whole), len(tt.all), tt.streams)
+		}
+	}
+}
