@@ -1,7 +1,9 @@
 package blame
 
 import (
+	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/mayfly-profiler/mayfly/internal/frameworks"
@@ -20,8 +22,9 @@ const (
 	cut = int64(100e6)
 )
 
-// accepts are the addresses at which the process accepts connections.
-func (b *Blamer) accepts() map[string]bool {
+// Own says whether the process itself accepts connections at a peer's address: at that very one, or at all addresses, if
+// the peer's is one of this host for sure.
+func (b *Blamer) Own(peer string) bool {
 	if b.listens == nil {
 		b.listens = make(map[string]bool)
 		for _, s := range b.States {
@@ -30,12 +33,17 @@ func (b *Blamer) accepts() map[string]bool {
 			}
 		}
 	}
-	return b.listens
+	if b.listens[peer] {
+		return true
+	}
+	at, err := netip.ParseAddrPort(peer)
+	port := strconv.Itoa(int(at.Port()))
+	return err == nil && at.Addr().IsLoopback() && (b.listens["0.0.0.0:"+port] || b.listens["[::]:"+port])
 }
 
 // followSelf charges a wait for an answer of the process itself to the handler that gave it.
 func (b *Blamer) followSelf(a Atom, s timeline.Span, via route, out func(Atom)) bool {
-	if a.State < 0 || !b.accepts()[b.States[a.State].Peer] {
+	if a.State < 0 || !b.Own(b.States[a.State].Peer) {
 		return false
 	}
 	var best timeline.Span

@@ -244,8 +244,13 @@ func (c *Cause) weigh(d *detail, seen timeline.Evidence) {
 	if c.Share < half {
 		c.Confidence = min(c.Confidence, c.Share+oneOfSeveral)
 	}
-	if c.Kind == timeline.Network && c.Peer == "" {
-		c.Confidence = min(c.Confidence, guessed) // it may be this process that answers
+}
+
+// within caps the confidence of a wait for an answer that this process itself gives, or may give: where the walk did not go
+// on into it, the cause may be what its handler waits for.
+func (b reporter) within(c *Cause) {
+	if c.Kind == timeline.Network && (c.Peer == "" || b.Own(c.Peer)) {
+		c.Confidence = min(c.Confidence, guessed)
 	}
 }
 

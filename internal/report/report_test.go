@@ -125,6 +125,37 @@ func addUp(t *testing.T, r *Report) {
 }
 
 // TestKidsByParent has children without labels.
+// TestOwnAnswer has slow requests wait for an answer that no handler is seen to give: where the process accepts connections at the
+// peer's address it may be one of its own, and what that one waits for the cause.
+func TestOwnAnswer(t *testing.T) {
+	for _, tt := range []struct {
+		listens, peer string
+		own           bool
+	}{
+		{"127.0.0.1:8080", "127.0.0.1:8080", true},
+		{"[::]:8080", "127.0.0.1:8080", true},
+		{"0.0.0.0:8080", "[::1]:8080", true},
+		{"10.0.0.1:8080", "10.0.0.1:8080", true},
+		{"[::]:8080", "10.0.0.7:8080", false},
+		{"127.0.0.1:8080", "127.0.0.1:9090", false},
+		{"[::]:8080", "client 127.0.0.1", false},
+	} {
+		s := newScenario(10 * time.Second)
+		s.goroutine(900, 0, "go.peer=accept "+tt.listens).in("IO wait", 9000, "runtime.gopark internal/poll.(*FD).Accept net.(*netFD).accept main.main")
+		s.quick(1000, 500)
+		for i := range int64(40) {
+			s.goroutine(i+1, 100+100*float64(i), fmt.Sprint("request=s", i), "go.peer="+tt.peer).in("IO wait", 300, call)
+		}
+		c := s.report(t, "p99<100ms", "label:request").Cause
+		if c == nil || c.Kind != timeline.Network || c.Peer != tt.peer {
+			t.Fatalf("%+v: cause %+v", tt, c)
+		}
+		if own := c.Confidence <= guessed; own != tt.own {
+			t.Errorf("%+v: confidence %.2f", tt, c.Confidence)
+		}
+	}
+}
+
 func TestKidsByParent(t *testing.T) {
 	s := newScenario(8 * time.Second)
 	for i := range int64(20) {
