@@ -70,15 +70,7 @@ It goes on until --time is over; Ctrl-C ends it earlier, with what there is. Exi
 	fl.Var(&f.time, "time", "how long to run")
 	fl.StringVar(&f.keep, "keep", "", "folder to keep the recordings in, those of each side in base/ and new/ below it")
 	fl.StringVar(&f.history, "history", "", "file to which one line of JSON with the result is added")
-	fl.StringVar(&f.diff.format, "format", "text", "text, markdown, json, html (a page), or pprof (a profile)")
-	fl.BoolVar(&f.diff.json, "json", false, "the same as --format json")
-	fl.StringVarP(&f.diff.output, "output", "o", "-", "file to write, - for stdout")
-	fl.StringVar(&f.diff.budget, "budget", "", "YAML file with limits")
-	fl.StringSliceVar(&f.diff.failOn, "fail-on", []string{failRegression, failBudget}, "what makes the exit code 3 or 4: regression, budget, undecided")
-	f.diff.minEffect = diff.DefaultMinEffect
-	fl.Var(&f.diff.minEffect, "min-effect", "smallest relative change that counts, however little noise there is")
-	fl.Float64Var(&f.diff.alpha, "alpha", diff.DefaultAlpha, "bound on the share of false findings")
-	cmd.MarkFlagsMutuallyExclusive("json", "format")
+	f.diff.verdict(cmd)
 	f.diff.by = "func"
 	return cmd
 }

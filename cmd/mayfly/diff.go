@@ -70,20 +70,27 @@ Exit codes: 0 no regression; 3 a row, a total or a limit of the budget regressed
 	fl.StringVar(&f.by, "by", "func", "what a row is: func, line, state, label:KEY, or label:KEY,state")
 	fl.StringSliceVar(&f.columns, "sample-index", nil, "sample types to compare, such as cpu, runnable, blocked, wall (default: all that both sides have)")
 	fl.BoolVar(&f.cumulative, "cum", false, "compare functions with all that they call")
+	fl.Float64Var(&f.ops, "ops", 0, "operations in each profile: compare time by operation")
+	fl.StringVar(&f.per, "per", "", "label:KEY that has another value for each request: compare time by request")
+	fl.BoolVar(&f.anyHost, "any-host", false, "compare profiles of different kernels and CPUs")
+	cmd.MarkFlagsMutuallyExclusive("ops", "per")
+	f.verdict(cmd)
+	return cmd
+}
+
+// verdict adds what decides, and where the result goes: bench has that, too.
+func (f *diffFlags) verdict(cmd *cobra.Command) {
+	fl := cmd.Flags()
 	fl.StringVar(&f.format, "format", "text", "text, markdown, json, html (a page), or pprof (a profile)")
 	fl.BoolVar(&f.json, "json", false, "the same as --format json")
 	fl.StringVarP(&f.output, "output", "o", "-", "file to write, - for stdout")
-	fl.Float64Var(&f.ops, "ops", 0, "operations in each profile: compare time by operation")
-	fl.StringVar(&f.per, "per", "", "label:KEY that has another value for each request: compare time by request")
 	f.minEffect = diff.DefaultMinEffect
-	fl.Var(&f.minEffect, "min-effect", "smallest relative change that counts")
+	fl.Var(&f.minEffect, "min-effect", "smallest relative change that counts, however little noise there is")
 	fl.Float64Var(&f.alpha, "alpha", diff.DefaultAlpha, "bound on the share of false findings")
 	fl.StringVar(&f.budget, "budget", "", "YAML file with limits")
-	fl.StringSliceVar(&f.failOn, "fail-on", []string{failRegression, failBudget}, "what makes the exit code 3 or 4: regression, budget, undecided")
-	fl.BoolVar(&f.anyHost, "any-host", false, "compare profiles of different kernels and CPUs")
-	cmd.MarkFlagsMutuallyExclusive("ops", "per")
+	fl.StringSliceVar(&f.failOn, "fail-on", []string{failRegression, failBudget},
+		"what makes the exit code 3 or 4: regression, budget, undecided")
 	cmd.MarkFlagsMutuallyExclusive("json", "format")
-	return cmd
 }
 
 // options checks the command line.

@@ -96,12 +96,18 @@ func TestDiffByOperation(t *testing.T) {
 		return filepath.Join(s.cmd.Dir, "bench.pb.gz")
 	}
 	s := start(t, nil, "diff", "--json", take("-v=false"), take("-tags=slow"))
+	s.slower()
+}
+
+// slower is the result of a comparison that finds operations of NEW slower.
+func (s *session) slower() (r diff.Result) {
+	s.t.Helper()
 	code := s.wait()
-	var r diff.Result
 	if err := json.Unmarshal(s.stdout.Bytes(), &r); err != nil {
-		t.Fatalf("exit code %d, %v: %s", code, err, s.stderr.String())
+		s.t.Fatalf("exit code %d, %v: %s", code, err, s.stderr.String())
 	}
 	if len(r.Columns) < 2 || r.Columns[0].Name != "time" || r.Columns[1].Unit != "op" || r.Columns[1].Total.Change.Relative < 0.3 {
-		t.Errorf("%s: %+v", r.Verdict(), r.Columns)
+		s.t.Errorf("%s: %+v", r.Verdict(), r.Columns)
 	}
+	return r
 }
