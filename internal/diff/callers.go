@@ -99,8 +99,10 @@ func (w *within) add(group int, stack []int, leafName string, v float64) {
 
 // number is that of a function in names, -1 if it is not of interest.
 func (w *within) number(name string) int {
-	if i, ok := w.index[name]; ok {
-		return i
+	for _, n := range []string{name, across(name)} { // the latter is a row where releases or inlining differ
+		if i, ok := w.index[n]; ok {
+			return i
+		}
 	}
 	return -1
 }

@@ -96,16 +96,32 @@ func side(profiles []*Profile) Side {
 	return s
 }
 
+// sideNames are the names of the rows of each side.
+func (c *comparison) sideNames() (have [2]map[string]bool) {
+	for s, profiles := range c.sides {
+		have[s] = make(map[string]bool)
+		for _, p := range profiles {
+			for _, name := range p.rows {
+				have[s][name] = true
+			}
+		}
+	}
+	return have
+}
+
 // index gives the rows of all profiles common numbers.
 func (c *comparison) index() {
 	index := make(map[string]int)
 	fold := c.o.By.frames() && c.releases()
+	have := c.sideNames()
 	for s, profiles := range c.sides {
 		for _, p := range profiles {
 			rows := make([]int, len(p.rows))
 			for i, name := range p.rows {
 				if fold && moved(name) {
 					name = goRow
+				} else if c.o.By.frames() && !have[1-s][name] { // inlined elsewhere, perhaps
+					name = innermost(name)
 				}
 				row, ok := index[name]
 				if !ok {

@@ -172,7 +172,32 @@ func ofGo(name string) bool { return names.Internal(packageOf(name)) }
 // moved says whether a function is in another place, or has another name, in another release.
 func moved(name string) bool {
 	p := packageOf(name)
-	return names.Moved(p) || names.MovedFunction(p, strings.TrimPrefix(name, p+"."))
+	return names.Moved(p) || names.RuntimeAssembly(name) || names.MovedFunction(p, strings.TrimPrefix(name, p+"."))
+}
+
+// across is the name of a row in a comparison of sides that were built by different releases, or inlined differently.
+func across(name string) string {
+	if moved(name) {
+		return goRow
+	}
+	return innermost(name)
+}
+
+// innermost is a closure by the function that it stands in alone. Up to Go 1.26 one that came by inlining is called by all functions that
+// it was inlined into, (*Mux).routeHTTP.(*Mux).MethodNotAllowedHandler.methodNotAllowedHandler.func1, and is there once for each; since
+// 1.27 it is methodNotAllowedHandler.func1. So a closure of a method of a type that is no pointer has no type there.
+func innermost(name string) string {
+	dir, base := path.Split(name)
+	parts := splitDots(base)
+	n := len(parts)
+	if n < 4 || parts[n-1] != "func" { // package, function, func
+		return name
+	}
+	kept := parts[n-2:]
+	if strings.HasPrefix(parts[n-3], "(*") {
+		kept = parts[n-3:]
+	}
+	return dir + strings.Join(append([]string{parts[0]}, kept...), ".")
 }
 
 // goRow is the row of all functions that moved when the sides were built by different releases.

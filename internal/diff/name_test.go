@@ -67,3 +67,27 @@ func TestCleanKeepsTerminalsSafe(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// Between releases a closure is the same whatever it was inlined into, and the runtime's assembly is the runtime's. The names
+// are those of chi v5.5.0 by Go 1.26.11 and 1.27.4.
+func TestAcross(t *testing.T) {
+	const chi = "github.com/go-chi/chi/v5."
+	for _, tt := range []struct{ old, new string }{
+		{chi + "(*Mux).routeHTTP.(*Mux).MethodNotAllowedHandler.methodNotAllowedHandler.func1", chi + "methodNotAllowedHandler.func1"},
+		{chi + "(*Mux).Route.NewRouter.NewMux.func1", chi + "NewMux.func1"},
+		{chi + "TestMountingSelf.func1.NewRouter.NewMux.3", chi + "NewMux.func1"},
+		{"net/http.(*conn).serve.(*response).ReadFrom.func3", "net/http.(*response).ReadFrom.func1"},
+		{"main.main.func1", "main.main.func2"},
+		{"main.(*T).m", "main.(*T).m"},
+		{"aeshashbody", "runtime.aeshashbody"},
+	} {
+		if a, b := across(FuncName(tt.old)), across(FuncName(tt.new)); a != b {
+			t.Errorf("%s is %s, and %s is %s", tt.old, a, tt.new, b)
+		}
+	}
+	for _, name := range []string{"main.T.m", "_raw_spin_unlock_irqrestore", "main.f.func", "[unknown]", "malloc"} {
+		if got := across(name); got != name {
+			t.Errorf("%s became %s", name, got)
+		}
+	}
+}

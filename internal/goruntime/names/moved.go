@@ -1,6 +1,9 @@
 package names
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Internal says whether a package, by its import path, belongs to the Go release rather than to the
 // program: the runtime and what lies below the standard library's surface, which moves between
@@ -32,4 +35,16 @@ const bundled = "http2"
 // package stayed.
 func MovedFunction(pkg, name string) bool {
 	return pkg == "net/http" && (strings.HasPrefix(name, bundled) || strings.HasPrefix(name, "(*"+bundled))
+}
+
+// runtimeAssembly are the runtime's functions in assembly that have no package in their names (TEXT without a middle dot in runtime and internal,
+// Go 1.21 to 1.27). They come, go and get packages: aeshashbody has one since 1.27.
+var runtimeAssembly = []string{
+	"aeshashbody", "callRet", "cmpbody", "countbody", "countbytebody", "crosscall2", "gcWriteBarrier", "gogo", "gosave_systemstack_switch",
+	"indexbody", "indexbytebody", "memeqbody", "setg_gcc", "sigtramp",
+}
+
+// RuntimeAssembly says whether a function is one of those.
+func RuntimeAssembly(name string) bool {
+	return slices.Contains(runtimeAssembly, name) || strings.HasPrefix(name, "_rt0_") || strings.HasPrefix(name, "expandAVX512_")
 }
