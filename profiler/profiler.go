@@ -155,10 +155,20 @@ func open(ctx context.Context, pid int, o Options) (*recording, error) {
 		return nil, err
 	}
 	if err := r.enter(ctx, func() error { return r.attach(ctx) }); err != nil {
+		err = r.orGone(err)
 		r.leave()
 		return nil, err
 	}
 	return r, nil
+}
+
+// orGone is the error of a recording that could not begin: where the process is gone, that is why, whatever failed first.
+func (r *recording) orGone(err error) error {
+	if !errors.Is(err, ErrNoProcess) {
+		return err
+	}
+	return fmt.Errorf("record %d: %w: it ended before its recording could begin (mayfly record -- PROGRAM holds a program until it can)",
+		r.target.PID(), ErrNoProcess)
 }
 
 // openTarget opens the process and nothing more.

@@ -90,5 +90,5 @@ func TestRecordBecomesGo(t *testing.T) {
 	if code := s.wait(); code != 1 {
 		t.Errorf("exit code %d", code)
 	}
-	s.oneLineOf("not a Go program, nor has it become one")
+	s.oneLineOf("not a Go program, nor was it seen to become one")
 }
