@@ -73,7 +73,8 @@ func TestPprofReadsBack(t *testing.T) {
 }
 
 func TestFormatByNameAndExtension(t *testing.T) {
-	for path, want := range map[string]string{"a.pb.gz": "pprof", "x/B.FOLDED": "folded", "a.collapsed": "folded", "plain": "pprof", "a.txt": "pprof"} {
+	for path, want := range map[string]string{"a.pb.gz": "pprof", "x/B.FOLDED": "folded", "a.collapsed": "folded",
+		"plain": "pprof", "a.txt": "pprof"} {
 		if got := ForFile(path).Name; got != want {
 			t.Errorf("%s: %s, want %s", path, got, want)
 		}

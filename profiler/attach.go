@@ -110,7 +110,8 @@ func (r *recording) layout() (*goruntime.Layout, error) {
 	}
 	r.summary.GoVersion, r.summary.Layout = l.Version, l.From
 	if len(l.Denied) > 0 {
-		r.deny(fmt.Sprintf("what hangs on these fields of the runtime, which are not found in the code of %s: %s", l.Version, strings.Join(l.Denied, ", ")))
+		r.deny(fmt.Sprintf("what hangs on these fields of the runtime, which are not found in the code of %s: %s",
+			l.Version, strings.Join(l.Denied, ", ")))
 	}
 	return l, nil
 }

@@ -26,7 +26,8 @@ func TestBenchmarkName(t *testing.T) {
 
 // Goroutines inherit the benchmark of who started them, and a label of the program's own stays.
 func TestBenchmarkLabel(t *testing.T) {
-	x := text{funcs: []string{"main.work", "a.b/c.BenchmarkX", "testing.(*B).runN", "testing.(*B).launch", "runtime.goexit.abi0", "main.other"}}
+	x := text{funcs: []string{"main.work", "a.b/c.BenchmarkX", "testing.(*B).runN", "testing.(*B).launch",
+		"runtime.goexit.abi0", "main.other"}}
 	stack := func(names ...string) (pcs []uint64) {
 		for _, name := range names {
 			pcs = append(pcs, x.at(name, 0x20))

@@ -133,7 +133,8 @@ func TestStacks(t *testing.T) {
 			"main.work < [truncated]"},
 		{"unwound", sample.Sample{Goid: 1, User: []uint64{at("main.work", 0x20)}, Leaf: leaf(0, 0, 0x7000, 0xdeadbeef),
 			Rest: rest(1, 0, 0x20/8, at("main.main", 0x10), 1, 0, root)}, "main.work < main.main"},
-		{"unwound from a caller", sample.Sample{Goid: 1, User: []uint64{at("main.work", 0x20), at("main.main", 0x10)}, Leaf: leaf(0, 0, 0x6000, 0x6018),
+		{"unwound from a caller", sample.Sample{Goid: 1, User: []uint64{at("main.work", 0x20), at("main.main", 0x10)},
+			Leaf: leaf(0, 0, 0x6000, 0x6018),
 			Rest: rest(2, 0, 0x10/8, root)}, "main.work < main.main"},
 		{"unwound to where the chain goes on", sample.Sample{Goid: 1, User: []uint64{at("main.work", 0x20), at("main.main", 0x30), root},
 			Leaf: leaf(0, 0, 0x7000, 0xdeadbeef), Rest: rest(1, 0x7018, 0x20/8, at("main.main", 0x30))}, "main.work < main.main"},
@@ -166,32 +167,44 @@ func TestStacks(t *testing.T) {
 			Leaf: leaf(at("main.work", 0x25), 0, 0x7000, 0x7100)}, "main.work < main.work < main.main"},
 		{"first instruction of a goroutine", sample.Sample{Goid: 1, User: []uint64{at("main.work", 0)},
 			Leaf: leaf(root, 0, 0x7000, 0)}, "main.work"},
-		{"C called Go", sample.Sample{Goid: 1, User: []uint64{at("main.work", 0x20), at("runtime.cgocallback", 0x30), at("c_inner", 0x10), 42, at("main.main", 0x30)}},
+		{"C called Go", sample.Sample{Goid: 1, User: []uint64{at("main.work", 0x20), at("runtime.cgocallback", 0x30), at("c_inner", 0x10),
+			42, at("main.main", 0x30)}},
 			"main.work < runtime.cgocallback < c_inner < [C]"},
-		{"C called Go, seen by the table", sample.Sample{Goid: 1, Loss: sample.Truncated, Curg: []uint64{at("main.work", 0x20), at("runtime.cgocallback", 0x30)}},
+		{"C called Go, seen by the table", sample.Sample{Goid: 1, Loss: sample.Truncated,
+			Curg: []uint64{at("main.work", 0x20), at("runtime.cgocallback", 0x30)}},
 			"main.work < runtime.cgocallback < [C]"},
-		{"C's thread, in C", sample.Sample{Goid: 1, User: []uint64{at("c_inner", 0x20), at("c_outer", 0x10), 42}, Curg: []uint64{root}}, "c_inner < c_outer < [C]"},
+		{"C's thread, in C", sample.Sample{Goid: 1, User: []uint64{at("c_inner", 0x20), at("c_outer", 0x10), 42}, Curg: []uint64{root}},
+			"c_inner < c_outer < [C]"},
 		{"C's thread, asleep", sample.Sample{Goid: 1, Curg: []uint64{root}}, "[C]"},
-		{"mcall without goroutine", sample.Sample{User: []uint64{at("runtime.schedule", 0x20), at("runtime.mcall", 0x30), at("main.work", 0x10), root}},
+		{"mcall without goroutine", sample.Sample{User: []uint64{at("runtime.schedule", 0x20), at("runtime.mcall", 0x30),
+			at("main.work", 0x10), root}},
 			"runtime.schedule < runtime.mcall < [scheduler]"},
-		{"mcall with goroutine", sample.Sample{Goid: 1, User: []uint64{at("runtime.schedule", 0x20), at("runtime.mcall", 0x30), at("main.main", 0x10), root},
+		{"mcall with goroutine", sample.Sample{Goid: 1, User: []uint64{at("runtime.schedule", 0x20), at("runtime.mcall", 0x30),
+			at("main.main", 0x10), root},
 			Curg: []uint64{at("runtime.gopark", 0x40), at("main.work", 0x10), root}},
 			"runtime.schedule < runtime.mcall < runtime.gopark < main.work"},
-		{"morestack at a function's entry", sample.Sample{Goid: 1, User: []uint64{at("runtime.newstack", 0x20), at("runtime.morestack.abi0", 0x30)},
+		{"morestack at a function's entry", sample.Sample{Goid: 1,
+			User: []uint64{at("runtime.newstack", 0x20), at("runtime.morestack.abi0", 0x30)},
 			Curg: []uint64{at("main.work", 0x100), root}, CurgLeaf: leaf(at("main.main", 0x25), 0, 0x7000, 0x7100)},
 			"runtime.newstack < runtime.morestack.abi0 < main.work < main.main"},
-		{"mstart", sample.Sample{User: []uint64{at("runtime.schedule", 0x20), at("runtime.mstart.abi0", 0x30), 0x99000}}, "runtime.schedule < runtime.mstart.abi0"},
-		{"C code of no goroutine", sample.Sample{User: []uint64{at("c_inner", 0x20), at("c_outer", 0x20), 0x99000000}}, "c_inner < c_outer < [thread]"},
-		{"C code of an unknown goroutine", sample.Sample{User: []uint64{at("c_inner", 0x20), at("main.work", 0x20), root}}, "c_inner < main.work"},
+		{"mstart", sample.Sample{User: []uint64{at("runtime.schedule", 0x20), at("runtime.mstart.abi0", 0x30), 0x99000}},
+			"runtime.schedule < runtime.mstart.abi0"},
+		{"C code of no goroutine", sample.Sample{User: []uint64{at("c_inner", 0x20), at("c_outer", 0x20), 0x99000000}},
+			"c_inner < c_outer < [thread]"},
+		{"C code of an unknown goroutine", sample.Sample{User: []uint64{at("c_inner", 0x20), at("main.work", 0x20), root}},
+			"c_inner < main.work"},
 		{"C code", sample.Sample{Goid: 1, User: []uint64{at("c_inner", 0x20), at("c_outer", 0x20), at("runtime.asmcgocall.abi0", 0x20)},
 			Curg: []uint64{at("runtime.systemstack_switch", 8), at("main.work", 0x30), root}, CurgLeaf: leaf(at("runtime.cgocall", 0x25), 0, 1, 2)},
 			"c_inner < c_outer < runtime.cgocall < main.work"},
 		{"C code without frame pointers", sample.Sample{Goid: 1, User: []uint64{at("c_inner", 0x20), 0x9999999},
 			Curg: []uint64{at("runtime.systemstack_switch", 8), at("main.work", 0x30), root}, CurgLeaf: leaf(at("runtime.cgocall", 0x25), 0, 1, 2)},
 			"c_inner < runtime.cgocall < main.work"},
-		{"kernel", sample.Sample{Goid: 1, Kernel: []uint64{1 << 63}, User: []uint64{at("main.work", 0x20), root}}, "entry_SYSCALL_64 < main.work"},
-		{"wrapper", sample.Sample{Goid: 1, User: []uint64{at("main.work", 0x20), at("main.(*T).Wrapper", 0x30), at("main.main", 0x30), root}}, "main.work < main.main"},
-		{"too deep", sample.Sample{Goid: 1, Loss: sample.Truncated, User: []uint64{at("main.work", 0x20), at("main.work", 0x30)}}, "main.work < main.work < [truncated]"},
+		{"kernel", sample.Sample{Goid: 1, Kernel: []uint64{1 << 63}, User: []uint64{at("main.work", 0x20), root}},
+			"entry_SYSCALL_64 < main.work"},
+		{"wrapper", sample.Sample{Goid: 1, User: []uint64{at("main.work", 0x20), at("main.(*T).Wrapper", 0x30), at("main.main", 0x30), root}},
+			"main.work < main.main"},
+		{"too deep", sample.Sample{Goid: 1, Loss: sample.Truncated, User: []uint64{at("main.work", 0x20), at("main.work", 0x30)}},
+			"main.work < main.work < [truncated]"},
 		{"only wrappers", sample.Sample{Goid: 1, User: []uint64{at("main.(*T).Wrapper", 0x30)}}, "[unwalked]"},
 		{"only wrappers, to the root", sample.Sample{Goid: 1, User: []uint64{at("main.(*T).Wrapper", 0x30), root}}, "[unwalked]"},
 		{"no stack", sample.Sample{Loss: sample.Unwalked}, "[unwalked]"},
@@ -208,7 +221,8 @@ func TestStacks(t *testing.T) {
 // A frame below a signal was interrupted, so its address is looked up as it is.
 func TestAddressBelowSignalIsExact(t *testing.T) {
 	at := program.at
-	p := build(t, Keep{}, sample.Sample{Goid: 1, Weight: 1, User: []uint64{at("runtime.sigpanic", 0x20), at("main.work", 0x30), at("main.main", 0x40)}})
+	p := build(t, Keep{}, sample.Sample{Goid: 1, Weight: 1, User: []uint64{at("runtime.sigpanic", 0x20), at("main.work", 0x30),
+		at("main.main", 0x40)}})
 	var got []int64
 	for _, l := range p.Sample[0].Location {
 		got = append(got, l.Line[0].Line)
@@ -220,7 +234,8 @@ func TestAddressBelowSignalIsExact(t *testing.T) {
 
 func TestFoldsEqualSamples(t *testing.T) {
 	at := program.at
-	a := sample.Sample{Goid: 7, Count: 1, Weight: 10, State: sample.Running, User: []uint64{at("main.work", 0x20)}, Labels: []sample.Label{{Key: "k", Value: "v"}}}
+	a := sample.Sample{Goid: 7, Count: 1, Weight: 10, State: sample.Running, User: []uint64{at("main.work", 0x20)},
+		Labels: []sample.Label{{Key: "k", Value: "v"}}}
 	b := a
 	b.Weight, b.Goid = 30, 8
 	c := a
@@ -332,7 +347,8 @@ func TestTimeline(t *testing.T) {
 		t.Fatalf("%d samples, want 2", len(p.Sample))
 	}
 	s := p.Sample[0]
-	if s.Value[4] != 30 || s.NumLabel["go.id"][0] != 3 || s.NumLabel["end_timestamp_ns"][0] != 1090 || s.NumUnit["end_timestamp_ns"][0] != "nanoseconds" {
+	if s.Value[4] != 30 || s.NumLabel["go.id"][0] != 3 || s.NumLabel["end_timestamp_ns"][0] != 1090 ||
+		s.NumUnit["end_timestamp_ns"][0] != "nanoseconds" {
 		t.Errorf("sample %v %v %v", s.Value, s.NumLabel, s.NumUnit)
 	}
 	for _, s := range p.Sample { // on-CPU samples do not know it, so all have what one said
@@ -353,7 +369,8 @@ func TestWaitOn(t *testing.T) {
 		}.Run(t.Context(), b.Add)
 		p := b.Profile()
 		got := p.Sample[0].Label["go.wait_on"]
-		if k.Timeline && (len(p.Sample) != 2 || len(got) != 1 || got[0] != "chan 0x20 cap=2 len=2 send") || !k.Timeline && (len(p.Sample) != 1 || got != nil) {
+		if k.Timeline && (len(p.Sample) != 2 || len(got) != 1 || got[0] != "chan 0x20 cap=2 len=2 send") || !k.Timeline &&
+			(len(p.Sample) != 1 || got != nil) {
 			t.Errorf("timeline %v: %d samples, %q", k.Timeline, len(p.Sample), got)
 		}
 	}
@@ -364,7 +381,8 @@ func TestTally(t *testing.T) {
 	b := NewBuilder(program, Keep{})
 	b.arch = "amd64"
 	samples := script{
-		{Goid: 1, Count: 1, Weight: 10, State: sample.Running, User: []uint64{at("main.work", 0x20), at("runtime.goexit.abi0", 1)}, Labels: []sample.Label{{Key: "k", Value: "v"}}},
+		{Goid: 1, Count: 1, Weight: 10, State: sample.Running, User: []uint64{at("main.work", 0x20), at("runtime.goexit.abi0", 1)},
+			Labels: []sample.Label{{Key: "k", Value: "v"}}},
 		{Goid: 1, Count: 1, Weight: 10, State: sample.Running, User: []uint64{at("main.work", 0x20), at("main.main", 0x20)}},
 		{Loss: sample.Lost, Count: 5, Weight: 50},
 	}
@@ -379,7 +397,8 @@ func TestTally(t *testing.T) {
 
 func BenchmarkAdd(b *testing.B) {
 	bl := NewBuilder(program, Keep{})
-	s := sample.Sample{Goid: 1, Count: 1, Weight: 10, Labels: []sample.Label{{Key: "endpoint", Value: "/fulfil"}, {Key: "tenant", Value: "acme"}}}
+	s := sample.Sample{Goid: 1, Count: 1, Weight: 10, Labels: []sample.Label{{Key: "endpoint", Value: "/fulfil"},
+		{Key: "tenant", Value: "acme"}}}
 	for range 24 {
 		s.User = append(s.User, program.at("main.work", 0x40))
 	}

@@ -95,7 +95,8 @@ func whole(parts []*Recording) (*Recording, error) {
 	all := &Recording{Profile: p, Summary: mergeSummaries(in), begin: in[0].start}
 	all.Summary.End = parts[len(parts)-1].Summary.End
 	if without > 0 {
-		all.Summary.Denied = append(all.Summary.Denied, fmt.Sprintf("%s of CPU time of another program in the same process, of which the goroutine table could not be read",
+		all.Summary.Denied = append(all.Summary.Denied, fmt.Sprintf("%s of CPU time of another program in the same process, of which the "+
+			"goroutine table could not be read",
 			time.Duration(without).Round(100*time.Microsecond)))
 	}
 	p.TimeNanos, p.DurationNanos = in[0].start.UnixNano(), in[len(in)-1].end.Sub(in[0].start).Nanoseconds()

@@ -46,7 +46,8 @@ func get(t testing.TB, u string) got {
 // oneLine fails unless the answer is an error of one line that contains want.
 func (g got) oneLine(t testing.TB, code int, want string) {
 	t.Helper()
-	if g.code != code || bytes.Count(g.body, []byte("\n")) != 1 || !strings.Contains(string(g.body), want) || g.header.Get("X-Go-Pprof") != "1" ||
+	if g.code != code || bytes.Count(g.body, []byte("\n")) != 1 || !strings.Contains(string(g.body), want) ||
+		g.header.Get("X-Go-Pprof") != "1" ||
 		g.header.Get("X-Content-Type-Options") != "nosniff" || g.header.Get("Content-Type") != "text/plain; charset=utf-8" {
 		t.Errorf("%d %q %v, want %d and one line with %q", g.code, g.body, g.header, code, want)
 	}
@@ -74,13 +75,15 @@ func TestHandler(t *testing.T) {
 	if err != nil || g.code != 200 {
 		t.Fatalf("%d %v %.200q", g.code, err, g.body)
 	}
-	if ct, cd := g.header.Get("Content-Type"), g.header.Get("Content-Disposition"); ct != "application/octet-stream" || cd != `attachment; filename="mayfly.pb.gz"` {
+	if ct, cd := g.header.Get("Content-Type"), g.header.Get("Content-Disposition"); ct != "application/octet-stream" ||
+		cd != `attachment; filename="mayfly.pb.gz"` {
 		t.Errorf("%q %q", ct, cd)
 	}
 	if p.DurationNanos < 9e8 || len(p.SampleType) != 5 || p.DefaultSampleType != "cpu" {
 		t.Errorf("%d ns, columns %v", p.DurationNanos, p.SampleType)
 	}
-	if g := get(t, srv.URL+"?seconds=1&format=folded&mode=cpu&hz=99"); g.code != 200 || g.header.Get("Content-Type") != "text/plain; charset=utf-8" {
+	if g := get(t, srv.URL+"?seconds=1&format=folded&mode=cpu&hz=99"); g.code != 200 ||
+		g.header.Get("Content-Type") != "text/plain; charset=utf-8" {
 		t.Errorf("folded: %d %v", g.code, g.header)
 	}
 }
@@ -102,7 +105,8 @@ func TestHandlerRefuses(t *testing.T) {
 		}
 		return req
 	}
-	for _, req := range []*http.Request{headers("Sec-Fetch-Site", "cross-site"), headers("Sec-Fetch-Site", "same-site"), headers("Host", "evil.example")} {
+	for _, req := range []*http.Request{headers("Sec-Fetch-Site", "cross-site"), headers("Sec-Fetch-Site", "same-site"),
+		headers("Host", "evil.example")} {
 		r, err := http.DefaultClient.Do(req)
 		if err != nil {
 			t.Fatal(err)
@@ -220,9 +224,10 @@ func TestHandlerWithstands(t *testing.T) {
 }
 
 var (
-	badValues = []string{"", "0", "-1", "1", "1e9", "99999999999999999999", "NaN", "\x00", "%", "é", "../..", "wall", "cpu", "pprof", "folded", "fgprof", "runtime", "' OR 1", "\r\nX: y", strings.Repeat("9", 5000)}
-	badKeys   = []string{"seconds", "hz", "mode", "format", "engine", "", "debug", "seconds[]"}
-	methods   = []string{"GET", "GET", "GET", "GET", "POST", "HEAD", "PUT", "DELETE", "BREW"}
+	badValues = []string{"", "0", "-1", "1", "1e9", "99999999999999999999", "NaN", "\x00", "%", "é", "../..", "wall", "cpu", "pprof", "folded",
+		"fgprof", "runtime", "' OR 1", "\r\nX: y", strings.Repeat("9", 5000)}
+	badKeys = []string{"seconds", "hz", "mode", "format", "engine", "", "debug", "seconds[]"}
+	methods = []string{"GET", "GET", "GET", "GET", "POST", "HEAD", "PUT", "DELETE", "BREW"}
 )
 
 // bad sends a request that is most likely wrong and says whether the answer is a valid profile.
@@ -235,7 +240,8 @@ func bad(t *testing.T, base string, rnd *rand.Rand) (got, bool) {
 		q.Set("seconds", "x")
 	}
 	path := []string{"/debug/mayfly/profile", "/debug/mayfly/fgprof"}[rnd.IntN(2)]
-	req, err := http.NewRequest(methods[rnd.IntN(len(methods))], base+path+"?"+q.Encode(), strings.NewReader(strings.Repeat("x", rnd.IntN(100))))
+	req, err := http.NewRequest(methods[rnd.IntN(len(methods))], base+path+"?"+q.Encode(),
+		strings.NewReader(strings.Repeat("x", rnd.IntN(100))))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -123,7 +123,8 @@ func (in *inside) joinCPU(s *Session) error {
 	if in.cpu > 0 {
 		sum.RateReached = float64(samples) / in.cpu.Seconds()
 	}
-	sum.Denied = append(sum.Denied, fmt.Sprintf("a rate above the kernel's tick: the runtime's CPU profile has 100 Hz, and reached %.0f", sum.RateReached))
+	sum.Denied = append(sum.Denied, fmt.Sprintf("a rate above the kernel's tick: the runtime's CPU profile has 100 Hz, and reached %.0f",
+		sum.RateReached))
 	return nil
 }
 

@@ -144,7 +144,8 @@ func (j *join) function(f *profile.Function) *profile.Function {
 	k := function{f.Name, f.Filename, int(f.StartLine)}
 	own := j.funcs[k]
 	if own == nil {
-		own = &profile.Function{ID: uint64(len(j.p.Function) + 1), Name: f.Name, SystemName: f.SystemName, Filename: f.Filename, StartLine: f.StartLine}
+		own = &profile.Function{ID: uint64(len(j.p.Function) + 1), Name: f.Name, SystemName: f.SystemName, Filename: f.Filename,
+			StartLine: f.StartLine}
 		j.funcs[k] = own
 		j.p.Function = append(j.p.Function, own)
 	}

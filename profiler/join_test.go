@@ -16,7 +16,8 @@ func some(k Keep, n int) *profile.Profile {
 	b := NewBuilder(program, k)
 	for i := range 30 {
 		f := program.funcs[(i*n)%2]
-		b.Add(&sample.Sample{Time: int64(100*n + i), Weight: int64(i + 1), Goid: uint64(i % 4), State: []sample.State{"select", sample.Running, "IO wait"}[i%3], Count: int64(i % 3 % 2),
+		b.Add(&sample.Sample{Time: int64(100*n + i), Weight: int64(i + 1), Goid: uint64(i % 4), State: []sample.State{"select", sample.Running,
+			"IO wait"}[i%3], Count: int64(i % 3 % 2),
 			Curg:   []uint64{program.at(f, uint64(16+i%5)), program.at("runtime.goexit.abi0", 1)},
 			Labels: []sample.Label{{Key: "a", Value: fmt.Sprint(i % n)}}})
 	}

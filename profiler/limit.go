@@ -189,10 +189,12 @@ func (l *folding) remarks(limit int) (said []string) {
 	flag := fmt.Sprintf("(memory limit of %d MiB)", limit>>20)
 	for _, key := range slices.SortedFunc(maps.Keys(l.keys), cmp.Compare[string]) {
 		lost := l.keys[key]
-		said = append(said, fmt.Sprintf("values of label %s: %s of time in %d samples is %s=%s %s", key, time.Duration(lost.ns), lost.samples, key, otherValue, flag))
+		said = append(said, fmt.Sprintf("values of label %s: %s of time in %d samples is %s=%s %s", key, time.Duration(lost.ns),
+			lost.samples, key, otherValue, flag))
 	}
 	if l.left.samples > 0 {
-		said = append(said, fmt.Sprintf("stacks and labels of %d samples, %s: they are %s %s", l.left.samples, time.Duration(l.left.ns), frameOther, flag))
+		said = append(said, fmt.Sprintf("stacks and labels of %d samples, %s: they are %s %s", l.left.samples, time.Duration(l.left.ns),
+			frameOther, flag))
 	}
 	return said
 }

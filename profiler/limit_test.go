@@ -127,7 +127,8 @@ func BenchmarkAddWithLimit(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			x := NewBuilder(program, Keep{Wall: true})
 			x.Limit(limit)
-			s := &sample.Sample{Weight: 1, Goid: 1, State: "sleep", Curg: []uint64{program.at("main.work", 16), program.at("runtime.goexit.abi0", 1)},
+			s := &sample.Sample{Weight: 1, Goid: 1, State: "sleep", Curg: []uint64{program.at("main.work", 16),
+				program.at("runtime.goexit.abi0", 1)},
 				Labels: []sample.Label{{Key: "endpoint", Value: "/a"}, {Key: "tenant", Value: "t"}}}
 			b.ReportAllocs()
 			for b.Loop() {

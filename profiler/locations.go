@@ -51,7 +51,8 @@ func (b *Builder) function(p *profile.Profile, fr symbolize.Frame) *profile.Func
 	k := function{fr.Func, fr.File, fr.StartLine}
 	f := b.funcs[k]
 	if f == nil {
-		f = &profile.Function{ID: uint64(len(p.Function) + 1), Name: fr.Func, SystemName: fr.SystemName, Filename: fr.File, StartLine: int64(fr.StartLine)}
+		f = &profile.Function{ID: uint64(len(p.Function) + 1), Name: fr.Func, SystemName: fr.SystemName, Filename: fr.File,
+			StartLine: int64(fr.StartLine)}
 		if f.SystemName == "" {
 			f.SystemName = fr.Func
 		}

@@ -38,7 +38,8 @@ func TestSitesAreBounded(t *testing.T) {
 	most := 0
 	for i := range 40 {
 		for pc := range uint64(maxSites / 8) {
-			b.Add(&sample.Sample{Time: 1, Weight: 1, State: "select", Goid: 1, Curg: []uint64{1<<32 + uint64(i)<<20 + pc, program.at("runtime.goexit.abi0", 1)}})
+			b.Add(&sample.Sample{Time: 1, Weight: 1, State: "select", Goid: 1,
+				Curg: []uint64{1<<32 + uint64(i)<<20 + pc, program.at("runtime.goexit.abi0", 1)}})
 		}
 		most = max(most, len(b.sites))
 		n := b.next()

@@ -314,7 +314,8 @@ func (r *recording) finishCPU(t Tally) {
 	}
 	s.LabelsCompleted = st.Completed
 	if st.Doubtful > 0 {
-		r.deny(fmt.Sprintf("goroutine ids and labels of %d samples on a CPU: by the layout of %s their threads' g, m and curg contradict each other", st.Doubtful, s.GoVersion))
+		r.deny(fmt.Sprintf("goroutine ids and labels of %d samples on a CPU: by the layout of %s their threads' g, m and curg contradict each "+
+			"other", st.Doubtful, s.GoVersion))
 	}
 }
 

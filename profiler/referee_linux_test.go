@@ -20,7 +20,8 @@ import (
 	"github.com/mayfly-profiler/mayfly/profiler"
 )
 
-var refereeLong = flag.Bool("referee.long", false, "hold the states against the referee for 20 s a case, with tight bounds: on a quiet machine")
+var refereeLong = flag.Bool("referee.long", false, "hold the states against the referee for 20 s a case, with tight bounds: on a quiet "+
+	"machine")
 
 // refereed is a workload that the states are held against the referee with.
 type refereed struct {
@@ -143,7 +144,8 @@ func (m *match) table() string {
 	for _, label := range slices.Sorted(maps.Keys(m.want)) {
 		want, got := m.want[label], m.got[label]
 		life := float64(want.Total()) / 100
-		fmt.Fprintf(&b, "%-10s %6d %9.3f  %-20s %9.2f %9.2f %+7.2f\n", label, m.n[label], life/1e7, "total", 100.0, float64(got.Total())/life, float64(got.Total())/life-100)
+		fmt.Fprintf(&b, "%-10s %6d %9.3f  %-20s %9.2f %9.2f %+7.2f\n", label, m.n[label], life/1e7, "total", 100.0, float64(got.Total())/life,
+			float64(got.Total())/life-100)
 		for _, state := range m.states(label) {
 			w, g := float64(want[state])/life, float64(got[state])/life
 			if w > 0.05 || g > 0.05 {

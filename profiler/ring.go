@@ -199,7 +199,8 @@ func keep(rec *Recording) (kept, error) {
 	if start.IsZero() { // not from Stream
 		start = time.Unix(0, rec.Profile.TimeNanos)
 	}
-	return kept{slices.Clip(b.Bytes()), start, start.Add(time.Duration(rec.Profile.DurationNanos)), rec.Summary, rec.fresh, len(rec.Profile.Sample)}, nil
+	return kept{slices.Clip(b.Bytes()), start, start.Add(time.Duration(rec.Profile.DurationNanos)), rec.Summary,
+		rec.fresh, len(rec.Profile.Sample)}, nil
 }
 
 // window finds the slices around a trigger.

@@ -39,7 +39,8 @@ func (x *tape) next() *Recording {
 	rec := &Recording{Profile: b.Profile(), fresh: 1}
 	rec.Profile.TimeNanos = tapeStart.Add(time.Duration(x.n) * time.Second).UnixNano()
 	rec.Profile.DurationNanos = int64(time.Second)
-	rec.Summary = Summary{Samples: 100, CPUProfiled: 1e8, GoroutinesSeen: 10, TableRate: float64(x.n), Denied: []string{"sight"}, End: sliceEnd}
+	rec.Summary = Summary{Samples: 100, CPUProfiled: 1e8, GoroutinesSeen: 10, TableRate: float64(x.n),
+		Denied: []string{"sight"}, End: sliceEnd}
 	x.n++
 	return rec
 }
@@ -126,10 +127,13 @@ func TestMergeSummaries(t *testing.T) {
 	}
 	life := func(n int64) []goroutine.Life { return []goroutine.Life{{Below: time.Second, Seen: n, At100: 1}} }
 	s := mergeSummaries([]kept{
-		at(0, Summary{Samples: 1, TableSlowest: 9, STWGC: 4, GoroutinesSeen: 5, UnlabeledShare: 0.5, TableFirst: -1, Lives: life(3), GoVersion: "a"}),
-		at(1, Summary{Samples: 2, TableSlowest: 7, STWGC: -1, GoroutinesSeen: 3, UnlabeledShare: 0.1, TableFirst: 8, Lives: life(4), GoVersion: "b"}),
+		at(0, Summary{Samples: 1, TableSlowest: 9, STWGC: 4, GoroutinesSeen: 5, UnlabeledShare: 0.5, TableFirst: -1,
+			Lives: life(3), GoVersion: "a"}),
+		at(1, Summary{Samples: 2, TableSlowest: 7, STWGC: -1, GoroutinesSeen: 3, UnlabeledShare: 0.1, TableFirst: 8,
+			Lives: life(4), GoVersion: "b"}),
 	})
-	if s.Samples != 3 || s.TableSlowest != 9 || s.STWGC != -1 || s.GoroutinesSeen != 7 || s.UnlabeledShare != 0.3 || s.TableFirst != 8 || s.GoVersion != "b" {
+	if s.Samples != 3 || s.TableSlowest != 9 || s.STWGC != -1 || s.GoroutinesSeen != 7 || s.UnlabeledShare != 0.3 ||
+		s.TableFirst != 8 || s.GoVersion != "b" {
 		t.Errorf("%+v", s)
 	}
 	if l := s.Lives; len(l) != 1 || l[0].Seen != 7 || l[0].At100 != 2 || l[0].Below != time.Second {

@@ -18,7 +18,8 @@ func TestGovernor(t *testing.T) {
 	exe := public(t, target.Compile(t, "session", target.Build{Module: true}))
 	p, truth := runSession(t, exe, asIs, "-d", "6s", "-parked", "5000", "-share", "0.005")
 	s := truth.Summary
-	t.Logf("%.2f %% of the machine, %.2f %% allowed; %.0f looks a second, %.0f samples a CPU-second: %s", 100*s.Overhead, 100*s.MaxOverhead, s.TableRate, s.RateReached, s.Governor)
+	t.Logf("%.2f %% of the machine, %.2f %% allowed; %.0f looks a second, %.0f samples a CPU-second: %s", 100*s.Overhead, 100*s.MaxOverhead,
+		s.TableRate, s.RateReached, s.Governor)
 	if s.MaxOverhead != 0.005 || !strings.Contains(s.Governor, "lowered") || s.TableRate > 900 {
 		t.Errorf("budget %g, %.0f looks a second: %q", s.MaxOverhead, s.TableRate, s.Governor)
 	}

@@ -34,7 +34,8 @@ func (r *recording) limitRate() {
 // checkRate says when the limit was lowered meanwhile.
 func (r *recording) checkRate() {
 	if now := allowedRate(r.rate); now < r.rate {
-		r.deny(fmt.Sprintf("samples at %d Hz all the time: kernel.perf_event_max_sample_rate was lowered to %d while recording, and what is above is not sampled (%s)",
+		r.deny(fmt.Sprintf("samples at %d Hz all the time: kernel.perf_event_max_sample_rate was lowered to %d while recording, and what is "+
+			"above is not sampled (%s)",
 			r.rate, maxSampleRate(), raiseLimit))
 	}
 }

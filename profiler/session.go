@@ -107,7 +107,8 @@ func (s *Session) openInside() (err error) {
 		return nil
 	}
 	if want == Runtime && s.helper == nil && s.options.Mode == Wall {
-		s.denied = append(s.denied, "all states but running: without a helper only engine fgprof sees the others, with two stops of the world for each look")
+		s.denied = append(s.denied, "all states but running: without a helper only engine fgprof sees the others, with two stops of the world "+
+			"for each look")
 	}
 	s.inside, err = openInside(want)
 	if err == nil && want == Runtime && s.options.Mode == CPU && s.helper != nil {

@@ -126,13 +126,18 @@ func TestEngineLadder(t *testing.T) {
 		{"all rights", asIs, nil, "ebpf", "goroutine table", "", bpf.Probe()},
 		{"no capabilities", unprivileged, nil, "perf", "goroutine table", "CAP_BPF and CAP_PERFMON", nil},
 		{"no perf events", unprivileged, []string{"-deny", "bpf,perf_event_open"}, "runtime", "goroutine table", "perf_event_paranoid", nil},
-		{"only the table", unprivileged, []string{"-deny", "bpf,perf_event_open", "-engine", "table"}, "goroutine table", "goroutine table", "preempted", nil},
-		{"no process_vm_readv", unprivileged, []string{"-deny", "bpf,perf_event_open,process_vm_readv"}, "runtime", "goroutine table", "CAP_BPF", nil},
+		{"only the table", unprivileged, []string{"-deny", "bpf,perf_event_open", "-engine", "table"}, "goroutine table",
+			"goroutine table", "preempted", nil},
+		{"no process_vm_readv", unprivileged, []string{"-deny", "bpf,perf_event_open,process_vm_readv"}, "runtime",
+			"goroutine table", "CAP_BPF", nil},
 		{"no helper", unprivileged, []string{"-deny", "execve"}, "runtime", "none", "/proc/self/exe: operation not permitted", nil},
-		{"no helper, and stops of the world are wanted", unprivileged, []string{"-deny", "execve", "-engine", "fgprof"}, "none", "fgprof", "states", nil},
+		{"no helper, and stops of the world are wanted", unprivileged, []string{"-deny", "execve", "-engine", "fgprof"},
+			"none", "fgprof", "states", nil},
 		{"CPU: no capabilities", unprivileged, []string{"-mode", "cpu"}, "perf", "none", "CAP_BPF and CAP_PERFMON", nil},
-		{"CPU: no perf events", unprivileged, []string{"-mode", "cpu", "-deny", "bpf,perf_event_open"}, "runtime", "none", "perf_event_paranoid", nil},
-		{"CPU: no helper", unprivileged, []string{"-mode", "cpu", "-deny", "execve"}, "runtime", "none", "/proc/self/exe: operation not permitted", nil},
+		{"CPU: no perf events", unprivileged, []string{"-mode", "cpu", "-deny", "bpf,perf_event_open"}, "runtime",
+			"none", "perf_event_paranoid", nil},
+		{"CPU: no helper", unprivileged, []string{"-mode", "cpu", "-deny", "execve"}, "runtime", "none",
+			"/proc/self/exe: operation not permitted", nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			target.Need(t, tt.needs)
@@ -144,7 +149,8 @@ func TestEngineLadder(t *testing.T) {
 			if denied := strings.Join(s.Denied, "; "); !strings.Contains(denied, tt.denied) {
 				t.Errorf("denied %q, want %q", denied, tt.denied)
 			}
-			if c := strings.Join(p.Comments, "\n"); !strings.Contains(c, "mayfly.engine.cpu="+s.EngineCPU+"\n") || !strings.Contains(c, "mayfly.engine.wall="+s.EngineWall+"\n") {
+			if c := strings.Join(p.Comments, "\n"); !strings.Contains(c, "mayfly.engine.cpu="+s.EngineCPU+"\n") ||
+				!strings.Contains(c, "mayfly.engine.wall="+s.EngineWall+"\n") {
 				t.Errorf("comments %s", c)
 			}
 			t.Logf("%.0f Hz, table %.0f Hz, %d samples", s.RateReached, s.TableRate, s.Samples)

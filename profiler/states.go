@@ -25,7 +25,8 @@ type threadStates struct {
 
 func newThreadStates(t sample.Threads, target *proc.Process) *threadStates {
 	return &threadStates{
-		threads: t, target: target, last: make(map[uint32]sample.ThreadTimes), blocked: make(map[uint32]standing), random: rand.New(rand.NewPCG(1, 2)),
+		threads: t, target: target, last: make(map[uint32]sample.ThreadTimes), blocked: make(map[uint32]standing),
+		random: rand.New(rand.NewPCG(1, 2)),
 	}
 }
 

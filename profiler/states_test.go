@@ -141,7 +141,8 @@ func (r *rounds) phase(at int64) (sample.State, int64) {
 func (r *rounds) Times(uint32) (sample.ThreadTimes, bool) {
 	n := r.sleep + r.want + r.runs
 	state, since := r.phase(r.now)
-	t := sample.ThreadTimes{Born: 1, Now: state, Since: since, Running: r.now / n * r.runs, Preempted: r.now / n * r.want, Sleeping: r.now / n * r.sleep}
+	t := sample.ThreadTimes{Born: 1, Now: state, Since: since, Running: r.now / n * r.runs, Preempted: r.now / n * r.want,
+		Sleeping: r.now / n * r.sleep}
 	in := r.now % n
 	t.Sleeping += min(in, r.sleep)
 	t.Preempted += min(max(in-r.sleep, 0), r.want)

@@ -50,7 +50,8 @@ func adjoin(t *testing.T, all []*profiler.Recording) {
 // the process, and for each goroutine that lives throughout, the length of the recording.
 func TestStreamAddsUp(t *testing.T) {
 	x := target.Start(t, target.Compile(t, "labels", target.Build{}), "-procs", "2")
-	all := stream(t, x.PID, 3*time.Second, profiler.Options{Every: 400 * time.Millisecond, MaxOverhead: 1, Keep: profiler.Keep{Goroutines: true}})
+	all := stream(t, x.PID, 3*time.Second, profiler.Options{Every: 400 * time.Millisecond, MaxOverhead: 1,
+		Keep: profiler.Keep{Goroutines: true}})
 	var truth struct {
 		Sets map[string]struct{ Goid uint64 }
 	}
@@ -106,7 +107,8 @@ func needTable(t *testing.T, rec *profiler.Recording) {
 // is cut at the borders.
 func TestStreamCutsStays(t *testing.T) {
 	x := target.Start(t, target.Compile(t, "idle", target.Build{}))
-	all := stream(t, x.PID, 2*time.Second, profiler.Options{Every: 300 * time.Millisecond, MaxOverhead: 1, Keep: profiler.Keep{Goroutines: true, Idle: true}})
+	all := stream(t, x.PID, 2*time.Second, profiler.Options{Every: 300 * time.Millisecond, MaxOverhead: 1,
+		Keep: profiler.Keep{Goroutines: true, Idle: true}})
 	adjoin(t, all)
 	needTable(t, all[0])
 	for i, rec := range all[1 : len(all)-1] { // not the first, in which the goroutines are found
@@ -128,14 +130,15 @@ func TestStreamLengthIsWhatWasObserved(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var all []*profiler.Recording
-	err := profiler.Stream(ctx, x.PID, profiler.Options{Every: 200 * time.Millisecond, Keep: profiler.Keep{Idle: true}}, func(rec *profiler.Recording) error {
-		if all = append(all, rec); len(all) == 1 {
-			time.Sleep(100 * time.Millisecond)
-			cancel()
-			time.Sleep(2 * time.Second)
-		}
-		return nil
-	})
+	err := profiler.Stream(ctx, x.PID, profiler.Options{Every: 200 * time.Millisecond, Keep: profiler.Keep{Idle: true}},
+		func(rec *profiler.Recording) error {
+			if all = append(all, rec); len(all) == 1 {
+				time.Sleep(100 * time.Millisecond)
+				cancel()
+				time.Sleep(2 * time.Second)
+			}
+			return nil
+		})
 	target.Need(t, err)
 	adjoin(t, all)
 	needTable(t, all[0])

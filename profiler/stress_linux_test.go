@@ -18,7 +18,8 @@ import (
 	"github.com/mayfly-profiler/mayfly/internal/target"
 )
 
-var stressFor = flag.Duration("stress.for", 0, "how long TestStress goes on, with builds for the race detector and checkptr too: 10m; 0 is one short round")
+var stressFor = flag.Duration("stress.for", 0, "how long TestStress goes on, with builds for the race detector and checkptr too: 10m; 0 "+
+	"is one short round")
 
 // stressed is a way to run the program that records itself while its runtime is busiest.
 type stressed struct {
@@ -78,7 +79,8 @@ func TestStress(t *testing.T) {
 			sessions[engines] += n
 		}
 	}
-	t.Logf("%d runs, by end %v; helpers outlived the program by %v at most; sessions of those that ended by themselves: %v", runs, crashes, slowest, sessions)
+	t.Logf("%d runs, by end %v; helpers outlived the program by %v at most; sessions of those that ended by themselves: %v",
+		runs, crashes, slowest, sessions)
 	if slowest > time.Second {
 		t.Errorf("a helper outlived the program by %v", slowest)
 	}

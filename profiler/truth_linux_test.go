@@ -226,7 +226,8 @@ func agree(t *testing.T, here, there *profile.Profile) {
 		pooled := (p*float64(n) + q*float64(m)) / float64(n+m)
 		limit := sigmas*math.Hypot(binomial(pooled, n), binomial(pooled, m)) + 0.01
 		if math.Abs(p-q) > limit {
-			t.Errorf("%s < %s: %.2f %% here, %.2f %% in runtime/pprof, limit %.2f %% (%d and %d samples)", k.leaf, k.caller, 100*p, 100*q, 100*limit, n, m)
+			t.Errorf("%s < %s: %.2f %% here, %.2f %% in runtime/pprof, limit %.2f %% (%d and %d samples)", k.leaf,
+				k.caller, 100*p, 100*q, 100*limit, n, m)
 		}
 	}
 	t.Logf("%d pairs, %d and %d samples", len(ours), n, m)

@@ -16,7 +16,8 @@ import (
 )
 
 func labelled(weight int64, kv ...string) sample.Sample {
-	s := sample.Sample{Goid: 1, Weight: weight, State: "select", Curg: []uint64{program.at("runtime.gopark", 0x40), program.at("runtime.goexit.abi0", 1)}}
+	s := sample.Sample{Goid: 1, Weight: weight, State: "select", Curg: []uint64{program.at("runtime.gopark", 0x40),
+		program.at("runtime.goexit.abi0", 1)}}
 	for i := 0; i < len(kv); i += 2 {
 		s.Labels = append(s.Labels, sample.Label{Key: kv[i], Value: kv[i+1]})
 	}
@@ -29,7 +30,8 @@ func TestOwnKeys(t *testing.T) {
 	s := labelled(10, "end_timestamp_ns", "7", "go.id", "8", "go.state", "running", "gopher", "g", "user.go.state", "u")
 	b.Add(&s)
 	p := b.Profile()
-	want := map[string]string{"go.state": "select", "user.end_timestamp_ns": "7", "user.go.id": "8", "user.go.state": "running", "gopher": "g", "user.user.go.state": "u"}
+	want := map[string]string{"go.state": "select", "user.end_timestamp_ns": "7", "user.go.id": "8", "user.go.state": "running",
+		"gopher": "g", "user.user.go.state": "u"}
 	got := map[string]string{}
 	for k, v := range p.Sample[0].Label {
 		got[k] = v[0]
@@ -45,7 +47,8 @@ func TestOwnKeys(t *testing.T) {
 // Everything in a string table is UTF-8, whatever the program has in labels, and paths and names.
 func TestTidy(t *testing.T) {
 	b := NewBuilder(program, Keep{Wall: true})
-	for _, s := range []sample.Sample{labelled(10, "bad", "\xff\xfe", "b\xc3", "x"), labelled(20, "b\xc3", "1", "b\xc4", "2"), labelled(30, "good", "gr\u00fcn")} {
+	for _, s := range []sample.Sample{labelled(10, "bad", "\xff\xfe", "b\xc3", "x"), labelled(20, "b\xc3", "1", "b\xc4", "2"),
+		labelled(30, "good", "gr\u00fcn")} {
 		b.Add(&s)
 	}
 	p := b.Profile()
@@ -137,7 +140,8 @@ func TestLabelKeys(t *testing.T) {
 	cut := labelled(5, "a", "b")
 	cut.LabelsTruncated = true
 	b := NewBuilder(program, Keep{Wall: true})
-	for _, s := range []sample.Sample{labelled(1, "a", "b"), labelled(1, "b", "a"), labelled(1), labelled(1, "a", "b", "c", "d"), labelled(1, "a", "bc", "", "d"), lost, cut} {
+	for _, s := range []sample.Sample{labelled(1, "a", "b"), labelled(1, "b", "a"), labelled(1), labelled(1, "a", "b", "c", "d"),
+		labelled(1, "a", "bc", "", "d"), lost, cut} {
 		b.Add(&s)
 	}
 	if y := b.Tally(); len(b.folds) != 5 || y.LabelsLost != 1 || y.LabelsLostTime != 7 || y.LabelsCut != 1 {

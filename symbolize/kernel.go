@@ -77,7 +77,8 @@ func (s *Symbolizer) loadKernel() {
 	case err != nil:
 		s.warn("kernel symbols: %v", err)
 	case tab.Hidden():
-		s.warn("kernel symbols are hidden from this process%s: needs CAP_SYSLOG, or kernel.kptr_restrict=0 and kernel.perf_event_paranoid<=1", restriction())
+		s.warn("kernel symbols are hidden from this process%s: needs CAP_SYSLOG, or kernel.kptr_restrict=0 and kernel.perf_event_paranoid<=1",
+			restriction())
 	default:
 		s.kernel.tab = tab
 	}

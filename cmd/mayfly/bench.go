@@ -191,7 +191,8 @@ func (b *benchRun) over(turn int) bool {
 func (b *benchRun) tell(turn int) {
 	what := "base alone, to see this host's noise"
 	if turn >= bench.First {
-		what = fmt.Sprintf("base and new in turns, %d and %d runs done; this host's noise is ± %.1f %%", len(b.files[0]), len(b.files[1]), 100*b.noise().CV)
+		what = fmt.Sprintf("base and new in turns, %d and %d runs done; this host's noise is ± %.1f %%", len(b.files[0]),
+			len(b.files[1]), 100*b.noise().CV)
 	}
 	left := (time.Duration(b.f.time) - time.Since(b.begin)).Round(time.Second)
 	if b.f.runs > 0 && turn > 0 {
@@ -277,11 +278,14 @@ func (b *benchRun) compare() error {
 	}
 	wanted := d.options.MinEffect
 	d.options.Floors = map[string]float64{"time": n.Floor(bases, news), "cpu": cpu.Floor(bases, news)}
-	d.remark = fmt.Sprintf("%s and %s, %d and %d runs of %d and %d layouts; runs of base differ by ± %.2g %% of the time of an operation and ± %.2g %% of its CPU time, so changes under %.2g %% and %.2g %% are not judged",
-		b.base.Name, b.new.Name, bases, news, b.base.Layouts(), b.new.Layouts(), 100*n.CV, 100*cpu.CV, 100*max(wanted, d.options.Floors["time"]), 100*max(wanted, d.options.Floors["cpu"]))
+	d.remark = fmt.Sprintf("%s and %s, %d and %d runs of %d and %d layouts; runs of base differ by ± %.2g %% of the time of an operation "+
+		"and ± %.2g %% of its CPU time, so changes under %.2g %% and %.2g %% are not judged",
+		b.base.Name, b.new.Name, bases, news, b.base.Layouts(), b.new.Layouts(), 100*n.CV, 100*cpu.CV, 100*max(wanted, d.options.Floors["time"]),
+		100*max(wanted, d.options.Floors["cpu"]))
 	if more := n.Wanted(wanted, d.options.Alpha) - min(bases, news); more > 0 {
 		each := b.spent / time.Duration(bases+news)
-		d.remark += fmt.Sprintf("; to see %.2g %% of the time needs %d more runs a side, %s", 100*wanted, more, (2 * each * time.Duration(more)).Round(time.Second))
+		d.remark += fmt.Sprintf("; to see %.2g %% of the time needs %d more runs a side, %s", 100*wanted, more, (2 * each * time.Duration(more)).
+			Round(time.Second))
 	}
 	r, err := d.evaluate()
 	if err != nil {
@@ -310,7 +314,8 @@ func (b *benchRun) remember(r *diff.Result, n bench.Noise) error {
 	if b.f.history == "" {
 		return nil
 	}
-	l := remembered{time.Now().UTC(), b.base.Name, b.new.Name, r.New.GoVersion, [2]int{len(b.files[0]), len(b.files[1])}, n.CV, r.Outcome, map[string][2]float64{}}
+	l := remembered{time.Now().UTC(), b.base.Name, b.new.Name, r.New.GoVersion, [2]int{len(b.files[0]), len(b.files[1])},
+		n.CV, r.Outcome, map[string][2]float64{}}
 	base, after := bench.Common(b.times[0]), bench.Common(b.times[1])
 	for _, name := range slices.Sorted(maps.Keys(base)) {
 		l.Benchmarks[name] = [2]float64{meanNs(base[name]), meanNs(after[name])}

@@ -76,7 +76,8 @@ func TestBench(t *testing.T) {
 func TestBenchInterrupted(t *testing.T) {
 	target.Need(t, bpf.Probe())
 	v := versions(t)
-	s := start(t, nil, "bench", "--json", "--time", "5m", "--layouts", "1", "--bench", "Checksum$", "--benchtime", "100ms", "--keep", "kept", v[0], v[1])
+	s := start(t, nil, "bench", "--json", "--time", "5m", "--layouts", "1", "--bench", "Checksum$", "--benchtime", "100ms",
+		"--keep", "kept", v[0], v[1])
 	s.until("two runs of each side", func() bool {
 		files, _ := filepath.Glob(filepath.Join(s.cmd.Dir, "kept", "new", "*.pb.gz"))
 		return len(files) > 2 // the last one may be under way

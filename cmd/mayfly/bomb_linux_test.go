@@ -136,13 +136,15 @@ func TestProfileBombs(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, args := range [][]string{
-			{"report", "--slo", "p99<1ms", "--request", "label:request", path}, {"compare", path}, {"diff", path, path}, {"diff", "--format", "html", path, path},
+			{"report", "--slo", "p99<1ms", "--request", "label:request", path}, {"compare", path}, {"diff", path, path},
+			{"diff", "--format", "html", path, path},
 		} {
 			s := start(t, nil, args...)
 			code := s.wait()
 			used := s.cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss / 1024
 			t.Logf("%s of %d kB, %s: exit code %d, %d MiB", name, st.Size()/1024, args[0], code, used)
-			if said := s.stderr.String(); code != codeFailed && code != codeIncomparable || used > 1024 || strings.Count(said, "\n") != 1 || !strings.Contains(said, "too large") {
+			if said := s.stderr.String(); code != codeFailed && code != codeIncomparable || used > 1024 || strings.Count(said, "\n") != 1 ||
+				!strings.Contains(said, "too large") {
 				t.Errorf("%s, %s: exit code %d, %d MiB, %q", name, args[0], code, used, said)
 			}
 		}

@@ -58,7 +58,8 @@ Without a default profile, mayfly's own samples are decimated to 100 Hz; the out
 	}
 	fl := cmd.Flags()
 	fl.IntVarP(&f.record.pid, "pid", "p", 0, "the process to record")
-	fl.StringVar(&f.standard, "default", "", "URL of the process's net/http/pprof, http://HOST:PORT[/debug/pprof/profile]; none: decimate (default: look for it)")
+	fl.StringVar(&f.standard, "default", "", "URL of the process's net/http/pprof, http://HOST:PORT[/debug/pprof/profile]; none: decimate "+
+		"(default: look for it)")
 	fl.IntVarP(&f.record.rate, "rate", "F", bpf.DefaultRate, "samples per second of CPU time")
 	f.record.duration = duration(defaultDuration)
 	fl.VarP(&f.record.duration, "duration", "d", "how long to record")

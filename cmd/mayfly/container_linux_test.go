@@ -106,7 +106,8 @@ func TestSidecarOfAnotherUser(t *testing.T) {
 	if _, err := exec.LookPath("setpriv"); err != nil {
 		target.Need(t, fmt.Errorf("%w: %w", errors.ErrUnsupported, err))
 	}
-	s := inside(t, func(*exec.Cmd) {}, fmt.Sprintf(sidecar, "setpriv --reuid 1234 --regid 1234 --clear-groups", "setpriv --reuid 1235 --regid 1235 --clear-groups"),
+	s := inside(t, func(*exec.Cmd) {}, fmt.Sprintf(sidecar, "setpriv --reuid 1234 --regid 1234 --clear-groups",
+		"setpriv --reuid 1235 --regid 1235 --clear-groups"),
 		"--pid", "--fork", "--mount", "--mount-proc")
 	if code := s.wait(); code != 1 || !strings.Contains(s.stderr.String(), "CAP_SYS_PTRACE") {
 		t.Errorf("exit code %d, %q", code, s.stderr.String())

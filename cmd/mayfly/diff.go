@@ -68,7 +68,8 @@ Exit codes: 0 no regression; 3 a row, a total or a limit of the budget regressed
 	}
 	fl := cmd.Flags()
 	fl.StringVar(&f.by, "by", "func", "what a row is: func, line, state, label:KEY, or label:KEY,state")
-	fl.StringSliceVar(&f.columns, "sample-index", nil, "sample types to compare, such as cpu, runnable, blocked, wall (default: all that both sides have)")
+	fl.StringSliceVar(&f.columns, "sample-index", nil, "sample types to compare, such as cpu, runnable, blocked, wall (default: all that "+
+		"both sides have)")
 	fl.BoolVar(&f.cumulative, "cum", false, "compare functions with all that they call")
 	fl.Float64Var(&f.ops, "ops", 0, "operations in each profile: compare time by operation")
 	fl.StringVar(&f.per, "per", "", "label:KEY that has another value for each request: compare time by request")
@@ -237,7 +238,8 @@ func (d *diffRun) finish(e *env, r *diff.Result) error {
 	incomparable := r.Outcome == diff.Incomparable
 	if !incomparable || d.format.Name != "text" && d.format.Name != "pprof" {
 		doc := &diff.Document{Result: r, Before: d.stacks[0], After: d.stacks[1]}
-		if err := writeOutput(e, output{d.flags.output, contentOf(d.format.Name)}, func(w io.Writer) error { return d.format.Write(w, doc) }); err != nil {
+		if err := writeOutput(e, output{d.flags.output, contentOf(d.format.Name)},
+			func(w io.Writer) error { return d.format.Write(w, doc) }); err != nil {
 			return err
 		}
 	}

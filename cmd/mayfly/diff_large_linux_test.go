@@ -24,7 +24,8 @@ func large(seed uint64, samples, functions int) *profile.Profile {
 		name := fmt.Sprintf("example.com/large/package%d.(*Type%d).Method%d", i%200, i%2000, i)
 		f := &profile.Function{ID: uint64(i + 1), Name: name, SystemName: name, Filename: fmt.Sprintf("/src/package%d/file%d.go", i%200, i%2000)}
 		p.Function = append(p.Function, f)
-		p.Location = append(p.Location, &profile.Location{ID: f.ID, Address: uint64(i) * 64, Line: []profile.Line{{Function: f, Line: int64(i % 1000)}}})
+		p.Location = append(p.Location, &profile.Location{ID: f.ID, Address: uint64(i) * 64,
+			Line: []profile.Line{{Function: f, Line: int64(i % 1000)}}})
 	}
 	for range samples {
 		s := &profile.Sample{Value: []int64{2, 2e6}, Label: map[string][]string{"endpoint": {fmt.Sprintf("/e%d", rng.IntN(20))}}}

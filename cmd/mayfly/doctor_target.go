@@ -72,7 +72,8 @@ func symbols(exe *os.File) check {
 	for range b.Funcs() {
 		functions++
 	}
-	return check{Name: "symbols", Status: ok, Found: fmt.Sprintf("%d functions in pclntab, build ID %s", functions, printable.Line(b.BuildID()))}
+	return check{Name: "symbols", Status: ok, Found: fmt.Sprintf("%d functions in pclntab, build ID %s",
+		functions, printable.Line(b.BuildID()))}
 }
 
 func memory(p *proc.Process) check {

@@ -23,7 +23,8 @@ func TestDumpWaits(t *testing.T) {
 		wait(4, "sync.Mutex.Lock", "h", own(0x300)), wait(5, "sync.Mutex.Lock", "h", own(0x308)), wait(6, "sync.Mutex.Lock", "h", own(0x308)),
 		wait(7, "sync.Mutex.Lock", "i", own(0x310)), wait(8, "sync.Mutex.Lock", "i", own(0x318)),
 		wait(9, "select", "j", full, full), wait(10, "sleep", "k"),
-		wait(11, "chan receive", "l", sample.Object{Kind: sample.Timer, Addr: 0x400, Due: time.Now().Add(time.Hour + 30*time.Second).UnixNano(), Every: 1e9}),
+		wait(11, "chan receive", "l", sample.Object{Kind: sample.Timer, Addr: 0x400, Due: time.Now().Add(time.Hour + 30*time.Second).
+			UnixNano(), Every: 1e9}),
 	}
 	var out strings.Builder
 	if err := printDump(&env{stdout: &out}, all, queues(all), dumpForm{}); err != nil {

@@ -38,7 +38,8 @@ func TestRecordExecs(t *testing.T) {
 			if sums["first"] < 30 || sums["second"] < 30 || sums["unlabelled"] > sums["second"]/5 {
 				t.Errorf("%v: %s", sums, s.stderr.String())
 			}
-			if got := s.stderr.String(); !strings.Contains(got, "of CPU time of another program that the target executed") || !strings.Contains(got, "the target exited") {
+			if got := s.stderr.String(); !strings.Contains(got, "of CPU time of another program that the target executed") ||
+				!strings.Contains(got, "the target exited") {
 				t.Errorf("stderr %q", got)
 			}
 		})

@@ -20,7 +20,8 @@ func recordBenchmarks(t *testing.T, flags ...string) *session {
 	if err != nil {
 		t.Fatal(err)
 	}
-	args := append([]string{"record", "--mode", "cpu", "-o", "bench.pb.gz", "--", "go", "test", "-C", dir, "-run", "^$", "-benchtime", "300ms"}, flags...)
+	args := append([]string{"record", "--mode", "cpu", "-o", "bench.pb.gz", "--", "go", "test", "-C", dir, "-run", "^$",
+		"-benchtime", "300ms"}, flags...)
 	return start(t, nil, args...)
 }
 

@@ -62,7 +62,8 @@ func TestFullDisk(t *testing.T) {
 	defer syscall.Unmount(dir, 0)
 	x := target.Start(t, target.Compile(t, "labels", target.Build{}))
 	temp := t.TempDir()
-	s := start(t, func(c *exec.Cmd) { c.Env = append(os.Environ(), "TMPDIR="+temp) }, "record", "-q", "-d", "1s", "-o", filepath.Join(dir, "mayfly.pb.gz"), "-p", pid(x))
+	s := start(t, func(c *exec.Cmd) { c.Env = append(os.Environ(), "TMPDIR="+temp) }, "record", "-q", "-d", "1s",
+		"-o", filepath.Join(dir, "mayfly.pb.gz"), "-p", pid(x))
 	if code := s.wait(); code != codeFailed {
 		t.Errorf("exit code %d: %s", code, s.stderr.String())
 	}

@@ -32,7 +32,8 @@ type simple struct {
 func (x simple) profile() *profile.Profile {
 	rng := rand.New(rand.NewPCG(x.seed, 99))
 	p := &profile.Profile{
-		SampleType: []*profile.ValueType{{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"}, {Type: "blocked", Unit: "nanoseconds"}},
+		SampleType: []*profile.ValueType{{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"},
+			{Type: "blocked", Unit: "nanoseconds"}},
 		PeriodType: &profile.ValueType{Type: "cpu", Unit: "nanoseconds"}, DefaultSampleType: "cpu",
 		DurationNanos: int64(x.seconds * 1e9), Comments: []string{"mayfly.kernel=" + x.kernel, "mayfly.go_version=go1.26.8"},
 	}

@@ -104,9 +104,12 @@ goroutine that it sees in a second.`,
 	fl.StringVar(&f.engine, "engine", "", "how to see what is on a CPU: "+engineNames()+" (default the best that works)")
 	f.overhead = percentage(goroutine.DefaultMaxOverhead)
 	fl.Var(&f.overhead, "max-overhead", overheadUsage)
-	fl.IntVar(&f.memory, "memory-limit", profiler.DefaultMemoryLimit>>20, "MiB of memory for all of mayfly; beyond it labels with many values become (other), and a timeline ends")
-	fl.BoolVar(&f.timeline, "timeline", false, "keep each interval of each goroutine, with go.id, go.parent and end_timestamp_ns, for mayfly report")
-	fl.StringVar(&f.exact, "exact-requests", "", "with --timeline: begin and end of each call of a function, by uprobes; without =NAME the server functions of net/http and gRPC")
+	fl.IntVar(&f.memory, "memory-limit", profiler.DefaultMemoryLimit>>20,
+		"MiB of memory for all of mayfly; beyond it labels with many values become (other), and a timeline ends")
+	fl.BoolVar(&f.timeline, "timeline", false, "keep each interval of each goroutine, with go.id, go.parent and end_timestamp_ns, for "+
+		"mayfly report")
+	fl.StringVar(&f.exact, "exact-requests", "", "with --timeline: begin and end of each call of a function, by uprobes; without =NAME the "+
+		"server functions of net/http and gRPC")
 	fl.Lookup("exact-requests").NoOptDefVal = servers
 	fl.BoolVar(&f.idle, "idle", false, "keep goroutines without labels that do nothing while recording")
 	fl.BoolVar(&f.goroutines, "goroutines", false, "keep the goroutine id, as numeric label go.id (large profiles)")
@@ -115,7 +118,8 @@ goroutine that it sees in a second.`,
 	fl.StringVar(&f.tests, "tests", "", "folder for a recording that go test asked for")
 	fl.MarkHidden("tests")
 	f.ring.define(fl)
-	cmd.RegisterFlagCompletionFunc("mode", cobra.FixedCompletions([]string{string(profiler.Wall), string(profiler.CPU)}, cobra.ShellCompDirectiveNoFileComp))
+	cmd.RegisterFlagCompletionFunc("mode", cobra.FixedCompletions([]string{string(profiler.Wall), string(profiler.CPU)},
+		cobra.ShellCompDirectiveNoFileComp))
 	cmd.RegisterFlagCompletionFunc("engine", cobra.FixedCompletions(strings.Split(engineNames(), ", "), cobra.ShellCompDirectiveNoFileComp))
 	cmd.RegisterFlagCompletionFunc("pid", completePID)
 	cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(strings.Split(formatNames(), ", "), cobra.ShellCompDirectiveNoFileComp))
@@ -154,7 +158,8 @@ func (f *recordFlags) check(dash int) error {
 	case f.user != "" && len(f.command) == 0:
 		return usagef("record: --user wants a command to start")
 	case f.user != "" && (isGoTest(f.command) || isGo(f.command, "run")):
-		return usagef("record: --user %s: go %s would have the program recorded with the rights of %s: build it first, and record that", f.user, f.command[1], f.user)
+		return usagef("record: --user %s: go %s would have the program recorded with the rights of %s: build it first, and record that",
+			f.user, f.command[1], f.user)
 	case f.json && f.output == "-":
 		return usagef("record: --json and -o - both want stdout")
 	}
@@ -387,8 +392,10 @@ func tellCPU(e *env, f *recordFlags, rec *profiler.Recording) {
 		s.RateReached, s.RateAsked, s.Lost, s.GoroutinesSeen, 100*(1-s.UnlabeledShare))
 	if s.Samples == 0 {
 		e.warn("no samples: the process used %s of CPU", time.Duration(s.CPURusage))
-	} else if off := float64(s.CPUCounted)/float64(s.CPURusage) - 1; s.CPURusage > int64(300*time.Millisecond) && (off > tolerance || off < -tolerance) {
-		e.warn("there are samples for %.0f %% of the CPU time: the target's rhythm and the sampling interfere; try another rate (-F)", 100*(1+off))
+	} else if off := float64(s.CPUCounted)/float64(s.CPURusage) - 1; s.CPURusage > int64(300*time.Millisecond) &&
+		(off > tolerance || off < -tolerance) {
+		e.warn("there are samples for %.0f %% of the CPU time: the target's rhythm and the sampling interfere; try another rate (-F)",
+			100*(1+off))
 	}
 }
 

@@ -303,7 +303,8 @@ func TestRecordStdoutAndJSON(t *testing.T) {
 	if code := s.wait(); code != 0 {
 		t.Fatalf("exit code %d: %s", code, s.stderr.String())
 	}
-	for _, key := range []string{`"rate_reached_hz": `, `"cpu_rusage_ns": `, `"output": "mayfly.pb.gz"`, `"duration_ns": `, `"engine.cpu": "ebpf"`, `"denied": `} {
+	for _, key := range []string{`"rate_reached_hz": `, `"cpu_rusage_ns": `, `"output": "mayfly.pb.gz"`, `"duration_ns": `,
+		`"engine.cpu": "ebpf"`, `"denied": `} {
 		if !strings.Contains(s.stdout.String(), key) {
 			t.Errorf("no %s in %s", key, s.stdout.String())
 		}
@@ -340,7 +341,8 @@ func TestToolsReadTheFile(t *testing.T) {
 		t.Fatalf("exit code %d: %s", code, s.stderr.String())
 	}
 	for _, args := range [][]string{
-		{"-top"}, {"-tags"}, {"-top", "-tagroot=set"}, {"-list=main.burn40"}, {"-traces"}, {"-raw"}, {"-svg", "-output=" + filepath.Join(dir, "x.svg")},
+		{"-top"}, {"-tags"}, {"-top", "-tagroot=set"}, {"-list=main.burn40"}, {"-traces"}, {"-raw"},
+		{"-svg", "-output=" + filepath.Join(dir, "x.svg")},
 	} {
 		if strings.HasPrefix(args[0], "-svg") {
 			if _, err := exec.LookPath("dot"); err != nil {

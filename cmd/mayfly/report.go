@@ -71,7 +71,8 @@ FILE or --trace "-" that is read from stdin. Exit codes: 0 met, 3 broken, 4 unde
 	}
 	fl := cmd.Flags()
 	fl.StringVar(&f.slo, "slo", "", "the objective: p99<800ms, p99.9<1s, mean<50ms")
-	fl.StringVar(&f.request, "request", "", "what a request is: label:KEY, func:NAME, goroutine:FUNC, or task:TYPE or region:TYPE of a trace (default: the server functions of net/http, gRPC and fasthttp)")
+	fl.StringVar(&f.request, "request", "", "what a request is: label:KEY, func:NAME, goroutine:FUNC, or task:TYPE or region:TYPE of a "+
+		"trace (default: the server functions of net/http, gRPC and fasthttp)")
 	fl.StringVar(&f.by, "by", "", "one verdict for each value of this label")
 	fl.StringVar(&f.failOn, "fail-on", "", "undecided: exit code 4, too, if a group of --by has too few requests to be judged")
 	fl.StringVar(&f.format, "format", "text", "text, markdown, html or json")
@@ -173,7 +174,8 @@ func reportOn(ctx context.Context, e *env, f *reportFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := writeOutput(e, output{f.output, contentOf(f.format)}, func(w io.Writer) error { return report.Write(w, f.format, reports) }); err != nil {
+	if err := writeOutput(e, output{f.output, contentOf(f.format)},
+		func(w io.Writer) error { return report.Write(w, f.format, reports) }); err != nil {
 		return err
 	}
 	return f.outcome(reports)

@@ -93,7 +93,8 @@ func TestReport(t *testing.T) {
 		Verdict string
 		Cause   struct{ Kind, Function string }
 	}
-	if jerr := json.Unmarshal(out.Bytes(), &got); jerr != nil || exitCode(err) != codeRegression || got.Cause.Kind != "timer" || got.Cause.Function != "main.nap" {
+	if jerr := json.Unmarshal(out.Bytes(), &got); jerr != nil || exitCode(err) != codeRegression || got.Cause.Kind != "timer" ||
+		got.Cause.Function != "main.nap" {
 		t.Errorf("json: %v, %v, %+v", jerr, err, got)
 	}
 }

@@ -36,9 +36,11 @@ func (f *ringFlags) define(fl *pflag.FlagSet) {
 	fl.Var(&f.before, "ring", "flight recorder: keep so much in memory and write it when triggered")
 	fl.Var(&f.after, "after", "with --ring: how much after the trigger is written too")
 	fl.Var(&f.coolDown, "cool-down", "with --ring: how long triggers of one kind (a signal, http, --when) are refused after one")
-	fl.IntVar(&f.limit, "ring-limit", f.limit, "with --ring: MiB of memory for what is kept and to write it; a shorter window when that is not enough")
+	fl.IntVar(&f.limit, "ring-limit", f.limit, "with --ring: MiB of memory for what is kept and to write it; a shorter window when that is "+
+		"not enough")
 	fl.IntVar(&f.files, "ring-files", f.files, "with --ring: windows that are kept of this recording; the oldest is removed for the next")
-	fl.StringArrayVar(&f.on, "on", nil, "with --ring: SIGUSR2, exit (of the target), http (a unix socket), http=/SOCKET or http=HOST:PORT; repeat for more")
+	fl.StringArrayVar(&f.on, "on", nil, "with --ring: SIGUSR2, exit (of the target), http (a unix socket), http=/SOCKET or http=HOST:PORT; "+
+		"repeat for more")
 	fl.StringVar(&f.when, "when", "", "with --ring: a condition on latencies, like p99(endpoint=/fulfil)>800ms")
 }
 

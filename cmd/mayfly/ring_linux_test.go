@@ -61,7 +61,8 @@ func (s *session) checkWindow(file string, atLeast time.Duration) {
 func TestRingTriggers(t *testing.T) {
 	target.Need(t, bpf.Probe())
 	x := target.Start(t, target.Compile(t, "server", target.Build{}))
-	s := start(t, nil, "record", "-p", pid(x), "--ring", "1s", "--after", "200ms", "--cool-down", "0", "--on", "SIGUSR2", "--ring-files", "1", "--on", "http", "--on", "exit")
+	s := start(t, nil, "record", "-p", pid(x), "--ring", "1s", "--after", "200ms", "--cool-down", "0", "--on", "SIGUSR2", "--ring-files", "1",
+		"--on", "http", "--on", "exit")
 	var socket string
 	s.until("the recording", func() bool {
 		if m := regexp.MustCompile(`--unix-socket (\S+) `).FindStringSubmatch(s.stderr.String()); m != nil {
@@ -104,7 +105,8 @@ func TestRingTriggers(t *testing.T) {
 
 // A browser's POST, another method and one too many are refused.
 func TestRingHTTP(t *testing.T) {
-	f := recordFlags{output: "mayfly.pb.gz", ring: ringFlags{before: duration(time.Second), after: duration(time.Second), coolDown: duration(time.Hour), limit: 1}}
+	f := recordFlags{output: "mayfly.pb.gz", ring: ringFlags{before: duration(time.Second), after: duration(time.Second),
+		coolDown: duration(time.Hour), limit: 1}}
 	e := processEnv()
 	e.quiet = true
 	fl, err := newFlight(e, &f)
@@ -151,7 +153,8 @@ func (r *recorded) WriteHeader(code int)        { r.code = code }
 func TestRingWhen(t *testing.T) {
 	target.Need(t, bpf.Probe())
 	x := target.Start(t, target.Compile(t, "capture", target.Build{}))
-	s := start(t, func(c *exec.Cmd) { c.Args = append(c.Args, "--json") }, "record", "-p", pid(x), "--ring", "1s", "--after", "0", "--cool-down", "0",
+	s := start(t, func(c *exec.Cmd) { c.Args = append(c.Args, "--json") }, "record", "-p", pid(x), "--ring", "1s",
+		"--after", "0", "--cool-down", "0",
 		"--when", "count(kind=sleep)>1", "--on", "exit")
 	s.until("three dumps", func() bool { return len(s.dumps()) >= 3 })
 	x.Kill()

@@ -22,7 +22,8 @@ import (
 )
 
 var (
-	ringHour  = flag.Duration("ring.hour", 6*time.Second, "how long TestRingHour keeps a flight recorder on a busy server; 1h with -ring.dumps 100 and -timeout 70m is the real thing")
+	ringHour = flag.Duration("ring.hour", 6*time.Second, "how long TestRingHour keeps a flight recorder on a busy server; 1h with "+
+		"-ring.dumps 100 and -timeout 70m is the real thing")
 	ringDumps = flag.Int("ring.dumps", 3, "how many windows TestRingHour asks for")
 )
 
@@ -37,7 +38,8 @@ func TestRingHour(t *testing.T) {
 	every := *ringHour / time.Duration(*ringDumps)
 	before, after := every/2, every/6
 	x := target.Start(t, target.Compile(t, "server", target.Build{}), "-rps", "500", "-beat", beatPeriod.String())
-	s := start(t, nil, "record", "-p", pid(x), "--ring", before.String(), "--after", after.String(), "--cool-down", "0", "--on", "http=127.0.0.1:0")
+	s := start(t, nil, "record", "-p", pid(x), "--ring", before.String(), "--after", after.String(), "--cool-down", "0",
+		"--on", "http=127.0.0.1:0")
 	s.until("the recording", func() bool { return strings.Contains(s.stderr.String(), "keeping the last") })
 	url := regexp.MustCompile(`http://\S+/dump`).FindString(s.stderr.String())
 	memory := watchMemory(s.cmd.Process.Pid, *ringHour/60)
@@ -87,7 +89,8 @@ func (f windowFacts) worse(g windowFacts) windowFacts {
 	if f.length == 0 {
 		return g
 	}
-	w := windowFacts{min(f.length, g.length), min(f.samples, g.samples), min(f.beats, g.beats), f.off, min(f.least, g.least), min(f.rate, g.rate), max(f.held, g.held)}
+	w := windowFacts{min(f.length, g.length), min(f.samples, g.samples), min(f.beats, g.beats), f.off, min(f.least, g.least),
+		min(f.rate, g.rate), max(f.held, g.held)}
 	if g.off.Abs() > f.off.Abs() {
 		w.off = g.off
 	}
@@ -230,7 +233,8 @@ func (m *memoryWatch) check(t *testing.T) {
 	early, later := slices.Max(m.minutes[:n/6]), slices.Max(m.minutes[n/6:])
 	growth := float64(later-early) / float64(bound)
 	t.Logf("highest resident set by minute, MB: %s", megabytes(m.minutes))
-	t.Logf("first %d at most %.1f MB, later %.1f MB, the bound is %.1f MB: %+.1f %% of it", n/6, float64(early)/1e6, float64(later)/1e6, float64(bound)/1e6, 100*growth)
+	t.Logf("first %d at most %.1f MB, later %.1f MB, the bound is %.1f MB: %+.1f %% of it", n/6, float64(early)/1e6, float64(later)/1e6,
+		float64(bound)/1e6, 100*growth)
 	if max(early, later) > bound {
 		t.Errorf("%d bytes resident, the bound is %d", max(early, later), bound)
 	}

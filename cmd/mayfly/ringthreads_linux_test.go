@@ -19,7 +19,8 @@ import (
 	"github.com/mayfly-profiler/mayfly/profiler/bpf"
 )
 
-var ringThreads = flag.Duration("ring.threads", 3*time.Second, "for how long TestRingThreadsEnd has threads end; 1h with -timeout 70m is the real thing")
+var ringThreads = flag.Duration("ring.threads", 3*time.Second,
+	"for how long TestRingThreadsEnd has threads end; 1h with -timeout 70m is the real thing")
 
 // A flight recorder beside threads that end all the time, ten thousand of them at least, sees the thread that comes
 // last, and has its time on a CPU and its wait for one as the kernel counts them; and all the while it did not draw more
@@ -28,8 +29,10 @@ func TestRingThreadsEnd(t *testing.T) {
 	target.Need(t, bpf.Probe())
 	const window = 3 * time.Second
 	ctl := filepath.Join(t.TempDir(), "ctl")
-	x := target.Start(t, target.Compile(t, "mortal", target.Build{}), "-threads", "10000", "-for", ringThreads.String(), "-work", "10us", "-ctl", ctl)
-	s := start(t, nil, "record", "-p", pid(x), "--ring", window.String(), "--after", "0", "--cool-down", "0", "--ring-files", "1", "--on", "SIGUSR2")
+	x := target.Start(t, target.Compile(t, "mortal", target.Build{}), "-threads", "10000", "-for", ringThreads.String(),
+		"-work", "10us", "-ctl", ctl)
+	s := start(t, nil, "record", "-p", pid(x), "--ring", window.String(), "--after", "0", "--cool-down", "0",
+		"--ring-files", "1", "--on", "SIGUSR2")
 	s.until("the recording", func() bool { return strings.Contains(s.stderr.String(), "keeping the last") })
 	page, err := os.OpenFile(ctl, os.O_RDWR, 0)
 	if err != nil {
@@ -56,7 +59,8 @@ func TestRingThreadsEnd(t *testing.T) {
 			continue
 		}
 		ended, want := word(t, page, 0), (<-told).between(p.TimeNanos, p.TimeNanos+p.DurationNanos)
-		t.Logf("%d threads ended, %d windows; in %v the last one ran %v, the kernel says %v, and waited for a CPU %v and a P %v, the kernel says %v; %s",
+		t.Logf("%d threads ended, %d windows; in %v the last one ran %v, the kernel says %v, and waited for a CPU %v and a P %v, the kernel "+
+			"says %v; %s",
 			ended, i+1, length, got.cpu, want.cpu, got.preempted, got.runnable, want.preempted, memory.now())
 		if ended < 10000 {
 			t.Errorf("%d threads ended", ended)
@@ -64,7 +68,8 @@ func TestRingThreadsEnd(t *testing.T) {
 		// A window begins and ends where it was seen to, so shares are compared. Without a P the goroutine is runnable.
 		share := func(d time.Duration, of spent) float64 { return float64(d) / float64(of.cpu+of.preempted+of.runnable) }
 		if most := share(want.preempted, want); share(got.preempted, got) > most+0.01 || share(got.preempted+got.runnable, got) < most-0.01 {
-			t.Errorf("%.4f of waiting for a CPU and %.4f for a P, the kernel counted %.4f", share(got.preempted, got), share(got.runnable, got), most)
+			t.Errorf("%.4f of waiting for a CPU and %.4f for a P, the kernel counted %.4f", share(got.preempted, got),
+				share(got.runnable, got), most)
 		}
 		if sum := got.cpu + got.preempted + got.runnable; (sum - length).Abs() > length/20 {
 			t.Errorf("%v of a goroutine that never waits, in %v", sum, length)

@@ -59,7 +59,8 @@ func TestRecordUser(t *testing.T) {
 	if !strings.Contains(string(status), "CapEff:\t0000000000000000\n") || strings.Contains(string(status), "Groups:\t0") {
 		t.Errorf("rights are left: %s", status)
 	}
-	for _, args := range [][]string{{"--user", "no.such.user", "--", spin}, {"--user", "nobody", "-p", "1"}, {"--user", "nobody", "--", "go", "test"}} {
+	for _, args := range [][]string{{"--user", "no.such.user", "--", spin}, {"--user", "nobody", "-p", "1"},
+		{"--user", "nobody", "--", "go", "test"}} {
 		s := start(t, nil, append([]string{"record"}, args...)...)
 		if code := s.wait(); code == codeOK {
 			t.Errorf("%q: exit code 0", args)

@@ -33,7 +33,8 @@ func TestScript(t *testing.T) {
 		UpdateScripts:       *update,
 		Setup:               startOthers,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "profiles": writeProfiles, "bomb": bomb, "truncate": truncate, "heapprofile": heapProfile, "steps": steps, "requests": writeRequests,
+			"exits": exits, "profiles": writeProfiles, "bomb": bomb, "truncate": truncate, "heapprofile": heapProfile, "steps": steps,
+			"requests": writeRequests,
 		},
 	})
 }

@@ -106,7 +106,8 @@ func TestRecordChildren(t *testing.T) {
 	target.Need(t, bpf.Probe())
 	exe := target.Compile(t, "brief", target.Build{})
 	s := start(t, nil, "record", "--", exe, "-workers", "2", "-burn", "200ms")
-	if code := s.wait(); code != 0 || !strings.Contains(s.stderr.String(), " of CPU time here, 0.4") || !strings.Contains(s.stderr.String(), "in children; ") {
+	if code := s.wait(); code != 0 || !strings.Contains(s.stderr.String(), " of CPU time here, 0.4") ||
+		!strings.Contains(s.stderr.String(), "in children; ") {
 		t.Errorf("exit code %d: %s", code, s.stderr.String())
 	}
 	parent := exec.Command(exe, "-workers", "2", "-burn", "30s")
@@ -117,7 +118,8 @@ func TestRecordChildren(t *testing.T) {
 	defer parent.Wait()
 	defer syscall.Kill(-parent.Process.Pid, syscall.SIGKILL)
 	s = start(t, nil, "record", "-d", "1500ms", "-p", strconv.Itoa(parent.Process.Pid))
-	if code := s.wait(); code != 0 || !regexp.MustCompile(`in children: \d+ brief, \d+ brief; .* mayfly record -p \d`).MatchString(s.stderr.String()) {
+	if code := s.wait(); code != 0 || !regexp.MustCompile(`in children: \d+ brief, \d+ brief; .* mayfly record -p \d`).
+		MatchString(s.stderr.String()) {
 		t.Errorf("exit code %d: %s", code, s.stderr.String())
 	}
 }

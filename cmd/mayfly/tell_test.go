@@ -33,7 +33,8 @@ func TestTellLooks(t *testing.T) {
 			}}
 			tellWall(&env{stderr: &stderr}, &recordFlags{output: "x", overhead: tt.overhead}, rec)
 			said := stderr.String()
-			if !strings.Contains(said, "52.0 % of them seen") || strings.Contains(said, "looks a second") != (tt.want != "") || !strings.Contains(said, tt.want) {
+			if !strings.Contains(said, "52.0 % of them seen") || strings.Contains(said, "looks a second") != (tt.want != "") ||
+				!strings.Contains(said, tt.want) {
 				t.Errorf("said %q, want %q in it", said, tt.want)
 			}
 		})

@@ -173,7 +173,8 @@ type rowReport struct {
 }
 
 func newTopReport(pid int, t *top.Table) topReport {
-	r := topReport{PID: pid, Time: time.Unix(0, t.Start).UTC(), Duration: t.Length, By: t.By.String(), Rows: []rowReport{}, Total: newRowReport(&t.Total)}
+	r := topReport{PID: pid, Time: time.Unix(0, t.Start).UTC(), Duration: t.Length, By: t.By.String(), Rows: []rowReport{},
+		Total: newRowReport(&t.Total)}
 	for i := range t.Rows {
 		r.Rows = append(r.Rows, newRowReport(&t.Rows[i]))
 	}

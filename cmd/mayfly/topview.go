@@ -285,5 +285,6 @@ func textRow(name string, width int, r *top.Row) string {
 			states = append(states, fmt.Sprintf("%s %.0f %%", printable.Line(s.Name), share))
 		}
 	}
-	return fmt.Sprintf("%s%9s%9s%9s%12d  %s\n", pad(name, width), short(r.CPU), short(r.Runnable), short(r.Blocked), r.Goroutines, cmp.Or(strings.Join(states, ", "), "-"))
+	return fmt.Sprintf("%s%9s%9s%9s%12d  %s\n", pad(name, width), short(r.CPU), short(r.Runnable), short(r.Blocked), r.Goroutines,
+		cmp.Or(strings.Join(states, ", "), "-"))
 }

@@ -25,8 +25,9 @@ func seen() *top.Table {
 		{Name: "/fulfil", CPU: ms(480), Runnable: ms(4360), Blocked: ms(4690), Goroutines: 61, States: []top.StateTime{
 			{Name: "runnable", NS: ms(4310)}, {Name: "sync.Mutex.Lock", NS: ms(3790)}, {Name: "sync.WaitGroup.Wait", NS: ms(890)},
 			{Name: "running", NS: ms(480)}, {Name: "preempted", NS: ms(50)}, {Name: "syscall", NS: ms(10)}}},
-		{Name: "/status\x1b[2J and a name that is too long for any column of a table 表", CPU: 700e3, Blocked: ms(3), Goroutines: 1, States: []top.StateTime{
-			{Name: "IO wait", NS: ms(3)}, {Name: "running", NS: 700e3}}},
+		{Name: "/status\x1b[2J and a name that is too long for any column of a table 表", CPU: 700e3, Blocked: ms(3),
+			Goroutines: 1, States: []top.StateTime{
+				{Name: "IO wait", NS: ms(3)}, {Name: "running", NS: 700e3}}},
 		{Name: "", CPU: ms(902), Blocked: ms(71360), Goroutines: 306, States: []top.StateTime{
 			{Name: "IO wait", NS: ms(60000)}, {Name: "select", NS: ms(6000)}, {Name: "chan receive", NS: ms(3000)}, {Name: "sleep", NS: ms(2000)},
 			{Name: "running", NS: ms(902)}, {Name: "GC worker (idle)", NS: ms(200)}, {Name: "finalizer wait", NS: ms(160)}}},
@@ -161,7 +162,8 @@ func TestShort(t *testing.T) {
 
 func TestBase(t *testing.T) {
 	for name, want := range map[string]string{
-		"main.f": "main.f", "go.etcd.io/bbolt.(*DB).Update": "bbolt.(*DB).Update", "a/b.F[go.shape/x]": "b.F[go.shape/x]", "[scheduler]": "[scheduler]", "": "",
+		"main.f": "main.f", "go.etcd.io/bbolt.(*DB).Update": "bbolt.(*DB).Update", "a/b.F[go.shape/x]": "b.F[go.shape/x]",
+		"[scheduler]": "[scheduler]", "": "",
 	} {
 		if got := base(name); got != want {
 			t.Errorf("%q: %q, want %q", name, got, want)
@@ -171,7 +173,8 @@ func TestBase(t *testing.T) {
 
 // What keys do, without a terminal.
 func TestTopKeys(t *testing.T) {
-	p := &profile.Profile{DurationNanos: 1e9, SampleType: []*profile.ValueType{{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"}}}
+	p := &profile.Profile{DurationNanos: 1e9, SampleType: []*profile.ValueType{{Type: "samples", Unit: "count"},
+		{Type: "cpu", Unit: "nanoseconds"}}}
 	for _, key := range []string{"a", "b"} {
 		p.Sample = append(p.Sample, &profile.Sample{Value: []int64{1, 1e6}, Label: map[string][]string{key: {"v" + key}}})
 	}

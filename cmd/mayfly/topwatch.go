@@ -24,7 +24,8 @@ func watchTop(ctx context.Context, e *env, f *topFlags, by top.By) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	m := &topModel{by: by, view: topView{
-		pid: f.pid, name: nameOf(f.pid), every: time.Duration(f.every), order: orderOf(f.order), colour: e.colour(e.stdout), width: 80, height: 24,
+		pid: f.pid, name: nameOf(f.pid), every: time.Duration(f.every), order: orderOf(f.order), colour: e.colour(e.stdout),
+		width: 80, height: 24,
 	}}
 	p := tea.NewProgram(m, tea.WithContext(ctx), tea.WithInput(e.stdin), tea.WithOutput(raw(e.stdout)), tea.WithoutSignalHandler())
 	ended := make(chan error, 1)

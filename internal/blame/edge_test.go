@@ -49,7 +49,8 @@ func (l *life) in(state string, until float64, stack string) *life {
 // ended adds a wait that a goroutine ended, in a stack; -1: the runtime did.
 func (l *life) ended(state string, until float64, stack string, by int64, where string) *life {
 	name, peer, _ := strings.Cut(state, "@")
-	p := timeline.Piece{From: int64(l.at * 1e6), To: int64(until * 1e6), Stack: l.w.stack(stack), State: l.w.State(timeline.State{Name: name, Peer: peer}), By: by}
+	p := timeline.Piece{From: int64(l.at * 1e6), To: int64(until * 1e6), Stack: l.w.stack(stack),
+		State: l.w.State(timeline.State{Name: name, Peer: peer}), By: by}
 	if where != "" {
 		p.ByStack = l.w.stack(where)
 	}
@@ -97,28 +98,36 @@ func TestEdges(t *testing.T) {
 		{"a wait is explained within itself", func(w *world) {
 			// Who reads ahead has waited for the client since the request began, and is let go at its end.
 			w.goroutine(1, 0).in("running", 90, "main.work"+handler).
-				ended("sync.Cond.Wait", 91, "sync.(*Cond).Wait net/http.(*connReader).abortPendingRead net/http.(*conn).serve", 2, "sync.(*Cond).Broadcast net/http.(*connReader).backgroundRead")
-			w.goroutine(2, 0).ended("IO wait@client", 90, "internal/poll.(*FD).Read net/http.(*connReader).backgroundRead", 1, "net.(*conn).SetReadDeadline").in("running", 91, "net/http.(*connReader).backgroundRead")
+				ended("sync.Cond.Wait", 91, "sync.(*Cond).Wait net/http.(*connReader).abortPendingRead net/http.(*conn).serve", 2,
+					"sync.(*Cond).Broadcast net/http.(*connReader).backgroundRead")
+			w.goroutine(2, 0).ended("IO wait@client", 90, "internal/poll.(*FD).Read net/http.(*connReader).backgroundRead", 1,
+				"net.(*conn).SetReadDeadline").in("running", 91, "net/http.(*connReader).backgroundRead")
 		}, "cpu main.work", 90},
 		{"the network is a leaf, whoever noticed its end", func(w *world) {
-			w.goroutine(1, 0).ended("IO wait@db", 100, "internal/poll.(*FD).Read net.(*conn).Read main.query"+handler, 2, "runtime.gcStart main.other")
+			w.goroutine(1, 0).ended("IO wait@db", 100, "internal/poll.(*FD).Read net.(*conn).Read main.query"+handler,
+				2, "runtime.gcStart main.other")
 			w.goroutine(2, 0).in("running", 100, "main.other")
 		}, "network main.query db", 100},
 		{"a channel that the runtime ends is a timer", func(w *world) {
 			w.goroutine(1, 0).ended("select", 100, "runtime.selectgo main.pause"+handler, -1, "")
 		}, "timer main.pause", 100},
 		{"an answer that the connection's goroutine reads", func(w *world) {
-			w.goroutine(1, 0).ended("select", 100, "runtime.selectgo net/http.(*persistConn).roundTrip net/http.(*Client).Do main.ask"+handler, 2, "runtime.selectgo net/http.(*persistConn).readLoop")
-			w.goroutine(2, 0).ended("IO wait@upstream", 99, "internal/poll.(*FD).Read net/http.(*persistConn).readLoop", -1, "").in("running", 100, "net/http.(*persistConn).readLoop")
+			w.goroutine(1, 0).ended("select", 100, "runtime.selectgo net/http.(*persistConn).roundTrip net/http.(*Client).Do main.ask"+handler, 2,
+				"runtime.selectgo net/http.(*persistConn).readLoop")
+			w.goroutine(2, 0).ended("IO wait@upstream", 99, "internal/poll.(*FD).Read net/http.(*persistConn).readLoop", -1, "").
+				in("running", 100, "net/http.(*persistConn).readLoop")
 		}, "network main.ask upstream", 99},
 		{"what a child does is the request's", func(w *world) {
 			w.goroutine(1, 0).ended("chan receive", 100, "runtime.chanrecv1 main.load"+handler, 2, "runtime.chansend1 main.load.func1")
-			w.goroutine(2, 0).parent(1).ended("IO wait@db", 99, "internal/poll.(*FD).Read main.load.func1", -1, "").in("running", 100, "main.load.func1")
+			w.goroutine(2, 0).parent(1).ended("IO wait@db", 99, "internal/poll.(*FD).Read main.load.func1", -1, "").
+				in("running", 100, "main.load.func1")
 		}, "network main.load.func1 db", 99},
 		{"who joins a call waits for what the call waits for", func(w *world) {
 			const do = "golang.org/x/sync/singleflight.(*Group)."
-			w.goroutine(1, 0).ended("sync.WaitGroup.Wait", 100, "sync.(*WaitGroup).Wait "+do+"Do main.get"+handler, 2, "sync.(*WaitGroup).Done "+do+"doCall "+do+"Do main.get"+handler)
-			w.goroutine(2, 0).ended("IO wait@db", 99, "internal/poll.(*FD).Read main.fetch "+do+"doCall "+do+"Do main.get"+handler, -1, "").in("running", 100, "main.get"+handler)
+			w.goroutine(1, 0).ended("sync.WaitGroup.Wait", 100, "sync.(*WaitGroup).Wait "+do+"Do main.get"+handler, 2,
+				"sync.(*WaitGroup).Done "+do+"doCall "+do+"Do main.get"+handler)
+			w.goroutine(2, 0).ended("IO wait@db", 99, "internal/poll.(*FD).Read main.fetch "+do+"doCall "+do+"Do main.get"+handler, -1, "").
+				in("running", 100, "main.get"+handler)
 		}, "network main.fetch db", 99},
 		{"turns at a lock are the lock's, whatever the holders wait for", func(w *world) {
 			lock, unlock := "sync.(*Mutex).Lock main.book"+handler, "sync.(*Mutex).Unlock main.book"+handler
@@ -158,7 +167,8 @@ func TestEdges(t *testing.T) {
 		}, "network main.reader peer", 95},
 		{"a server waits for input, and its timer", func(w *world) {
 			sel := "runtime.selectgo main.flusher"
-			f := w.goroutine(9, 0).ended("select", 30, sel, 2, "runtime.chansend1 main.add"+handler).ended("select", 99, sel, -1, "").in("running", 100, "main.flusher")
+			f := w.goroutine(9, 0).ended("select", 30, sel, 2, "runtime.chansend1 main.add"+handler).ended("select", 99, sel, -1, "").
+				in("running", 100, "main.flusher")
 			f.ended("select", 200, sel, -1, "")
 			w.goroutine(1, 0).ended("chan receive", 100, "runtime.chanrecv1 main.add"+handler, 9, "runtime.chansend1 main.flusher")
 			w.goroutine(2, 0).ended("IO wait@client", 29, idle, -1, "").in("running", 30, "main.add"+handler)
@@ -170,8 +180,10 @@ func TestEdges(t *testing.T) {
 			w.goroutine(2, 0).in("runnable", 95, "main.book"+handler).in("running", 100, "main.book"+handler)
 		}, "cpu main.burn", 90},
 		{"opening a connection is no wait for a pool", func(w *world) {
-			w.goroutine(1, 0).ended("select", 100, "runtime.selectgo net/http.(*Transport).getConn main.ask"+handler, 2, "runtime.chansend1 net/http.(*wantConn).tryDeliver net/http.(*Transport).dialConnFor")
-			w.goroutine(2, 0).parent(1).ended("IO wait@peer", 99, "internal/poll.(*FD).WaitWrite net.(*sysDialer).dialSingle net/http.(*Transport).dialConn net/http.(*Transport).dialConnFor", -1, "").in("running", 100, "net/http.(*Transport).dialConnFor")
+			w.goroutine(1, 0).ended("select", 100, "runtime.selectgo net/http.(*Transport).getConn main.ask"+handler, 2,
+				"runtime.chansend1 net/http.(*wantConn).tryDeliver net/http.(*Transport).dialConnFor")
+			w.goroutine(2, 0).parent(1).ended("IO wait@peer", 99, "internal/poll.(*FD).WaitWrite net.(*sysDialer).dialSingle "+
+				"net/http.(*Transport).dialConn net/http.(*Transport).dialConnFor", -1, "").in("running", 100, "net/http.(*Transport).dialConnFor")
 		}, "network main.ask peer", 99},
 		{"a goroutine's past is its creator's", func(w *world) {
 			w.goroutine(1, 0).ended("chan receive", 100, "runtime.chanrecv1 main.wait"+handler, 3, "runtime.chansend1 main.late")

@@ -20,7 +20,8 @@ const mostSteps = 200_000
 // followTrack charges what a goroutine did in a stretch of time. r is the request whose children count as
 // its own, nil when a goroutine is followed that is none of them.
 func (b *Blamer) followTrack(r *timeline.Request, s timeline.Span, via route, out func(Atom)) {
-	if len(b.path) >= deepestSeen || len(b.path) >= deepest && via.proof == Guessed || slices.Contains(b.path, s.Track) || b.steps > mostSteps {
+	if len(b.path) >= deepestSeen || len(b.path) >= deepest && via.proof == Guessed || slices.Contains(b.path, s.Track) ||
+		b.steps > mostSteps {
 		out(via.lost(s.From, s.To))
 		return
 	}
@@ -42,7 +43,8 @@ func (b *Blamer) followTrack(r *timeline.Request, s timeline.Span, via route, ou
 
 // lost is time of which nothing is known.
 func (via route) lost(from, to int64) Atom {
-	return Atom{Kind: timeline.Unknown, At: timeline.Nowhere, State: -1, Where: -1, NS: float64(to - from), Chain: via.chain, Proof: via.proof, Trust: via.trust}
+	return Atom{Kind: timeline.Unknown, At: timeline.Nowhere, State: -1, Where: -1, NS: float64(to - from), Chain: via.chain,
+		Proof: via.proof, Trust: via.trust}
 }
 
 // charge charges one piece of a goroutine's life.
@@ -86,7 +88,8 @@ func (b *Blamer) charge(p *timeline.Piece, r *timeline.Request, s timeline.Span,
 
 // plain is a piece charged to itself.
 func (b *Blamer) plain(p *timeline.Piece, s timeline.Span, via route) Atom {
-	a := Atom{Kind: p.Kind, At: b.Place(p.Stack), State: p.State, Stack: p.Stack, Where: p.Stack, NS: float64(s.To - s.From), Chain: via.chain, Proof: via.proof, Trust: via.trust}
+	a := Atom{Kind: p.Kind, At: b.Place(p.Stack), State: p.State, Stack: p.Stack, Where: p.Stack, NS: float64(s.To - s.From), Chain: via.chain,
+		Proof: via.proof, Trust: via.trust}
 	if b.Stacks[p.Stack].App < 0 && via.app.Fn >= 0 && p.Kind != timeline.CPU {
 		a.At, a.Where = via.app, via.where // a library's goroutine waits on behalf of the application
 	}
@@ -137,7 +140,8 @@ func (b *Blamer) verdict(t turn, a Atom) Atom {
 		return a
 	}
 	switch a.Kind {
-	case timeline.GC, timeline.GoScheduler, timeline.OSScheduler, timeline.Lock, timeline.Pool, timeline.Limit, timeline.Channel, timeline.Stopped:
+	case timeline.GC, timeline.GoScheduler, timeline.OSScheduler, timeline.Lock, timeline.Pool, timeline.Limit,
+		timeline.Channel, timeline.Stopped:
 		return a
 	case timeline.Syscall:
 		if a.State >= 0 && b.Has(&b.Stacks[a.Stack], disk) {

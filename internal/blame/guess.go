@@ -313,7 +313,8 @@ func (b *Blamer) followHolders(res *resource, s timeline.Span, via route, out fu
 
 // share shares a wait among those who hold what it is for.
 func (b *Blamer) share(res *resource, holds []timeline.Span, s timeline.Span, via route, out func(Atom)) {
-	unheld := Atom{Kind: res.as, At: res.app, State: -1, Where: via.where, Chain: via.chain, Limit: res.limit, Proof: via.proof, Trust: via.trust}
+	unheld := Atom{Kind: res.as, At: res.app, State: -1, Where: via.where, Chain: via.chain, Limit: res.limit,
+		Proof: via.proof, Trust: via.trust}
 	b.sweep(holds, s, func(active []timeline.Span, from, to int64) {
 		if len(active) == 0 {
 			unheld.NS = float64(to - from)

@@ -42,12 +42,15 @@ func TestGuesses(t *testing.T) {
 		}, "limit main.gate", 0},
 		{"an answer has the peer of the connection that its reader reads", func(w *world) {
 			w.goroutine(1, 0).in("select", 100, "runtime.selectgo net/http.(*persistConn).roundTrip main.ask"+handler)
-			w.goroutine(2, 0).in("IO wait@upstream", 100, "internal/poll.(*FD).Read net/http.(*persistConn).readLoop").in("select", 200, "runtime.selectgo net/http.(*persistConn).readLoop")
-			w.goroutine(3, 0).in("IO wait@other", 180, "internal/poll.(*FD).Read net/http.(*persistConn).readLoop").in("select", 200, "runtime.selectgo net/http.(*persistConn).readLoop")
+			w.goroutine(2, 0).in("IO wait@upstream", 100, "internal/poll.(*FD).Read net/http.(*persistConn).readLoop").
+				in("select", 200, "runtime.selectgo net/http.(*persistConn).readLoop")
+			w.goroutine(3, 0).in("IO wait@other", 180, "internal/poll.(*FD).Read net/http.(*persistConn).readLoop").
+				in("select", 200, "runtime.selectgo net/http.(*persistConn).readLoop")
 		}, "network main.ask upstream", 100},
 		{"who waits when the process is stopped waits for that", func(w *world) {
 			w.goroutine(1, 0).in("IO wait@db", 100, "internal/poll.(*FD).Read main.ask"+handler)
-			w.goroutine(2, 0).in("syscall", 20, "syscall.read main.main").in("stopped", 90, "syscall.read main.main").in("syscall", 100, "syscall.read main.main")
+			w.goroutine(2, 0).in("syscall", 20, "syscall.read main.main").in("stopped", 90, "syscall.read main.main").
+				in("syscall", 100, "syscall.read main.main")
 		}, "stopped", 70},
 	}
 	for _, tt := range tests {

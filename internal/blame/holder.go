@@ -90,7 +90,8 @@ func (b *Blamer) resource(p *timeline.Piece, k timeline.Kind) *resource {
 	key := resourceKey{k, s.User.Fn, b.object(p)}
 	r, ok := b.resources[key]
 	if !ok {
-		r = &resource{kind: k, as: k, user: s.User, app: b.Place(p.Stack), object: key.object, proof: Guessed, waiters: map[*timeline.Track]bool{}}
+		r = &resource{kind: k, as: k, user: s.User, app: b.Place(p.Stack), object: key.object, proof: Guessed,
+			waiters: map[*timeline.Track]bool{}}
 		b.resources[key] = r
 		if !b.passed(r) {
 			b.holders(r, p.Stack, s)

@@ -48,44 +48,55 @@ func TestObjects(t *testing.T) {
 		ms    float64
 	}{
 		{"two locks on one line are two", func(w *world) {
-			w.goroutine(1, 0).in("running", 10, "main.update"+handler).in("sync.Mutex.Lock", 100, lockIn+handler).on("mutex 0x100").in("running", 101, "main.update"+handler)
+			w.goroutine(1, 0).in("running", 10, "main.update"+handler).in("sync.Mutex.Lock", 100, lockIn+handler).on("mutex 0x100").
+				in("running", 101, "main.update"+handler)
 			w.goroutine(2, 0).in("sync.Mutex.Lock", 5, lockIn).on("mutex 0x100").in("running", 100, "main.slow main.update")
 			w.goroutine(3, 0).in("sync.Mutex.Lock", 5, lockIn).on("mutex 0x200").in("preempted", 100, "main.slow main.update")
 		}, "lock memory main.update", 90},
 		{"readers leave a lock together, and it was a writer that they waited for", func(w *world) {
 			for i := range int64(3) {
-				w.goroutine(1+i, 0).in("sync.RWMutex.RLock", 100, "sync.(*RWMutex).RLock main.find"+handler).on("mutex 0x100").in("running", 101, "main.find"+handler)
+				w.goroutine(1+i, 0).in("sync.RWMutex.RLock", 100, "sync.(*RWMutex).RLock main.find"+handler).on("mutex 0x100").
+					in("running", 101, "main.find"+handler)
 			}
 			w.goroutine(4, 0).in("sleep", 100, "time.Sleep main.rebuild").in("chan receive", 900, "runtime.chanrecv1 main.idle")
 		}, "lock time main.rebuild", 100},
 		{"a timer that was due ends a select", func(w *world) {
-			w.goroutine(1, 0).in("select", 100, selects).on("chan 0x100 cap=0 len=0 recv, timer 0x200 due=100000000").in("running", 101, "main.pause"+handler)
+			w.goroutine(1, 0).in("select", 100, selects).on("chan 0x100 cap=0 len=0 recv, timer 0x200 due=100000000").
+				in("running", 101, "main.pause"+handler)
 		}, "timer memory main.pause", 100},
 		{"a timer's channel alone is a wait for time", func(w *world) {
-			w.goroutine(1, 0).in("chan receive", 100, "runtime.chanrecv1 main.pause"+handler).on("timer 0x200").in("running", 101, "main.pause"+handler)
+			w.goroutine(1, 0).in("chan receive", 100, "runtime.chanrecv1 main.pause"+handler).on("timer 0x200").
+				in("running", 101, "main.pause"+handler)
 		}, "timer memory main.pause", 100},
 		{"a timer that would have been due much later does not", func(w *world) {
-			w.goroutine(1, 0).in("select", 100, selects).on("chan 0x100 cap=0 len=0 recv, timer 0x200 due=5000000000").in("running", 101, "main.pause"+handler)
+			w.goroutine(1, 0).in("select", 100, selects).on("chan 0x100 cap=0 len=0 recv, timer 0x200 due=5000000000").
+				in("running", 101, "main.pause"+handler)
 		}, "channel time main.pause", 100},
 		{"a full channel is a limit of as many as it takes", func(w *world) {
 			for i := range int64(2) {
 				w.goroutine(2+i, 0).in("sleep", 100, "main.work main.limited")
 			}
-			w.goroutine(1, 0).in("running", 1, "main.limited"+handler).in("chan send", 100, "runtime.chansend1 main.limited"+handler).on("chan 0x100 cap=3 len=3 send").in("running", 101, "main.limited"+handler)
+			w.goroutine(1, 0).in("running", 1, "main.limited"+handler).in("chan send", 100, "runtime.chansend1 main.limited"+handler).
+				on("chan 0x100 cap=3 len=3 send").in("running", 101, "main.limited"+handler)
 		}, "limit memory main.limited of 3", 99},
 		{"an empty channel out of which places are taken is a limit", func(w *world) {
 			for i := range int64(2) {
 				w.goroutine(2+i, 0).in("sleep", 100, "main.work main.limited")
 			}
 			for i := range int64(3) {
-				w.goroutine(10+i, 0).in("running", 1, "main.limited"+handler).in("chan receive", 100, "runtime.chanrecv1 main.limited"+handler).on("chan 0x100 cap=2 len=0 recv").in("running", 101, "main.limited"+handler)
+				w.goroutine(10+i, 0).in("running", 1, "main.limited"+handler).in("chan receive", 100, "runtime.chanrecv1 main.limited"+handler).
+					on("chan 0x100 cap=2 len=0 recv").in("running", 101, "main.limited"+handler)
 			}
-			w.goroutine(1, 0).in("running", 1, "main.limited"+handler).in("chan receive", 100, "runtime.chanrecv1 main.limited"+handler).on("chan 0x100 cap=2 len=0 recv").in("running", 101, "main.limited"+handler)
+			w.goroutine(1, 0).in("running", 1, "main.limited"+handler).in("chan receive", 100, "runtime.chanrecv1 main.limited"+handler).
+				on("chan 0x100 cap=2 len=0 recv").in("running", 101, "main.limited"+handler)
 		}, "limit memory main.limited of 2", 99},
 		{"who waits at the other end of a channel is who is waited for", func(w *world) {
-			w.goroutine(1, 0).in("chan send", 100, "runtime.chansend1 main.submit"+handler).on("chan 0x100 cap=0 len=0 send").in("running", 101, "main.submit"+handler)
-			w.goroutine(2, 0).in("running", 100, "main.crunch main.worker").in("chan receive", 150, "runtime.chanrecv1 main.worker").on("chan 0x100 cap=0 len=0 recv")
-			w.goroutine(3, 0).in("running", 70, "main.other").in("chan receive", 150, "runtime.chanrecv1 main.other").on("chan 0x200 cap=0 len=0 recv")
+			w.goroutine(1, 0).in("chan send", 100, "runtime.chansend1 main.submit"+handler).on("chan 0x100 cap=0 len=0 send").
+				in("running", 101, "main.submit"+handler)
+			w.goroutine(2, 0).in("running", 100, "main.crunch main.worker").in("chan receive", 150, "runtime.chanrecv1 main.worker").
+				on("chan 0x100 cap=0 len=0 recv")
+			w.goroutine(3, 0).in("running", 70, "main.other").in("chan receive", 150, "runtime.chanrecv1 main.other").
+				on("chan 0x200 cap=0 len=0 recv")
 		}, "channel memory main.worker", 100},
 	}
 	for _, tt := range tests {

@@ -230,9 +230,10 @@ func (b *Blamer) followWaker(p *timeline.Piece, s timeline.Span, via route, out 
 	if p.Kind == timeline.Children {
 		t.long = true // what it does is the cause, not that it does it alone
 	}
-	b.followTrack(nil, timeline.Span{Track: u, From: s.From, To: s.To}, b.via(via, Link{timeline.Channel, at, HeldBy}, Guessed, 1), func(a Atom) {
-		out(b.verdict(t, a))
-	})
+	b.followTrack(nil, timeline.Span{Track: u, From: s.From, To: s.To}, b.via(via, Link{timeline.Channel, at, HeldBy}, Guessed, 1),
+		func(a Atom) {
+			out(b.verdict(t, a))
+		})
 	return true
 }
 

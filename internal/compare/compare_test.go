@@ -11,7 +11,8 @@ import (
 // leaves.
 func stacks() *profile.Profile {
 	fn := func(id uint64, name string) *profile.Function { return &profile.Function{ID: id, Name: name} }
-	work, write, tcp, stub, clock, now := fn(1, "main.work.func1"), fn(2, "syscall.write"), fn(3, "tcp_sendmsg"), fn(4, "runtime.nanotime1"), fn(5, "__vdso_clock_gettime"), fn(6, "time.Now")
+	work, write, tcp, stub, clock, now := fn(1, "main.work.func1"), fn(2, "syscall.write"), fn(3, "tcp_sendmsg"), fn(4, "runtime.nanotime1"),
+		fn(5, "__vdso_clock_gettime"), fn(6, "time.Now")
 	kernel := &profile.Mapping{ID: 1, File: "[kernel.kallsyms]"}
 	vdso := &profile.Mapping{ID: 2, File: "[vdso]"}
 	exe := &profile.Mapping{ID: 3, File: "/bin/x"}
@@ -26,8 +27,10 @@ func stacks() *profile.Profile {
 	return &profile.Profile{
 		SampleType: []*profile.ValueType{{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"}},
 		Sample: []*profile.Sample{
-			{Location: []*profile.Location{lw}, Value: []int64{6000, 6e9}, Label: map[string][]string{"job": {"a"}}, NumLabel: map[string][]int64{"go.id": {1}}},
-			{Location: []*profile.Location{lk, ls, lw}, Value: []int64{3000, 3e9}, Label: map[string][]string{"go.state": {"running"}}, NumLabel: map[string][]int64{"go.id": {2}}},
+			{Location: []*profile.Location{lw}, Value: []int64{6000, 6e9}, Label: map[string][]string{"job": {"a"}},
+				NumLabel: map[string][]int64{"go.id": {1}}},
+			{Location: []*profile.Location{lk, ls, lw}, Value: []int64{3000, 3e9}, Label: map[string][]string{"go.state": {"running"}},
+				NumLabel: map[string][]int64{"go.id": {2}}},
 			{Location: []*profile.Location{lv, ln, lw}, Value: []int64{1000, 1e9}},
 			{Location: []*profile.Location{lk}, Value: []int64{10, 1e7}},
 		},

@@ -130,15 +130,18 @@ func (r *Result) waitTable() []flame.Table {
 		for _, s := range w.States[:min(len(w.States), shownStates)] {
 			states = append(states, fmt.Sprintf("%s %.0f %%", s.State, Percent(s.NS, w.Wall)))
 		}
-		t.Rows = append(t.Rows, []string{w.Label, Round(w.NS).String(), fmt.Sprintf("%.1f %%", Percent(w.NS, w.Wall)), strings.Join(states, ", ")})
+		t.Rows = append(t.Rows, []string{w.Label, Round(w.NS).String(), fmt.Sprintf("%.1f %%", Percent(w.NS, w.Wall)),
+			strings.Join(states, ", ")})
 	}
 	return []flame.Table{t}
 }
 
 func (r *Result) notes() []string {
-	notes := []string{"± is what counting that many samples leaves open, 95 %; \"differs\" is more than chance and bursts explain, over all rows"}
+	notes := []string{"± is what counting that many samples leaves open, 95 %; \"differs\" is more than chance and bursts explain, over all " +
+		"rows"}
 	if r.Decimated {
-		notes = append(notes, "there is no default profile of these seconds: its column is mayfly's own samples, decimated to 100 Hz; it has the size of the default profile and not its faults")
+		notes = append(notes, "there is no default profile of these seconds: its column is mayfly's own samples, decimated to 100 Hz; it has "+
+			"the size of the default profile and not its faults")
 	}
 	if len(r.Labels) == 0 {
 		notes = append(notes, "the program sets no labels (pprof.Do): waiting cannot be told apart by work")
@@ -165,7 +168,8 @@ func writeMarkdown(out io.Writer, r *Result) error {
 	w := bufio.NewWriter(out)
 	fmt.Fprintf(w, "### mayfly compare: %s\n", printable.Markdown(r.Sentence))
 	for _, t := range r.tables() {
-		fmt.Fprintf(w, "\n| %s |\n|%s\n", strings.Join(append([]string{"**" + t.Title + "**"}, t.Head[1:]...), " | "), strings.Repeat(" --- |", len(t.Head)))
+		fmt.Fprintf(w, "\n| %s |\n|%s\n", strings.Join(append([]string{"**" + t.Title + "**"}, t.Head[1:]...), " | "),
+			strings.Repeat(" --- |", len(t.Head)))
 		for _, row := range t.Rows {
 			cells := []string{printable.MarkdownCode(row[0])}
 			for _, c := range row[1:] {
@@ -183,6 +187,7 @@ func writeHTML(w io.Writer, r *Result) error {
 	if r.Fine {
 		p.Class = "good"
 	}
-	p.Graphs = []flame.Graph{diff.Graph("cpu: default profile to mayfly, shares", 0, []*profile.Profile{r.default_}, []*profile.Profile{r.mayfly})}
+	p.Graphs = []flame.Graph{diff.Graph("cpu: default profile to mayfly, shares", 0, []*profile.Profile{r.default_},
+		[]*profile.Profile{r.mayfly})}
 	return flame.Write(w, p)
 }

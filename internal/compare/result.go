@@ -265,7 +265,8 @@ func (r *Result) sentence() (text string, fine bool) {
 	if r.Decimated {
 		what = "100 Hz is enough here: it has "
 	}
-	return fmt.Sprintf("%s%.0f %% of the CPU time, at the same labels and functions within its error", what, Percent(r.Default.NS, r.truth())), true
+	return fmt.Sprintf("%s%.0f %% of the CPU time, at the same labels and functions within its error", what, Percent(r.Default.NS, r.truth())),
+		true
 }
 
 // truth is the process's CPU time: what its own clock says, or mayfly's samples.
@@ -296,7 +297,8 @@ func (r *Result) missing() string {
 	if off > 0 {
 		verb = "reports too much by"
 	}
-	return fmt.Sprintf("%s %.0f %% of the CPU time (%s of %s; mayfly has %s)", verb, 100*math.Abs(off), Round(r.Default.NS), Round(r.truth()), Round(r.Mayfly.NS))
+	return fmt.Sprintf("%s %.0f %% of the CPU time (%s of %s; mayfly has %s)", verb, 100*math.Abs(off), Round(r.Default.NS),
+		Round(r.truth()), Round(r.Mayfly.NS))
 }
 
 // few says that the default profile has too few samples to be judged.

@@ -27,7 +27,8 @@ func TestHold(t *testing.T) {
 		l.Hold(t, does[what])
 		return
 	}
-	for what, want := range map[string]string{"little": "PASS", "hangs": "not done after 300ms", "grows": "bytes allocated, the limit is", "at once": "bytes were allocated"} {
+	for what, want := range map[string]string{"little": "PASS", "hangs": "not done after 300ms", "grows": "bytes allocated, the limit is",
+		"at once": "bytes were allocated"} {
 		c := exec.Command(os.Args[0], "-test.run=^TestHold$")
 		c.Env = append(os.Environ(), "MAYFLY_TEST_COST="+what, "GOMEMLIMIT=256MiB")
 		if out, err := c.CombinedOutput(); (err == nil) != (want == "PASS") || !strings.Contains(string(out), want) {

@@ -277,7 +277,8 @@ func (b *Budget) Check(load func(By) (before, after []*Profile, err error), o Op
 
 // judge makes one row of all that the limit is about, and holds it against the limit.
 func (l *Limit) judge(before, after []*Profile, o Options) {
-	c := &comparison{o: o, sides: [2][]*Profile{before, after}, noWork: !l.set["max_increase"], out: &Result{Base: side(before), New: side(after)}}
+	c := &comparison{o: o, sides: [2][]*Profile{before, after}, noWork: !l.set["max_increase"],
+		out: &Result{Base: side(before), New: side(after)}}
 	has := func(p *Profile) bool { return p.column(l.column()) != nil }
 	if l.Result = LimitUnmatched; !c.all(has) {
 		return

@@ -13,7 +13,8 @@ import (
 // audited is a recording of a program whose time is in helpers that several functions call, main.audit among them. Its
 // own time and that of its helpers below it are more by slow.
 func audited(rng *rand.Rand, slow float64) *profile.Profile {
-	p := &profile.Profile{SampleType: []*profile.ValueType{{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"}}, DurationNanos: 10e9}
+	p := &profile.Profile{SampleType: []*profile.ValueType{{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"}},
+		DurationNanos: 10e9}
 	at := make(map[string]*profile.Location)
 	loc := func(name string) *profile.Location {
 		if at[name] == nil {
@@ -124,11 +125,14 @@ func TestExplained(t *testing.T) {
 		old, new map[string]float64 // ns by stack, leaf first
 		above    map[string]string  // who explains whom
 	}{
-		{"hash is slower for all", map[string]float64{"hash audit handle": 10, "hash other": 10, "audit handle": 10}, map[string]float64{"hash audit handle": 20, "hash other": 20, "audit handle": 10},
+		{"hash is slower for all", map[string]float64{"hash audit handle": 10, "hash other": 10, "audit handle": 10},
+			map[string]float64{"hash audit handle": 20, "hash other": 20, "audit handle": 10},
 			map[string]string{"handle": "audit", "audit": "hash"}},
-		{"audit calls it more", map[string]float64{"hash audit handle": 10, "hash other": 10, "audit handle": 10}, map[string]float64{"hash audit handle": 20, "hash other": 10, "audit handle": 10},
+		{"audit calls it more", map[string]float64{"hash audit handle": 10, "hash other": 10, "audit handle": 10},
+			map[string]float64{"hash audit handle": 20, "hash other": 10, "audit handle": 10},
 			map[string]string{"handle": "audit"}},
-		{"audit itself", map[string]float64{"hash audit handle": 10, "audit handle": 10}, map[string]float64{"hash audit handle": 10, "audit handle": 20},
+		{"audit itself", map[string]float64{"hash audit handle": 10, "audit handle": 10},
+			map[string]float64{"hash audit handle": 10, "audit handle": 20},
 			map[string]string{"handle": "audit"}},
 	} {
 		x := &explanation{names: names, index: newWithin(names).index}

@@ -135,7 +135,8 @@ func (c *comparison) index() {
 		}
 	}
 	if fold {
-		c.note("different Go releases (%s, %s): functions of the runtime, of internal packages and of those whose code moves there (sync, strconv, crypto) are one row", c.out.Base.GoVersion, c.out.New.GoVersion)
+		c.note("different Go releases (%s, %s): functions of the runtime, of internal packages and of those whose code moves there (sync, "+
+			"strconv, crypto) are one row", c.out.Base.GoVersion, c.out.New.GoVersion)
 	}
 }
 
@@ -296,7 +297,8 @@ func (c *comparison) notes() {
 		c.note("one profile a side and no timeline: noise is estimated from counts and from the bulk of the rows, which is weaker than repeats")
 	}
 	if t.plain {
-		c.note("no times in these profiles: %s are compared with the noise that repeats show and nothing of counting", strings.Join(c.sides[older][0].plain, ", "))
+		c.note("no times in these profiles: %s are compared with the noise that repeats show and nothing of counting",
+			strings.Join(c.sides[older][0].plain, ", "))
 	}
 	if !c.timed() {
 		c.note("a profile does not say how long it took: no totals by second")

@@ -293,9 +293,11 @@ func (r *Result) footnotes() []string {
 	notes := append([]string(nil), r.Notes...)
 	for _, c := range r.Columns {
 		if len(c.Peeled) > 0 {
-			notes = append(notes, fmt.Sprintf("%s: shares are of what the base side used without %s, which changed: else a change of one row were one of all", c.Name, strings.Join(c.Peeled, ", ")))
+			notes = append(notes, fmt.Sprintf("%s: shares are of what the base side used without %s, which changed: else a change of one row were "+
+				"one of all", c.Name, strings.Join(c.Peeled, ", ")))
 		}
 	}
-	return append(notes, fmt.Sprintf("p is one-sided and adjusted for %d tests (Benjamini-Hochberg, by what can be seen in each row), alpha %g; "+
+	return append(notes, fmt.Sprintf("p is one-sided and adjusted for %d tests (Benjamini-Hochberg, by what can be seen in each row), alpha "+
+		"%g; "+
 		"changes under %s do not count", r.Tested, r.Alpha, percent(r.effect)))
 }

@@ -66,7 +66,8 @@ func TestFormats(t *testing.T) {
 // what the base has.
 func TestPprofIsTheDifference(t *testing.T) {
 	make := func(f, g int64) *profile.Profile {
-		p := &profile.Profile{SampleType: []*profile.ValueType{{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"}}, DurationNanos: 10e9}
+		p := &profile.Profile{SampleType: []*profile.ValueType{{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"}},
+			DurationNanos: 10e9}
 		for i, v := range []int64{f, g} {
 			fn := &profile.Function{ID: uint64(i + 1), Name: []string{"main.f.func1", "main.g"}[i]}
 			l := &profile.Location{ID: fn.ID, Address: uint64(i + 1), Line: []profile.Line{{Function: fn}}}

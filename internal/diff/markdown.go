@@ -52,13 +52,15 @@ func (r *Result) rowsByColumn() (shown, folded []line) {
 	var found, totals, rest []line
 	for _, c := range r.Columns {
 		for _, f := range c.Callers {
-			found = append(found, line{c.title() + ", with all it calls", f.Name, c.estimate(f.Base, f.Row), c.estimate(f.New, f.Row), f.change() + " " + r.evidence(f.Row), string(f.Outcome)})
+			found = append(found, line{c.title() + ", with all it calls", f.Name, c.estimate(f.Base, f.Row), c.estimate(f.New, f.Row),
+				f.change() + " " + r.evidence(f.Row), string(f.Outcome)})
 		}
 		for _, row := range append([]Row{c.Total}, c.Rows...) {
 			if !row.tested {
 				continue
 			}
-			l := line{c.title(), row.Name, c.estimate(row.Base, row), c.estimate(row.New, row), row.change() + " " + r.evidence(row), string(row.Outcome)}
+			l := line{c.title(), row.Name, c.estimate(row.Base, row), c.estimate(row.New, row), row.change() + " " + r.evidence(row),
+				string(row.Outcome)}
 			switch {
 			case row.Outcome == Regressed || row.Outcome == Improved:
 				found = append(found, l)

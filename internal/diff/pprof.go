@@ -43,7 +43,8 @@ func (d *Document) difference() (*profile.Profile, error) {
 func (d *Document) scaled(p *profile.Profile, side, repeats int) *profile.Profile {
 	var keep []int
 	var ratios []float64
-	q := &profile.Profile{Mapping: p.Mapping, Location: p.Location, Function: p.Function, PeriodType: &profile.ValueType{Type: "cpu", Unit: "nanoseconds"}, Period: 1}
+	q := &profile.Profile{Mapping: p.Mapping, Location: p.Location, Function: p.Function,
+		PeriodType: &profile.ValueType{Type: "cpu", Unit: "nanoseconds"}, Period: 1}
 	for _, c := range d.Columns {
 		i := slices.IndexFunc(p.SampleType, func(t *profile.ValueType) bool { return Clean(t.Type) == c.Name && t.Unit == "nanoseconds" })
 		ratio := 1 / float64(repeats)

@@ -65,7 +65,8 @@ func TestWorkUniform(t *testing.T) {
 // bench is a profile of two benchmarks, A with half of the time and B with the other, and of what belongs to none. An operation of
 // each takes the given times.
 func bench(a, b float64) *profile.Profile {
-	p := &profile.Profile{SampleType: []*profile.ValueType{{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"}}, DurationNanos: 10e9}
+	p := &profile.Profile{SampleType: []*profile.ValueType{{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"}},
+		DurationNanos: 10e9}
 	add := func(function, label string, ns int64) {
 		f := &profile.Function{ID: uint64(len(p.Function) + 1), Name: function}
 		l := &profile.Location{ID: f.ID, Line: []profile.Line{{Function: f}}}
@@ -113,7 +114,8 @@ func TestWorkOfSeveral(t *testing.T) {
 			got[c.Name+" "+row.Name] = row.Change.Relative
 		}
 	}
-	for name, want := range map[string]float64{"cpu main.a": 0, "cpu main.b": 1, "cpu runtime.gcDrain": 0.5, "time BenchmarkA-2": 0, "time BenchmarkB/x-2": 1} {
+	for name, want := range map[string]float64{"cpu main.a": 0, "cpu main.b": 1, "cpu runtime.gcDrain": 0.5, "time BenchmarkA-2": 0,
+		"time BenchmarkB/x-2": 1} {
 		if x, ok := got[name]; !ok || math.Abs(x-want) > 0.01 {
 			t.Errorf("%s: %+.3f, want %+.3f", name, x, want)
 		}

@@ -24,8 +24,9 @@ type stop struct{ from, to int64 }
 
 func newReader(l Options) *reader {
 	r := &reader{
-		Builder: timeline.NewBuilder(timeline.ByTrace), limits: l, epoch: l.Epoch, live: make(map[trace.GoID]*goroutine), stacks: make(map[trace.Stack]int32),
-		tasks: make(map[trace.TaskID]int), regions: make(map[trace.GoID][]int),
+		Builder: timeline.NewBuilder(timeline.ByTrace), limits: l, epoch: l.Epoch, live: make(map[trace.GoID]*goroutine),
+		stacks: make(map[trace.Stack]int32),
+		tasks:  make(map[trace.TaskID]int), regions: make(map[trace.GoID][]int),
 	}
 	state := func(name string) int32 { return r.State(timeline.State{Name: name}) }
 	r.states.running, r.states.runnable, r.states.syscall = state("running"), state("runnable"), state("syscall")

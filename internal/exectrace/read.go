@@ -134,7 +134,8 @@ func Is(begin []byte) bool {
 		n, _ := io.ReadFull(z, head) // the rest of begin may be missing
 		begin = head[:n]
 	}
-	return len(begin) >= len(header) && bytes.HasPrefix(begin, []byte(header[:len("go 1.")])) && bytes.Contains(begin[:len(header)], []byte(" trace"))
+	return len(begin) >= len(header) && bytes.HasPrefix(begin, []byte(header[:len("go 1.")])) &&
+		bytes.Contains(begin[:len(header)], []byte(" trace"))
 }
 
 // header is how a trace begins, with its version (internal/trace/tracev2).

@@ -28,7 +28,8 @@ func example() *Page {
 	other := &Node{Name: "all", Base: 1, New: 1}
 	other.Child("main.wait").Base, other.Child("main.wait").New = 1, 1
 	return &Page{Title: "mayfly diff", Verdict: "regressed: main.hot +100.0% cpu", Class: "bad",
-		Tables: []Table{{Title: "Rows", Head: []string{"", "base", "new"}, Rows: [][]string{{"main.hot", "10%", "20%"}, {`<img src="http://x.invalid/">`, "1", "2"}}}},
+		Tables: []Table{{Title: "Rows", Head: []string{"", "base", "new"},
+			Rows: [][]string{{"main.hot", "10%", "20%"}, {`<img src="http://x.invalid/">`, "1", "2"}}}},
 		Graphs: []Graph{{"cpu", root}, {"blocked", other}}, Notes: []string{"a note"}}
 }
 

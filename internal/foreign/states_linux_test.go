@@ -123,8 +123,10 @@ func (r *refereed) compare(t *testing.T, who string, got, want referee.States) b
 		limit += missed * life
 	}
 	total, preempted := float64(got.Total())-life, float64(got["preempted"]-want["preempted"])
-	line := fmt.Sprintf("%s: states add up to %+.2f %%, preempted %+.2f %% of %.2f %%, running %+.2f %% of %.2f %%, limit %.2f", who, 100*total/life,
-		100*preempted/life, 100*float64(want["preempted"])/life, 100*float64(got["running"]-want["running"])/life, 100*float64(want["running"])/life, 100*limit/life)
+	line := fmt.Sprintf("%s: states add up to %+.2f %%, preempted %+.2f %% of %.2f %%, running %+.2f %% of %.2f %%, limit %.2f",
+		who, 100*total/life,
+		100*preempted/life, 100*float64(want["preempted"])/life, 100*float64(got["running"]-want["running"])/life,
+		100*float64(want["running"])/life, 100*limit/life)
 	if math.Abs(total) > limit || math.Abs(preempted) > limit {
 		t.Error(line)
 		return false

@@ -55,7 +55,8 @@ func testFindFunction(t *testing.T, b target.Build) {
 		if seen++; seen%7 != 0 && !strings.HasPrefix(name, "main.") { // each opens the file anew
 			continue
 		}
-		if pkg, _, _ := strings.Cut(name, "."); pkg == "runtime" || strings.Contains(name, "/") || strings.HasPrefix(name, "_") || pkg == "go:buildid" {
+		if pkg, _, _ := strings.Cut(name, "."); pkg == "runtime" || strings.Contains(name, "/") || strings.HasPrefix(name, "_") ||
+			pkg == "go:buildid" {
 			continue // assembly, and the runtime's own stacks
 		}
 		f, err := goruntime.FindFunction(r, find, name)

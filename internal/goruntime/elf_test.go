@@ -77,7 +77,8 @@ func bombs() map[string]*sparse {
 	le.PutUint64(segment[0x220:], 16<<30)
 	le.PutUint64(segment[0x228:], 16<<30)
 	all := map[string]*sparse{}
-	for name, head := range map[string][]byte{"section count": count, "section names": names, "compressed names": squeezed, "segment": segment} {
+	for name, head := range map[string][]byte{"section count": count, "section names": names, "compressed names": squeezed,
+		"segment": segment} {
 		all[name] = &sparse{head: head, size: 16 << 30}
 	}
 	return all

@@ -26,7 +26,8 @@ func TestIntern(t *testing.T) {
 	s := NewLabelSets()
 	large := strings.Repeat("x", 60<<10)
 	seen := map[*LabelSet]string{}
-	for _, kv := range [][]string{{}, {"a", "b"}, {"ab", ""}, {"", "ab"}, {"a", "b", "c", "d"}, {"k", large}, {"k", large + "y"}, {"k" + large, ""}} {
+	for _, kv := range [][]string{{}, {"a", "b"}, {"ab", ""}, {"", "ab"}, {"a", "b", "c", "d"}, {"k", large},
+		{"k", large + "y"}, {"k" + large, ""}} {
 		for _, truncated := range []bool{false, true} {
 			name := fmt.Sprintf("%.20q %v", kv, truncated)
 			set := s.Intern(raw(kv...), truncated)
@@ -163,7 +164,8 @@ func FuzzIntern(f *testing.F) {
 
 // A set that is known costs the hash of its text.
 func BenchmarkIntern(b *testing.B) {
-	for name, kv := range map[string][]string{"small": {"endpoint", "GET /orders", "tenant", "a"}, "64KiB": {"k", strings.Repeat("x", 60<<10)}} {
+	for name, kv := range map[string][]string{"small": {"endpoint", "GET /orders", "tenant", "a"},
+		"64KiB": {"k", strings.Repeat("x", 60<<10)}} {
 		b.Run(name, func(b *testing.B) {
 			s, set := NewLabelSets(), raw(kv...)
 			b.ReportAllocs()

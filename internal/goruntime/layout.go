@@ -184,7 +184,8 @@ type UnknownVersionError struct {
 
 func (e *UnknownVersionError) Error() string {
 	if e.Version == "unknown" { // what garble writes
-		return "goruntime: the program does not say which Go release built it, as obfuscated ones (garble) do not: its runtime's layout is not known"
+		return "goruntime: the program does not say which Go release built it, as obfuscated ones (garble) do not: its runtime's layout is not " +
+			"known"
 	}
 	return fmt.Sprintf("goruntime: layout of %s on %s is not known: %v: build the target without -ldflags=-w, or use a newer mayfly",
 		e.Version, e.Arch, e.Err)

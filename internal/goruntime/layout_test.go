@@ -176,7 +176,8 @@ func TestUnknownVersion(t *testing.T) {
 		t.Errorf("without DWARF: %v", err)
 	}
 	file := renamed{open(t, target.Build{Strip: true}), []byte(plain.Version), []byte(future)}
-	if l, err = goruntime.ReadCode(file, symbolize.FindFunc(file)); err != nil || l.From != goruntime.FromCode || l.G != plain.G || l.M != plain.M {
+	if l, err = goruntime.ReadCode(file, symbolize.FindFunc(file)); err != nil || l.From != goruntime.FromCode ||
+		l.G != plain.G || l.M != plain.M {
 		t.Errorf("by the code: %+v, %v", l, err)
 	}
 	// A patch release that the table was not made from.

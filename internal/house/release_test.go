@@ -66,7 +66,8 @@ func TestReleases(t *testing.T) {
 		}
 		rel, _ := filepath.Rel(root, path)
 		if d.IsDir() {
-			if rel == filepath.Join("internal", "goruntime") || rel == filepath.Join("internal", "frameworks") || d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".") && rel != "." {
+			if rel == filepath.Join("internal", "goruntime") || rel == filepath.Join("internal", "frameworks") || d.Name() == "testdata" ||
+				strings.HasPrefix(d.Name(), ".") && rel != "." {
 				return fs.SkipDir
 			}
 			return nil

@@ -13,8 +13,10 @@ import (
 
 // attacks are names that try to be more than names.
 var attacks = []string{
-	"# INJECTED HEADING", "x\n# INJECTED HEADING", "![t](https://attacker.example/beacon.png)", "[click](https://attacker.example)", `\[click](https://attacker.example)`,
-	"<img src=x onerror=alert(1)>", "<script>alert(1)</script>", "https://attacker.example/x", "www.attacker.example", "mailto:a@attacker.example",
+	"# INJECTED HEADING", "x\n# INJECTED HEADING", "![t](https://attacker.example/beacon.png)", "[click](https://attacker.example)",
+	`\[click](https://attacker.example)`,
+	"<img src=x onerror=alert(1)>", "<script>alert(1)</script>", "https://attacker.example/x", "www.attacker.example",
+	"mailto:a@attacker.example",
 	"*bold* _it_ `code` ~~gone~~", `\*bold\*`, "&lt;img src=x&gt;", "a|b|c", "``` \n- x", "@org/security #17", "[r]: https://attacker.example\n[r]",
 	"main.(*T[go.shape.int]).F·1", "a\x1b]0;x\x07",
 }

@@ -37,7 +37,8 @@ func TestTextInPieces(t *testing.T) {
 	if _, err := io.WriteString(NewText(&whole), text); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := io.Copy(struct{ io.Writer }{NewText(&pieces)}, struct{ io.Reader }{iotest.OneByteReader(strings.NewReader(text))}); err != nil {
+	if _, err := io.Copy(struct{ io.Writer }{NewText(&pieces)},
+		struct{ io.Reader }{iotest.OneByteReader(strings.NewReader(text))}); err != nil {
 		t.Fatal(err)
 	}
 	if whole.String() != pieces.String() {

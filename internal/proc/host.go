@@ -16,7 +16,8 @@ type Hardware struct {
 
 // features are the flags of /proc/cpuinfo that internal/cpu, golang.org/x/sys/cpu and code of well-known modules ask for.
 var features = []string{
-	"adx", "aes", "avx", "avx2", "avx512bw", "avx512dq", "avx512f", "avx512ifma", "avx512vbmi", "avx512vl", "bmi1", "bmi2", "erms", "fma", "fsrm",
+	"adx", "aes", "avx", "avx2", "avx512bw", "avx512dq", "avx512f", "avx512ifma", "avx512vbmi", "avx512vl",
+	"bmi1", "bmi2", "erms", "fma", "fsrm",
 	"pclmulqdq", "popcnt", "sha_ni", "sse4_1", "sse4_2", "ssse3", "vaes", "vpclmulqdq",
 	"asimddp", "atomics", "crc32", "pmull", "sha1", "sha2", "sha3", "sha512", "sve", "sve2",
 }

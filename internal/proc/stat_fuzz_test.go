@@ -14,7 +14,8 @@ func FuzzStat(f *testing.F) {
 	fields := " S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20"
 	f.Add([]byte("7 (x)"+fields), []byte("Name:\tx\nUid:\t0\t7\nNSpid:\t9\t1\nCpus_allowed_list:\t0-3,8\n"))
 	f.Add([]byte("7 (x) R 1) (y)"+fields), []byte("Uid:\nNSpid:\t99999999999\nCpus_allowed_list:\t3-0\n"))
-	f.Add([]byte("7 (x)"+strings.Repeat(" 18446744073709551615", 1<<12)), []byte("Cpus_allowed_list:\t"+strings.Repeat("0-65535,", 1<<12)+"1\n"))
+	f.Add([]byte("7 (x)"+strings.Repeat(" 18446744073709551615", 1<<12)),
+		[]byte("Cpus_allowed_list:\t"+strings.Repeat("0-65535,", 1<<12)+"1\n"))
 	f.Add(bytes.Repeat([]byte(")"), 1<<16), bytes.Repeat([]byte("\n"), 1<<16))
 	f.Fuzz(func(t *testing.T, line, status []byte) {
 		cost.Small.Hold(t, func() {

@@ -104,7 +104,8 @@ func TestRecycledPID(t *testing.T) {
 }
 
 func TestNoProcess(t *testing.T) {
-	root := tree(t, map[string]string{"43/stat": strings.Replace(strings.Replace(statFixture, ") S", ") Z", 1), " 7 0 98765", " 1 0 98765", 1)})
+	root := tree(t, map[string]string{"43/stat": strings.Replace(strings.Replace(statFixture, ") S", ") Z", 1),
+		" 7 0 98765", " 1 0 98765", 1)})
 	for _, pid := range []int{42, 43} { // absent, zombie
 		if _, err := openIn(root, pid); !errors.Is(err, ErrNoProcess) {
 			t.Errorf("%d: got %v, want %v", pid, err, ErrNoProcess)

@@ -71,7 +71,8 @@ func BenchmarkLongWaits(b *testing.B) {
 	for i := range int64(600) { // thirty connections, one turn at the lock after the other
 		turn := 20 * float64(i)
 		g := s.goroutine(i+1, 100+float64(i)/100, fmt.Sprint("request=s", i)).in("select", max(turn-600, 0)+0.5, dbWait)
-		g.in("sync.Mutex.Lock", min(turn, 600)+0.5, held).in("IO wait", 18, asks).in("running", 1, "main.price"+serve).in("runnable", 1, "main.price"+serve)
+		g.in("sync.Mutex.Lock", min(turn, 600)+0.5, held).in("IO wait", 18, asks).in("running", 1, "main.price"+serve).
+			in("runnable", 1, "main.price"+serve)
 	}
 	s.quick(10_000, 300)
 	var file bytes.Buffer

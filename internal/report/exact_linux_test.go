@@ -42,7 +42,8 @@ func TestExactRequests(t *testing.T) {
 	}
 	i, _ := slices.BinarySearch(ns, int64(limit))
 	own := ns[int(math.Ceil(0.99*float64(len(ns))))-1]
-	t.Logf("%d orders, %d slow, p99 %s; the service says %d, %d, %s", r.Requests, r.Slow, time.Duration(r.P99), len(ns), len(ns)-i, time.Duration(own))
+	t.Logf("%d orders, %d slow, p99 %s; the service says %d, %d, %s", r.Requests, r.Slow, time.Duration(r.P99),
+		len(ns), len(ns)-i, time.Duration(own))
 	if off := r.Requests - len(ns); off < -2 || off > 2 { // those at the window's edges
 		t.Errorf("%d calls, the service says %d", r.Requests, len(ns))
 	}

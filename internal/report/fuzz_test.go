@@ -18,7 +18,8 @@ import (
 func FuzzNew(f *testing.F) {
 	small := newScenario(time.Second)
 	for i := range int64(32) {
-		small.goroutine(i+1, 30+float64(i), fmt.Sprint("request=s", i), "k=v").in("sync.Mutex.Lock", 4*float64(i)+1, locked).in("select", 2, dbWait).
+		small.goroutine(i+1, 30+float64(i), fmt.Sprint("request=s", i), "k=v").in("sync.Mutex.Lock", 4*float64(i)+1, locked).
+			in("select", 2, dbWait).
 			in("runnable", 2, "main.price"+serve).in("IO wait", 4, call).in("running", 2, "main.price"+serve)
 	}
 	var b bytes.Buffer

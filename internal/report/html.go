@@ -33,17 +33,23 @@ type shown struct {
 
 // meanings say what the states are, to those who do not know the runtime's words.
 var meanings = map[string]string{
-	"cpu": "runs on a CPU", "gc": "helps the garbage collector, or is held by it", "lock": "waits for a sync.Mutex or RWMutex", "channel": "waits on a channel or a sync.Cond",
-	"pool": "waits until the pool has a free connection", "network": "waits for an answer, or for a client", "syscall": "blocked in a system call",
-	"go-scheduler": "could run, but waits for its turn among the goroutines (no free P)", "os-scheduler": "could run, but other processes have the CPU, or its quota is used up",
-	"limit": "waits for a place of a semaphore", "timer": "time.Sleep, or a timer", "stopped": "the process is stopped: by a signal, a debugger, the freezer of its cgroup", "children": "waits in sync.WaitGroup for goroutines that it started", "unknown": "not known",
+	"cpu": "runs on a CPU", "gc": "helps the garbage collector, or is held by it", "lock": "waits for a sync.Mutex or RWMutex",
+	"channel": "waits on a channel or a sync.Cond",
+	"pool":    "waits until the pool has a free connection", "network": "waits for an answer, or for a client",
+	"syscall":      "blocked in a system call",
+	"go-scheduler": "could run, but waits for its turn among the goroutines (no free P)",
+	"os-scheduler": "could run, but other processes have the CPU, or its quota is used up",
+	"limit":        "waits for a place of a semaphore", "timer": "time.Sleep, or a timer",
+	"stopped":  "the process is stopped: by a signal, a debugger, the freezer of its cgroup",
+	"children": "waits in sync.WaitGroup for goroutines that it started", "unknown": "not known",
 }
 
 // WriteHTML writes one page that needs no network and forbids itself to use one.
 func WriteHTML(w io.Writer, reports []*Report) error {
 	var all []shown
 	for _, r := range reports {
-		s := shown{Report: r, Numbers: r.groupName() + r.SLO + " wanted; " + r.numbers(), Remarks: r.notes(), Charges: r.chargeRows(), Rows: r.stateRows()[1:], Data: "null", Others: r.Requests - r.Slow}
+		s := shown{Report: r, Numbers: r.groupName() + r.SLO + " wanted; " + r.numbers(), Remarks: r.notes(), Charges: r.chargeRows(),
+			Rows: r.stateRows()[1:], Data: "null", Others: r.Requests - r.Slow}
 		_, s.Limit, _ = strings.Cut(r.SLO, "<")
 		for i, row := range s.Rows {
 			s.Rows[i] = append(row, meanings[row[0]])

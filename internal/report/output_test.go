@@ -33,7 +33,8 @@ func story() *scenario {
 			in("running", 2, "main.price"+serve).in("IO wait", 3, dbCall)
 	}
 	for i := range int64(10) {
-		s.goroutine(2000+i, 10+float64(i%50)*150, fmt.Sprint("request=x", i), "endpoint=/<script>", "tenant=acme").in("running", 2, "main.price"+serve)
+		s.goroutine(2000+i, 10+float64(i%50)*150, fmt.Sprint("request=x", i), "endpoint=/<script>", "tenant=acme").
+			in("running", 2, "main.price"+serve)
 	}
 	return s
 }
@@ -120,7 +121,8 @@ func TestPageInBrowser(t *testing.T) {
 		chromedp.Navigate((&url.URL{Scheme: "file", Path: path}).String()),
 		chromedp.WaitVisible(".flame svg"),
 		chromedp.Text(".sentence", &sentence),
-		chromedp.Evaluate(count(".bars rect"), &bars), chromedp.Evaluate(count(".heat rect"), &cells), chromedp.Evaluate(count(".worst rect"), &worst),
+		chromedp.Evaluate(count(".bars rect"), &bars), chromedp.Evaluate(count(".heat rect"), &cells),
+		chromedp.Evaluate(count(".worst rect"), &worst),
 		chromedp.Evaluate(count(".flame rect"), &all),
 		click(`[...document.querySelectorAll(".flame rect")].at(-1)`), chromedp.Evaluate(count(".flame rect"), &zoomed),
 		click(`document.querySelector(".flame rect")`), chromedp.Evaluate(count(".flame rect"), &again),
@@ -129,7 +131,8 @@ func TestPageInBrowser(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !strings.Contains(sentence, "wait for a lock") || bars < 4 || cells == 0 || worst == 0 || zoomed >= all || again != all {
-		t.Errorf("%q; %d bars, %d cells, %d pieces of the worst requests; %d frames, %d after a click, %d after another", sentence, bars, cells, worst, all, zoomed, again)
+		t.Errorf("%q; %d bars, %d cells, %d pieces of the worst requests; %d frames, %d after a click, %d after another", sentence,
+			bars, cells, worst, all, zoomed, again)
 	}
 	w.Check(t)
 }

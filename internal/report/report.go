@@ -266,7 +266,8 @@ func (b reporter) short(rs []*timeline.Request, lengths []int64) int {
 func (b reporter) charges(e *excess) []Charge {
 	out := []Charge{}
 	for _, w := range e.causes[:min(len(e.causes), 5)] {
-		c := Charge{Kind: w.kind, Slow: int64(w.slow.own), Fast: int64(w.fast.own), Share: w.excess() / max(e.total, 1), Denied: w.denied() / max(e.total, 1)}
+		c := Charge{Kind: w.kind, Slow: int64(w.slow.own), Fast: int64(w.fast.own), Share: w.excess() / max(e.total, 1),
+			Denied: w.denied() / max(e.total, 1)}
 		if w.fn >= 0 {
 			c.Function = b.Funcs[w.fn].Name
 		}

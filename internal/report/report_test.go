@@ -26,7 +26,8 @@ func TestCauses(t *testing.T) {
 		{"a lock held over a call", func(s *scenario) {
 			for i := range int64(40) { // one after the other, 20 ms each
 				wait := 20 * float64(i)
-				s.goroutine(i+1, 100, fmt.Sprint("request=s", i)).in("sync.Mutex.Lock", wait+0.5, locked).in("IO wait", 20, call).in("running", 1, "main.price"+serve)
+				s.goroutine(i+1, 100, fmt.Sprint("request=s", i)).in("sync.Mutex.Lock", wait+0.5, locked).in("IO wait", 20, call).
+					in("running", 1, "main.price"+serve)
 			}
 		}, timeline.Lock, "main.book"},
 		{"a pool that is too small", func(s *scenario) {
@@ -45,7 +46,8 @@ func TestCauses(t *testing.T) {
 			held := strings.Replace(locked, serve, " main.load:31"+serve, 1)
 			asks := strings.Replace(call, serve, " main.load:31"+serve, 1)
 			for i := range int64(40) {
-				s.goroutine(i+1, 100, fmt.Sprint("request=s", i)).in("select", 10*float64(i)+0.5, dbWait).in("sync.Mutex.Lock", 10*float64(i)+0.5, held).in("IO wait", 20, asks)
+				s.goroutine(i+1, 100, fmt.Sprint("request=s", i)).in("select", 10*float64(i)+0.5, dbWait).
+					in("sync.Mutex.Lock", 10*float64(i)+0.5, held).in("IO wait", 20, asks)
 			}
 		}, timeline.Lock, "main.book"},
 		{"a hand-off that serialises", func(s *scenario) {
@@ -55,7 +57,8 @@ func TestCauses(t *testing.T) {
 			}
 			g.in("chan receive", 5000, "runtime.gopark runtime.chanrecv main.pack")
 			for i := range int64(50) {
-				s.goroutine(i+1, 100, fmt.Sprint("request=s", i)).in("chan receive", 14*float64(i+1), "runtime.gopark runtime.chanrecv main.handOver"+serve).in("running", 1, "main.price"+serve)
+				s.goroutine(i+1, 100, fmt.Sprint("request=s", i)).in("chan receive", 14*float64(i+1),
+					"runtime.gopark runtime.chanrecv main.handOver"+serve).in("running", 1, "main.price"+serve)
 			}
 		}, timeline.Channel, "main.pack"},
 		{"CPU in short goroutines", func(s *scenario) {
@@ -72,18 +75,21 @@ func TestCauses(t *testing.T) {
 		}, timeline.CPU, "main.route"},
 		{"a disk", func(s *scenario) {
 			for i := range int64(40) {
-				s.goroutine(i+1, 100+30*float64(i), fmt.Sprint("request=s", i)).in("syscall", 250, "syscall.Syscall syscall.Fsync internal/poll.(*FD).Fsync os.(*File).Sync main.journal"+serve)
+				s.goroutine(i+1, 100+30*float64(i), fmt.Sprint("request=s", i)).
+					in("syscall", 250, "syscall.Syscall syscall.Fsync internal/poll.(*FD).Fsync os.(*File).Sync main.journal"+serve)
 			}
 		}, timeline.Syscall, "main.journal"},
 		{"a neighbour", func(s *scenario) {
 			for i := range int64(40) {
-				s.goroutine(i+1, 100+30*float64(i), fmt.Sprint("request=s", i)).in("preempted", 250, "main.price"+serve).in("running", 2, "main.price"+serve)
+				s.goroutine(i+1, 100+30*float64(i), fmt.Sprint("request=s", i)).in("preempted", 250, "main.price"+serve).
+					in("running", 2, "main.price"+serve)
 			}
 		}, timeline.OSScheduler, ""},
 		{"assists", func(s *scenario) {
 			for i := range int64(40) {
 				s.goroutine(i+1, 100+30*float64(i), fmt.Sprint("request=s", i)).
-					in("running", 20, "runtime.gcDrainN runtime.gcAssistAlloc runtime.mallocgc main.copy"+serve).in("GC assist wait", 200, "runtime.gopark runtime.gcAssistAlloc runtime.mallocgc main.copy"+serve)
+					in("running", 20, "runtime.gcDrainN runtime.gcAssistAlloc runtime.mallocgc main.copy"+serve).
+					in("GC assist wait", 200, "runtime.gopark runtime.gcAssistAlloc runtime.mallocgc main.copy"+serve)
 			}
 		}, timeline.GC, "main.copy"},
 		{"sleep", func(s *scenario) {
@@ -103,8 +109,10 @@ func TestCauses(t *testing.T) {
 					t.Fatalf("verdict %s (%s), %d of %d slow", r.Verdict, r.Why, r.Slow, r.Requests)
 				}
 				c := r.Cause
-				if c.Kind != tt.kind || c.Function != tt.function || c.Share < 0.45 || c.Confidence < 0.7 || c.Evidence == timeline.ByTime && c.Confidence > guessed {
-					t.Errorf("cause %s in %q, share %.2f, confidence %.2f; want %s in %q\n%s\n%s", c.Kind, c.Function, c.Share, c.Confidence, tt.kind, tt.function, c.Sentence, strings.Join(c.Chain, "\n"))
+				if c.Kind != tt.kind || c.Function != tt.function || c.Share < 0.45 || c.Confidence < 0.7 || c.Evidence == timeline.ByTime &&
+					c.Confidence > guessed {
+					t.Errorf("cause %s in %q, share %.2f, confidence %.2f; want %s in %q\n%s\n%s", c.Kind, c.Function, c.Share, c.Confidence, tt.kind,
+						tt.function, c.Sentence, strings.Join(c.Chain, "\n"))
 				}
 				addUp(t, r)
 			})
@@ -141,7 +149,8 @@ func TestOwnAnswer(t *testing.T) {
 		{"[::]:8080", "client 127.0.0.1", false},
 	} {
 		s := newScenario(10 * time.Second)
-		s.goroutine(900, 0, "go.peer=accept "+tt.listens).in("IO wait", 9000, "runtime.gopark internal/poll.(*FD).Accept net.(*netFD).accept main.main")
+		s.goroutine(900, 0, "go.peer=accept "+tt.listens).in("IO wait", 9000,
+			"runtime.gopark internal/poll.(*FD).Accept net.(*netFD).accept main.main")
 		s.quick(1000, 500)
 		for i := range int64(40) {
 			s.goroutine(i+1, 100+100*float64(i), fmt.Sprint("request=s", i), "go.peer="+tt.peer).in("IO wait", 300, call)
@@ -263,10 +272,12 @@ func TestMet(t *testing.T) {
 func TestLabels(t *testing.T) {
 	s := newScenario(8 * time.Second)
 	for i := range int64(40) {
-		s.goroutine(i+1, 100+30*float64(i), fmt.Sprint("request=s", i), "tenant=initech", "zone=a").in("sleep", 250, "runtime.gopark time.Sleep main.retry"+serve)
+		s.goroutine(i+1, 100+30*float64(i), fmt.Sprint("request=s", i), "tenant=initech", "zone=a").
+			in("sleep", 250, "runtime.gopark time.Sleep main.retry"+serve)
 	}
 	for i := range int64(300) {
-		s.goroutine(100+i, 100+20*float64(i), fmt.Sprint("request=f", i), "tenant=acme", "zone=a").in("sleep", 25, "runtime.gopark time.Sleep main.retry"+serve)
+		s.goroutine(100+i, 100+20*float64(i), fmt.Sprint("request=f", i), "tenant=acme", "zone=a").
+			in("sleep", 25, "runtime.gopark time.Sleep main.retry"+serve)
 	}
 	r := s.report(t, "p99<100ms", "label:request")
 	if len(r.Labels) != 1 || r.Labels[0].Value != "initech" || r.Labels[0].Slow != 1 || r.Labels[0].Fast != 0 || r.Labels[0].P > 1e-9 {
@@ -277,13 +288,15 @@ func TestLabels(t *testing.T) {
 func TestNoTimeline(t *testing.T) {
 	slo, _ := ParseSLO("p99<1s")
 	for name, p := range map[string]*profile.Profile{
-		"CPU only":    {SampleType: []*profile.ValueType{{Type: "samples"}, {Type: "cpu"}}},
-		"no times":    {SampleType: []*profile.ValueType{{Type: "samples"}, {Type: "wall"}}, Sample: []*profile.Sample{{Value: []int64{0, 5}}}},
-		"of yore":     {},
-		"few columns": {SampleType: []*profile.ValueType{{Type: "samples"}, {Type: "wall"}}, Sample: []*profile.Sample{{Value: []int64{1}, NumLabel: map[string][]int64{"go.id": {1}, "end_timestamp_ns": {9}}}}},
+		"CPU only": {SampleType: []*profile.ValueType{{Type: "samples"}, {Type: "cpu"}}},
+		"no times": {SampleType: []*profile.ValueType{{Type: "samples"}, {Type: "wall"}}, Sample: []*profile.Sample{{Value: []int64{0, 5}}}},
+		"of yore":  {},
+		"few columns": {SampleType: []*profile.ValueType{{Type: "samples"}, {Type: "wall"}},
+			Sample: []*profile.Sample{{Value: []int64{1}, NumLabel: map[string][]int64{"go.id": {1}, "end_timestamp_ns": {9}}}}},
 	} {
 		_, err := New(p, Options{SLO: slo})
-		if !errors.Is(err, timeline.ErrNoTimeline) || !strings.Contains(err.Error(), "mayfly record --timeline") || strings.Contains(err.Error(), "\n") {
+		if !errors.Is(err, timeline.ErrNoTimeline) || !strings.Contains(err.Error(), "mayfly record --timeline") ||
+			strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

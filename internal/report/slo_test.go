@@ -25,7 +25,8 @@ func TestParseSLO(t *testing.T) {
 			t.Errorf("%q: %+v, %v; want %+v", s, got, err, want)
 		}
 	}
-	for _, s := range []string{"", "p99", "p99<", "p99<800", "p99<-1s", "p99<0s", "p100<1s", "p0<1s", "p<1s", "99<1s", "max<1s", "p99>1s", "p1e1<1s", "pNaN<1s", "p+9<1s", "p99<=1s", "error-free"} {
+	for _, s := range []string{"", "p99", "p99<", "p99<800", "p99<-1s", "p99<0s", "p100<1s", "p0<1s", "p<1s", "99<1s", "max<1s", "p99>1s",
+		"p1e1<1s", "pNaN<1s", "p+9<1s", "p99<=1s", "error-free"} {
 		if o, err := ParseSLO(s); err == nil || strings.Contains(err.Error(), "\n") || !strings.HasPrefix(err.Error(), "slo ") {
 			t.Errorf("%q: %+v, %v", s, o, err)
 		}

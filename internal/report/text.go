@@ -64,7 +64,8 @@ func (p *printer) text(r *Report) {
 	p.printf("\n  what to change: %s\n", printable.Line(r.Cause.Remedy))
 	p.printf("  confidence %.0f %%, evidence %s: %s\n", 100*r.Cause.Confidence, r.Cause.Evidence, r.Cause.because())
 	for _, l := range r.Labels {
-		p.printf("  %s=%s: %.0f %% of the slow requests, %.0f %% of the others\n", printable.Line(l.Key), printable.Line(l.Value), 100*l.Slow, 100*l.Fast)
+		p.printf("  %s=%s: %.0f %% of the slow requests, %.0f %% of the others\n", printable.Line(l.Key), printable.Line(l.Value),
+			100*l.Slow, 100*l.Fast)
 	}
 	if len(r.RuledOut) > 0 {
 		p.printf("  ruled out: %s\n", strings.Join(r.ruledNames(), ", "))
@@ -134,13 +135,15 @@ func (r *Report) chargeRows() [][]string {
 func (r *Report) notes() []string {
 	all := []string{}
 	if 20*r.Short >= r.Requests {
-		all = append(all, fmt.Sprintf("%d of the requests lasted for less than two looks (%.0f looks a second): shorter ones were missed, so that the others weigh too much", r.Short, r.Looks))
+		all = append(all, fmt.Sprintf("%d of the requests lasted for less than two looks (%.0f looks a second): shorter ones were missed, so "+
+			"that the others weigh too much", r.Short, r.Looks))
 	}
 	if r.Streams > 0 {
 		all = append(all, fmt.Sprintf("%d streams are not counted: they have no end of their own", r.Streams))
 	}
 	if r.Learnt > 0 {
-		all = append(all, fmt.Sprintf("labels of %d requests are learnt from others with the same handler: they were too short to be seen", r.Learnt))
+		all = append(all, fmt.Sprintf("labels of %d requests are learnt from others with the same handler: they were too short to be seen",
+			r.Learnt))
 	}
 	return append(all, r.Notes...)
 }

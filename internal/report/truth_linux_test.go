@@ -272,7 +272,8 @@ func TestFulfilRuns(t *testing.T) {
 				if ok {
 					right++
 				}
-				t.Logf("%s %d: right %t, %s, %d of %d slow, guilty %t, %s", cause, i, ok, r.Verdict, r.Slow, r.Requests, tr.guilty(r.Window), said(r.Cause))
+				t.Logf("%s %d: right %t, %s, %d of %d slow, guilty %t, %s", cause, i, ok, r.Verdict, r.Slow, r.Requests,
+					tr.guilty(r.Window), said(r.Cause))
 				numbers(t, "by labels", r, tr, 0.05)
 				if called != nil {
 					numbers(t, "by calls", called, tr, 0.03)

@@ -82,7 +82,8 @@ func (b reporter) newView(slow, fast []*timeline.Request, r *Report) *view {
 	}
 	whole := meanLength(slow) * float64(len(slow))
 	b.grow(v.Graph, slow[:min(len(slow), enough)], func(n *node) *float64 { return &n.New }, 1/whole)
-	b.grow(v.Graph, fast[:min(len(fast), enough)], func(n *node) *float64 { return &n.Base }, float64(len(slow))/whole/float64(max(len(fast), 1)))
+	b.grow(v.Graph, fast[:min(len(fast), enough)], func(n *node) *float64 { return &n.Base },
+		float64(len(slow))/whole/float64(max(len(fast), 1)))
 	v.Graph.prune(0.002)
 	byLength := slices.Clone(slow)
 	slices.SortStableFunc(byLength, func(a, b *timeline.Request) int { return cmp.Compare(b.Length(), a.Length()) })

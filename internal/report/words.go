@@ -11,8 +11,9 @@ import (
 
 // What the sentence says of each kind: what the slow requests do, and what holds them up.
 var symptoms = map[timeline.Kind]string{
-	timeline.CPU: "computes", timeline.GC: "helps the garbage collector", timeline.Lock: "waits for a lock", timeline.Channel: "waits on a channel",
-	timeline.Pool: "waits for a connection of the pool", timeline.Limit: "waits for a place", timeline.Network: "waits for the network",
+	timeline.CPU: "computes", timeline.GC: "helps the garbage collector", timeline.Lock: "waits for a lock",
+	timeline.Channel: "waits on a channel",
+	timeline.Pool:    "waits for a connection of the pool", timeline.Limit: "waits for a place", timeline.Network: "waits for the network",
 	timeline.Syscall: "is in a system call", timeline.GoScheduler: "waits for a P", timeline.OSScheduler: "waits for a CPU",
 	timeline.Timer: "waits for a timer", timeline.Stopped: "is stopped", timeline.Children: "waits for its goroutines",
 	timeline.Unknown: "does something unknown",
@@ -115,7 +116,8 @@ func (c *Cause) reason(where string) string {
 	case timeline.Channel:
 		return "wait in a queue for " + at + ", which serves " + c.number("one", "%d") + " after the other"
 	case timeline.Pool:
-		return "wait for " + c.number("a connection of a pool", "one of the %d connections of a pool") + " that is too small for what " + at + " does with it"
+		return "wait for " + c.number("a connection of a pool", "one of the %d connections of a pool") + " that is too small for what " +
+			at + " does with it"
 	case timeline.Limit:
 		return "wait for " + c.number("a place", "one of %d places") + " of a limit of the program's own, which is held over what " + at + " does"
 	case timeline.Network:

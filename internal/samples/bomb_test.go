@@ -25,7 +25,8 @@ func number(n, v uint64) []byte { return binary.AppendUvarint(binary.AppendUvari
 func head(lines int) []byte {
 	line := message(4, number(1, 1), number(2, 7))
 	return bytes.Join([][]byte{
-		message(1, number(1, 1), number(2, 2)), message(6), message(6, []byte("cpu")), message(6, []byte("nanoseconds")), message(6, []byte("main.f")),
+		message(1, number(1, 1), number(2, 2)), message(6), message(6, []byte("cpu")), message(6, []byte("nanoseconds")),
+		message(6, []byte("main.f")),
 		message(5, number(1, 1), number(2, 3)), message(4, number(1, 1), bytes.Repeat(line, lines)),
 	}, nil)
 }

@@ -75,7 +75,8 @@ func FuzzOpen(f *testing.F) {
 			i := 0
 			for s := range file.Each() {
 				w := whole.Sample[i]
-				if !reflect.DeepEqual(s.Value, w.Value) || len(s.Location) != len(w.Location) || !equal(full(s.Label), w.Label) || !equal(s.NumLabel, w.NumLabel) {
+				if !reflect.DeepEqual(s.Value, w.Value) || len(s.Location) != len(w.Location) || !equal(full(s.Label), w.Label) ||
+					!equal(s.NumLabel, w.NumLabel) {
 					t.Fatalf("sample %d: one by one %+v, at once %+v", i, s, w)
 				}
 				i++

@@ -102,7 +102,8 @@ func (x truth) answers(t *testing.T, r recording) []answer {
 		a := answer{shape: x.Shape, how: way.name}
 		a.outcome, a.off = x.judge(s, r.world.Peers)
 		p99 := r.world.p99(s.Window)
-		line := fmt.Sprintf("%-8s %-8s %s (%d of %d, p99 %s, clients' %s) %s", a.outcome, way.name, s.Verdict, s.Slow, s.Requests, round(s.P99), round(p99), a.off)
+		line := fmt.Sprintf("%-8s %-8s %s (%d of %d, p99 %s, clients' %s) %s", a.outcome, way.name, s.Verdict, s.Slow, s.Requests,
+			round(s.P99), round(p99), a.off)
 		if limit, err := report.ParseSLO(x.SLO); err == nil && x.Met && p99 >= int64(limit.Limit) {
 			t.Log("not counted, even the clients see it late:", line)
 			continue

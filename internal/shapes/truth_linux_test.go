@@ -165,7 +165,8 @@ func tables(all []answer) string {
 		}
 		counts[key][a.outcome]++
 	}
-	fmt.Fprintf(&b, "\n| %-20s | %-8s | right | partly | unknown | wrong | above 80 %% |\n| --- | --- | --- | --- | --- | --- | --- |\n", "shape", "")
+	fmt.Fprintf(&b, "\n| %-20s | %-8s | right | partly | unknown | wrong | above 80 %% |\n| --- | --- | --- | --- | --- | --- | --- |\n",
+		"shape", "")
 	for _, key := range slices.SortedFunc(maps.Keys(counts), func(a, b [2]string) int {
 		return cmp.Or(cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1]))
 	}) {

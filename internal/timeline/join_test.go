@@ -63,7 +63,8 @@ func TestJoin(t *testing.T) {
 	got := ""
 	for _, p := range tr.ByID[5].Pieces {
 		leaf := tr.Funcs[tr.Stacks[p.Stack].Frames[0].Fn].Name
-		got += fmt.Sprintf("%d-%d %s %s %s %s by %d\n", p.From/ms, p.To/ms, p.Kind, leaf, tr.States[p.State].Peer, tr.Labels[p.Labels]["endpoint"], p.By)
+		got += fmt.Sprintf("%d-%d %s %s %s %s by %d\n", p.From/ms, p.To/ms, p.Kind, leaf, tr.States[p.State].Peer,
+			tr.Labels[p.Labels]["endpoint"], p.By)
 	}
 	want := `10-20 cpu main.burn  /a by 0
 20-30 os-scheduler internal/poll.(*FD).Read  /a by 0
@@ -137,7 +138,8 @@ func TestLearn(t *testing.T) {
 		fn := w.Funcs[w.Stacks[r.Main.Pieces[0].Stack].Frames[0].Fn].Name
 		count[fmt.Sprint(fn, " ", w.Labels[r.Labels]["method"], " ", r.Learnt)]++
 	}
-	want := map[string]int{"main.Put put false": 20, "main.Get get false": 20, "main.Put put true": 20, "main.Get get true": 20, "main.Odd  false": 20}
+	want := map[string]int{"main.Put put false": 20, "main.Get get false": 20, "main.Put put true": 20, "main.Get get true": 20,
+		"main.Odd  false": 20}
 	if fmt.Sprint(count) != fmt.Sprint(want) {
 		t.Errorf("got %v\nwant %v", count, want)
 	}

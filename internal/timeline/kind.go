@@ -28,7 +28,8 @@ const (
 )
 
 var kindNames = [...]string{
-	"cpu", "gc", "lock", "channel", "pool", "limit", "network", "syscall", "go-scheduler", "os-scheduler", "timer", "stopped", "children", "unknown",
+	"cpu", "gc", "lock", "channel", "pool", "limit", "network", "syscall", "go-scheduler", "os-scheduler",
+	"timer", "stopped", "children", "unknown",
 }
 
 // Kinds is how many kinds there are.
@@ -54,7 +55,8 @@ var waits = map[string]Kind{
 // kindsOf is what those wait for who wait in a function of a framework.
 var kindsOf = map[frameworks.Role]Kind{
 	frameworks.Pool: Pool, frameworks.Limit: Limit, frameworks.Rate: Timer, frameworks.Retry: Timer, frameworks.Batch: Timer,
-	frameworks.Replies: Network, frameworks.Flow: Network, frameworks.Resolves: Network, frameworks.Dials: Network, frameworks.Handshakes: Network,
+	frameworks.Replies: Network, frameworks.Flow: Network, frameworks.Resolves: Network, frameworks.Dials: Network,
+	frameworks.Handshakes: Network,
 }
 
 // KindOf is what a goroutine in a state, with a stack, spends its time on. Many things look like waiting

@@ -46,7 +46,8 @@ var fasthttpConn = []string{fasthttp + ".(*Server).serveConn*"}
 var servers = slices.Concat(handlers, fasthttpConn)
 
 var (
-	flushing  = slices.Concat(names.FlushResponse, []string{"golang.org/x/net/http2.(*responseWriter).Flush", fasthttp + ".(*Response).writeBodyStream"})
+	flushing = slices.Concat(names.FlushResponse, []string{"golang.org/x/net/http2.(*responseWriter).Flush",
+		fasthttp + ".(*Response).writeBodyStream"})
 	streaming = slices.Concat(names.Hijacked, []string{"google.golang.org/grpc.(*Server).processStreamingRPC", fasthttp + ".hijackConnHandler",
 		"github.com/gorilla/websocket.(*Upgrader).Upgrade"})
 )

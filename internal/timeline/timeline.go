@@ -283,7 +283,8 @@ func (r *reader) add(s *profile.Sample) {
 		r.raw[id] = g
 	}
 	g.parent = max(g.parent, number(s, "go.parent"))
-	p := Piece{From: end - length, To: end, Stack: r.stackOf(s.Location), Labels: r.ownLabels(s.Label), State: r.State(State{first(s.Label, "go.state"), first(s.Label, "go.peer"), first(s.Label, "go.syscall")})}
+	p := Piece{From: end - length, To: end, Stack: r.stackOf(s.Location), Labels: r.ownLabels(s.Label),
+		State: r.State(State{first(s.Label, "go.state"), first(s.Label, "go.peer"), first(s.Label, "go.syscall")})}
 	p.Kind, p.On = r.KindAt(p.State, p.Stack), r.On(first(s.Label, "go.wait_on"))
 	if p.Kind == Network && r.Stacks[p.Stack].idle() {
 		p.Labels = 0 // what is left of the request before, read a moment too early

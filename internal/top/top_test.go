@@ -43,7 +43,8 @@ func observed() *profile.Profile {
 	}
 	column := map[string]int{"running": 1, "runnable": 2, "preempted": 2}
 	add := func(ms int64, state string, goid int64, endpoint, request string, stack ...string) {
-		s := &profile.Sample{Value: make([]int64, 5), Label: map[string][]string{"go.state": {state}}, NumLabel: map[string][]int64{"go.id": {goid}}}
+		s := &profile.Sample{Value: make([]int64, 5), Label: map[string][]string{"go.state": {state}},
+			NumLabel: map[string][]int64{"go.id": {goid}}}
 		i, ok := column[state]
 		if !ok {
 			i = 3
@@ -61,7 +62,8 @@ func observed() *profile.Profile {
 		p.Sample = append(p.Sample, s)
 	}
 	add(120, "running", 7, "/fulfil", "r1", "runtime.memmove", "main.pick", "main.serve")
-	add(300, "sync.Mutex.Lock", 7, "/fulfil", "r1", "runtime.gopark", "internal/sync.(*Mutex).lockSlow", "sync.(*Mutex).Lock", "main.pick", "main.serve")
+	add(300, "sync.Mutex.Lock", 7, "/fulfil", "r1", "runtime.gopark", "internal/sync.(*Mutex).lockSlow", "sync.(*Mutex).Lock",
+		"main.pick", "main.serve")
 	add(80, "runnable", 8, "/fulfil", "r2", "main.pick", "main.serve")
 	add(40, "running", 9, "/status", "r3", "main.status", "main.serve")
 	add(10, "preempted", 9, "/status", "", "main.status", "main.serve")

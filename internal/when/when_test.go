@@ -14,8 +14,9 @@ import (
 
 func TestParse(t *testing.T) {
 	for text, want := range map[string]Condition{
-		"p99(endpoint=/fulfil)>800ms":      {Stat: Quantile, Quantile: 0.99, Labels: []Label{{"endpoint", "/fulfil"}}, Op: ">", Bound: 800e6},
-		" p99.9 ( a = b , c=d ) >= 1s":     {Stat: Quantile, Quantile: 0.9990000000000001, Labels: []Label{{"a", "b"}, {"c", "d"}}, Op: ">=", Bound: 1e9},
+		"p99(endpoint=/fulfil)>800ms": {Stat: Quantile, Quantile: 0.99, Labels: []Label{{"endpoint", "/fulfil"}}, Op: ">", Bound: 800e6},
+		" p99.9 ( a = b , c=d ) >= 1s": {Stat: Quantile, Quantile: 0.9990000000000001, Labels: []Label{{"a", "b"}, {"c", "d"}},
+			Op: ">=", Bound: 1e9},
 		"mean(endpoint=/x,request)<1.5ms":  {Stat: Mean, Labels: []Label{{"endpoint", "/x"}}, By: "request", Op: "<", Bound: 1.5e6},
 		`max(q="a, (b) \"c\"" , k=)<=10us`: {Stat: Max, Labels: []Label{{"q", `a, (b) "c"`}, {"k", ""}}, Op: "<=", Bound: 1e4},
 		"count(job=x)>100":                 {Stat: Count, Labels: []Label{{"job", "x"}}, Op: ">", Bound: 100},
@@ -70,7 +71,8 @@ func TestParseErrors(t *testing.T) {
 
 // A condition that is accepted means the same when it is written out and read again.
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"p99(endpoint=/fulfil)>800ms", `max(q="a, (b)",r)<=10us`, "count(job=x)>1e3", "mean(a)>1s", "p0.1(=)>", `p1(a="\x00")>1s`} {
+	for _, s := range []string{"p99(endpoint=/fulfil)>800ms", `max(q="a, (b)",r)<=10us`, "count(job=x)>1e3", "mean(a)>1s",
+		"p0.1(=)>", `p1(a="\x00")>1s`} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -119,7 +121,8 @@ type at struct {
 
 // slice makes the timeline of a second that begins at the given one.
 func slice(second int64, all ...at) *profile.Profile {
-	p := &profile.Profile{TimeNanos: second * 1e9, DurationNanos: 1e9, SampleType: []*profile.ValueType{{Type: "samples", Unit: "count"}, {Type: "wall", Unit: "nanoseconds"}}}
+	p := &profile.Profile{TimeNanos: second * 1e9, DurationNanos: 1e9, SampleType: []*profile.ValueType{{Type: "samples", Unit: "count"},
+		{Type: "wall", Unit: "nanoseconds"}}}
 	for _, x := range all {
 		s := &profile.Sample{Value: []int64{0, (x.to - x.from) * 1e6}, Label: map[string][]string{},
 			NumLabel: map[string][]int64{"go.id": {x.id}, "end_timestamp_ns": {x.to * 1e6}}}
@@ -188,7 +191,8 @@ func TestSpansOverlap(t *testing.T) {
 // With a bare label the goroutines that share its value have one latency.
 func TestSpansByLabel(t *testing.T) {
 	w := watch(t, "p50(e=x,r)>10s", time.Minute)
-	w.Add(slice(0, at{1, 100, 300, "e=x r=1"}, at{2, 250, 500, "e=x r=1"}, at{3, 0, 900, "e=x r=2"}, at{4, 0, 999, "e=x"}, at{1, 300, 1000, ""}))
+	w.Add(slice(0, at{1, 100, 300, "e=x r=1"}, at{2, 250, 500, "e=x r=1"}, at{3, 0, 900, "e=x r=2"}, at{4, 0, 999, "e=x"},
+		at{1, 300, 1000, ""}))
 	w.Add(slice(1))
 	if got := latencies(w); !slices.Equal(got, []int64{400, 900}) {
 		t.Errorf("latencies %v", got)
@@ -201,7 +205,8 @@ func TestWatch(t *testing.T) {
 		ten[i] = at{int64(i), 0, int64(10 * (i + 1)), "e=x"}
 	}
 	for text, want := range map[string]string{
-		"p50(e=x)>=50ms": "p50(e=x)>=50ms: 50ms of 10", "p50(e=x)>50ms": "", "p90(e=x)<91ms": "p90(e=x)<91ms: 90ms of 10", "p99(e=x)>99ms": "p99(e=x)>99ms: 100ms of 10",
+		"p50(e=x)>=50ms": "p50(e=x)>=50ms: 50ms of 10", "p50(e=x)>50ms": "", "p90(e=x)<91ms": "p90(e=x)<91ms: 90ms of 10",
+		"p99(e=x)>99ms":  "p99(e=x)>99ms: 100ms of 10",
 		"mean(e=x)>54ms": "mean(e=x)>54ms: 55ms of 10", "mean(e=x)>55ms": "", "max(e=x)<=100ms": "max(e=x)<=100ms: 100ms of 10",
 		"count(e=x)>9": "count(e=x)>9: 10", "count(e=x)>10": "", "count(e=y)<1": "count(e=y)<1: 0", "p99(e=y)<1h": "",
 	} {

@@ -71,7 +71,8 @@ func TestRun(t *testing.T) {
 	if got := Read(w.Comments()); got.Runs != 1 || got.Wall != w.Wall || got.CPU != w.CPU || !got.Known() {
 		t.Errorf("%+v of %q", got, w.Comments())
 	}
-	for _, c := range []string{"mayfly.ops.run=1", "mayfly.ops.run=NaN", "mayfly.ops.=1", "mayfly.ops.x=1e300", "mayfly.bench=x", "mayfly.ops.BenchmarkA=3"} {
+	for _, c := range []string{"mayfly.ops.run=1", "mayfly.ops.run=NaN", "mayfly.ops.=1", "mayfly.ops.x=1e300", "mayfly.bench=x",
+		"mayfly.ops.BenchmarkA=3"} {
 		if w := Read([]string{c}); w.Known() {
 			t.Errorf("%s: %+v", c, w)
 		}

@@ -56,5 +56,6 @@ func isPprof(ctx context.Context, c *http.Client, base string) bool {
 	defer resp.Body.Close()
 	page, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 	has := func(s string) bool { return strings.Contains(string(page), s) }
-	return err == nil && resp.StatusCode == http.StatusOK && has("<title>/debug/pprof/</title>") && has("goroutine?debug=") && has("profile?debug=")
+	return err == nil && resp.StatusCode == http.StatusOK && has("<title>/debug/pprof/</title>") && has("goroutine?debug=") &&
+		has("profile?debug=")
 }

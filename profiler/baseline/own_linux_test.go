@@ -37,11 +37,13 @@ func BenchmarkOwn(b *testing.B) {
 					b.ReportMetric(float64(c.cpu), "cpu-ns/look")
 					b.ReportMetric(float64(c.stopped), "stw-ns/look")
 				})
-				lines = append(lines, fmt.Sprintf("%-16s %-7s %7d %8.1f %12.0f %9.1f %12.0f", p.name, load, n, c.hz, c.cpu.Seconds()*1e6, 100*c.cpu.Seconds()*c.hz, c.stopped.Seconds()*1e6))
+				lines = append(lines, fmt.Sprintf("%-16s %-7s %7d %8.1f %12.0f %9.1f %12.0f", p.name, load, n, c.hz, c.cpu.Seconds()*1e6,
+					100*c.cpu.Seconds()*c.hz, c.stopped.Seconds()*1e6))
 			}
 		}
 	}
-	fmt.Printf("\n%-16s %-7s %7s %8s %12s %9s %12s\n%s\n", "at 99 Hz", "load", "n", "looks/s", "CPU us/look", "% of core", "stopped us", strings.Join(lines, "\n"))
+	fmt.Printf("\n%-16s %-7s %7s %8s %12s %9s %12s\n%s\n", "at 99 Hz", "load", "n", "looks/s", "CPU us/look", "% of core",
+		"stopped us", strings.Join(lines, "\n"))
 }
 
 // cost is what one look costs.

@@ -18,7 +18,8 @@ func TestPairs(t *testing.T) {
 		events []callEvent
 		calls  []Call
 	}{
-		{"one after the other", []callEvent{begin(1, 7, 100), end(2, 7, 100), begin(3, 7, 100), end(5, 7, 100)}, []Call{{0, 7, 1, 2}, {0, 7, 3, 5}}},
+		{"one after the other", []callEvent{begin(1, 7, 100), end(2, 7, 100), begin(3, 7, 100), end(5, 7, 100)},
+			[]Call{{0, 7, 1, 2}, {0, 7, 3, 5}}},
 		{"two goroutines", []callEvent{begin(1, 7, 100), begin(2, 8, 100), end(3, 7, 100), end(4, 8, 100)}, []Call{{0, 7, 1, 3}, {0, 8, 2, 4}}},
 		{"the outermost counts", []callEvent{begin(1, 7, 100), begin(2, 7, 300), end(3, 7, 300), end(4, 7, 100)}, []Call{{0, 7, 1, 4}}},
 		{"a panic, and the next call", []callEvent{begin(1, 7, 100), begin(3, 7, 100), end(4, 7, 100)}, []Call{{0, 7, 3, 4}}},

@@ -69,7 +69,8 @@ func openEvent(cpu, prog, rate int) (int, error) {
 func eventError(cpu int, err error) error {
 	switch {
 	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
-		return fmt.Errorf("perf event on CPU %d: %w: needs CAP_PERFMON (sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace+ep mayfly)", cpu, fs.ErrPermission)
+		return fmt.Errorf("perf event on CPU %d: %w: needs CAP_PERFMON (sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace+ep mayfly)",
+			cpu, fs.ErrPermission)
 	case errors.Is(err, unix.EMFILE):
 		return fmt.Errorf("perf event on CPU %d: %w (raise the limit of open files: ulimit -n)", cpu, err)
 	}

@@ -72,7 +72,8 @@ func TestEventsFollow(t *testing.T) {
 		for i := range s.events {
 			got = append(got, s.events[i].cpu)
 		}
-		if slices.Sort(got); !slices.Equal(got, want) || s.stats.CPUs != len(want) || len(s.rhythm.beats) != len(want) || s.stats.Unsampled != nil {
+		if slices.Sort(got); !slices.Equal(got, want) || s.stats.CPUs != len(want) || len(s.rhythm.beats) != len(want) ||
+			s.stats.Unsampled != nil {
 			t.Errorf("%s: events on %v, %d beats, %v; want %v", what, got, len(s.rhythm.beats), s.stats.Unsampled, want)
 		}
 	}

@@ -62,7 +62,8 @@ func TestDecode(t *testing.T) {
 		if len(s.User) != 2 || s.User[1] != 0x402000 || len(s.Curg) != 1 || s.Curg[0] != 0x403000 || len(s.Kernel) != 1 {
 			t.Errorf("stacks %x %x %x", s.User, s.Curg, s.Kernel)
 		}
-		if !s.Leaf.Valid || s.Leaf.Words != [2]uint64{11, 12} || s.Leaf.SP != 0x7000 || s.Leaf.LR != 9 || s.CurgLeaf.Valid || s.CurgLeaf.Words[1] != 14 {
+		if !s.Leaf.Valid || s.Leaf.Words != [2]uint64{11, 12} || s.Leaf.SP != 0x7000 || s.Leaf.LR != 9 || s.CurgLeaf.Valid ||
+			s.CurgLeaf.Words[1] != 14 {
 			t.Errorf("leaf %+v %+v", s.Leaf, s.CurgLeaf)
 		}
 		if len(s.Labels) != 3 || s.Labels[0] != someLabels[0] || s.Labels[1] != someLabels[1] || s.Labels[2] != someLabels[2] {
@@ -113,7 +114,8 @@ func TestInternedLabelsAreBounded(t *testing.T) {
 		full := 0
 		for i := range 20000 {
 			want := fmt.Sprint(strings.Repeat("x", size), i)
-			if err := d.decode(encode(header{Goid: 1}, nil, nil, nil, []sample.Label{{Key: "request", Value: want}}), &s); err != nil || s.Labels[0].Value != want {
+			if err := d.decode(encode(header{Goid: 1}, nil, nil, nil, []sample.Label{{Key: "request", Value: want}}), &s); err != nil ||
+				s.Labels[0].Value != want {
 				t.Fatal(err, s.Labels)
 			}
 			held := 0

@@ -190,7 +190,8 @@ func capture(t *testing.T, v, file string) {
 	if r.Records, err = source.Capture(500 * time.Millisecond); err != nil {
 		t.Fatal(err)
 	}
-	y := &tap{Symbols: symbols, table: table{User: map[uint64]answer{}, Kernel: map[uint64]answer{}, Delta: map[uint64]int32{}, Go: map[uint64]bool{}, Entries: map[uint64]bool{}}}
+	y := &tap{Symbols: symbols, table: table{User: map[uint64]answer{}, Kernel: map[uint64]answer{}, Delta: map[uint64]int32{},
+		Go: map[uint64]bool{}, Entries: map[uint64]bool{}}}
 	fold(t, y, r.Records)
 	for i := range y.Maps { // of this machine
 		y.Maps[i].File = filepath.Base(y.Maps[i].File)

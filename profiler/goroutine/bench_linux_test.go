@@ -37,11 +37,13 @@ func BenchmarkTick(b *testing.B) {
 			for _, n := range []int{10, 100, 1000, 10000, 100000} {
 				var r ticked
 				b.Run(fmt.Sprintf("load=%s/full=%v/n=%d", l.name, full, n), func(b *testing.B) { r = l.tick(b, full, n) })
-				lines = append(lines, fmt.Sprintf("%-12s %-9v %7d %12.1f %8.0f %9.1f %12.1f", l.name, full, n, r.cpu.Seconds()*1e6, r.hz, 100*r.cpu.Seconds()*r.hz, r.first.Seconds()*1e3))
+				lines = append(lines, fmt.Sprintf("%-12s %-9v %7d %12.1f %8.0f %9.1f %12.1f", l.name, full, n, r.cpu.Seconds()*1e6, r.hz,
+					100*r.cpu.Seconds()*r.hz, r.first.Seconds()*1e3))
 			}
 		}
 	}
-	fmt.Printf("\n%-12s %-9s %7s %12s %8s %9s %12s\n%s\n", "load", "full scan", "n", "CPU us/tick", "ticks/s", "% of core", "all known ms", strings.Join(lines, "\n"))
+	fmt.Printf("\n%-12s %-9s %7s %12s %8s %9s %12s\n%s\n", "load", "full scan", "n", "CPU us/tick", "ticks/s", "% of core",
+		"all known ms", strings.Join(lines, "\n"))
 }
 
 // ticked is what ticks cost.
@@ -51,7 +53,8 @@ type ticked struct {
 }
 
 func (l load) tick(b *testing.B, full bool, n int) (r ticked) {
-	x := open(b, target.Start(b, target.Compile(b, "capture", target.Build{}), append([]string{"-parked", fmt.Sprint(n)}, l.args...)...), goroutine.Options{Full: full})
+	x := open(b, target.Start(b, target.Compile(b, "capture", target.Build{}), append([]string{"-parked", fmt.Sprint(n)}, l.args...)...),
+		goroutine.Options{Full: full})
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	next := x.Now()

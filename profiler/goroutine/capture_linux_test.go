@@ -127,7 +127,8 @@ func BenchmarkCapture(b *testing.B) {
 	for _, bench := range []struct {
 		rate, parked int
 		full         bool
-	}{{100, 50, false}, {999, 50, false}, {999, 50, true}, {2000, 50, false}, {5000, 50, false}, {999, 1000, false}, {999, 10000, false}, {999, 10000, true}, {999, 100000, false}} {
+	}{{100, 50, false}, {999, 50, false}, {999, 50, true}, {2000, 50, false}, {5000, 50, false}, {999, 1000, false}, {999, 10000, false},
+		{999, 10000, true}, {999, 100000, false}} {
 		b.Run(fmt.Sprintf("hz=%d/parked=%d/full=%v", bench.rate, bench.parked, bench.full), func(b *testing.B) {
 			for range b.N {
 				x := open(b, target.Start(b, target.Compile(b, "capture", target.Build{}), "-parked", fmt.Sprint(bench.parked)),
@@ -149,7 +150,8 @@ func BenchmarkCapture(b *testing.B) {
 				b.ReportMetric(st.Reached, "hz")
 				b.ReportMetric(float64(st.Slowest)/1e6, "slowest-ms")
 				b.Logf("%v %+v", c.byLife, st)
-				lines = append(lines, fmt.Sprintf("%5d %7d %-9v %s %+8.2f %8.2f %8.0f %8.1f", bench.rate, bench.parked, bench.full, c.shares(), 100*c.total,
+				lines = append(lines, fmt.Sprintf("%5d %7d %-9v %s %+8.2f %8.2f %8.0f %8.1f", bench.rate, bench.parked,
+					bench.full, c.shares(), 100*c.total,
 					100*c.perLabel[len(c.perLabel)/2], st.Reached, 100*st.CPU.Seconds()/time.Duration(st.End-st.Begin).Seconds()))
 			}
 		})

@@ -120,7 +120,8 @@ func (s *scanner) isTime(addr uint64) bool {
 	}
 	var t [typeSize + 24]byte // the name of the package, and the list of fields
 	var name [6]byte          // flags, length, text
-	if n, _ := s.mem.ReadAt(t[:], int64(addr)); n == len(t) && word(t[:], 0) == timeSize && t[kindAt]&31 == isStruct && word(t[:], typeSize+16) == timeParts {
+	if n, _ := s.mem.ReadAt(t[:], int64(addr)); n == len(t) && word(t[:], 0) == timeSize && t[kindAt]&31 == isStruct &&
+		word(t[:], typeSize+16) == timeParts {
 		if at := word(t[:], typeSize); at < 1<<62 {
 			n, _ = s.mem.ReadAt(name[:], int64(at))
 			known = n == len(name) && string(name[1:]) == "\x04time"

@@ -33,7 +33,8 @@ func TestStops(t *testing.T) {
 		now[bucketOf(d)]++
 	}
 	st := now.since(before)
-	if off := st.Time.Seconds()/0.0051403 - 1; st.Count != 5 || off < -0.13 || off > 0.13 || st.Longest < 5*time.Millisecond || st.Longest > 6*time.Millisecond {
+	if off := st.Time.Seconds()/0.0051403 - 1; st.Count != 5 || off < -0.13 || off > 0.13 || st.Longest < 5*time.Millisecond ||
+		st.Longest > 6*time.Millisecond {
 		t.Errorf("%+v", st)
 	}
 	if st := now.since(now); st != (Stops{}) {

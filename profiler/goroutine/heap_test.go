@@ -40,7 +40,8 @@ const (
 // offsets in the heap's g
 var gLayout = goruntime.GFields{
 	StackLo: 0, StackHi: 8, M: 48, SchedSP: 56, SchedPC: 64, SchedBP: 96, SyscallSP: 104, SyscallPC: 112, SyscallBP: 120,
-	Status: 144, Goid: 152, WaitSince: 168, WaitReason: 176, TrackingSeq: 191, ParentGoid: 272, GoPC: 280, StartPC: 296, Waiting: 312, Labels: 344,
+	Status: 144, Goid: 152, WaitSince: 168, WaitReason: 176, TrackingSeq: 191, ParentGoid: 272, GoPC: 280,
+	StartPC: 296, Waiting: 312, Labels: 344,
 	Size: gSize - 8,
 }
 

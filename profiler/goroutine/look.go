@@ -163,7 +163,8 @@ func (s *scanner) judge(j *job) pulse {
 		return reused
 	case j.seen.late, j.s.now.late && j.same:
 		return quiet
-	case j.kind == running, j.seen.state >= running0 && j.seen.state != syscall0, j.owed && !j.s.had(j.key.goid, j.labels), !j.same, !j.seen.same(&j.s.now):
+	case j.kind == running, j.seen.state >= running0 && j.seen.state != syscall0, j.owed && !j.s.had(j.key.goid, j.labels),
+		!j.same, !j.seen.same(&j.s.now):
 		return busy
 	}
 	return quiet

@@ -62,7 +62,8 @@ func TestCallsPerLook(t *testing.T) {
 // Groups are small where much changes, and large again where it does not.
 func TestRegroup(t *testing.T) {
 	s := &scanner{group: groupSize}
-	for _, tt := range []struct{ jobs, want int }{{100, 8}, {100, 4}, {20, 4}, {0, 8}, {100, 4}, {100, 2}, {100, 1}, {100, 1}, {0, 2}, {0, 4}, {0, 8}, {0, 16}, {0, 16}} {
+	for _, tt := range []struct{ jobs, want int }{{100, 8}, {100, 4}, {20, 4}, {0, 8}, {100, 4}, {100, 2}, {100, 1}, {100, 1}, {0, 2},
+		{0, 4}, {0, 8}, {0, 16}, {0, 16}} {
 		if s.regroup(tt.jobs); s.group != tt.want {
 			t.Errorf("%d goroutines changed: groups of %d, want %d", tt.jobs, s.group, tt.want)
 		}

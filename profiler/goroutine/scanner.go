@@ -116,7 +116,8 @@ func newScanner(mem proc.Gatherer, l *goruntime.Layout, v *goruntime.Vars, o Opt
 	if !ok {
 		return nil, fmt.Errorf("the layout of %s lacks fields: %w", l.Version, errors.ErrUnsupported)
 	}
-	s := &scanner{mem: mem, l: l, v: v, o: o, f: f, now: newClock(), group: groupSize, backOff: o.backOff(), recount: !l.CountsCalls(), most: MaxWatched}
+	s := &scanner{mem: mem, l: l, v: v, o: o, f: f, now: newClock(), group: groupSize, backOff: o.backOff(), recount: !l.CountsCalls(),
+		most: MaxWatched}
 	s.root = v.Goexit + 1
 	if l.Arch == "arm64" {
 		s.root = v.Goexit + 4 // sys.PCQuantum

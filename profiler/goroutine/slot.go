@@ -52,7 +52,8 @@ type stay struct {
 
 // same says whether two stays differ in nothing but their time.
 func (s *stay) same(o *stay) bool {
-	return s.goid == o.goid && s.state == o.state && s.stack == o.stack && s.set == o.set && s.lost == o.lost && s.tid == o.tid && s.loss == o.loss && s.peer == o.peer && s.on == o.on && s.call == o.call
+	return s.goid == o.goid && s.state == o.state && s.stack == o.stack && s.set == o.set && s.lost == o.lost && s.tid == o.tid &&
+		s.loss == o.loss && s.peer == o.peer && s.on == o.on && s.call == o.call
 }
 
 // had says whether labels was read for the goroutine before. If it has run since, it may have had another

@@ -76,7 +76,8 @@ func (sl *slot) completedBy(j *job) bool {
 	if !j.same || sl.labels != j.labels || sl.now.state != j.seen.state || sl.now.tid != j.seen.tid {
 		return false
 	}
-	return sl.now.loss == sample.Unwalked && j.seen.loss != sample.Unwalked || sl.now.lost && !j.seen.lost || sl.now.set == nil && j.seen.set != nil || sl.now.on == nil && j.seen.on != nil
+	return sl.now.loss == sample.Unwalked && j.seen.loss != sample.Unwalked || sl.now.lost && !j.seen.lost || sl.now.set == nil &&
+		j.seen.set != nil || sl.now.on == nil && j.seen.on != nil
 }
 
 // fill adds the stack, or the labels, that could not be had at the first look.

@@ -70,7 +70,8 @@ func (x *live) undated(t *testing.T, list []sample.Object) []sample.Object {
 	t.Helper()
 	for i := range list {
 		o := &list[i]
-		if in := time.Duration(o.Due - x.Now()); o.Kind == sample.Timer && (in < 50*time.Minute || in > time.Hour || o.Every != 0 && o.Every != int64(time.Hour)) {
+		if in := time.Duration(o.Due - x.Now()); o.Kind == sample.Timer && (in < 50*time.Minute || in > time.Hour || o.Every != 0 &&
+			o.Every != int64(time.Hour)) {
 			t.Errorf("%s: in %v", o, in)
 		}
 		o.Due, o.Every = 0, 0

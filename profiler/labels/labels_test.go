@@ -37,7 +37,8 @@ func TestHandler(t *testing.T) {
 			r.Header[Header] = []string{tt.id}
 		}
 		Handler(mux).ServeHTTP(httptest.NewRecorder(), r)
-		if got.endpoint != tt.endpoint || tt.request != "" && got.request != tt.request || got.child != got.request || got.request == tt.id && tt.request == "" && tt.id != "" {
+		if got.endpoint != tt.endpoint || tt.request != "" && got.request != tt.request || got.child != got.request || got.request == tt.id &&
+			tt.request == "" && tt.id != "" {
 			t.Errorf("%s, id %q: %+v", tt.path, tt.id, got)
 		}
 		if tt.endpoint != "/" && got.request == "" {

@@ -124,16 +124,18 @@ func (e *events) openCPU(cpu int, threads []int, o Options) error {
 
 func attributes(o Options, userOnly bool) unix.PerfEventAttr {
 	attr := unix.PerfEventAttr{
-		Type:              unix.PERF_TYPE_SOFTWARE,
-		Config:            unix.PERF_COUNT_SW_CPU_CLOCK,
-		Size:              uint32(unsafe.Sizeof(unix.PerfEventAttr{})),
-		Sample:            uint64(1e9 / o.Rate), // a period in ns and not a frequency: the kernel's adaption wanders
-		Sample_type:       unix.PERF_SAMPLE_TID | unix.PERF_SAMPLE_TIME | unix.PERF_SAMPLE_CALLCHAIN | unix.PERF_SAMPLE_REGS_USER | unix.PERF_SAMPLE_STACK_USER,
+		Type:   unix.PERF_TYPE_SOFTWARE,
+		Config: unix.PERF_COUNT_SW_CPU_CLOCK,
+		Size:   uint32(unsafe.Sizeof(unix.PerfEventAttr{})),
+		Sample: uint64(1e9 / o.Rate), // a period in ns and not a frequency: the kernel's adaption wanders
+		Sample_type: unix.PERF_SAMPLE_TID | unix.PERF_SAMPLE_TIME | unix.PERF_SAMPLE_CALLCHAIN | unix.PERF_SAMPLE_REGS_USER |
+			unix.PERF_SAMPLE_STACK_USER,
 		Sample_regs_user:  regsMask,
 		Sample_stack_user: stackBytes,
 		Wakeup:            1, // what is behind a sample has to be read at once
 		Clockid:           unix.CLOCK_MONOTONIC,
-		Bits:              unix.PerfBitDisabled | unix.PerfBitInherit | unix.PerfBitExcludeHv | unix.PerfBitUseClockID | unix.PerfBitComm | unix.PerfBitCommExec | unix.PerfBitSampleIDAll,
+		Bits: unix.PerfBitDisabled | unix.PerfBitInherit | unix.PerfBitExcludeHv | unix.PerfBitUseClockID | unix.PerfBitComm |
+			unix.PerfBitCommExec | unix.PerfBitSampleIDAll,
 	}
 	if userOnly {
 		attr.Bits |= unix.PerfBitExcludeKernel | unix.PerfBitExcludeCallchainKernel
@@ -147,7 +149,8 @@ func attributes(o Options, userOnly bool) unix.PerfEventAttr {
 func eventError(err error) error {
 	switch {
 	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
-		return fmt.Errorf("perf event: %w: needs the same user and kernel.perf_event_paranoid <= 2 (%s), and a sandbox that allows perf_event_open", fs.ErrPermission, paranoid())
+		return fmt.Errorf("perf event: %w: needs the same user and kernel.perf_event_paranoid <= 2 (%s), and a sandbox that allows "+
+			"perf_event_open", fs.ErrPermission, paranoid())
 	case errors.Is(err, unix.ENOSYS), errors.Is(err, unix.ENOENT):
 		return fmt.Errorf("perf event: %w: this kernel has no perf events", errors.ErrUnsupported)
 	case errors.Is(err, unix.EMFILE):

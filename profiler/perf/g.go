@@ -71,7 +71,8 @@ func newReader(mem proc.Memory, l *goruntime.Layout, now func() int64) *reader {
 	if l == nil || l.G.Size <= 0 || l.G.Size > maxG || l.M.Curg < 0 || l.M.G0 < 0 {
 		return nil
 	}
-	return &reader{mem: mem, l: l, now: now, g: make([]byte, l.G.Size), ms: make(map[uint32]uint64), known: make(map[uint64]struct{}), last: make(map[uint64]look)}
+	return &reader{mem: mem, l: l, now: now, g: make([]byte, l.G.Size), ms: make(map[uint32]uint64), known: make(map[uint64]struct{}),
+		last: make(map[uint64]look)}
 }
 
 // know tells where the runtime's variables are, nil if that is not known.

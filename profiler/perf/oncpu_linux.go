@@ -54,7 +54,8 @@ func Open(p *proc.Process, o Options) (*OnCPU, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &OnCPU{target: p, options: o, events: e, reader: newReader(p.Mem(), o.Layout, monotonic), flushes: make(chan chan struct{}, 1), over: make(chan struct{})}
+	s := &OnCPU{target: p, options: o, events: e, reader: newReader(p.Mem(), o.Layout, monotonic), flushes: make(chan chan struct{}, 1),
+		over: make(chan struct{})}
 	s.stats.CPUs, s.stats.UserOnly = len(e.rings), e.userOnly
 	return s, nil
 }
@@ -135,7 +136,8 @@ func hurry() {
 	if unix.SchedSetAttr(0, &attr, 0) == nil {
 		return
 	}
-	attr = unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_NORMAL, Nice: -10, Runtime: uint64(slice), Flags: unix.SCHED_FLAG_RESET_ON_FORK}
+	attr = unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_NORMAL, Nice: -10, Runtime: uint64(slice),
+		Flags: unix.SCHED_FLAG_RESET_ON_FORK}
 	if unix.SchedSetAttr(0, &attr, 0) != nil {
 		attr.Nice = 0
 		_ = unix.SchedSetAttr(0, &attr, 0)

@@ -38,7 +38,8 @@ func TestParseSample(t *testing.T) {
 	if err := parseSample(body(words...), &e); err != nil {
 		t.Fatal(err)
 	}
-	if e.pid != 7 || e.tid != 9 || e.time != 123 || len(e.kernel) != 1 || len(e.user) != 2 || e.user[1] != 0x402 || !e.hasRegs || !e.hasStack || e.stack[1] != 0xb {
+	if e.pid != 7 || e.tid != 9 || e.time != 123 || len(e.kernel) != 1 || len(e.user) != 2 || e.user[1] != 0x402 || !e.hasRegs ||
+		!e.hasStack || e.stack[1] != 0xb {
 		t.Errorf("%+v", e)
 	}
 	for n := range len(words) {

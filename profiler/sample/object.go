@@ -20,7 +20,8 @@ const (
 	objectKinds
 )
 
-var objectNames = [objectKinds]string{Chan: "chan", Timer: "timer", Mutex: "mutex", RWMutex: "rwmutex", WaitGroup: "waitgroup", Semaphore: "semaphore", Cond: "cond"}
+var objectNames = [objectKinds]string{Chan: "chan", Timer: "timer", Mutex: "mutex", RWMutex: "rwmutex", WaitGroup: "waitgroup",
+	Semaphore: "semaphore", Cond: "cond"}
 
 func (k ObjectKind) String() string {
 	if k < objectKinds {

@@ -15,7 +15,8 @@ var objectTexts = []struct {
 	{"chan 0x10 cap=1 len=0 of=time.Time recv", []Object{{Kind: Chan, Addr: 16, Cap: 1, Time: true, Op: Receive}}, true},
 	{"timer 0x20 due=12903149436787 every=1000000", []Object{{Kind: Timer, Addr: 32, Due: 12903149436787, Every: 1e6}}, true},
 	{"chan 0x10 cap=0 len=0, timer 0x20, ...", []Object{{Kind: Chan, Addr: 16}, {Kind: Timer, Addr: 32}}, false},
-	{"waitgroup 0x8, rwmutex 0x10, semaphore 0x4, cond 0x18", []Object{{Kind: WaitGroup, Addr: 8}, {Kind: RWMutex, Addr: 16}, {Kind: Semaphore, Addr: 4}, {Kind: Cond, Addr: 24}}, true},
+	{"waitgroup 0x8, rwmutex 0x10, semaphore 0x4, cond 0x18", []Object{{Kind: WaitGroup, Addr: 8}, {Kind: RWMutex, Addr: 16},
+		{Kind: Semaphore, Addr: 4}, {Kind: Cond, Addr: 24}}, true},
 }
 
 func TestObjects(t *testing.T) {

@@ -38,7 +38,8 @@ func live(service string) error {
 	if _, err := in.ReadString('\n'); err != nil {
 		return err
 	}
-	w := &customers{url: service, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}}, free: make(chan struct{}, maxInFlight), initech: initechs}
+	w := &customers{url: service, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}},
+		free: make(chan struct{}, maxInFlight), initech: initechs}
 	switch *why {
 	case "twice":
 		*rate *= 2

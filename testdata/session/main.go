@@ -131,7 +131,8 @@ func (r reading) since(begin reading) map[string]interface{} {
 		cpu[name] = r.cpu[name] - begin.cpu[name]
 		wall[name] = r.wall[name] - begin.wall[name] + k.n*int64(r.at.Sub(begin.at))
 	}
-	return map[string]interface{}{"cpu_ns": cpu, "wall_ns": wall, "process_ns": int64(r.process - begin.process), "window_ns": int64(r.at.Sub(begin.at))}
+	return map[string]interface{}{"cpu_ns": cpu, "wall_ns": wall, "process_ns": int64(r.process - begin.process),
+		"window_ns": int64(r.at.Sub(begin.at))}
 }
 
 // memory is so many MiB that are there.

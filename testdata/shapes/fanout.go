@@ -34,7 +34,8 @@ func order(member func(ctx context.Context, i int, big bool)) http.HandlerFunc {
 }
 
 func posts(rate float64, burst int, every time.Duration) world.Load {
-	return world.Load{Rate: rate, Burst: burst, Every: every, Calls: []world.Call{{Path: "/order", Body: 2000, Share: 19}, {Path: "/order", Body: 20000, Share: 1}}}
+	return world.Load{Rate: rate, Burst: burst, Every: every, Calls: []world.Call{{Path: "/order", Body: 2000, Share: 19},
+		{Path: "/order", Body: 20000, Share: 1}}}
 }
 
 // stock is one lock that is held over a call.

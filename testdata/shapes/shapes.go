@@ -41,12 +41,13 @@ var shapes = map[string]shape{
 	"dns":          {serve: route("/page", slowDNS), load: pages(50, 0, 0)},
 	"iter-pull":    {serve: route("/page", iterPull), load: pages(50, 0, 0)},
 
-	"two-locks": {serve: route("/page", twoLocks), load: world.Load{Rate: 60, Calls: []world.Call{{Path: "/page", Share: 1}}, Burst: 4, Every: 600 * time.Millisecond, Path: "/page?n=large"}},
-	"rwmutex":   {serve: route("/page", rwMutex), load: gets(60, 0, 0)},
-	"workers":   {serve: route("/page", workerPool), load: gets(15, 12, time.Second)},
-	"cond":      {serve: route("/page", condQueue), load: gets(15, 12, time.Second)},
-	"sql-pool":  {serve: route("/page", sqlPool), load: gets(30, 25, time.Second)},
-	"pgx-pool":  {serve: route("/page", pgxPool), load: gets(30, 25, time.Second)},
+	"two-locks": {serve: route("/page", twoLocks), load: world.Load{Rate: 60, Calls: []world.Call{{Path: "/page", Share: 1}}, Burst: 4,
+		Every: 600 * time.Millisecond, Path: "/page?n=large"}},
+	"rwmutex":  {serve: route("/page", rwMutex), load: gets(60, 0, 0)},
+	"workers":  {serve: route("/page", workerPool), load: gets(15, 12, time.Second)},
+	"cond":     {serve: route("/page", condQueue), load: gets(15, 12, time.Second)},
+	"sql-pool": {serve: route("/page", sqlPool), load: gets(30, 25, time.Second)},
+	"pgx-pool": {serve: route("/page", pgxPool), load: gets(30, 25, time.Second)},
 
 	"redis-pool":    {serve: route("/page", redisPool), load: gets(25, 18, time.Second)},
 	"chi-throttle":  {serve: throttled, load: gets(15, 12, time.Second)},
@@ -54,8 +55,10 @@ var shapes = map[string]shape{
 	"log":           {serve: route("/page", slowLog), load: pages(30, 0, 0)},
 	"stages":        {serve: route("/page", pipeline), load: gets(15, 12, time.Second)},
 
-	"slow-client": {serve: route("/page", download), load: world.Load{Rate: 50, Calls: []world.Call{{Path: "/page", Share: 19}, {Path: "/page?n=large", Share: 1, Slow: true}}}},
-	"slow-body":   {serve: route("/page", upload), load: world.Load{Rate: 50, Calls: []world.Call{{Path: "/page", Body: 2000, Share: 19}, {Path: "/page", Body: 2000, Share: 1, Slow: true}}}},
+	"slow-client": {serve: route("/page", download), load: world.Load{Rate: 50, Calls: []world.Call{{Path: "/page", Share: 19},
+		{Path: "/page?n=large", Share: 1, Slow: true}}}},
+	"slow-body": {serve: route("/page", upload), load: world.Load{Rate: 50, Calls: []world.Call{{Path: "/page", Body: 2000, Share: 19},
+		{Path: "/page", Body: 2000, Share: 1, Slow: true}}}},
 	"sleep":       {serve: route("/page", naps), load: pages(50, 0, 0)},
 	"exec":        {serve: route("/page", converter), load: pages(50, 0, 0)},
 	"flock":       {serve: route("/page", ledger), load: gets(50, 0, 0)},
@@ -74,7 +77,8 @@ var shapes = map[string]shape{
 	"grpc":        {serve: onGRPC, load: overGRPC(mixed())},
 	"grpc-client": {serve: route("/page", grpcClient), load: pages(50, 0, 0)},
 	"grpc-quota":  {serve: route("/page", grpcQuota), load: gets(15, 12, time.Second)},
-	"itself":      {serve: toItself, load: world.Load{Rate: 40, Calls: []world.Call{{Path: "/page", Share: 1}}, Burst: 4, Every: 700 * time.Millisecond, Path: "/page?n=large"}},
+	"itself": {serve: toItself, load: world.Load{Rate: 40, Calls: []world.Call{{Path: "/page", Share: 1}}, Burst: 4,
+		Every: 700 * time.Millisecond, Path: "/page?n=large"}},
 
 	"net-http-ok": {serve: onNetHTTP, load: items()},
 	"http2-ok":    {serve: onHTTP2, load: over2(items())},
@@ -127,10 +131,12 @@ func gets(rate float64, burst int, every time.Duration) world.Load {
 
 // pages is requests of which one in twenty is large.
 func pages(rate float64, burst int, every time.Duration) world.Load {
-	return world.Load{Rate: rate, Burst: burst, Every: every, Calls: []world.Call{{Path: "/page", Share: 19}, {Path: "/page?n=large", Share: 1}}}
+	return world.Load{Rate: rate, Burst: burst, Every: every, Calls: []world.Call{{Path: "/page", Share: 19},
+		{Path: "/page?n=large", Share: 1}}}
 }
 
 // counts is requests for a few things and, one in ten, for many.
 func counts(rate float64) world.Load {
-	return world.Load{Rate: rate, Calls: []world.Call{{Path: "/page?n=2", Share: 5}, {Path: "/page?n=4", Share: 4}, {Path: "/page?n=24", Share: 1}}}
+	return world.Load{Rate: rate, Calls: []world.Call{{Path: "/page?n=2", Share: 5}, {Path: "/page?n=4", Share: 4},
+		{Path: "/page?n=24", Share: 1}}}
 }

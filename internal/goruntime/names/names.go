@@ -82,8 +82,9 @@ var (
 	ReadRequest   = []string{"net/http.(*connReader).Read"}
 	FinishRequest = []string{"net/http.(*response).finishRequest"}
 	// FlushResponse sends what a handler has written so far; with Hijacked it has taken the connection over.
-	FlushResponse = []string{"net/http.(*response).Flush*", "net/http.(*http2responseWriter).Flush*", "net/http/internal/http2.(*responseWriter).Flush*"}
-	Hijacked      = []string{"net/http.(*response).Hijack"}
+	FlushResponse = []string{"net/http.(*response).Flush*", "net/http.(*http2responseWriter).Flush*",
+		"net/http/internal/http2.(*responseWriter).Flush*"}
+	Hijacked = []string{"net/http.(*response).Hijack"}
 	// Exchange is what reads the body of a request, and sends what answers it; ReadAhead looks whether the client goes away.
 	Exchange  = []string{"net/http.(*connReader).", "net/http.(*response).", "net/http.checkConnErrorWriter."}
 	ReadAhead = []string{"net/http.(*connReader).backgroundRead"}

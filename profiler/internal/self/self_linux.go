@@ -63,10 +63,12 @@ const headroom = 64 << 20
 // Start starts a helper and allows it to read the memory of this process.
 func Start() (*Helper, error) {
 	if proc.Privileged() {
-		return nil, fmt.Errorf("start helper: %w: this program has its rights by set-user-ID or file capabilities, which a helper must not use", fs.ErrPermission)
+		return nil, fmt.Errorf("start helper: %w: this program has its rights by set-user-ID or file capabilities, which a helper must not use",
+			fs.ErrPermission)
 	}
 	if left := proc.MemoryLeft(); left < headroom {
-		return nil, fmt.Errorf("start helper: %d MiB are left of the memory that the control group may use, and it needs %d", left>>20, headroom>>20)
+		return nil, fmt.Errorf("start helper: %d MiB are left of the memory that the control group may use, and it needs %d",
+			left>>20, headroom>>20)
 	}
 	asksR, asksW, err := os.Pipe()
 	if err != nil {

@@ -94,7 +94,8 @@ func TestNamesDoNotOverlap(t *testing.T) {
 	long := strings.Repeat("x", 78<<10)
 	tab := &Table{p: newPages(strings.NewReader("main.f\x00" + long)), strings: make(map[uint64]string)}
 	names := span{0, uint64(7 + len(long))}
-	for off, want := range map[uint32]string{0: "main.f", 3: damaged, 6: damaged, 7: long[:maxString], 8: damaged, 1000: damaged, 1 << 30: ""} {
+	for off, want := range map[uint32]string{0: "main.f", 3: damaged, 6: damaged, 7: long[:maxString],
+		8: damaged, 1000: damaged, 1 << 30: ""} {
 		if got := tab.str(names, off); got != want {
 			t.Errorf("name at %d: %.20q of %d bytes", off, got, len(got))
 		}
