@@ -18,7 +18,7 @@ type Goroutine struct {
 	Peer      string            `json:"peer,omitempty"`        // who an "IO wait" waits for: "10.0.0.7:5432", "accept 0.0.0.0:80"
 	PeerGroup string            `json:"group,omitempty"`       // the same, but for clients without their port: "client 10.0.0.9"
 	IO        string            `json:"io,omitempty"`          // "read" or "write"
-	WaitOn    []sample.Object   `json:"wait_on,omitempty"`     // what else it waits for, the cases of a select; none if that is not known. Due is Unix time in ns
+	WaitOn    []sample.Object   `json:"wait_on,omitempty"`     // what else (cases of a select), if known; Due is Unix time in ns
 	WaitCut   bool              `json:"wait_on_cut,omitempty"` // the select has more cases than WaitOn
 	Labels    []sample.Label    `json:"labels,omitempty"`
 	Stack     []symbolize.Frame `json:"stack,omitempty"` // leaf first, inlined frames expanded; none while it runs

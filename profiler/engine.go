@@ -83,7 +83,8 @@ func (s perfSource) Stats() bpf.Stats {
 func (s perfSource) doubts() (words []string) {
 	st := s.OnCPU.Stats()
 	if st.UserOnly {
-		words = append(words, "stacks and labels of CPU time in the kernel: the frame [kernel] (kernel.perf_event_paranoid <= 1 would allow them)")
+		words = append(words, "stacks and labels of CPU time in the kernel: the frame [kernel] "+
+			"(kernel.perf_event_paranoid <= 1 would allow them)")
 	}
 	return words
 }

@@ -224,8 +224,8 @@ func TestHandlerWithstands(t *testing.T) {
 }
 
 var (
-	badValues = []string{"", "0", "-1", "1", "1e9", "99999999999999999999", "NaN", "\x00", "%", "é", "../..", "wall", "cpu", "pprof", "folded",
-		"fgprof", "runtime", "' OR 1", "\r\nX: y", strings.Repeat("9", 5000)}
+	badValues = []string{"", "0", "-1", "1", "1e9", "99999999999999999999", "NaN", "\x00", "%", "é", "../..", "wall", "cpu", "pprof",
+		"folded", "fgprof", "runtime", "' OR 1", "\r\nX: y", strings.Repeat("9", 5000)}
 	badKeys = []string{"seconds", "hz", "mode", "format", "engine", "", "debug", "seconds[]"}
 	methods = []string{"GET", "GET", "GET", "GET", "POST", "HEAD", "PUT", "DELETE", "BREW"}
 )

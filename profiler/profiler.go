@@ -100,9 +100,9 @@ type Recording struct {
 	fresh int64     // goroutines that no earlier slice of the stream has
 }
 
-// Record samples the process until ctx ends or the process is gone, whichever comes first; both
-// are a normal end. When the process executes another Go program, the recording goes on with that. Errors wrap ErrNoProcess, ErrNotGo, fs.ErrPermission (a right is missing; the
-// text names it) or errors.ErrUnsupported (the kernel or platform lacks something).
+// Record samples the process until ctx ends or the process is gone, whichever comes first; both are a normal end. When the
+// process executes another Go program, the recording goes on with that. Errors wrap ErrNoProcess, ErrNotGo, fs.ErrPermission
+// (a right is missing; the text names it) or errors.ErrUnsupported (the kernel or platform lacks something).
 //
 // When the error comes after the first sample, the recording is returned with it.
 func Record(ctx context.Context, pid int, o Options) (*Recording, error) {

@@ -31,7 +31,8 @@ type RingOptions struct {
 	Limit    int           // bytes of the slices that are held and of making a window of them, at most; 0 is DefaultRingLimit
 }
 
-// Ring keeps the last slices of a stream, and hands out those around a trigger. Trigger may be called from any goroutine, the other methods from the one that has the stream.
+// Ring keeps the last slices of a stream, and hands out those around a trigger. Trigger may be called from any goroutine, the
+// other methods from the one that has the stream.
 type Ring struct {
 	options RingOptions
 	kept    []kept // oldest first, without a gap

@@ -4,8 +4,8 @@ package profiler
 // beside the target on the same CPUs are switched on and off; "table" is without the events, which are what profiler/bpf has a
 // benchmark of. The scheduler's tracepoints stay
 // attached, in slices of both kinds: to load and to free them would disturb the slices, and 100 ns
-// a switch are 0.03 % of a CPU at the 3,000 switches a second here. Beside it, in the same table, what a program can do itself: fgprof, and its core,
-// runtime.GoroutineProfile, with nothing done with what it returns.
+// a switch are 0.03 % of a CPU at the 3,000 switches a second here. Beside it, in the same table, what a program can do
+// itself: fgprof, and its core, runtime.GoroutineProfile, with nothing done with what it returns.
 //
 //	go test -run '^$' -bench Slowdown -benchtime 1x -timeout 60m ./profiler
 

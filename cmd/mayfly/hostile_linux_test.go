@@ -49,7 +49,8 @@ func TestNothingHostileIsPrinted(t *testing.T) {
 		{"list"}, {"list", "--json"}, {"__complete", "record", "-p", ""}, {"doctor", p}, {"doctor", "--json", p},
 		{"dump", "-p", p}, {"dump", "-p", p, "--json"},
 		{"record", "-v", "--timeline", "-p", p, "-d", "2s", "-o", a}, {"record", "--json", "--goroutines", "-p", p, "-d", "1s", "-o", b},
-		{"record", "-p", p, "-d", "1s", "-o", "-", "--format", "folded"}, {"record", "-p", p, "-d", "1s", "-o", filepath.Join(dir, "x\x1b[2J", "y")},
+		{"record", "-p", p, "-d", "1s", "-o", "-", "--format", "folded"},
+		{"record", "-p", p, "-d", "1s", "-o", filepath.Join(dir, "x\x1b[2J", "y")},
 		{"record", "--ring", "1s", "--on", "exit", "-d", "1s", "-p", p, "-o", b},
 		{"compare", "-d", "1s", "-p", p}, {"top", "--once", "-p", p}, {"top", "--once", "--json", "-p", p},
 	}

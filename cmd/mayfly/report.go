@@ -80,7 +80,8 @@ FILE or --trace "-" that is read from stdin. Exit codes: 0 met, 3 broken, 4 unde
 	fl.IntVarP(&f.pid, "pid", "p", 0, "the process to record")
 	fl.IntVarP(&f.rate, "rate", "F", bpf.DefaultRate, "samples per second of CPU time, and looks at goroutine states")
 	fl.VarP(&f.duration, "duration", "d", "how long to record (default 30s; a command: until it ends)")
-	fl.BoolVar(&f.exact, "exact-requests", false, "take begin and end of requests by probes in the target's code (uprobes; up to "+fmt.Sprint(bpf.MaxCallEvents/2)+" requests a second)")
+	fl.BoolVar(&f.exact, "exact-requests", false, "take begin and end of requests by probes in the target's code (uprobes; up to "+
+		fmt.Sprint(bpf.MaxCallEvents/2)+" requests a second)")
 	fl.StringVar(&f.trace, "trace", "", "the target's execution trace of the recorded seconds, beside FILE")
 	f.traceLimit = exectrace.DefaultBytes >> 20
 	fl.IntVar(&f.traceLimit, "trace-limit", f.traceLimit, "MiB of an execution trace that are read: what is behind that is not reported on")

@@ -137,8 +137,8 @@ func (r *Result) waitTable() []flame.Table {
 }
 
 func (r *Result) notes() []string {
-	notes := []string{"± is what counting that many samples leaves open, 95 %; \"differs\" is more than chance and bursts explain, over all " +
-		"rows"}
+	notes := []string{"± is what counting that many samples leaves open, 95 %; \"differs\" is more than chance and bursts explain, over " +
+		"all rows"}
 	if r.Decimated {
 		notes = append(notes, "there is no default profile of these seconds: its column is mayfly's own samples, decimated to 100 Hz; it has "+
 			"the size of the default profile and not its faults")

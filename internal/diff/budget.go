@@ -46,7 +46,8 @@ const (
 
 // Limit is one limit of a budget, and what became of it.
 type Limit struct {
-	Func   string `yaml:"func" json:"func,omitempty"`   // a pattern of path.Match for names without type arguments and closure numbers, * matches / too
+	// Func is a pattern of path.Match for names without type arguments and closure numbers; * matches / too.
+	Func   string `yaml:"func" json:"func,omitempty"`
 	Label  string `yaml:"label" json:"label,omitempty"` // KEY=VALUE
 	State  string `yaml:"state" json:"state,omitempty"`
 	Total  string `yaml:"total" json:"total,omitempty"`   // a column

@@ -160,8 +160,8 @@ type Side struct {
 // Column is the comparison of one sample type.
 type Column struct {
 	Name string `json:"name"`
-	// Unit is what the rows' weights are divided by: "share" of the column, or "second", "op", "request", "run" (ns each), "work" (ns for what the base
-	// side did in a second), "profile" (as it is), or "each" (a row is the time of an operation of its own).
+	// Unit is what the rows' weights are divided by: "share" of the column, or "second", "op", "request", "run" (ns each), "work"
+	// (ns for what the base side did in a second), "profile" (as it is), or "each" (a row is the time of an operation of its own).
 	Unit string `json:"unit"`
 	// Peeled are the rows that changed so much that the other rows' shares are taken without them.
 	Peeled []string `json:"peeled,omitempty"`

@@ -53,7 +53,8 @@ func TestPageInBrowser(t *testing.T) {
 	highlighted := `[...document.querySelectorAll("#chart rect")].filter(r => r.getAttribute("fill") === "#E600E6" || r.getAttribute("fill") === "rgb(230,0,230)").length`
 	visible := `[...document.querySelectorAll("#chart g")].filter(g => g.getAttribute("name") && !g.querySelector("rect").getAttribute("width").startsWith("0")).length`
 	search := func(text string) chromedp.Action {
-		return chromedp.Evaluate(`(() => { const s = document.getElementById("search"); s.value = "`+text+`"; s.dispatchEvent(new Event("input")); })()`, nil)
+		return chromedp.Evaluate(`(() => { const s = document.getElementById("search"); s.value = "`+text+`"; `+
+			`s.dispatchEvent(new Event("input")); })()`, nil)
 	}
 	err := chromedp.Run(ctx,
 		chromedp.Navigate((&url.URL{Scheme: "file", Path: path}).String()),

@@ -17,7 +17,8 @@ var attacks = []string{
 	`\[click](https://attacker.example)`,
 	"<img src=x onerror=alert(1)>", "<script>alert(1)</script>", "https://attacker.example/x", "www.attacker.example",
 	"mailto:a@attacker.example",
-	"*bold* _it_ `code` ~~gone~~", `\*bold\*`, "&lt;img src=x&gt;", "a|b|c", "``` \n- x", "@org/security #17", "[r]: https://attacker.example\n[r]",
+	"*bold* _it_ `code` ~~gone~~", `\*bold\*`, "&lt;img src=x&gt;", "a|b|c", "``` \n- x", "@org/security #17",
+	"[r]: https://attacker.example\n[r]",
 	"main.(*T[go.shape.int]).F·1", "a\x1b]0;x\x07",
 }
 
@@ -28,7 +29,9 @@ func TestMarkdownIsInert(t *testing.T) {
 	tags := regexp.MustCompile(`<!--.*?-->`)
 	element := regexp.MustCompile(`<(/?[a-z0-9]+)`)
 	for _, attack := range attacks {
-		for what, source := range map[string]string{"text": "x " + Markdown(attack), "code": "x " + MarkdownCode(attack), "heading": "### " + Markdown(attack)} {
+		for what, source := range map[string]string{
+			"text": "x " + Markdown(attack), "code": "x " + MarkdownCode(attack), "heading": "### " + Markdown(attack),
+		} {
 			var b bytes.Buffer
 			if err := md.Convert([]byte(source), &b); err != nil {
 				t.Fatal(err)

@@ -85,8 +85,9 @@ type Charge struct {
 	Function string        `json:"function"`
 	Slow     int64         `json:"slow_ns"`
 	Fast     int64         `json:"fast_ns"`
-	Share    float64       `json:"share"`  // of the excess
-	Denied   float64       `json:"denied"` // share of the excess in which this wanted a CPU and other processes had them; counted as os-scheduler
+	Share    float64       `json:"share"` // of the excess
+	// Denied is the share of the excess in which this wanted a CPU and other processes had them. It is counted as os-scheduler.
+	Denied float64 `json:"denied"`
 }
 
 // States is where the time of requests went, mean ns by state of the request's own goroutine.

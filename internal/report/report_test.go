@@ -357,10 +357,11 @@ func TestExactCalls(t *testing.T) {
 		g := s.goroutine(i+1, at).in("IO wait", 5, idle).in("sync.Mutex.Lock", 40, locked).in("running", 1, "main.price"+serve)
 		s.call(i+1, "main.handle", at+5.25, g.at-0.5)
 	}
-	s.call(9000, "main.handle", 200, 200.1)                                                                        // no look saw it
-	s.call(1, "main.other", 100, 900)                                                                              // another function
-	s.call(9001, "main.handle", -5, 10)                                                                            // began before the window
-	s.goroutine(9002, 300).in("sync.Mutex.Lock", 900, strings.Replace(locked, "main.handle", "main.handle:11", 1)) // by looks a request; none was recorded
+	s.call(9000, "main.handle", 200, 200.1) // no look saw it
+	s.call(1, "main.other", 100, 900)       // another function
+	s.call(9001, "main.handle", -5, 10)     // began before the window
+	// By looks a request; none was recorded.
+	s.goroutine(9002, 300).in("sync.Mutex.Lock", 900, strings.Replace(locked, "main.handle", "main.handle:11", 1))
 	r := s.report(t, "p99<30ms", "func:main.handle")
 	if want := int64(40.25e6); r.Requests != 101 || r.Unfinished != 1 || r.P99 != want || r.Short != 0 {
 		t.Errorf("%d requests, %d unfinished, p99 %d, %d short; want 101, 1, %d, 0", r.Requests, r.Unfinished, r.P99, r.Short, want)

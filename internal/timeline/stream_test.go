@@ -26,7 +26,8 @@ func TestStreamsByLooks(t *testing.T) {
 		streams int
 	}{
 		{"events: all of a handler that was seen to flush again and again", true,
-			[][]look{{events, sends, events, sends, events, sends}, {events, sends, events}, {events}, {events, sends}, {once}, {once}, {once}, {once}, {once}}, 4},
+			[][]look{{events, sends, events, sends, events, sends}, {events, sends, events}, {events}, {events, sends},
+				{once}, {once}, {once}, {once}, {once}}, 4},
 		{"two flushes are an answer in parts", true, [][]look{{events, sends, events, sends}, {events}}, 0},
 		{"one long flush is one", true, [][]look{{sends, sends, sends, sends}, {events}}, 0},
 		{"few of a handler's requests flush", true,
@@ -41,7 +42,8 @@ func TestStreamsByLooks(t *testing.T) {
 	} {
 		w := newWorld(ByTime)
 		for i, looks := range tt.all {
-			g := &Track{Goid: int64(10 + i), Pieces: []Piece{w.piece(1, 50*ms, client, w.on("net.(*conn).Read", "net/http.(*connReader).Read", serveConn))}}
+			reads := w.piece(1, 50*ms, client, w.on("net.(*conn).Read", "net/http.(*connReader).Read", serveConn))
+			g := &Track{Goid: int64(10 + i), Pieces: []Piece{reads}}
 			at := 50 * ms
 			for _, l := range looks {
 				g.Pieces = append(g.Pieces, w.piece(at, at+50*ms, l.state, w.on(l.stack...)))

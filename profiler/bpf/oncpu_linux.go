@@ -69,8 +69,8 @@ type OnCPU struct {
 	more      bool    // the batch was full before the ring was empty
 }
 
-// Open loads the program and opens an event on each CPU of the target; nothing is sampled before Run. The error wraps fs.ErrPermission when a right is missing and errors.ErrUnsupported when the
-// kernel lacks something.
+// Open loads the program and opens an event on each CPU of the target; nothing is sampled before Run. The error wraps
+// fs.ErrPermission when a right is missing and errors.ErrUnsupported when the kernel lacks something.
 func Open(p *proc.Process, o Options) (*OnCPU, error) {
 	if o.Rate == 0 {
 		o.Rate = DefaultRate

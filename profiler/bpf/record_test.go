@@ -204,7 +204,8 @@ func TestAccounts(t *testing.T) {
 	if !ok || left != 900-540-270 || w[0] != 270 || w[1] != 270 || w[2] != 270 {
 		t.Fatalf("weights %v, left %d, %v", w, left, ok)
 	}
-	a.read([]Held{{Slot: 0, TID: 1, NS: 600}, {Slot: 4, TID: 2, NS: 350}, {Slot: 5, TID: 3, NS: 1050}}) // the second has ended, the first did nothing
+	// The second has ended, the first did nothing.
+	a.read([]Held{{Slot: 0, TID: 1, NS: 600}, {Slot: 4, TID: 2, NS: 350}, {Slot: 5, TID: 3, NS: 1050}})
 	if left, ok = a.share(w[:2], []uint32{3, 2}, left+1010); !ok || w[0] < 1045 || w[1] < 45 || left > 5 {
 		t.Errorf("weights %v, left %d, %v", w[:2], left, ok)
 	}

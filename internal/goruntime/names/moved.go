@@ -37,8 +37,8 @@ func MovedFunction(pkg, name string) bool {
 	return pkg == "net/http" && (strings.HasPrefix(name, bundled) || strings.HasPrefix(name, "(*"+bundled))
 }
 
-// runtimeAssembly are the runtime's functions in assembly that have no package in their names (TEXT without a middle dot in runtime and internal,
-// Go 1.21 to 1.27). They come, go and get packages: aeshashbody has one since 1.27.
+// runtimeAssembly are the runtime's functions in assembly that have no package in their names (TEXT without a middle dot in
+// runtime and internal, Go 1.21 to 1.27). They come, go and get packages: aeshashbody has one since 1.27.
 var runtimeAssembly = []string{
 	"aeshashbody", "callRet", "cmpbody", "countbody", "countbytebody", "crosscall2", "gcWriteBarrier", "gogo", "gosave_systemstack_switch",
 	"indexbody", "indexbytebody", "memeqbody", "setg_gcc", "sigtramp",
