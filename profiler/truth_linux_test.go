@@ -276,17 +276,17 @@ func TestCPUTotals(t *testing.T) {
 			if w.name == "idle" {
 				d = 5 * time.Second // for 300 ms of CPU
 			}
-			s := record(t, x.PID, d, profiler.Options{}).Summary
-			off, second := float64(s.CPUProfiled)/float64(s.CPURusage)-1, float64(s.CPUCounted)/float64(s.CPURusage)-1
-			t.Logf("%s: %d samples, %.1f Hz, %.3fs of CPU, rusage %.3fs: %+.2f %%, counted %+.2f %%", w.name, s.Samples, s.RateReached,
-				float64(s.CPUProfiled)/1e9, float64(s.CPURusage)/1e9, 100*off, 100*second)
+			s := record(t, x.PID, d, profiler.Options{Mode: profiler.Wall}).Summary
+			off, second := float64(s.CPUProfiled)/float64(s.CPURusage)-1, float64(s.CPUCounted)/float64(s.CPURusage+s.CPUStolen)-1
+			t.Logf("%s: %d samples, %.1f Hz, %.3fs of CPU, rusage %.3fs: %+.2f %%, stolen %.3fs, counted %+.2f %%", w.name, s.Samples,
+				s.RateReached, float64(s.CPUProfiled)/1e9, float64(s.CPURusage)/1e9, 100*off, float64(s.CPUStolen)/1e9, 100*second)
 			if math.Abs(off) > 0.05 {
 				t.Errorf("%s: samples stand for %+.1f %% of the CPU time", w.name, 100*off)
 			}
-			// The weights are measured by the process's clock, so the line above cannot show what was
-			// not sampled. The number of samples does.
-			if math.Abs(second) > 0.15 {
-				t.Errorf("%s: samples for %+.1f %% of the CPU time", w.name, 100*second)
+			// The weights are measured by the process's clock, so the line above cannot show what was not sampled. The number
+			// of samples does: the timers run on while a hypervisor has the CPU, which the scheduler knows and the clock does not.
+			if limit := 0.05 + sigmas/math.Sqrt(float64(s.Samples)); math.Abs(second) > limit {
+				t.Errorf("%s: samples for %+.1f %% of the time that threads had a CPU, limit %.1f %%", w.name, 100*second, 100*limit)
 			}
 			if s.Lost > 0 {
 				t.Errorf("%s: %d samples lost", w.name, s.Lost)
@@ -295,16 +295,22 @@ func TestCPUTotals(t *testing.T) {
 	}
 }
 
-// Rates are what was asked, and nothing is lost. On a quiet machine they are within 2.5 %; the process's
-// clock leaves out what a hypervisor steals, the timers do not.
+// heldRate is the samples per second for which the target's threads had a CPU: the process's clock leaves out what a hypervisor
+// steals, the timers do not.
+func heldRate(s *profiler.Summary) float64 {
+	return s.RateReached * float64(s.CPURusage) / float64(s.CPURusage+s.CPUStolen)
+}
+
+// Rates are what was asked, and nothing is lost. On a quiet machine they are within 2.5 %.
 func TestRateReached(t *testing.T) {
 	x := target.Start(t, target.Compile(t, "spin", target.Build{}))
 	for _, hz := range []int{99, 999, 4999} {
 		t.Run(fmt.Sprint(hz), func(t *testing.T) {
 			s := record(t, x.PID, 2*time.Second, profiler.Options{Rate: hz}).Summary
-			t.Logf("%d Hz: %.1f reached, %d lost", hz, s.RateReached, s.Lost)
-			if off := s.RateReached/float64(hz) - 1; math.Abs(off) > 0.05+sigmas/2/math.Sqrt(float64(s.Samples)) {
-				t.Errorf("%d Hz: %.1f reached", hz, s.RateReached)
+			rate := heldRate(&s)
+			t.Logf("%d Hz: %.1f reached, %d lost", hz, rate, s.Lost)
+			if off := rate/float64(hz) - 1; math.Abs(off) > 0.05+sigmas/2/math.Sqrt(float64(s.Samples)) {
+				t.Errorf("%d Hz: %.1f reached", hz, rate)
 			}
 			if s.Lost > 0 {
 				t.Errorf("%d Hz: %d lost", hz, s.Lost)
@@ -345,7 +351,7 @@ func TestTickPhase(t *testing.T) {
 	if math.Abs(ours-1) > 0.05 {
 		t.Errorf("mayfly accounts for %.1f %% of the CPU time", 100*ours)
 	}
-	if s.RateReached < 0.85*999 || s.RateReached > 1.1*999 {
-		t.Errorf("%.0f samples per CPU-second: the bursts are not sampled in proportion", s.RateReached)
+	if rate := heldRate(&s); rate < 0.85*999 || rate > 1.1*999 {
+		t.Errorf("%.0f samples per CPU-second: the bursts are not sampled in proportion", rate)
 	}
 }
