@@ -3,24 +3,54 @@
 FUZZTIME ?= 5m
 RUNS ?= 10
 
+# Where make install puts mayfly, its man pages and its completions.
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+# What make release runs.
+GORELEASER ?= go run github.com/goreleaser/goreleaser/v2@latest
+
 # Where make foreign keeps Debian's packages.
 DEBIAN ?= $(HOME)/.cache/mayfly-debian
 
-.PHONY: help build test lint flame bpf bench matrix foreign shapes race fuzz notices
+.PHONY: help build install man completions test cover lint flame bpf bench matrix foreign shapes race fuzz notices release
 
 help:
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 build: ## the command, ./mayfly
 	go build -o mayfly ./cmd/mayfly
 
+install: build man completions ## mayfly, its man pages and completions, below PREFIX (/usr/local)
+	install -D -m 0755 mayfly $(DESTDIR)$(PREFIX)/bin/mayfly
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man1 build/man/*.1
+	install -D -m 0644 build/completions/mayfly.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/mayfly
+	install -D -m 0644 build/completions/_mayfly $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_mayfly
+	install -D -m 0644 build/completions/mayfly.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/mayfly.fish
+
+man: ## the man pages, into build/man
+	go run -tags man ./cmd/mayfly man build/man
+
+completions: ## what makes a shell complete, into build/completions
+	mkdir -p build/completions
+	go run ./cmd/mayfly completion bash >build/completions/mayfly.bash
+	go run ./cmd/mayfly completion zsh >build/completions/_mayfly
+	go run ./cmd/mayfly completion fish >build/completions/mayfly.fish
+
 test: ## all tests; as root also those that load eBPF programs
 	go test ./...
+
+cover: ## what the tests run of the code, into build/cover.html
+	mkdir -p build
+	go test -coverprofile=build/cover.out -coverpkg=./... ./...
+	go tool cover -html=build/cover.out -o build/cover.html
+	go tool cover -func=build/cover.out | tail -n 1
 
 lint: ## gofmt, go vet on every platform, staticcheck, tidy go.mod
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }
 	GOOS=linux GOARCH=amd64 go vet ./...
 	GOOS=linux GOARCH=amd64 go vet -tags foreign ./internal/foreign
+	go vet -tags man ./cmd/mayfly
 	cd testdata/foreign && go vet ./...
 	cd testdata/shapes && go vet ./...
 	GOOS=linux GOARCH=arm64 go vet ./...
@@ -59,3 +89,6 @@ fuzz: ## each fuzz target for FUZZTIME (make fuzz FUZZTIME=10m)
 
 notices: ## THIRD_PARTY_NOTICES again from the modules that the command links
 	go generate ./internal/house
+
+release: ## archives, packages and images of this commit into dist, nothing published (syft and docker, or without what they make)
+	$(GORELEASER) release --snapshot --clean --skip=publish$$(command -v syft >/dev/null || echo ,sbom)$$(command -v docker >/dev/null || echo ,docker)
