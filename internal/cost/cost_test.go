@@ -21,14 +21,15 @@ func TestHold(t *testing.T) {
 				sink = append(sink, make([]byte, 1<<20)...)
 			}
 		},
+		"stopped": func() { exec.Command("sh", "-c", "kill -STOP $PPID; sleep 1; kill -CONT $PPID").Run() },
 		"at once": func() { sink = make([]byte, 33<<20) },
 	}
 	if what := os.Getenv("MAYFLY_TEST_COST"); what != "" {
 		l.Hold(t, does[what])
 		return
 	}
-	for what, want := range map[string]string{"little": "PASS", "hangs": "not done after 300ms", "grows": "bytes allocated, the limit is",
-		"at once": "bytes were allocated"} {
+	for what, want := range map[string]string{"little": "PASS", "stopped": "PASS", "hangs": "not done after 300ms",
+		"grows": "bytes allocated, the limit is", "at once": "allocated, the limit is"} {
 		c := exec.Command(os.Args[0], "-test.run=^TestHold$")
 		c.Env = append(os.Environ(), "MAYFLY_TEST_COST="+what, "GOMEMLIMIT=256MiB")
 		if out, err := c.CombinedOutput(); (err == nil) != (want == "PASS") || !strings.Contains(string(out), want) {

@@ -163,21 +163,21 @@ func (d *decoder) value(v uint64) {
 func (d *decoder) label(b []byte) {
 	var key, text string
 	var num int64
-	unit := false
+	isText, unit := false, false
 	for len(b) > 0 && d.err == nil {
 		var f field
 		switch f, b = d.field(b); f.number {
 		case 1:
 			key = d.text(f.value)
 		case 2:
-			text = d.text(f.value)
+			text, isText = d.text(f.value), f.value != 0
 		case 3:
 			num = int64(f.value)
 		case 4:
 			unit = f.value != 0
 		}
 	}
-	if text == "" && (num != 0 || unit) {
+	if !isText && (num != 0 || unit) {
 		d.sample.NumLabel[key] = append(d.sample.NumLabel[key], num)
 		return
 	}
