@@ -101,9 +101,12 @@ func programName(p *proc.Process) string {
 
 // readableLabels says whether a recording of p would carry its labels, and why or why not.
 func readableLabels(p *proc.Process, im goruntime.Image, file io.ReaderAt) (bool, string) {
-	layout, err := im.Layout(p, file, symbolize.FindFunc(file))
+	var unknown *goruntime.UnknownVersionError
+	layout, err := goruntime.ReadTable(file)
+	if errors.As(err, &unknown) {
+		layout, err = im.Layout(p, file, symbolize.FindFunc(file))
+	}
 	if err != nil {
-		var unknown *goruntime.UnknownVersionError
 		if errors.As(err, &unknown) {
 			return false, fmt.Sprintf("layout of %s on %s is not known", printable.Line(unknown.Version), printable.Line(unknown.Arch))
 		}

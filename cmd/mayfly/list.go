@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -60,17 +61,13 @@ func listProcesses() (listing, error) {
 		return l, err
 	}
 	images := new(goruntime.Images)
-	for _, pid := range pids {
-		if pid == os.Getpid() {
-			continue
-		}
-		g, err := inTime(func() (goProcess, error) { return lookIntoPID(pid, images) })
+	for _, a := range lookAll(pids, func(pid int) (goProcess, error) { return lookIntoPID(pid, images) }) {
 		switch {
-		case errors.Is(err, os.ErrDeadlineExceeded):
+		case errors.Is(a.err, os.ErrDeadlineExceeded):
 			l.Stuck++
-		case err == nil:
-			l.Processes = append(l.Processes, g)
-		case errors.Is(err, fs.ErrPermission):
+		case a.err == nil:
+			l.Processes = append(l.Processes, a.v)
+		case errors.Is(a.err, fs.ErrPermission):
 			l.Denied++
 		}
 		// Others are no Go programs, or ended meanwhile.
@@ -78,28 +75,52 @@ func listProcesses() (listing, error) {
 	return l, nil
 }
 
-// lookTime is how long one process may take. What is read of it can be on a file system that does not answer, or on a
-// page that its owner does not let in.
+// lookTime is how long one process is waited for, and when all others were looked at those that were not done. What is
+// read of a process can be on a file system that does not answer, or on a page that its owner does not let in.
 const lookTime = 300 * time.Millisecond
 
-// inTime returns what do returns, or os.ErrDeadlineExceeded if that takes too long: do is left behind then.
-func inTime[T any](do func() (T, error)) (T, error) {
-	type answer struct {
-		v   T
-		err error
+// answer is what a look at a process came to.
+type answer[T any] struct {
+	pid int
+	v   T
+	err error // os.ErrDeadlineExceeded: none in time
+}
+
+// lookAll looks at each process but this one. A look that takes too long is left behind; on a busy machine it
+// may have come to its end when all others have.
+func lookAll[T any](pids []int, look func(pid int) (T, error)) []answer[T] {
+	answers := make([]answer[T], 0, len(pids))
+	late := make(map[int]chan answer[T]) // by index of answers
+	for _, pid := range pids {
+		if pid == os.Getpid() {
+			continue
+		}
+		done := make(chan answer[T], 1)
+		go func() {
+			v, err := look(pid)
+			done <- answer[T]{pid, v, err}
+		}()
+		select {
+		case a := <-done:
+			answers = append(answers, a)
+		case <-time.After(lookTime):
+			late[len(answers)] = done
+			answers = append(answers, answer[T]{pid: pid, err: os.ErrDeadlineExceeded})
+		}
 	}
-	done := make(chan answer, 1)
-	go func() {
-		v, err := do()
-		done <- answer{v, err}
-	}()
-	select {
-	case a := <-done:
-		return a.v, a.err
-	case <-time.After(lookTime):
-		var none T
-		return none, os.ErrDeadlineExceeded
+	grace, cancel := context.WithTimeout(context.Background(), lookTime)
+	defer cancel()
+	for i, done := range late {
+		select {
+		case answers[i] = <-done:
+		case <-grace.Done():
+			select {
+			case answers[i] = <-done:
+			default:
+			}
+		}
 	}
+	return answers
 }
 
 func lookIntoPID(pid int, images *goruntime.Images) (goProcess, error) {
@@ -166,9 +187,9 @@ func completePID(_ *cobra.Command, args []string, _ string) ([]string, cobra.She
 	}
 	var offers []string
 	images := new(goruntime.Images)
-	for _, pid := range pids {
-		if name, err := inTime(func() (string, error) { return goProgram(pid, images) }); err == nil && pid != os.Getpid() {
-			offers = append(offers, cobra.CompletionWithDesc(strconv.Itoa(pid), name))
+	for _, a := range lookAll(pids, func(pid int) (string, error) { return goProgram(pid, images) }) {
+		if a.err == nil {
+			offers = append(offers, cobra.CompletionWithDesc(strconv.Itoa(a.pid), a.v))
 		}
 	}
 	return offers, cobra.ShellCompDirectiveNoFileComp

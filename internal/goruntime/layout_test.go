@@ -160,6 +160,38 @@ func (r renamed) ReadAt(p []byte, off int64) (int, error) {
 	return len(p), nil
 }
 
+// counted counts the bytes that are read.
+type counted struct {
+	io.ReaderAt
+	n int
+}
+
+func (c *counted) ReadAt(p []byte, at int64) (int, error) {
+	c.n += len(p)
+	return c.ReaderAt.ReadAt(p, at)
+}
+
+// A patch release that the table was not made from is taken as the table has its minor release, and DWARF is not read for it.
+func TestReadTable(t *testing.T) {
+	plain := read(t, target.Build{})
+	patch := plain.Version[:7] + strings.Repeat("9", len(plain.Version)-7)
+	rename := func(version string) *counted {
+		return &counted{ReaderAt: renamed{open(t, target.Build{}), []byte(plain.Version), []byte(version)}}
+	}
+	file := rename(patch)
+	l, err := goruntime.ReadTable(file)
+	if err != nil || l.From != goruntime.FromTable || l.Labels != plain.Labels {
+		t.Errorf("%s: %+v, %v", patch, l, err)
+	}
+	if file.n > 1<<20 {
+		t.Errorf("%d bytes were read", file.n)
+	}
+	var unknown *goruntime.UnknownVersionError
+	if _, err := goruntime.ReadTable(rename(plain.Version[:4] + "99" + plain.Version[6:])); !errors.As(err, &unknown) {
+		t.Errorf("a minor release of the future: %v", err)
+	}
+}
+
 func TestUnknownVersion(t *testing.T) {
 	plain := read(t, target.Build{})
 	rename := func(b target.Build, version string) (*goruntime.Layout, error) {
