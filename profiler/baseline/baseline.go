@@ -20,10 +20,12 @@ import (
 
 	"github.com/felixge/fgprof"
 	"github.com/google/pprof/profile"
+
+	"github.com/mayfly-profiler/mayfly/internal/samples"
 )
 
-// maxProfile bounds what a server may send.
-const maxProfile = 256 << 20
+// patience is how long after its seconds a profile may arrive: the handler counts whole ones, and has to write it.
+var patience = 5 * time.Second
 
 // CPU runs the runtime's own CPU profiler at its default rate for d, or until ctx ends. It fails
 // when the profiler is in use.
@@ -34,7 +36,7 @@ func CPU(ctx context.Context, d time.Duration) (*profile.Profile, error) {
 	}
 	wait(ctx, d)
 	pprof.StopCPUProfile()
-	return parse("default profile", &b)
+	return samples.Read(&b, "default profile")
 }
 
 // Wall runs fgprof on this process for d, or until ctx ends: the stacks of all goroutines at 99 Hz,
@@ -54,7 +56,7 @@ func Wall(ctx context.Context, d time.Duration) (p *profile.Profile, err error) 
 	if err := finish(stop); err != nil {
 		return nil, fmt.Errorf("fgprof: %w", err)
 	}
-	return parse("fgprof", &b)
+	return samples.Read(&b, "fgprof")
 }
 
 // finish calls fgprof's function that ends a profile. Version 0.9.5 divides by the rate that it
@@ -70,20 +72,24 @@ func finish(stop func() error) (err error) {
 
 // Fetch asks the process behind base for its default CPU profile of the next d. base is the
 // address of its net/http/pprof handlers, with or without the path /debug/pprof/profile, and c how to
-// get there. It
-// returns when the profile has arrived, so after d; ctx ends it early with an error.
+// get there. It returns when the profile has arrived, so after d, or an error some seconds later; ctx ends it early.
+// What comes is bounded as any file is that package samples reads.
 func Fetch(ctx context.Context, c *http.Client, base string, d time.Duration) (*profile.Profile, error) {
 	u, err := profileURL(base, d)
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, d.Truncate(time.Second)+time.Second+patience, errLate)
+	defer cancel()
 	body, err := get(ctx, c, "default profile", u)
 	if err != nil {
 		return nil, err
 	}
 	defer body.Close()
-	return parse(u, body)
+	return samples.Read(body, u)
 }
+
+var errLate = errors.New("it did not arrive in time")
 
 // get asks a handler of net/http/pprof for what it serves, which the caller closes.
 func get(ctx context.Context, c *http.Client, what, address string) (io.ReadCloser, error) {
@@ -117,21 +123,6 @@ func profileURL(base string, d time.Duration) (string, error) {
 	q.Set("seconds", strconv.Itoa(seconds))
 	u.RawQuery = q.Encode()
 	return u.String(), nil
-}
-
-func parse(place string, r io.Reader) (*profile.Profile, error) {
-	b, err := io.ReadAll(io.LimitReader(r, maxProfile+1))
-	if err == nil && len(b) > maxProfile {
-		err = errors.New("larger than 256 MiB")
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", place, err)
-	}
-	p, err := profile.ParseData(b)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", place, err)
-	}
-	return p, nil
 }
 
 func wait(ctx context.Context, d time.Duration) {

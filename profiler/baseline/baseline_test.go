@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	httppprof "net/http/pprof"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -72,6 +73,33 @@ func TestFetch(t *testing.T) {
 	}
 	if !has(p, "baseline.burn") {
 		t.Error("the burning function is not in the profile")
+	}
+}
+
+// A process may answer what it likes: a profile that is gigabytes in memory is refused, and one that does not come is not
+// waited for.
+func TestFetchIsBounded(t *testing.T) {
+	p := &profile.Profile{SampleType: []*profile.ValueType{{Type: "cpu", Unit: "nanoseconds"}}}
+	f := &profile.Function{ID: 1, Name: "f"}
+	l := &profile.Location{ID: 1, Line: slices.Repeat([]profile.Line{{Function: f}}, 1<<16)}
+	p.Function, p.Location = []*profile.Function{f}, []*profile.Location{l}
+	p.Sample = []*profile.Sample{{Location: p.Location, Value: []int64{1}}}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/bomb") {
+			p.Write(w)
+			return
+		}
+		w.WriteHeader(http.StatusOK)
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	}))
+	defer srv.Close()
+	defer func(d time.Duration) { patience = d }(patience)
+	patience = 0
+	for path, want := range map[string]string{"/bomb": "too large", "/never": "did not arrive in time"} {
+		if _, err := Fetch(t.Context(), http.DefaultClient, srv.URL+path, time.Millisecond); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", path, err, want)
+		}
 	}
 }
 
