@@ -63,9 +63,6 @@ type Builder struct {
 	epoch int64 // Unix time of the monotonic clock's zero, ns; timelines add it
 }
 
-// timestamp is the numeric label with the end of an interval, Unix time in ns.
-const timestamp = "end_timestamp_ns"
-
 // idler is a goroutine that has done nothing so far. Its time is folded in when it does something.
 type idler struct {
 	key  string
@@ -314,16 +311,16 @@ func (b *Builder) newFold(s *sample.Sample) *fold {
 func (b *Builder) Profile() *profile.Profile {
 	p := &profile.Profile{
 		SampleType: b.columns(),
-		PeriodType: &profile.ValueType{Type: "cpu", Unit: "nanoseconds"},
+		PeriodType: &profile.ValueType{Type: sample.ColumnCPU, Unit: "nanoseconds"},
 
-		DefaultSampleType: "cpu",
+		DefaultSampleType: sample.ColumnCPU,
 	}
 	maps := b.mappings(p)
 	locs := b.locations(p, maps)
 	for key, f := range b.folds {
 		s := f.sample(locs, len(p.SampleType), b.epoch)
 		if parent := b.from[f.goid]; parent != 0 {
-			s.NumLabel["go.parent"] = []int64{int64(parent)}
+			s.NumLabel[sample.KeyParent] = []int64{int64(parent)}
 		}
 		p.Sample = append(p.Sample, s)
 		delete(b.folds, key) // its memory goes while the profile's grows
@@ -333,11 +330,11 @@ func (b *Builder) Profile() *profile.Profile {
 }
 
 func (b *Builder) columns() []*profile.ValueType {
-	names := []string{"cpu"}
+	names := []string{sample.ColumnCPU}
 	if b.keep.Wall {
-		names = []string{"cpu", "runnable", "blocked", "wall"}
+		names = []string{sample.ColumnCPU, sample.ColumnRunnable, sample.ColumnBlocked, sample.ColumnWall}
 	}
-	types := []*profile.ValueType{{Type: "samples", Unit: "count"}}
+	types := []*profile.ValueType{{Type: sample.ColumnSamples, Unit: "count"}}
 	for _, n := range names {
 		types = append(types, &profile.ValueType{Type: n, Unit: "nanoseconds"})
 	}
@@ -359,29 +356,29 @@ func (f *fold) sample(locs []*profile.Location, columns int, epoch int64) *profi
 		s.Label = make(map[string][]string, len(f.labels)+1)
 	}
 	if f.state != "" {
-		s.Label["go.state"] = []string{string(f.state)}
+		s.Label[sample.KeyState] = []string{string(f.state)}
 	}
 	if f.call != "" {
-		s.Label["go.syscall"] = []string{f.call}
+		s.Label[sample.KeySyscall] = []string{f.call}
 	}
 	if f.peer != "" {
-		s.Label["go.peer"] = []string{f.peer}
+		s.Label[sample.KeyPeer] = []string{f.peer}
 	}
 	if f.waitOn != "" {
-		s.Label["go.wait_on"] = []string{f.waitOn}
+		s.Label[sample.KeyWaitOn] = []string{f.waitOn}
 	}
 	for _, l := range f.labels {
 		s.Label[l.Key] = []string{l.Value} // a set has each key once
 	}
 	if f.goid != 0 {
-		s.NumLabel = map[string][]int64{"go.id": {int64(f.goid)}}
+		s.NumLabel = map[string][]int64{sample.KeyID: {int64(f.goid)}}
 	}
 	if f.end != 0 {
 		if s.NumLabel == nil {
 			s.NumLabel = make(map[string][]int64)
 		}
-		s.NumLabel[timestamp] = []int64{f.end + epoch}
-		s.NumUnit = map[string][]string{timestamp: {"nanoseconds"}}
+		s.NumLabel[sample.KeyEnd] = []int64{f.end + epoch}
+		s.NumUnit = map[string][]string{sample.KeyEnd: {"nanoseconds"}}
 	}
 	return s
 }

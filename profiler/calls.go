@@ -8,6 +8,7 @@ import (
 
 	"github.com/mayfly-profiler/mayfly/internal/goruntime"
 	"github.com/mayfly-profiler/mayfly/profiler/bpf"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
 	"github.com/mayfly-profiler/mayfly/symbolize"
 )
 
@@ -15,9 +16,6 @@ import (
 // know within a look, by probes in the target's code. A call becomes a sample of the timeline with no
 // weight in any column, so that the file stays what every reader of pprof files understands: its stack
 // is the function, go.id the goroutine, end_timestamp_ns when it ended, go.call_ns how long it took.
-
-// callLength is the numeric label that makes a sample a call.
-const callLength = "go.call_ns"
 
 // calls is the probes, and what they said.
 type calls struct {
@@ -95,7 +93,7 @@ func (r *recording) addCalls(p *profile.Profile) {
 	if r.calls == nil || len(r.calls.all) == 0 {
 		return
 	}
-	units := map[string][]string{timestamp: {"nanoseconds"}, callLength: {"nanoseconds"}}
+	units := map[string][]string{sample.KeyEnd: {"nanoseconds"}, sample.KeyCall: {"nanoseconds"}}
 	locs := make([]*profile.Location, len(r.calls.functions))
 	for i, f := range r.calls.functions {
 		locs[i] = r.location(p, f.Addr+r.calls.bias)
@@ -106,7 +104,7 @@ func (r *recording) addCalls(p *profile.Profile) {
 		}
 		p.Sample = append(p.Sample, &profile.Sample{
 			Value: make([]int64, len(p.SampleType)), Location: locs[c.Function : c.Function+1 : c.Function+1],
-			NumLabel: map[string][]int64{"go.id": {int64(c.Goid)}, timestamp: {c.End + r.builder.epoch}, callLength: {c.End - c.Begin}},
+			NumLabel: map[string][]int64{sample.KeyID: {int64(c.Goid)}, sample.KeyEnd: {c.End + r.builder.epoch}, sample.KeyCall: {c.End - c.Begin}},
 			NumUnit:  units,
 		})
 	}

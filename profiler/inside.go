@@ -107,7 +107,7 @@ func (in *inside) joinCPU(s *Session) error {
 	if s.helper == nil {
 		*sum = in.describe(s)
 		s.profile = p
-		p.DefaultSampleType = "cpu"
+		p.DefaultSampleType = sample.ColumnCPU
 	} else {
 		widen(p, func(v []int64) []int64 { return []int64{v[0], v[1], 0, 0, v[1]} }, sample.Running)
 		merged, err := profile.Merge([]*profile.Profile{s.profile, p})
@@ -147,14 +147,14 @@ func (in *inside) joinWall(s *Session) {
 // widen gives a profile the columns of a wall profile, and all its samples one state.
 func widen(p *profile.Profile, values func([]int64) []int64, state sample.State) {
 	b := Builder{keep: Keep{Wall: true}}
-	p.SampleType, p.DefaultSampleType = b.columns(), "cpu"
-	p.PeriodType = &profile.ValueType{Type: "cpu", Unit: "nanoseconds"}
+	p.SampleType, p.DefaultSampleType = b.columns(), sample.ColumnCPU
+	p.PeriodType = &profile.ValueType{Type: sample.ColumnCPU, Unit: "nanoseconds"}
 	for _, s := range p.Sample {
 		s.Value = values(s.Value)
 		if s.Label == nil {
 			s.Label = make(map[string][]string)
 		}
-		s.Label["go.state"] = []string{string(state)}
+		s.Label[sample.KeyState] = []string{string(state)}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/google/pprof/profile"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
 // profile.Merge wants all its profiles in memory at once and makes a long key of each sample. That is
@@ -50,7 +51,7 @@ func newJoin() *join {
 	return &join{
 		p: &profile.Profile{}, mappings: make(map[profile.Mapping]*profile.Mapping), funcs: make(map[function]*profile.Function),
 		locs: make(map[location]*profile.Location), stacks: make(map[string]*joinedStack), labels: make(map[string]*joinedLabels),
-		folds: make(map[joinedKey]*profile.Sample), units: map[string][]string{timestamp: {"nanoseconds"}},
+		folds: make(map[joinedKey]*profile.Sample), units: map[string][]string{sample.KeyEnd: {"nanoseconds"}},
 	}
 }
 
@@ -69,10 +70,10 @@ func (j *join) add(p *profile.Profile) {
 
 func (j *join) sample(s *profile.Sample) {
 	k := joinedKey{j.stack(s.Location), j.labelSet(s.Label), 0}
-	if id := s.NumLabel["go.id"]; len(id) > 0 {
+	if id := s.NumLabel[sample.KeyID]; len(id) > 0 {
 		k.goid = id[0]
 	}
-	_, interval := s.NumLabel[timestamp]
+	_, interval := s.NumLabel[sample.KeyEnd]
 	if f := j.folds[k]; f != nil && !interval {
 		for i := range min(len(f.Value), len(s.Value)) {
 			f.Value[i] += s.Value[i]

@@ -35,7 +35,7 @@ func contents(p *profile.Profile) map[string]string {
 				key += fmt.Sprintf(" %s:%d", ln.Function.Name, ln.Line)
 			}
 		}
-		key += fmt.Sprint(s.Label, s.NumLabel, s.NumUnit[timestamp])
+		key += fmt.Sprint(s.Label, s.NumLabel, s.NumUnit[sample.KeyEnd])
 		if sums[key] == nil {
 			sums[key] = make([]int64, len(s.Value))
 		}

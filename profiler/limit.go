@@ -29,9 +29,6 @@ const (
 // otherValue is what values of a label become that has too many.
 const otherValue = "(other)"
 
-// goidKey stands for the goroutine id among labels.
-const goidKey = "go.id"
-
 // folding is what a builder does to stay within its limit.
 type folding struct {
 	most  int              // bytes that samples may take; 0: any number
@@ -115,7 +112,7 @@ func (b *Builder) busiest() (key string, n int) {
 			count(l.Key, l.Value)
 		}
 		if f.goid != 0 {
-			count(goidKey, string(binary.LittleEndian.AppendUint64(nil, f.goid)))
+			count(sample.KeyID, string(binary.LittleEndian.AppendUint64(nil, f.goid)))
 		}
 	}
 	for _, k := range slices.Sorted(maps.Keys(values)) {
@@ -133,13 +130,13 @@ func (b *Builder) forget(key string) {
 		b.limit.keys = make(map[string]*loss)
 	}
 	b.limit.keys[key] = lost
-	if key == goidKey {
+	if key == sample.KeyID {
 		b.keep.Goroutines = false
 	}
 	old := b.folds
 	b.folds = make(map[string]*fold)
 	for _, f := range old {
-		if key == goidKey && f.goid != 0 {
+		if key == sample.KeyID && f.goid != 0 {
 			f.goid = 0
 			lost.samples, lost.ns = lost.samples+1, lost.ns+f.time()
 		}

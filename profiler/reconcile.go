@@ -76,7 +76,7 @@ func (b *balance) take(s *profile.Sample) bool {
 		b.running += s.Value[columnWall]
 		return false
 	}
-	switch sample.State(first(s.Label["go.state"])) {
+	switch sample.State(first(s.Label[sample.KeyState])) {
 	case sample.Running:
 		b.cpu += s.Value[columnCPU]
 	case sample.Syscall:
@@ -95,7 +95,7 @@ func (b *balance) preempted(ns int64, at *profile.Location) *profile.Sample {
 			s.Label[k] = v
 		}
 	}
-	s.Label["go.state"] = []string{string(sample.Preempted)}
+	s.Label[sample.KeyState] = []string{string(sample.Preempted)}
 	return s
 }
 
@@ -126,7 +126,7 @@ func setKey(s *profile.Sample) string {
 			fmt.Fprintf(&key, "%q=%q,", k, s.Label[k])
 		}
 	}
-	fmt.Fprint(&key, s.NumLabel["go.id"])
+	fmt.Fprint(&key, s.NumLabel[sample.KeyID])
 	return key.String()
 }
 

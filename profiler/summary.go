@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/mayfly-profiler/mayfly/profiler/goroutine"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
 // Summary is what proves a recording: what was asked, what was reached, what was lost, what the
@@ -129,7 +130,7 @@ func (s *Summary) Comments() []string {
 	for i := range v.NumField() {
 		key := v.Type().Field(i).Tag.Get("json")
 		if val := format(v.Field(i).Interface()); val != "" {
-			lines = append(lines, strings.ToValidUTF8("mayfly."+key+"="+val, "\uFFFD"))
+			lines = append(lines, strings.ToValidUTF8(sample.CommentPrefix+key+"="+val, "\uFFFD"))
 		}
 	}
 	return lines

@@ -15,19 +15,14 @@ import (
 // own become user.go.state and the like. And a string table is UTF-8 (proto3), whatever bytes a program has in
 // labels, paths and names: strict readers refuse the whole file otherwise.
 
-const (
-	ownPrefix  = "go."   // of our labels' keys, beside timestamp
-	userPrefix = "user." // of a program's label whose key is one of ours
-)
-
 // userKey is the key under which a program's label is in the profile, another one for each.
 func userKey(key string) string {
 	bare := key
-	for strings.HasPrefix(bare, userPrefix) {
-		bare = bare[len(userPrefix):]
+	for strings.HasPrefix(bare, sample.UserPrefix) {
+		bare = bare[len(sample.UserPrefix):]
 	}
-	if strings.HasPrefix(bare, ownPrefix) || bare == timestamp {
-		return userPrefix + key
+	if strings.HasPrefix(bare, sample.OwnPrefix) || bare == sample.KeyEnd {
+		return sample.UserPrefix + key
 	}
 	return key
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/mayfly-profiler/mayfly/profiler"
 	"github.com/mayfly-profiler/mayfly/profiler/baseline"
 	"github.com/mayfly-profiler/mayfly/profiler/bpf"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
 // demoWarmUp lets connections and the store settle before the recording.
@@ -179,7 +180,7 @@ func writeProfile(e *env, path string, p *profile.Profile) error {
 // withoutGoroutines drops the goroutine ids and merges what they told apart.
 func withoutGoroutines(p *profile.Profile) (*profile.Profile, error) {
 	for _, s := range p.Sample {
-		delete(s.NumLabel, "go.id")
+		delete(s.NumLabel, sample.KeyID)
 	}
 	m, err := profile.Merge([]*profile.Profile{p})
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/mayfly-profiler/mayfly/internal/compare"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
 // lineFunction handles one order line, in a goroutine of its own.
@@ -85,7 +86,7 @@ func lineSamples(p *profile.Profile) (n int64) {
 func seenLines(p *profile.Profile) int {
 	seen := make(map[int64]bool)
 	for _, s := range p.Sample {
-		if id := s.NumLabel["go.id"]; len(id) == 1 && handlesLine(s) {
+		if id := s.NumLabel[sample.KeyID]; len(id) == 1 && handlesLine(s) {
 			seen[id[0]] = true
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/mayfly-profiler/mayfly/internal/printable"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
 // `go test` builds a test binary and executes it; the binary is what is to be recorded, not the go
@@ -225,7 +226,7 @@ func (t tested) tell(e *env, path string) {
 	}
 	e.say("%s: %s of the test binary, %s", path, seconds(t.p.DurationNanos), what)
 	for _, c := range t.p.Comments {
-		if why, ok := strings.CutPrefix(c, "mayfly.denied="); ok && why != "" {
+		if why, ok := strings.CutPrefix(c, sample.CommentDenied+"="); ok && why != "" {
 			e.warn("missing: %s", why)
 		}
 	}

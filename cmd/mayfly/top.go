@@ -15,6 +15,7 @@ import (
 	"github.com/mayfly-profiler/mayfly/profiler"
 	"github.com/mayfly-profiler/mayfly/profiler/bpf"
 	"github.com/mayfly-profiler/mayfly/profiler/goroutine"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
 // topFlags is the command line of top.
@@ -194,10 +195,10 @@ var orders = []struct {
 	name string
 	of   func(*top.Row) int64
 }{
-	{"wall", (*top.Row).Wall},
-	{"cpu", func(r *top.Row) int64 { return r.CPU }},
-	{"runnable", func(r *top.Row) int64 { return r.Runnable }},
-	{"blocked", func(r *top.Row) int64 { return r.Blocked }},
+	{sample.ColumnWall, (*top.Row).Wall},
+	{sample.ColumnCPU, func(r *top.Row) int64 { return r.CPU }},
+	{sample.ColumnRunnable, func(r *top.Row) int64 { return r.Runnable }},
+	{sample.ColumnBlocked, func(r *top.Row) int64 { return r.Blocked }},
 	{"goroutines", func(r *top.Row) int64 { return int64(r.Goroutines) }},
 	{"name", func(*top.Row) int64 { return 0 }},
 }

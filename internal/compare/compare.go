@@ -21,6 +21,7 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 
 	"github.com/mayfly-profiler/mayfly/internal/diff"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
 // CPU is a sum of CPU time and the number of samples that it rests on.
@@ -82,7 +83,7 @@ func Total(p *profile.Profile) (c CPU) {
 }
 
 func sum(p *profile.Profile, of func(*profile.Sample) bool) (c CPU) {
-	count, cpu := Column(p, "samples"), Column(p, "cpu")
+	count, cpu := Column(p, sample.ColumnSamples), Column(p, sample.ColumnCPU)
 	for _, s := range p.Sample {
 		if of(s) {
 			c.Samples += at(s, count)
@@ -144,7 +145,7 @@ func labels(s *profile.Sample) iter.Seq[label] {
 
 // byLabel adds up the samples by label, all in one go: there may be as many labels as samples.
 func byLabel(p *profile.Profile) map[label]CPU {
-	count, cpu := Column(p, "samples"), Column(p, "cpu")
+	count, cpu := Column(p, sample.ColumnSamples), Column(p, sample.ColumnCPU)
 	sums := make(map[label]CPU)
 	for _, s := range p.Sample {
 		for l := range labels(s) {
@@ -164,10 +165,10 @@ func joined[K comparable, V any](a, b map[K]V) map[K]V {
 
 // waitingByLabel adds up the time in other states than running.
 func waitingByLabel(p *profile.Profile) map[label]int64 {
-	wall := Column(p, "wall")
+	wall := Column(p, sample.ColumnWall)
 	sums := make(map[label]int64)
 	for _, s := range p.Sample {
-		for _, state := range s.Label["go.state"] {
+		for _, state := range s.Label[sample.KeyState] {
 			if state == "running" {
 				continue
 			}
@@ -188,7 +189,7 @@ type Time struct {
 // States is the time of the goroutines with a label by state, the longest first, and its sum. A
 // profile without states has none.
 func States(p *profile.Profile, key, value string) (states []Time, all int64) {
-	wall := Column(p, "wall")
+	wall := Column(p, sample.ColumnWall)
 	if wall < 0 {
 		return nil, 0
 	}
@@ -197,7 +198,7 @@ func States(p *profile.Profile, key, value string) (states []Time, all int64) {
 		if !slices.Contains(s.Label[key], value) {
 			continue
 		}
-		for _, state := range s.Label["go.state"] {
+		for _, state := range s.Label[sample.KeyState] {
 			sums[state] += s.Value[wall]
 			all += s.Value[wall]
 		}
@@ -216,15 +217,15 @@ const DefaultRate = 100
 // with its weight. It has not the faults of the real one, only its size.
 func Decimate(p *profile.Profile, seed uint64) *profile.Profile {
 	rng := rand.New(rand.NewPCG(seed, DefaultRate))
-	count, cpu := Column(p, "samples"), Column(p, "cpu")
+	count, cpu := Column(p, sample.ColumnSamples), Column(p, sample.ColumnCPU)
 	all := Total(p)
 	keep := 1.0
 	if all.Samples > 0 {
 		keep = min(1, float64(DefaultRate)*float64(all.NS)/1e9/float64(all.Samples))
 	}
 	q := &profile.Profile{
-		SampleType:        []*profile.ValueType{{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"}},
-		DefaultSampleType: "cpu", PeriodType: p.PeriodType, Period: int64(time.Second / DefaultRate), DurationNanos: p.DurationNanos,
+		SampleType:        []*profile.ValueType{{Type: sample.ColumnSamples, Unit: "count"}, {Type: sample.ColumnCPU, Unit: "nanoseconds"}},
+		DefaultSampleType: sample.ColumnCPU, PeriodType: p.PeriodType, Period: int64(time.Second / DefaultRate), DurationNanos: p.DurationNanos,
 		Mapping: p.Mapping, Location: p.Location, Function: p.Function,
 	}
 	for _, s := range p.Sample {
@@ -242,7 +243,7 @@ func Decimate(p *profile.Profile, seed uint64) *profile.Profile {
 // Functions is the CPU time by the innermost function that both profilers can see: kernel frames
 // are mayfly's alone, and runtime/pprof charges them to the function that entered the kernel.
 func Functions(p *profile.Profile) map[string]CPU {
-	count, cpu := Column(p, "samples"), Column(p, "cpu")
+	count, cpu := Column(p, sample.ColumnSamples), Column(p, sample.ColumnCPU)
 	sums := make(map[string]CPU)
 	for _, s := range p.Sample {
 		n, ns := at(s, count), at(s, cpu)
@@ -283,7 +284,7 @@ func leaf(s *profile.Sample) string {
 // comment reads a number from a comment of mayfly's, 0 if there is none.
 func comment(p *profile.Profile, key string) (n int64) {
 	for _, c := range p.Comments {
-		if v, ok := strings.CutPrefix(c, "mayfly."+key+"="); ok {
+		if v, ok := strings.CutPrefix(c, sample.CommentPrefix+key+"="); ok {
 			f, err := strconv.ParseFloat(v, 64)
 			if err == nil && f > 0 && f < 1e18 {
 				n = int64(f)

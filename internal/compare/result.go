@@ -13,6 +13,7 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 
 	"github.com/mayfly-profiler/mayfly/internal/diff"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
 // Options say how to compare. The zero value works.
@@ -86,7 +87,7 @@ func Compare(standard, mayfly *profile.Profile, o Options) (*Result, error) {
 		r.default_, r.Decimated = Decimate(mayfly, o.Seed), true
 	}
 	r.Default, r.Mayfly = Total(r.default_), Total(r.mayfly)
-	if r.Mayfly.NS == 0 || Column(r.default_, "cpu") < 0 {
+	if r.Mayfly.NS == 0 || Column(r.default_, sample.ColumnCPU) < 0 {
 		return nil, fmt.Errorf("compare: %w", ErrNoCPU)
 	}
 	r.labels()
@@ -177,10 +178,10 @@ func share(c, of CPU) float64 { return Percent(c.NS, of.NS) / 100 }
 var lifetimes = []int64{1e6, 10e6, 100e6, 0}
 
 func (r *Result) goroutines() {
-	cpu := Column(r.mayfly, "cpu")
+	cpu := Column(r.mayfly, sample.ColumnCPU)
 	ran := make(map[int64]int64)
 	for _, s := range r.mayfly.Sample {
-		if id := s.NumLabel["go.id"]; len(id) == 1 && s.Value[cpu] > 0 {
+		if id := s.NumLabel[sample.KeyID]; len(id) == 1 && s.Value[cpu] > 0 {
 			ran[id[0]] += s.Value[cpu]
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/mayfly-profiler/mayfly/internal/samples"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
 // A budget says what is allowed whatever was before: so much time for a function, so much more than
@@ -211,7 +212,7 @@ func (l *Limit) column() string {
 	case l.Column != "":
 		return l.Column
 	}
-	return "cpu"
+	return sample.ColumnCPU
 }
 
 // subject names the limit's rows.

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/google/pprof/profile"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
 // writePprof writes new minus base as go tool pprof -diff_base does it: the base side's samples are
@@ -34,7 +35,7 @@ func (d *Document) difference() (*profile.Profile, error) {
 		return nil, fmt.Errorf("write pprof: %w", err)
 	}
 	p.DefaultSampleType = d.Columns[0].Name
-	p.Comments = []string{"mayfly.diff=" + string(d.Outcome)}
+	p.Comments = []string{sample.CommentDiff + "=" + string(d.Outcome)}
 	p.TimeNanos = 0
 	return p, nil
 }
@@ -44,7 +45,7 @@ func (d *Document) scaled(p *profile.Profile, side, repeats int) *profile.Profil
 	var keep []int
 	var ratios []float64
 	q := &profile.Profile{Mapping: p.Mapping, Location: p.Location, Function: p.Function,
-		PeriodType: &profile.ValueType{Type: "cpu", Unit: "nanoseconds"}, Period: 1}
+		PeriodType: &profile.ValueType{Type: sample.ColumnCPU, Unit: "nanoseconds"}, Period: 1}
 	for _, c := range d.Columns {
 		i := slices.IndexFunc(p.SampleType, func(t *profile.ValueType) bool { return Clean(t.Type) == c.Name && t.Unit == "nanoseconds" })
 		ratio := 1 / float64(repeats)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/mayfly-profiler/mayfly/internal/samples"
 	"github.com/mayfly-profiler/mayfly/internal/work"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
 // Profile is one profile added up by rows. It holds nothing of the pprof profile that it was made
@@ -110,7 +111,7 @@ func readFacts(p *profile.Profile) (f facts) {
 	}
 	for _, c := range p.Comments {
 		key, value, _ := strings.Cut(Clean(c), "=")
-		if at := known[strings.TrimPrefix(key, "mayfly.")]; at != nil && strings.HasPrefix(key, "mayfly.") {
+		if at := known[strings.TrimPrefix(key, sample.CommentPrefix)]; at != nil && strings.HasPrefix(key, sample.CommentPrefix) {
 			*at = value
 		}
 	}
@@ -158,7 +159,7 @@ func (r *reducer) columns() {
 	r.count = -1
 	for i, t := range r.p.SampleType {
 		r.out.types = append(r.out.types, Clean(t.Type+"/"+t.Unit))
-		if t.Unit == "count" && (t.Type == "samples" || t.Type == "sample") {
+		if t.Unit == "count" && (t.Type == sample.ColumnSamples || t.Type == "sample") {
 			r.count = i
 		}
 		if ns := inNanoseconds[t.Unit]; ns > 0 {
@@ -260,7 +261,7 @@ const blocks = 10
 func (r *reducer) spans(samples iter.Seq[*profile.Sample]) {
 	lo, hi := int64(math.MaxInt64), int64(0)
 	for s := range samples {
-		end := s.NumLabel["end_timestamp_ns"]
+		end := s.NumLabel[sample.KeyEnd]
 		if len(end) != 1 || end[0] <= 0 {
 			return
 		}
@@ -307,7 +308,7 @@ func (r *reducer) add(s *profile.Sample) {
 }
 
 // onCPU says whether a column is CPU time, whose rows are shares, and not waiting.
-func onCPU(column string) bool { return column == "cpu" }
+func onCPU(column string) bool { return column == sample.ColumnCPU }
 
 // of is the row that a sample belongs to. Who waits, waits in the runtime: the row is then the
 // first function above the runtime and sync.
@@ -347,7 +348,7 @@ func (r *reducer) labels(s *profile.Sample) string {
 
 // state is a sample's state; profiles without states are of CPU time.
 func state(s *profile.Sample) string {
-	if v := s.Label["go.state"]; len(v) > 0 {
+	if v := s.Label[sample.KeyState]; len(v) > 0 {
 		return v[0]
 	}
 	return "running"
@@ -404,7 +405,7 @@ func (r *reducer) addBlocks(c *sums, s *profile.Sample, row int, v, n float64) {
 	if c.blocks == nil {
 		c.blocks = make([]block, blocks)
 	}
-	end := (float64(s.NumLabel["end_timestamp_ns"][0]) - r.from) / r.step
+	end := (float64(s.NumLabel[sample.KeyEnd][0]) - r.from) / r.step
 	last := min(blocks-1, int(end))
 	begin := max(0, end-v/r.step)
 	for b := min(last, int(begin)); b <= last; b++ {

@@ -11,6 +11,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/mayfly-profiler/mayfly/internal/work"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
 // What both sides say of their work (package work) makes time by operation of it. With one benchmark that is its
@@ -286,7 +287,7 @@ func (r *Result) shareWarning() string {
 // cpuTime is the CPU time of a side's profiles, 0 if they have none.
 func cpuTime(profiles []*Profile) (ns float64) {
 	for _, p := range profiles {
-		if c := p.column("cpu"); c != nil {
+		if c := p.column(sample.ColumnCPU); c != nil {
 			ns += c.total
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mayfly-profiler/mayfly/internal/printable"
 	"github.com/mayfly-profiler/mayfly/internal/timeline"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
 // WriteText writes reports for a terminal.
@@ -186,12 +187,12 @@ func (r *Report) ruledNames() []string {
 // next is the command that shows more of the cause. People paste it: the function's name comes from the file.
 func (r *Report) next() string {
 	c := r.Cause
-	index := "blocked"
+	index := sample.ColumnBlocked
 	switch c.Kind {
 	case timeline.CPU, timeline.GC:
-		index = "cpu"
+		index = sample.ColumnCPU
 	case timeline.GoScheduler, timeline.OSScheduler:
-		index = "runnable"
+		index = sample.ColumnRunnable
 	}
 	focus := ""
 	if c.Function != "" {

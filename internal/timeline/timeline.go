@@ -211,11 +211,11 @@ func (r *reader) findColumns(p *profile.Profile) error {
 	r.columns.samples, r.columns.wall, r.columns.cpu = -1, -1, -1
 	for i, st := range p.SampleType {
 		switch st.Type {
-		case "samples":
+		case sample.ColumnSamples:
 			r.columns.samples = i
-		case "cpu":
+		case sample.ColumnCPU:
 			r.columns.cpu = i
-		case "wall":
+		case sample.ColumnWall:
 			r.columns.wall = i
 		}
 	}
@@ -229,10 +229,10 @@ func (r *reader) findColumns(p *profile.Profile) error {
 func (r *reader) comments(lines []string) {
 	for _, l := range lines {
 		key, val, _ := strings.Cut(l, "=")
-		if hz, err := strconv.ParseFloat(val, 64); key == "mayfly.table_rate_hz" && err == nil && hz > 0 && hz < 1e6 {
+		if hz, err := strconv.ParseFloat(val, 64); key == sample.CommentTableRate && err == nil && hz > 0 && hz < 1e6 {
 			r.Looks = hz
 		}
-		if ns, err := strconv.ParseInt(val, 10, 64); key == "mayfly.epoch_ns" && err == nil && ns > 0 {
+		if ns, err := strconv.ParseInt(val, 10, 64); key == sample.CommentEpoch && err == nil && ns > 0 {
 			r.Epoch = ns
 		}
 		n, err := strconv.Atoi(val)
@@ -240,9 +240,9 @@ func (r *reader) comments(lines []string) {
 			continue
 		}
 		switch key {
-		case "mayfly.gomaxprocs":
+		case sample.CommentProcs:
 			r.Procs = n
-		case "mayfly.cpus":
+		case sample.CommentCPUs:
 			r.CPUs = n
 		}
 	}
@@ -257,7 +257,7 @@ func (r *reader) functions(p *profile.Profile) {
 
 // add takes one sample in. What is of no goroutine, or has no time, is of no use here.
 func (r *reader) add(s *profile.Sample) {
-	id, end := number(s, "go.id"), number(s, "end_timestamp_ns")
+	id, end := number(s, sample.KeyID), number(s, sample.KeyEnd)
 	if len(s.Value) <= max(r.columns.samples, r.columns.wall, r.columns.cpu) || end <= 0 {
 		return
 	}
@@ -267,7 +267,7 @@ func (r *reader) add(s *profile.Sample) {
 	if id <= 0 {
 		return
 	}
-	if ns := number(s, "go.call_ns"); ns > 0 && ns < end {
+	if ns := number(s, sample.KeyCall); ns > 0 && ns < end {
 		if fs := r.Stacks[r.stackOf(s.Location)].Frames; len(fs) > 0 {
 			r.calls = append(r.calls, exactCall{id, fs[len(fs)-1].Fn, end - ns, end})
 		}
@@ -282,10 +282,10 @@ func (r *reader) add(s *profile.Sample) {
 		g = &raw{}
 		r.raw[id] = g
 	}
-	g.parent = max(g.parent, number(s, "go.parent"))
+	g.parent = max(g.parent, number(s, sample.KeyParent))
 	p := Piece{From: end - length, To: end, Stack: r.stackOf(s.Location), Labels: r.ownLabels(s.Label),
-		State: r.State(State{first(s.Label, "go.state"), first(s.Label, "go.peer"), first(s.Label, "go.syscall")})}
-	p.Kind, p.On = r.KindAt(p.State, p.Stack), r.On(first(s.Label, "go.wait_on"))
+		State: r.State(State{first(s.Label, sample.KeyState), first(s.Label, sample.KeyPeer), first(s.Label, sample.KeySyscall)})}
+	p.Kind, p.On = r.KindAt(p.State, p.Stack), r.On(first(s.Label, sample.KeyWaitOn))
 	if p.Kind == Network && r.Stacks[p.Stack].idle() {
 		p.Labels = 0 // what is left of the request before, read a moment too early
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/google/pprof/profile"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
 // By says what makes a row.
@@ -115,7 +116,7 @@ func (b By) names(s *profile.Sample) []string {
 	case Label:
 		names = s.Label[b.Key]
 	case State:
-		names = s.Label["go.state"]
+		names = s.Label[sample.KeyState]
 	case Func:
 		return []string{Function(s)}
 	}
@@ -132,7 +133,7 @@ func columnsOf(p *profile.Profile) columns {
 	find := func(name string) int {
 		return slices.IndexFunc(p.SampleType, func(t *profile.ValueType) bool { return t.Type == name && t.Unit == "nanoseconds" })
 	}
-	return columns{find("cpu"), find("runnable"), find("blocked")}
+	return columns{find(sample.ColumnCPU), find(sample.ColumnRunnable), find(sample.ColumnBlocked)}
 }
 
 func value(s *profile.Sample, column int) int64 {
@@ -162,11 +163,11 @@ func (x *sum) add(s *profile.Sample, c columns) {
 	x.row.Runnable += value(s, c.runnable)
 	x.row.Blocked += value(s, c.blocked)
 	state := "running" // a profile without states is one of CPU time
-	if l := s.Label["go.state"]; len(l) > 0 {
+	if l := s.Label[sample.KeyState]; len(l) > 0 {
 		state = l[0]
 	}
 	x.states[state] += c.wall(s)
-	for _, id := range s.NumLabel["go.id"] {
+	for _, id := range s.NumLabel[sample.KeyID] {
 		x.goids[id] = struct{}{}
 	}
 }

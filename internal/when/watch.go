@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/pprof/profile"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
 // What is measured. A timeline has, for each goroutine, intervals that adjoin: what it did and
@@ -87,7 +88,7 @@ func (w *Watch) intervals(p *profile.Profile) map[int64][]interval {
 	all := make(map[int64][]interval)
 	wall := len(p.SampleType) - 1
 	for _, s := range p.Sample {
-		id, end := s.NumLabel["go.id"], s.NumLabel["end_timestamp_ns"]
+		id, end := s.NumLabel[sample.KeyID], s.NumLabel[sample.KeyEnd]
 		if len(id) != 1 || len(end) != 1 || wall < 0 || len(s.Value) <= wall {
 			continue
 		}

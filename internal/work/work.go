@@ -22,6 +22,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
 	"golang.org/x/perf/benchfmt"
 )
 
@@ -30,10 +31,10 @@ const Run = "run"
 
 // Keys of the comments.
 const (
-	benchKey   = "mayfly.bench="
-	opsKey     = "mayfly.ops."
-	runWallKey = "mayfly.run.wall_ns="
-	runCPUKey  = "mayfly.run.cpu_ns="
+	benchKey   = sample.CommentBench + "="
+	opsKey     = sample.CommentOps
+	runWallKey = sample.CommentRunWall + "="
+	runCPUKey  = sample.CommentRunCPU + "="
 )
 
 // Bounds on what is believed of a file or of a program's output.

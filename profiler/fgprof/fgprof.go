@@ -17,6 +17,7 @@ import (
 
 	"github.com/mayfly-profiler/mayfly/export"
 	"github.com/mayfly-profiler/mayfly/profiler"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
 // Format decides how the output is rendered.
@@ -31,7 +32,7 @@ const (
 // seconds is fgprof's default.
 const seconds = 30
 
-const column = "wall"
+const column = sample.ColumnWall
 
 // options keep goroutines that do nothing, too: fgprof shows all.
 func options() profiler.Options {

@@ -1,0 +1,52 @@
+package sample
+
+// What a Sample becomes in a profile (profile.proto): names of sample types, keys of labels and of comments. All that mayfly
+// writes and reads again is spelled here and nowhere else; docs/format.md says the same in prose.
+
+// The sample types, also called columns, in the order of the file. All but Samples are nanoseconds.
+const (
+	ColumnSamples  = "samples"  // count: profiler events on a CPU
+	ColumnCPU      = "cpu"      // on a CPU, in user or kernel mode
+	ColumnRunnable = "runnable" // waited for a P
+	ColumnBlocked  = "blocked"  // all other time: waited, preempted, stopped
+	ColumnWall     = "wall"     // the sum of cpu, runnable and blocked
+)
+
+// Keys of labels that are strings.
+const (
+	KeyState   = "go.state"   // a State
+	KeySyscall = "go.syscall" // the system call that a goroutine in Syscall is blocked in
+	KeyPeer    = "go.peer"    // who a goroutine in "IO wait" waits for
+	KeyWaitOn  = "go.wait_on" // the channels, locks and conditions that it waits for, see FormatObjects
+)
+
+// Keys of labels that are numbers.
+const (
+	KeyID     = "go.id"            // the goroutine's
+	KeyParent = "go.parent"        // the id of the goroutine that started it
+	KeyCall   = "go.call_ns"       // of an exact call: how long it took
+	KeyEnd    = "end_timestamp_ns" // of an interval of a timeline: when it ended, Unix time; the name is profile.proto's
+)
+
+// OwnPrefix is how the keys of mayfly's labels begin, but for KeyEnd.
+const OwnPrefix = "go."
+
+// UserPrefix comes before a program's label whose key is one of mayfly's.
+const UserPrefix = "user."
+
+// CommentPrefix comes before the key of a comment, "mayfly.KEY=VALUE". Most keys are the JSON keys of profiler.Summary.
+const CommentPrefix = "mayfly."
+
+// Keys of comments that are not in the summary, or that readers know.
+const (
+	CommentTableRate = "mayfly.table_rate_hz" // scans of the goroutine table per second
+	CommentEpoch     = "mayfly.epoch_ns"      // what makes CLOCK_MONOTONIC the timeline's Unix time
+	CommentProcs     = "mayfly.gomaxprocs"
+	CommentCPUs      = "mayfly.cpus"
+	CommentDenied    = "mayfly.denied"      // what the host did not allow, in words
+	CommentBench     = "mayfly.bench"       // a line of a benchmark's results, as go test prints it
+	CommentOps       = "mayfly.ops."        // and the name of an operation: how many of them the recording has
+	CommentRunWall   = "mayfly.run.wall_ns" // how long one run of the command took
+	CommentRunCPU    = "mayfly.run.cpu_ns"  // and the CPU time that it used
+	CommentDiff      = "mayfly.diff"        // the outcome of the comparison that a profile is the difference of
+)
