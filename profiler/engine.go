@@ -105,9 +105,6 @@ func (r *recording) attachCPU(l *goruntime.Layout) error {
 	}
 	r.limitRate()
 	switch r.options.Engine {
-	case Runtime, FGProf:
-		return fmt.Errorf("record %s: engine %s is for the own process only (import profiler, or ask its HTTP endpoint)",
-			r.name(), r.options.Engine)
 	case EBPF:
 		return r.attachBPF(l)
 	case Perf:

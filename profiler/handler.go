@@ -150,7 +150,7 @@ func (h handler) parse(query string) (request, error) {
 	if q.format, err = export.ByName(format); err != nil {
 		return q, err
 	}
-	return q, check(q.options)
+	return q, q.options.validate()
 }
 
 // number is a whole parameter from 1 on, to a limit if that is not 0.

@@ -106,6 +106,9 @@ type Recording struct {
 //
 // When the error comes after the first sample, the recording is returned with it.
 func Record(ctx context.Context, pid int, o Options) (*Recording, error) {
+	if err := o.validateOutside(pid); err != nil {
+		return nil, err
+	}
 	if len(o.Calls) > 0 && !o.Keep.Timeline {
 		return nil, errCalls
 	}

@@ -44,6 +44,9 @@ type Session struct {
 	err     error
 }
 
+// DefaultShare is the share of the machine's CPU time that a session may use when nobody says.
+const DefaultShare = 0.02
+
 // Start begins to record this process, by the best engine that works or by o.Engine, until Stop. It
 // returns when the first sample may come, some 100 ms later. Keep, Mode, Rate, MaxOverhead, Engine
 // and Version of the options count; in a session MaxOverhead is a share of the machine's CPU time,
@@ -52,6 +55,9 @@ type Session struct {
 // Errors wrap ErrBusy, fs.ErrPermission or errors.ErrUnsupported. The last two only come with
 // an engine that was asked for: some engine works everywhere.
 func Start(o Options) (*Session, error) {
+	if err := o.validate(); err != nil {
+		return nil, fmt.Errorf("record this process: %w", err)
+	}
 	if o.Mode == "" {
 		o.Mode = Wall
 	}
@@ -69,9 +75,6 @@ func Start(o Options) (*Session, error) {
 
 // open starts what is to record, the best first.
 func (s *Session) open() error {
-	if err := check(s.options); err != nil {
-		return err
-	}
 	if s.fromOutside() {
 		err := s.openHelper()
 		if err != nil && s.options.Engine != "" && s.options.Engine != Runtime {

@@ -45,7 +45,10 @@ func Stream(ctx context.Context, pid int, o Options, emit func(*Recording) error
 	if len(o.Calls) > 0 {
 		return errCalls
 	}
-	if o.Every <= 0 {
+	if err := o.validateOutside(pid); err != nil {
+		return err
+	}
+	if o.Every == 0 {
 		o.Every = defaultEvery
 	}
 	return follow(ctx, pid, o, emit)

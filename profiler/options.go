@@ -1,0 +1,39 @@
+package profiler
+
+import (
+	"fmt"
+
+	"github.com/mayfly-profiler/mayfly/profiler/bpf"
+)
+
+// validate finds what is wrong with options before anything is opened: every entry begins with it.
+func (o *Options) validate() error {
+	switch {
+	case o.Mode != "" && o.Mode != Wall && o.Mode != CPU:
+		return fmt.Errorf("mode %q: not wall or cpu", o.Mode)
+	case o.Rate < 0 || o.Rate > bpf.MaxRate:
+		return fmt.Errorf("rate %d Hz: not between 1 and %d", o.Rate, bpf.MaxRate)
+	case !(o.MaxOverhead >= 0 && o.MaxOverhead <= 1): // NaN too
+		return fmt.Errorf("overhead %g: not a share between 0 and 1", o.MaxOverhead)
+	case o.MemoryLimit < 0:
+		return fmt.Errorf("memory limit of %d bytes: less than none", o.MemoryLimit)
+	case o.Every < 0:
+		return fmt.Errorf("slices of %s: time does not run backwards", o.Every)
+	case o.Mode == CPU && o.Engine == FGProf:
+		return fmt.Errorf("engine fgprof: it cannot tell time on a CPU: mode wall")
+	}
+	_, err := ParseEngine(string(o.Engine))
+	return err
+}
+
+// validateOutside is validate for a process that is recorded from outside.
+func (o *Options) validateOutside(pid int) error {
+	err := o.validate()
+	if err == nil && (o.Engine == Runtime || o.Engine == FGProf) {
+		err = fmt.Errorf("engine %s is for the own process only (profiler.Start, or its HTTP endpoint)", o.Engine)
+	}
+	if err != nil {
+		return fmt.Errorf("record %d: %w", pid, err)
+	}
+	return nil
+}
