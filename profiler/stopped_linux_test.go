@@ -104,6 +104,19 @@ func settle(t *testing.T, pid int) {
 }
 
 // spun is the time of spin's goroutines in a state, and in all.
+// TestSpawning starts processes: the kernel counts who waits in vfork for a child as frozen, but nobody stops the process.
+func TestSpawning(t *testing.T) {
+	x := target.Start(t, target.Compile(t, "execs", target.Build{}), "-spawn")
+	ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+	defer cancel()
+	rec, err := profiler.Record(ctx, x.PID, profiler.Options{MaxOverhead: 1})
+	target.Need(t, err)
+	stopped, all := spun(rec, "stopped")
+	if called, _ := spun(rec, "syscall"); stopped > all/100 || called == 0 {
+		t.Errorf("%v of %v stopped, and %v in system calls", stopped, all, called)
+	}
+}
+
 func spun(rec *profiler.Recording, state string) (in, all time.Duration) {
 	for _, s := range rec.Profile.Sample {
 		if len(s.Label["job"]) == 0 {

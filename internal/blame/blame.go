@@ -95,6 +95,7 @@ type Blamer struct {
 	ps        float64
 	running   float64        // how much it is worth that a goroutine runs: with a P, or on a CPU
 	allocator timeline.Frame // who allocates most while the collector is busy
+	spender   timeline.Frame // who uses most CPU time
 
 	links  []chained
 	byLink map[chained]int32
@@ -174,6 +175,7 @@ func New(t *timeline.Timeline) *Blamer {
 	b.loadCells()
 	b.ps = b.parallel()
 	b.allocator = b.findAllocator()
+	b.spender = b.findSpender()
 	return b
 }
 

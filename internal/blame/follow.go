@@ -68,11 +68,9 @@ func (b *Blamer) charge(p *timeline.Piece, r *timeline.Request, s timeline.Span,
 		if s.To-s.From >= shortest && b.followSelf(a, s, via, out) {
 			return
 		}
-	case timeline.OSScheduler:
-		a.Denied = true
-		if a.Kind = b.work(p.Stack); a.Kind == timeline.GC {
-			a.At = b.allocator
-		}
+	case timeline.OSScheduler, timeline.Quota:
+		b.denied(p, s, a, out)
+		return
 	case timeline.GC:
 		a.At = b.allocator
 	case timeline.Stopped:
@@ -84,6 +82,28 @@ func (b *Blamer) charge(p *timeline.Piece, r *timeline.Request, s timeline.Span,
 		a = b.unexplained(p, a)
 	}
 	out(a)
+}
+
+// denied charges time in which a thread wanted a CPU: to the quota where that was used up, else to what it would have done.
+func (b *Blamer) denied(p *timeline.Piece, s timeline.Span, a Atom, out func(Atom)) {
+	a.Denied = true
+	if a.Kind = b.work(p.Stack); a.Kind == timeline.GC {
+		a.At = b.allocator
+	}
+	held := 0.0
+	b.eachCell(s.From, s.To, func(l *load, ns int64) {
+		if p.Kind == timeline.Quota || l.isThrottled() {
+			held += float64(ns)
+		}
+	})
+	if held > 0 {
+		quota := b.spent(a)
+		quota.NS = held
+		out(quota)
+	}
+	if a.NS -= held; a.NS > 0 {
+		out(a)
+	}
 }
 
 // plain is a piece charged to itself.
@@ -140,8 +160,8 @@ func (b *Blamer) verdict(t turn, a Atom) Atom {
 		return a
 	}
 	switch a.Kind {
-	case timeline.GC, timeline.GoScheduler, timeline.OSScheduler, timeline.Lock, timeline.Pool, timeline.Limit,
-		timeline.Channel, timeline.Stopped:
+	case timeline.GC, timeline.GoScheduler, timeline.OSScheduler, timeline.Quota, timeline.Lock,
+		timeline.Pool, timeline.Limit, timeline.Channel, timeline.Stopped:
 		return a
 	case timeline.Syscall:
 		if a.State >= 0 && b.Has(&b.Stacks[a.Stack], disk) {

@@ -47,6 +47,11 @@ func TestGuesses(t *testing.T) {
 			w.goroutine(3, 0).in("IO wait@other", 180, "internal/poll.(*FD).Read net/http.(*persistConn).readLoop").
 				in("select", 200, "runtime.selectgo net/http.(*persistConn).readLoop")
 		}, "network main.ask upstream", 100},
+		{"a thread that is stopped while others compute does not stop the process", func(w *world) {
+			w.goroutine(1, 0).in("IO wait@db", 100, "internal/poll.(*FD).Read main.query"+handler)
+			w.goroutine(2, 0).in("syscall", 20, "syscall.read main.main").in("stopped", 90, "syscall.read main.main")
+			w.goroutine(3, 0).in("running", 100, "main.work")
+		}, "network main.query db", 100},
 		{"who waits when the process is stopped waits for that", func(w *world) {
 			w.goroutine(1, 0).in("IO wait@db", 100, "internal/poll.(*FD).Read main.ask"+handler)
 			w.goroutine(2, 0).in("syscall", 20, "syscall.read main.main").in("stopped", 90, "syscall.read main.main").

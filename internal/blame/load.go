@@ -14,6 +14,7 @@ const (
 // load is what the whole process did in one cell.
 type load struct {
 	cpu, gc, denied float64 // ns: on a CPU for the program, for the collector, and not although it wanted
+	throttled       float64 // ns of denied in which the quota was used up
 	top             map[timeline.Frame]float64
 }
 
@@ -24,7 +25,7 @@ func (b *Blamer) loadCells() {
 	for _, g := range b.Tracks {
 		for i := range g.Pieces {
 			p := &g.Pieces[i]
-			if p.Kind == timeline.CPU || p.Kind == timeline.GC && b.States[p.State].Name == "running" || p.Kind == timeline.OSScheduler {
+			if p.Kind == timeline.CPU || p.Kind == timeline.GC && b.States[p.State].Name == "running" || p.Kind.Denied() {
 				b.addLoad(p)
 			}
 		}
@@ -36,6 +37,9 @@ func (b *Blamer) addLoad(p *timeline.Piece) {
 		switch p.Kind {
 		case timeline.GC:
 			l.gc += float64(ns)
+		case timeline.Quota:
+			l.throttled += float64(ns)
+			l.denied += float64(ns)
 		case timeline.OSScheduler:
 			l.denied += float64(ns)
 		default:
@@ -57,6 +61,38 @@ func (b *Blamer) eachCell(from, to int64, visit func(l *load, ns int64)) {
 		visit(&b.loads[i], end-from)
 		from = end
 	}
+}
+
+// A quota that is used up holds all threads of the group. The kernel says of each that it is throttled when that one next
+// gets to user space, or wants to run; so one says it for those that want a CPU at the same time. throttledPart is the share of
+// those from which on it does.
+const throttledPart = 0.25
+
+// isThrottled says whether who wants a CPU in a cell gets none for the quota.
+func (l *load) isThrottled() bool { return l.throttled > 0 && l.throttled >= throttledPart*l.denied }
+
+// findSpender is the function that used most CPU time, and so most of a quota: the collector's is that of who allocates.
+func (b *Blamer) findSpender() timeline.Frame {
+	used := map[timeline.Frame]float64{}
+	best := timeline.Nowhere
+	add := func(f timeline.Frame, ns float64) {
+		if used[f] += ns; f.Fn >= 0 && (best.Fn < 0 || used[f] > used[best] || used[f] == used[best] && f.Fn < best.Fn) {
+			best = f
+		}
+	}
+	for i := range b.loads {
+		add(timeline.Frame{Fn: b.allocator.Fn}, b.loads[i].gc)
+		for f, ns := range b.loads[i].top {
+			add(f, ns)
+		}
+	}
+	return best
+}
+
+// spent makes an atom one of time that the quota took.
+func (b *Blamer) spent(a Atom) Atom {
+	a.Kind, a.At, a.State, a.Where, a.Denied, a.Queued = timeline.Quota, b.spender, -1, -1, false, true
+	return a
 }
 
 // parallel is how many Ps the target has: what the recording says, else what was seen at once.
@@ -81,6 +117,9 @@ func (b *Blamer) queueForP(s timeline.Span, via route, out func(Atom)) {
 		if busy <= 0 {
 			a := via.lost(0, ns)
 			a.Kind, a.Denied, a.Queued = timeline.GoScheduler, l.denied > 0, true
+			if l.isThrottled() {
+				a = b.spent(a)
+			}
 			out(a)
 			return
 		}
@@ -92,6 +131,9 @@ func (b *Blamer) queueForP(s timeline.Span, via route, out func(Atom)) {
 			a.Chain = b.link(via.chain, Link{timeline.GoScheduler, at, Behind})
 			out(a)
 			a.NS, a.Denied, a.Chain = float64(ns)*lost*work/busy, true, b.link(via.chain, Link{timeline.GoScheduler, timeline.Nowhere, Behind})
+			if l.isThrottled() {
+				a = b.spent(a)
+			}
 			out(a)
 		}
 		if l.gc > 0 {

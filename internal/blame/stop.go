@@ -10,7 +10,8 @@ import (
 // A process that is stopped from outside is seen so by the goroutines that have a thread. Those that have none stay
 // what they were, waiting for an answer for one, and it is the stop that they wait for.
 
-// stopped is when the process was stopped, by time.
+// stopped is when the process was stopped, by time. A thread can be stopped by itself, by a tracer: as long as another one
+// computes, the process is not.
 func (b *Blamer) stopped() []timeline.Span {
 	if b.stops != nil {
 		return b.stops
@@ -18,7 +19,7 @@ func (b *Blamer) stopped() []timeline.Span {
 	all := []timeline.Span{}
 	for _, g := range b.Tracks {
 		for i := range g.Pieces {
-			if p := &g.Pieces[i]; p.Kind == timeline.Stopped {
+			if p := &g.Pieces[i]; p.Kind == timeline.Stopped && !b.computes(p.From, p.To) {
 				all = append(all, timeline.Span{From: p.From, To: p.To})
 			}
 		}
@@ -33,6 +34,16 @@ func (b *Blamer) stopped() []timeline.Span {
 		b.stops = append(b.stops, s)
 	}
 	return b.stops
+}
+
+// computes says whether the process was on a CPU in a stretch of time, for more than its threads take to stop.
+func (b *Blamer) computes(from, to int64) bool {
+	const stopping = int64(5e6)
+	busy := 0.0
+	b.eachCell(from, to, func(l *load, ns int64) {
+		busy += min((l.cpu+l.gc)*float64(ns)/float64(b.cell), float64(ns))
+	})
+	return busy > float64(max(stopping, (to-from)/5))
 }
 
 // apart calls visit for the parts of a stretch of time in which the process was not stopped, and charges the others

@@ -194,11 +194,12 @@ func sortCauses(all []weighed) {
 // the kind's. What other processes keep from the CPU and what the CPU is wanted for multiply: either of
 // them gone, the wait is gone. So what a CPU was wanted for counts for the work, too. Of the program's
 // own functions only the largest is taken so: without any work there would be no requests.
-func top(causes []weighed) (weighed, float64) {
-	var byKind [timeline.Kinds]float64
+func top(causes []weighed) (best weighed, of, second kindWeight) {
+	var byKind, own [timeline.Kinds]float64
 	most := 0.0
 	for _, w := range causes {
 		byKind[w.kind] += w.excess()
+		own[w.kind] += w.excess()
 		if w.kind == timeline.CPU {
 			most = max(most, w.denied())
 			continue
@@ -206,18 +207,26 @@ func top(causes []weighed) (weighed, float64) {
 		byKind[w.kind] += w.denied()
 	}
 	byKind[timeline.CPU] += most
-	best := timeline.Kind(0)
-	for k := range byKind {
-		if byKind[k] > byKind[best] {
-			best = timeline.Kind(k)
+	for k, weight := range byKind {
+		if weight > of.weight {
+			of = kindWeight{timeline.Kind(k), weight}
 		}
 	}
-	for _, w := range causes {
-		if w.kind == best {
-			return w, byKind[best]
+	for k, weight := range own { // and not what both of two kinds would do away with
+		if timeline.Kind(k) != of.kind && weight > second.weight {
+			second = kindWeight{timeline.Kind(k), weight}
 		}
 	}
-	return weighed{causeKey: causeKey{timeline.Unknown, -1}}, 0
+	if i := slices.IndexFunc(causes, func(w weighed) bool { return w.kind == of.kind }); i >= 0 && of.weight > 0 {
+		return causes[i], of, second
+	}
+	return weighed{causeKey: causeKey{timeline.Unknown, -1}}, kindWeight{}, kindWeight{}
+}
+
+// kindWeight is how much of the excess a kind explains.
+type kindWeight struct {
+	kind   timeline.Kind
+	weight float64
 }
 
 // guessed is the most that an answer is worth that time alone gives.
@@ -246,6 +255,21 @@ func (c *Cause) weigh(d *detail, seen timeline.Evidence) {
 	}
 }
 
+const (
+	// nearly is from which share of a cause on another kind explains nearly as much: looks and drawn states are not more exact.
+	nearly = 0.8
+	// either is what an answer is worth at most when there is another one that explains nearly as much.
+	either = 0.55
+)
+
+// beside says whether another kind explains nearly as much.
+func (c *Cause) beside(of, second kindWeight) {
+	if second.weight > nearly*of.weight && second.kind != timeline.Unknown {
+		c.Also = second.kind.String()
+		c.Confidence = min(c.Confidence, either)
+	}
+}
+
 // within caps the confidence of a wait for an answer that this process itself gives, or may give: where the walk did not go
 // on into it, the cause may be what its handler waits for.
 func (b reporter) within(c *Cause) {
@@ -259,7 +283,7 @@ const oneOfSeveral = 0.1
 
 // confidence is how often the same cause comes out when the requests are drawn again.
 func (e *excess) confidence(rng *rand.Rand) float64 {
-	want, _ := top(e.causes)
+	want, _, _ := top(e.causes)
 	same := 0
 	slow, fast := e.flat(e.slow), e.flat(e.fast)
 	again := make([]weighed, len(e.causes))
@@ -271,7 +295,7 @@ func (e *excess) confidence(rng *rand.Rand) float64 {
 		redraw(fast, rng, func(x entry, weight float64) { again[x.cause].fast = again[x.cause].fast.add(x.spent, weight) })
 		byWeight := slices.Clone(again)
 		sortCauses(byWeight)
-		if got, _ := top(byWeight); got.causeKey == want.causeKey {
+		if got, _, _ := top(byWeight); got.causeKey == want.causeKey {
 			same++
 		}
 	}

@@ -30,7 +30,9 @@ func (c *Cause) remedy() string {
 	case timeline.GoScheduler:
 		return "raise GOMAXPROCS: there are CPUs that it may not use"
 	case timeline.OSScheduler:
-		return "give the program more CPU time: a higher quota, or fewer neighbours"
+		return "give the program more CPU time: more CPUs, or fewer neighbours"
+	case timeline.Quota:
+		return "raise the quota (cpu.max), or make " + at + " cheaper: a higher GOMAXPROCS uses it up faster"
 	case timeline.Timer:
 		return c.timerRemedy()
 	case timeline.Stopped:

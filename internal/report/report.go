@@ -66,12 +66,14 @@ type Cause struct {
 	Function   string            `json:"function"`
 	File       string            `json:"file"`
 	Line       int64             `json:"line"`
-	Peer       string            `json:"peer"`       // of a network wait; the call of a syscall
-	Share      float64           `json:"share"`      // of the slow requests' excess that would be gone with it
-	Limit      int               `json:"limit"`      // how many are let in at once, of a pool, a limit, workers; 0: not known
-	Evidence   timeline.Evidence `json:"evidence"`   // what the weakest link between the requests and the cause is known by
-	Confidence float64           `json:"confidence"` // how often such an answer is right
-	Chain      []string          `json:"chain"`      // from the request to the cause
+	Peer       string            `json:"peer"`            // of a network wait; the call of a syscall
+	Also       string            `json:"also,omitempty"`  // another kind that explains nearly as much
+	Share      float64           `json:"share"`           // of the slow requests' excess that would be gone with it
+	Quota      float64           `json:"quota,omitempty"` // CPUs that the control group may use, of a quota
+	Limit      int               `json:"limit"`           // how many are let in at once, of a pool, a limit, workers; 0: not known
+	Evidence   timeline.Evidence `json:"evidence"`        // what the weakest link between the requests and the cause is known by
+	Confidence float64           `json:"confidence"`      // how often such an answer is right
+	Chain      []string          `json:"chain"`           // from the request to the cause
 	Sentence   string            `json:"sentence"`
 	Remedy     string            `json:"remedy"` // what to change
 
@@ -193,8 +195,8 @@ func (b reporter) report(g timeline.Group, o Options) *Report {
 
 // cause puts the largest part of the excess into words.
 func (b reporter) cause(e *excess, g timeline.Group, rng *rand.Rand) *Cause {
-	w, ofKind := top(e.causes)
-	c := &Cause{Kind: w.kind, Share: ofKind / max(e.total, 1), Confidence: e.confidence(rng), Chain: []string{}}
+	w, of, second := top(e.causes)
+	c := &Cause{Kind: w.kind, Share: of.weight / max(e.total, 1), Confidence: e.confidence(rng), Chain: []string{}}
 	c.Share = min(max(c.Share, 0), 1)
 	d := e.detail[w.causeKey]
 	if d != nil {
@@ -213,6 +215,7 @@ func (b reporter) cause(e *excess, g timeline.Group, rng *rand.Rand) *Cause {
 	}
 	c.weigh(d, b.Evidence)
 	b.within(c)
+	c.beside(of, second)
 	if names := b.callers(w, d); len(names) > 0 {
 		c.Chain = append(c.Chain, "called by "+strings.Join(names, ", "))
 	}
@@ -220,6 +223,9 @@ func (b reporter) cause(e *excess, g timeline.Group, rng *rand.Rand) *Cause {
 		f := b.Funcs[w.fn]
 		c.Function, c.File = f.Name, f.File
 		c.Line = cmp.Or(c.Line, int64(f.Line))
+	}
+	if c.Kind == timeline.Quota {
+		c.Quota = b.Timeline.Quota
 	}
 	c.Sentence, c.Remedy = c.sentence(g), c.remedy()
 	return c

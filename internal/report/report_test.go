@@ -85,6 +85,15 @@ func TestCauses(t *testing.T) {
 					in("running", 2, "main.price"+serve)
 			}
 		}, timeline.OSScheduler, ""},
+		{"a quota", func(s *scenario) {
+			for i := range int64(40) {
+				at := 100 + 150*float64(i)
+				g := s.goroutine(i+1, at, fmt.Sprint("request=s", i)).in("runnable", 80, "main.price"+serve)
+				g.in("throttled", 50, "main.price"+serve).in("running", 10, "main.price"+serve)
+				g = s.goroutine(1000+i, at).in("running", 5, "main.compress")
+				g.in("throttled", 75, "main.compress").in("running", 60, "main.compress")
+			}
+		}, timeline.Quota, "main.compress"},
 		{"assists", func(s *scenario) {
 			for i := range int64(40) {
 				s.goroutine(i+1, 100+30*float64(i), fmt.Sprint("request=s", i)).

@@ -119,7 +119,7 @@ func (r *Report) chargeRows() [][]string {
 	for _, c := range r.Causes {
 		what := shortName(c.Function)
 		if c.Kind == timeline.OSScheduler && what == "" {
-			what = "other processes had the CPUs, or the quota was used up"
+			what = "other processes had the CPUs"
 		}
 		if c.Kind == timeline.Stopped {
 			what = "the whole process, by a signal, a debugger or the freezer"
@@ -191,7 +191,7 @@ func (r *Report) next() string {
 	switch c.Kind {
 	case timeline.CPU, timeline.GC:
 		index = sample.ColumnCPU
-	case timeline.GoScheduler, timeline.OSScheduler:
+	case timeline.GoScheduler, timeline.OSScheduler, timeline.Quota:
 		index = sample.ColumnRunnable
 	}
 	focus := ""

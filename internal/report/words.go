@@ -15,6 +15,7 @@ var symptoms = map[timeline.Kind]string{
 	timeline.Channel: "waits on a channel",
 	timeline.Pool:    "waits for a connection of the pool", timeline.Limit: "waits for a place", timeline.Network: "waits for the network",
 	timeline.Syscall: "is in a system call", timeline.GoScheduler: "waits for a P", timeline.OSScheduler: "waits for a CPU",
+	timeline.Quota: "waits for its control group's CPU quota",
 	timeline.Timer: "waits for a timer", timeline.Stopped: "is stopped", timeline.Children: "waits for its goroutines",
 	timeline.Unknown: "does something unknown",
 }
@@ -92,7 +93,11 @@ func (c *Cause) sentence(g timeline.Group) string {
 	if c.Share < half {
 		explains = "that is the largest of several causes, and explains"
 	}
-	return fmt.Sprintf("%s %s; %s %.0f %% of the time that they take longer.", who, c.reason(where), explains, 100*c.Share)
+	also := ""
+	if c.Also != "" {
+		also = ", and " + c.Also + " nearly as much"
+	}
+	return fmt.Sprintf("%s %s; %s %.0f %% of the time that they take longer%s.", who, c.reason(where), explains, 100*c.Share, also)
 }
 
 // half is the share of the excess below which a cause is one of several.
@@ -127,13 +132,23 @@ func (c *Cause) reason(where string) string {
 	case timeline.GoScheduler:
 		return "are runnable and get no P: GOMAXPROCS is too small while " + at + " runs"
 	case timeline.OSScheduler:
-		return "want to run and get no CPU: other processes have it, or the CPU quota is used up"
+		return "want to run and get no CPU: other processes have it"
+	case timeline.Quota:
+		return "want to run and may not: the CPU quota" + c.quota() + " of the control group is used up, most of it by " + at
 	case timeline.Timer:
 		return "wait for " + cmp.Or(c.what, "a timer") + " in " + at
 	case timeline.Stopped:
 		return "are stopped with the whole process: by a signal, a debugger or the freezer of its cgroup"
 	}
 	return "wait in " + at + ", and nothing says for whom"
+}
+
+// quota is the quota in brackets.
+func (c *Cause) quota() string {
+	if c.Quota == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%.2f CPUs)", c.Quota)
 }
 
 // number is a phrase with the limit in it, or the one without where that is not known.

@@ -23,7 +23,7 @@ func (b *Builder) Join(rec *Timeline) {
 	for _, g := range b.Tracks {
 		g.Pieces = j.takeStolen(g.Pieces, lost)
 	}
-	b.CPUs, b.Looks = rec.CPUs, rec.Looks
+	b.CPUs, b.Looks, b.Quota = rec.CPUs, rec.Looks, rec.Quota
 	if b.Procs == 0 {
 		b.Procs = rec.Procs
 	}
@@ -48,6 +48,8 @@ func (j *joiner) join(pieces []Piece, r *Track) []Piece {
 		case Network:
 			p.State = j.told(p, r, func(s State) State { return State{j.States[p.State].Name, s.Peer, ""} })
 			out = append(out, p)
+		case Unknown:
+			out = j.begun(out, p, r)
 		default:
 			out = append(out, p)
 		}
@@ -67,7 +69,7 @@ func (j *joiner) split(out []Piece, p Piece, r *Track) []Piece {
 	r.During(p.From, p.To, func(q *Piece, from, to int64) {
 		s := p
 		switch {
-		case q.Kind == OSScheduler || q.Kind == Stopped:
+		case q.Kind.Denied() || q.Kind == Stopped:
 			s.Kind, s.State = q.Kind, j.State(State{Name: j.rec.States[q.State].Name})
 		case p.Kind != Syscall && (q.Kind == CPU || q.Kind == GC) && !q.Guess && q.Stack != j.rec.Nothing:
 			s.Kind, s.Stack = q.Kind, j.stack(q.Stack)
@@ -80,6 +82,30 @@ func (j *joiner) split(out []Piece, p Piece, r *Track) []Piece {
 			out = append(out, rest)
 		}
 		s.From, s.To = from, to
+		out, at = append(out, s), to
+	})
+	if at < p.To {
+		p.From = at
+		out = append(out, p)
+	}
+	return out
+}
+
+// begun cuts a wait of which the trace does not say what for, mostly as it began before the trace, by what the recording
+// says of it: among these are all who accept connections.
+func (j *joiner) begun(out []Piece, p Piece, r *Track) []Piece {
+	at := p.From
+	r.During(p.From, p.To, func(q *Piece, from, to int64) {
+		if !q.Waits() || q.Guess || q.Kind == Unknown {
+			return
+		}
+		if from > at {
+			out = append(out, Piece{From: at, To: from, Stack: p.Stack, State: p.State, Kind: p.Kind})
+		}
+		s := Piece{From: from, To: to, Stack: j.stack(q.Stack), State: j.State(j.rec.States[q.State]), Kind: q.Kind}
+		if to == p.To {
+			s.By, s.ByStack = p.By, p.ByStack
+		}
 		out, at = append(out, s), to
 	})
 	if at < p.To {

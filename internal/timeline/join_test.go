@@ -58,6 +58,9 @@ func TestJoin(t *testing.T) {
 	}
 	rec.AddTrack(&Track{Goid: 5, Pieces: samples})
 	rec.CPUs = 3
+	accept := []string{"internal/poll.(*FD).Accept", "main.serve"}
+	tr.AddTrack(&Track{Goid: 7, Pieces: []Piece{tr.piece(1, 90*ms, State{}, tr.Nothing)}}) // has waited since before the trace
+	rec.AddTrack(&Track{Goid: 7, Pieces: []Piece{rec.piece(1, 80*ms, State{Name: "IO wait", Peer: "accept 10.0.0.1:80"}, rec.on(accept...))}})
 	tr.Join(rec.Timeline)
 
 	got := ""
@@ -74,8 +77,28 @@ func TestJoin(t *testing.T) {
 	if got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
+	p := tr.ByID[7].Pieces
+	peer := tr.States[p[0].State].Peer
+	if len(p) != 2 || p[0].Kind != Network || peer != "accept 10.0.0.1:80" || p[1].Kind != Unknown || p[1].From != 80*ms {
+		t.Errorf("who accepts: %+v", p)
+	}
 	if n := len(tr.ByID[6].Pieces); n != 1 || tr.CPUs != 3 || tr.Evidence != ByTrace {
 		t.Errorf("%d pieces of a goroutine that no look saw, %d CPUs, evidence %s", n, tr.CPUs, tr.Evidence)
+	}
+}
+
+// TestKernelWork has CPU time in system calls: on files it is time of the call, on sockets not.
+func TestKernelWork(t *testing.T) {
+	w := newWorld(ByTime)
+	for stack, want := range map[int32]Kind{
+		w.on("syscall.Syscall6", "syscall.pwrite", "internal/poll.(*FD).Pwrite", "os.(*File).WriteAt", "main.append"): Syscall,
+		w.on("internal/runtime/syscall/linux.Syscall6", "syscall.Fsync", "os.(*File).Sync", "main.append"):            Syscall,
+		w.on("syscall.write", "internal/poll.(*FD).Write", "net.(*netFD).Write", "net.(*conn).Write", "main.send"):    CPU,
+		w.on("os.(*File).checkValid", "os.(*File).Write", "main.append"):                                              CPU,
+	} {
+		if got := w.KindOf("running", stack); got != want {
+			t.Errorf("%s: %s, want %s", w.Funcs[w.Stacks[stack].Frames[0].Fn].Name, got, want)
+		}
 	}
 }
 

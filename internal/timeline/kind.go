@@ -20,7 +20,8 @@ const (
 	Network
 	Syscall
 	GoScheduler // runnable: waits for a P
-	OSScheduler // preempted or throttled: its thread waits for a CPU
+	OSScheduler // preempted: its thread waits for a CPU that other processes have
+	Quota       // throttled: the CPU time that its control group may use is used up
 	Timer       // for time to pass: sleep, a rate limit, a back-off, a ticker
 	Stopped     // the process is: a signal, a tracer, the freezer
 	Children
@@ -29,7 +30,7 @@ const (
 
 var kindNames = [...]string{
 	"cpu", "gc", "lock", "channel", "pool", "limit", "network", "syscall", "go-scheduler", "os-scheduler",
-	"timer", "stopped", "children", "unknown",
+	"quota", "timer", "stopped", "children", "unknown",
 }
 
 // Kinds is how many kinds there are.
@@ -37,12 +38,15 @@ const Kinds = len(kindNames)
 
 func (k Kind) String() string { return kindNames[k] }
 
+// Denied says whether a thread wants a CPU and gets none.
+func (k Kind) Denied() bool { return k == OSScheduler || k == Quota }
+
 // MarshalText makes a kind its name in JSON.
 func (k Kind) MarshalText() ([]byte, error) { return []byte(kindNames[k]), nil }
 
 // waits maps the runtime's wait reasons whose name is enough. The others depend on the stack.
 var waits = map[string]Kind{
-	"running": CPU, "runnable": GoScheduler, "preempted": OSScheduler, "throttled": OSScheduler,
+	"running": CPU, "runnable": GoScheduler, "preempted": OSScheduler, "throttled": Quota,
 	"syscall": Syscall, "IO wait": Network, "sleep": Timer, "stopped": Stopped, "unknown": Unknown,
 	"sync.Mutex.Lock": Lock, "sync.RWMutex.RLock": Lock, "sync.RWMutex.Lock": Lock,
 	"sync.WaitGroup.Wait": Children, "sync.Cond.Wait": Channel, "coroutine": Channel, "leaked": Channel,
@@ -74,8 +78,8 @@ func (t *Timeline) KindOf(state string, stack int32) Kind {
 	switch {
 	case k == CPU && t.Has(s, names.Collector):
 		return GC
-	case k == CPU && t.Has(s, names.Disk):
-		return Syscall // the kernel's work for the disk
+	case k == CPU && t.Has(s, names.Files) && t.Has(s, names.SystemCalls) && !t.Has(s, names.Sockets):
+		return Syscall // the kernel's work for a file
 	case k == Network && t.Has(s, names.Files) && !t.Has(s, names.Sockets):
 		return Syscall
 	case k == Channel:

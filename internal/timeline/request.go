@@ -237,7 +237,7 @@ func (t *Timeline) profiles(r *Request) (is bool) {
 
 // Stale says whether a piece's stack may be of an earlier moment, or of none.
 func (p *Piece) Stale() bool {
-	return p.Guess || p.Kind == CPU || p.Kind == GC || p.Kind == GoScheduler || p.Kind == OSScheduler || p.Kind == Stopped || p.Kind == Syscall
+	return p.Guess || p.Kind == CPU || p.Kind == GC || p.Kind == GoScheduler || p.Kind.Denied() || p.Kind == Stopped || p.Kind == Syscall
 }
 
 // identifying are the labels that tell requests apart.

@@ -69,7 +69,7 @@ func (t *Timeline) endOf(g *Track) int64 {
 
 // Waits says whether the goroutine waited to be woken: it neither ran, nor wanted to, nor was in a system call.
 func (p *Piece) Waits() bool {
-	return p.By != 0 || p.Kind != CPU && p.Kind != GC && p.Kind != GoScheduler && p.Kind != OSScheduler &&
+	return p.By != 0 || p.Kind != CPU && p.Kind != GC && p.Kind != GoScheduler && !p.Kind.Denied() &&
 		p.Kind != Syscall && p.Kind != Stopped
 }
 

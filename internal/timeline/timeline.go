@@ -116,6 +116,7 @@ type Timeline struct {
 	Procs    int         // GOMAXPROCS, 0: not known
 	Nothing  int32       // the empty stack, 0
 	CPUs     int         // that the target may use, 0: not known
+	Quota    float64     // CPUs' time that its control groups allow it, 0: no limit, or not known
 	Epoch    int64       // Unix ns minus CLOCK_MONOTONIC, 0: not known
 	calls    []exactCall // exact ones, in any order
 	onCPU    cells       // CPU time of all samples
@@ -234,6 +235,9 @@ func (r *reader) comments(lines []string) {
 		}
 		if ns, err := strconv.ParseInt(val, 10, 64); key == sample.CommentEpoch && err == nil && ns > 0 {
 			r.Epoch = ns
+		}
+		if cpus, err := strconv.ParseFloat(val, 64); key == sample.CommentQuota && err == nil && cpus > 0 && cpus < 1e6 {
+			r.Quota = cpus
 		}
 		n, err := strconv.Atoi(val)
 		if err != nil || n < 0 || n > 1<<16 {

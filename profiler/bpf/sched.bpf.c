@@ -46,6 +46,7 @@ struct task_struct {
 } __attribute__((preserve_access_index));
 
 // Bits of __state (include/linux/sched.h).
+#define TASK_UNINTERRUPTIBLE 0x2
 #define TASK_STOPPED 0x4 // by a signal
 #define TASK_TRACED 0x8  // by a tracer
 #define TASK_DEAD 0x80   // has ended, and gives its CPU away for the last time
@@ -290,6 +291,8 @@ static __always_inline bool stopped(struct task_struct *t)
 {
 	if (t->__state & (TASK_STOPPED | TASK_TRACED | TASK_FROZEN))
 		return 1;
+	if (t->__state & TASK_UNINTERRUPTIBLE)
+		return 0; // waits in vfork for its child to execute something: counts as frozen then (kernel/fork.c)
 	return bpf_core_field_exists(t->frozen) && BPF_CORE_READ_BITFIELD(t, frozen);
 }
 

@@ -43,6 +43,7 @@ const (
 	CommentEpoch     = "mayfly.epoch_ns"      // what makes CLOCK_MONOTONIC the timeline's Unix time
 	CommentProcs     = "mayfly.gomaxprocs"
 	CommentCPUs      = "mayfly.cpus"
+	CommentQuota     = "mayfly.cpu_quota"   // CPUs' time that its control groups allow the target, 0: no limit
 	CommentDenied    = "mayfly.denied"      // what the host did not allow, in words
 	CommentBench     = "mayfly.bench"       // a line of a benchmark's results, as go test prints it
 	CommentOps       = "mayfly.ops."        // and the name of an operation: how many of them the recording has

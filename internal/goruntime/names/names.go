@@ -66,7 +66,10 @@ var (
 	// WaitPackages wait on behalf of their callers.
 	WaitPackages = []string{"runtime", "sync", "internal/sync", "internal/runtime/sync", "sync/atomic", "internal/synctest"}
 
-	Files    = []string{"os.(*File)."}
+	Files = []string{"os.(*File)."}
+	// SystemCalls go into the kernel; what they are called with is of package internal/runtime/syscall, or what it was before.
+	SystemCalls = []string{"syscall.", "internal/runtime/syscall*", "runtime/internal/syscall.", "golang.org/x/sys/unix."}
+
 	Disk     = []string{"os.(*File).Sync", "syscall.Fsync", "syscall.Fdatasync", "internal/poll.(*FD).Fsync"}
 	Sockets  = []string{"net.(*conn).", "net.(*netFD).", "net.(*TCPListener).", "net.(*sysDialer)."}
 	Children = []string{"sync.(*WaitGroup).Wait"}
