@@ -16,6 +16,9 @@ type batch struct {
 	samples []sample.Sample
 	words   []uint64 // their stacks
 	lost    int64
+	late    int64 // samples whose goroutine was read too late
+	noG     int64 // that ran none
+	execAt  int64 // when the target executed another program; 0: it has not
 	carry   int64 // ns of CPU time that no sample has stood for so far
 }
 
@@ -60,7 +63,23 @@ func (b *batch) share(cpu, period int64) (each, first, kernel int64) {
 	return each, first, kernel
 }
 
+// emit hands the samples on, the lost ones as one.
+func (b *batch) emit(each, first, now int64, emit func(*sample.Sample)) {
+	for i := range b.samples {
+		sm := &b.samples[i]
+		sm.Weight = each
+		if i == 0 {
+			sm.Weight = first
+		}
+		emit(sm)
+	}
+	if n := b.lost; n > 0 {
+		emit(&sample.Sample{Time: now, State: sample.Running, Loss: sample.Lost, Count: n, Weight: n * each})
+	}
+}
+
 func (b *batch) reset() {
 	clear(b.samples)
-	b.samples, b.words, b.lost = b.samples[:0], b.words[:0], 0
+	b.samples, b.words = b.samples[:0], b.words[:0]
+	b.lost, b.late, b.noG = 0, 0, 0
 }

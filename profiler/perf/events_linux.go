@@ -113,7 +113,7 @@ func (e *events) openCPU(cpu int, threads []int, o Options) error {
 			first.fds = append(first.fds, fd)
 			continue
 		}
-		if first, err = mapRing(fd); err != nil {
+		if first, err = mapRing(fd, cpu); err != nil {
 			return err
 		}
 		first.fds = []int{fd}

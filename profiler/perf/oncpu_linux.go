@@ -5,7 +5,7 @@ package perf
 import (
 	"context"
 	"fmt"
-	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -16,10 +16,7 @@ import (
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
-const (
-	pollEvery  = 50 * time.Millisecond // for which the end of the context can go unnoticed
-	weighEvery = time.Second           // longer than any error of the clocks matters
-)
+const weighEvery = time.Second // longer than any error of the clocks matters
 
 // OnCPU samples the target's threads while they are on a CPU. It is a sample.Source.
 type OnCPU struct {
@@ -28,16 +25,19 @@ type OnCPU struct {
 	events  *events
 	reader  *reader // nil: nothing is known of the runtime's layout
 
-	event   event
-	batch   batch
+	mu     sync.Mutex // of those who read the rings: for all up to execAt
+	event  event
+	batch  *batch // that samples are added to
+	execs  int
+	execAt int64 // when another program was executed, CLOCK_MONOTONIC in ns; 0: not yet
+
+	spare   *batch // the one that was weighed last
 	stats   Stats
 	told    atomic.Pointer[Stats]
 	flushes chan chan struct{}
 	over    chan struct{} // closed when Run returns
 	clock   *proc.Clock   // the target's CPU time since the start
 	shared  time.Duration // CPU time that was divided among samples
-	execs   int
-	execAt  int64 // when another program was executed, CLOCK_MONOTONIC in ns; 0: not yet
 	started bool
 }
 
@@ -54,8 +54,8 @@ func Open(p *proc.Process, o Options) (*OnCPU, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &OnCPU{target: p, options: o, events: e, reader: newReader(p.Mem(), o.Layout, monotonic), flushes: make(chan chan struct{}, 1),
-		over: make(chan struct{})}
+	s := &OnCPU{target: p, options: o, events: e, reader: newReader(p.Mem(), o.Layout, monotonic),
+		batch: new(batch), spare: new(batch), flushes: make(chan chan struct{}, 1), over: make(chan struct{})}
 	s.stats.CPUs, s.stats.UserOnly = len(e.rings), e.userOnly
 	return s, nil
 }
@@ -116,104 +116,57 @@ func (s *OnCPU) Start() error {
 // another program. It may be called once.
 func (s *OnCPU) Run(ctx context.Context, emit func(*sample.Sample)) error {
 	defer close(s.over)
-	failed := make(chan error, 1)
-	go func() { // on a thread that ends with it: nobody is to inherit the priority
-		runtime.LockOSThread()
-		hurry()
-		failed <- s.run(ctx, emit)
-	}()
-	return <-failed
-}
-
-// slice is the time that a reader without rights asks to run for at a time. Linux 6.12 and later let who
-// asks for less than another run first when it wakes up (kernel/sched/fair.c, PREEMPT_SHORT).
-const slice = 100 * time.Microsecond
-
-// hurry makes the thread run as soon as it is woken: by priority, or where that is not allowed by a short slice.
-// Best effort.
-func hurry() {
-	attr := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 4, Flags: unix.SCHED_FLAG_RESET_ON_FORK}
-	if unix.SchedSetAttr(0, &attr, 0) == nil {
-		return
-	}
-	attr = unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_NORMAL, Nice: -10, Runtime: uint64(slice),
-		Flags: unix.SCHED_FLAG_RESET_ON_FORK}
-	if unix.SchedSetAttr(0, &attr, 0) != nil {
-		attr.Nice = 0
-		_ = unix.SchedSetAttr(0, &attr, 0)
-	}
+	return s.run(ctx, emit)
 }
 
 func (s *OnCPU) run(ctx context.Context, emit func(*sample.Sample)) error {
 	if err := s.Start(); err != nil {
 		return err
 	}
-	err := s.sample(ctx, emit)
+	rs, err := s.read()
+	if err != nil {
+		return err
+	}
+	err = s.sample(ctx, rs, emit)
 	s.events.stop()
-	if er := s.drain(); er != nil && err == nil {
+	if er := rs.end(); er != nil && err == nil {
 		err = er
 	}
-	s.weigh(emit)
+	if _, er := s.weigh(emit); er != nil && err == nil {
+		err = er
+	}
 	return err
 }
 
-func (s *OnCPU) sample(ctx context.Context, emit func(*sample.Sample)) error {
-	fds := make([]unix.PollFd, len(s.events.rings))
-	for i, r := range s.events.rings {
-		fds[i] = unix.PollFd{Fd: int32(r.fd), Events: unix.POLLIN}
-	}
-	next := time.Now().Add(weighEvery)
-	for ctx.Err() == nil {
-		if err := s.wait(fds); err != nil {
-			return err
-		}
-		if err := s.drain(); err != nil {
-			return err
-		}
-		select {
-		case <-s.target.Exited():
-			return nil
-		default:
-		}
+// sample hands on what the readers have taken, until ctx ends or the target is gone.
+func (s *OnCPU) sample(ctx context.Context, rs *readers, emit func(*sample.Sample)) error {
+	weigh := time.NewTicker(weighEvery)
+	defer weigh.Stop()
+	for {
 		var flush chan struct{}
 		select {
+		case <-ctx.Done():
+			return nil
+		case <-s.target.Exited():
+			return nil
+		case err := <-rs.failed:
+			rs.n--
+			return err
 		case flush = <-s.flushes:
-		default:
+		case <-rs.nudge:
+		case <-weigh.C:
 		}
-		if flush == nil && s.execAt == 0 && !s.batch.full() && time.Now().Before(next) {
-			continue
-		}
-		next = time.Now().Add(weighEvery)
-		s.weigh(emit)
+		executed, err := s.weigh(emit)
 		if flush != nil {
 			close(flush)
 		}
-		if s.execAt > 0 {
-			return fmt.Errorf("process %d: %w", s.target.PID(), ErrExec)
+		if err == nil && executed {
+			err = fmt.Errorf("process %d: %w", s.target.PID(), ErrExec)
+		}
+		if err != nil {
+			return err
 		}
 	}
-	return nil
-}
-
-// wait waits for a sample. The event of a thread that has ended, and of all that it had created, is
-// always ready: then another one tells of the same ring, and without any the clock has to do.
-func (s *OnCPU) wait(fds []unix.PollFd) error {
-	_, err := unix.Poll(fds, int(pollEvery/time.Millisecond))
-	if err != nil && err != unix.EINTR {
-		return fmt.Errorf("wait for samples: %w", err)
-	}
-	over := false
-	for i, f := range fds {
-		if f.Revents&(unix.POLLHUP|unix.POLLERR) == 0 {
-			continue
-		}
-		next, ok := s.events.rings[i].other(int(f.Fd))
-		fds[i].Fd, over = int32(next), over || !ok
-	}
-	if over {
-		time.Sleep(time.Millisecond)
-	}
-	return nil
 }
 
 // drain takes all records that there are.
@@ -224,6 +177,20 @@ func (s *OnCPU) drain() error {
 		}
 	}
 	return nil
+}
+
+// swap takes all that there is from the readers, which go on with another batch.
+func (s *OnCPU) swap() (*batch, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := s.drain()
+	b := s.batch
+	if b.execAt = s.execAt; b.execAt > 0 {
+		b.end(b.execAt)
+	}
+	b.carry = s.spare.carry // of the last one that was weighed
+	s.batch, s.spare = s.spare, b
+	return b, err
 }
 
 func (s *OnCPU) take(h header, body []byte) error {
@@ -266,10 +233,10 @@ func (s *OnCPU) observe(e *event) sample.Sample {
 	case found:
 		sm.Goid, sm.Labels = goid, set
 	case late:
-		s.stats.Late++
+		s.batch.late++
 		sm.LabelsLost = true
 	case noG:
-		s.stats.NoG++
+		s.batch.noG++
 	}
 	return sm
 }
@@ -277,16 +244,15 @@ func (s *OnCPU) observe(e *event) sample.Sample {
 // maxStack is kernel.perf_event_max_stack, unless somebody has changed it.
 const maxStack = 127
 
-// weigh divides the CPU time that the target used since the last call among the samples held, and
-// emits them.
-func (s *OnCPU) weigh(emit func(*sample.Sample)) {
-	if s.execAt > 0 {
-		s.batch.end(s.execAt)
-	}
+// weigh divides the CPU time that the target used since the last call among the samples taken, and emits them.
+// It says whether the target has executed another program.
+func (s *OnCPU) weigh(emit func(*sample.Sample)) (executed bool, err error) {
+	b, err := s.swap()
+	executed = b.execAt > 0
 	period := int64(1e9 / s.options.Rate)
-	counted := (int64(len(s.batch.samples)) + s.batch.lost) * period
+	counted := (int64(len(b.samples)) + b.lost) * period
 	used := counted
-	if rusage, err := s.clock.Used(); err == nil && s.execAt == 0 { // else it counts for another program by now
+	if rusage, err := s.clock.Used(); err == nil && !executed { // else it counts for another program by now
 		used = max(int64(rusage-s.shared), 0)
 		s.stats.Rusage = rusage
 	} else {
@@ -296,27 +262,18 @@ func (s *OnCPU) weigh(emit func(*sample.Sample)) {
 	if !s.events.userOnly {
 		period = 0
 	}
-	each, first, kernel := s.batch.share(used, period)
+	each, first, kernel := b.share(used, period)
 	s.stats.Counted += time.Duration(counted + kernel)
-	for i := range s.batch.samples {
-		sm := &s.batch.samples[i]
-		sm.Weight = each
-		if i == 0 {
-			sm.Weight = first
-		}
-		s.stats.Samples++
-		emit(sm)
-	}
-	if n := s.batch.lost; n > 0 {
-		s.stats.Lost += n
-		emit(&sample.Sample{Time: monotonic(), State: sample.Running, Loss: sample.Lost, Count: n, Weight: n * each})
-	}
+	now := monotonic()
+	b.emit(each, first, now, emit)
 	if kernel > 0 {
-		emit(&sample.Sample{Time: monotonic(), State: sample.Running, Loss: sample.InKernel, Weight: kernel})
+		emit(&sample.Sample{Time: now, State: sample.Running, Loss: sample.InKernel, Weight: kernel})
 	}
-	s.batch.reset()
+	s.stats.add(b)
+	b.reset()
 	st := s.stats
 	s.told.Store(&st)
+	return executed, err
 }
 
 // exec notes that the target has executed a program: the one that a held command was to execute does not

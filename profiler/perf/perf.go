@@ -56,3 +56,10 @@ type Stats struct {
 	NoG      int64         // samples of code that runs no goroutine, or does not say which: C
 	UserOnly bool          // time in the kernel is not sampled
 }
+
+func (st *Stats) add(b *batch) {
+	st.Samples += int64(len(b.samples))
+	st.Lost += b.lost
+	st.Late += b.late
+	st.NoG += b.noG
+}

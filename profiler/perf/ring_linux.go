@@ -14,6 +14,7 @@ import (
 // ring is the buffer that the kernel shares with us: a page of positions, then the data.
 type ring struct {
 	fd   int   // of the event that it belongs to
+	cpu  int   // that the events are on
 	fds  []int // of all events that write to it: those of all threads on its CPU
 	mem  []byte
 	data []byte
@@ -23,13 +24,13 @@ type ring struct {
 // ringPages are tried in this order: users may lock kernel.perf_event_mlock_kb per CPU in all.
 var ringPages = []int{64, 16, 4}
 
-func mapRing(fd int) (*ring, error) {
+func mapRing(fd, cpu int) (*ring, error) {
 	page := unix.Getpagesize()
 	var err error
 	for _, n := range ringPages {
 		var mem []byte
 		if mem, err = unix.Mmap(fd, 0, page*(1+n), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err == nil {
-			return &ring{fd: fd, mem: mem, data: mem[page:]}, nil
+			return &ring{fd: fd, cpu: cpu, mem: mem, data: mem[page:]}, nil
 		}
 		if err != unix.EPERM {
 			break

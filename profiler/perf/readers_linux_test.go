@@ -1,0 +1,92 @@
+//go:build amd64 || arm64
+
+package perf
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mayfly-profiler/mayfly/internal/proc"
+	"github.com/mayfly-profiler/mayfly/internal/target"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
+)
+
+// While samples are handed on, which takes as long as whoever gets them wants, more are read; each on the CPU
+// that it was taken on.
+func TestReadersGoOn(t *testing.T) {
+	s := spinning(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	var once sync.Once
+	emit := func(*sample.Sample) {
+		once.Do(func() {
+			defer cancel()
+			for s.held() == 0 {
+				if ctx.Err() != nil {
+					t.Error("nothing is read while samples are handed on")
+					return
+				}
+				time.Sleep(time.Millisecond)
+			}
+			checkPinned(t, s.events.rings)
+		})
+	}
+	if err := s.Run(ctx, emit); err != nil {
+		t.Fatal(err)
+	}
+	if s.Stats().Samples == 0 {
+		t.Error("no samples")
+	}
+}
+
+func (s *OnCPU) held() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.batch.samples)
+}
+
+func spinning(t *testing.T) *OnCPU {
+	x := target.Start(t, target.Compile(t, "spin", target.Build{}), "-d", "30s")
+	p, err := proc.Open(x.PID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	s, err := Open(p, Options{})
+	target.Need(t, err)
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// checkPinned wants a thread of this process for each ring that runs on its CPU only.
+func checkPinned(t *testing.T, rings []*ring) {
+	t.Helper()
+	files, err := filepath.Glob("/proc/thread-self/../*/status")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	only := make(map[string]bool)
+	for _, f := range files {
+		b, _ := os.ReadFile(f) // a thread may end meanwhile
+		_, list, _ := strings.Cut(string(b), "Cpus_allowed_list:\t")
+		list, _, _ = strings.Cut(list, "\n")
+		only[list] = true
+	}
+	var may unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &may); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range rings {
+		if may.IsSet(r.cpu) && !only[fmt.Sprint(r.cpu)] {
+			t.Errorf("no thread is on CPU %d only: %v", r.cpu, only)
+		}
+	}
+}
