@@ -2,6 +2,7 @@ package diff
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"slices"
 
@@ -108,7 +109,7 @@ func (w *within) number(name string) int {
 }
 
 // addWithin adds a sample to what was asked for.
-func (r *reducer) addWithin(s *profile.Sample, stack []int) {
+func (r *reducer) addWithin(s *profile.Sample, stack []int32) {
 	w := r.out.within
 	if w == nil || len(stack) == 0 {
 		return
@@ -185,7 +186,8 @@ func collect(above map[string][]string, name string) (all []string) {
 	return all
 }
 
-// explanation is the mean time of both sides by pair of functions.
+// explanation is the mean time of both sides by pair of functions. What becomes one number is added up in an order: rounding
+// would make it another one each time.
 type explanation struct {
 	names []string
 	index map[string]int
@@ -199,11 +201,11 @@ func newExplanation(c *Column, sides [2][]*Profile, names []string) *explanation
 		x.pairs[s], x.leaf[s] = make(map[[2]int]float64), make(map[[2]string]float64)
 		for i, p := range profiles {
 			by := c.factors[s][min(i, len(c.factors[s])-1)]
-			for k, v := range p.within.pairs {
-				x.pairs[s][[2]int{k.of, k.below}] += v * by[min(k.group, len(by)-1)] / float64(len(profiles))
+			for _, k := range slices.SortedFunc(maps.Keys(p.within.pairs), func(a, b pair) int { return cmp.Compare(a.group, b.group) }) {
+				x.pairs[s][[2]int{k.of, k.below}] += p.within.pairs[k] * by[min(k.group, len(by)-1)] / float64(len(profiles))
 			}
-			for k, v := range p.within.leaf {
-				x.leaf[s][[2]string{k.of, k.name}] += v * by[min(k.group, len(by)-1)] / float64(len(profiles))
+			for _, k := range slices.SortedFunc(maps.Keys(p.within.leaf), func(a, b leaf) int { return cmp.Compare(a.group, b.group) }) {
+				x.leaf[s][[2]string{k.of, k.name}] += p.within.leaf[k] * by[min(k.group, len(by)-1)] / float64(len(profiles))
 			}
 		}
 	}
@@ -235,10 +237,8 @@ func (x *explanation) explained(row Row) (callee string, ok bool) {
 // total is the time of a function with all that it called, on both sides.
 func (x *explanation) total(g int) (sum [2]float64) {
 	for s := range x.pairs {
-		for k, v := range x.pairs[s] {
-			if k[0] == g {
-				sum[s] += v
-			}
+		for below := -1; below < len(x.names); below++ {
+			sum[s] += x.pairs[s][[2]int{g, below}]
 		}
 	}
 	return sum

@@ -316,28 +316,29 @@ func (c *comparison) report() {
 			c.reportCallers(i, t)
 			continue
 		}
-		col := Column{Name: t.name, Unit: t.unit, Rows: []Row{}, scaling: t.ratio()}
+		col := Column{Name: t.name, Unit: t.unit, scaling: t.ratio()}
 		for row, out := range t.peeled {
 			if out {
 				col.Peeled = append(col.Peeled, t.names[row])
 			}
 		}
-		tested := make(map[int]trial)
+		var tested []trial
+		has := make([]bool, len(t.names))
 		col.Total = c.describe(t.total(), 0, trial{p: 1, adj: 1, row: untested})
 		for _, x := range c.trials {
 			if x.table == i && x.row < 0 {
 				col.Total = c.describe(x.t, 0, x)
 			} else if x.table == i {
-				tested[x.row] = x
+				tested, has[x.row] = append(tested, x), true
 			}
 		}
-		for row := range t.names {
-			if x, ok := tested[row]; ok {
-				col.Rows = append(col.Rows, c.describe(t, row, x))
-			} else if t.n[row] > 0 {
+		for row, n := range t.n {
+			if n > 0 && !has[row] {
 				col.Small++
 			}
 		}
+		col.Rows = make([]Row, len(tested))
+		each(len(tested), func(k int) { col.Rows[k] = c.describe(t, tested[k].row, tested[k]) })
 		slices.SortStableFunc(col.Rows, compareRows)
 		col.factors = [2][][]float64{c.bring(t, older), c.bring(t, newer)}
 		c.out.Columns = append(c.out.Columns, col)

@@ -35,14 +35,14 @@ func (c *comparison) round() {
 // own error rate: what a gate asks is how often it cries wolf, and an improvement is no wolf.
 func (c *comparison) decide() {
 	up, down, w := make([]float64, len(c.trials)), make([]float64, len(c.trials)), make([]float64, len(c.trials))
-	for i := range c.trials {
+	each(len(c.trials), func(i int) {
 		x := &c.trials[i]
 		d, se, df := x.t.difference(max(0, x.row))
 		up[i], down[i], w[i] = pValue(-d/se, df), pValue(d/se, df), x.weight
 		if x.t.blocks() {
 			w[i] /= 2 // what differs between two runs is assumed: one rate for both directions
 		}
-	}
+	})
 	regressed, improved := adjust(up, w), adjust(down, w)
 	for i := range c.trials {
 		x := &c.trials[i]
@@ -81,16 +81,15 @@ func (c *comparison) part(i int) float64 {
 
 func (c *comparison) rowTrials(i int, t *table) (trials []trial) {
 	var rows []int
-	var value, relative []float64
+	var value []float64
 	for row, n := range t.n {
 		if n >= c.o.MinSamples && t.pooled(row) > 0 {
 			rows, value = append(rows, row), append(value, n)
 		}
 	}
 	t.learn(rows)
-	for _, row := range rows {
-		relative = append(relative, t.expected(row))
-	}
+	relative := make([]float64, len(rows))
+	each(len(rows), func(i int) { relative[i] = t.expected(rows[i]) })
 	weights, part := spend(value, relative, c.o.Alpha), c.part(i)
 	for k, row := range rows {
 		w := evenWeight/float64(len(rows)) + (1-evenWeight)*weights[k]

@@ -43,11 +43,13 @@ func spend(value, relative []float64, alpha float64) []float64 {
 	low, high := -100.0, 100.0
 	for range 50 {
 		price := (low + high) / 2
-		sum := 0.0
-		for i, v := range value {
+		each(len(value), func(i int) {
 			shift := max(change/relative[i], 1e-3)
-			weights[i] = distuv.UnitNormal.Survival(shift/2 + (price-math.Log(v))/shift)
-			sum += weights[i]
+			weights[i] = distuv.UnitNormal.Survival(shift/2 + (price-math.Log(value[i]))/shift)
+		})
+		sum := 0.0
+		for _, w := range weights {
+			sum += w
 		}
 		if sum > alpha {
 			low = price

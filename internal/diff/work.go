@@ -53,13 +53,13 @@ func (g *groups) of(s *profile.Sample) int {
 // byGroup are the sums of one group of samples: ns by row.
 type byGroup struct {
 	total     float64
-	flat, cum map[int]float64
+	flat, cum map[int32]float64
 }
 
 // add adds to a group's sums; the group is made when it is needed.
-func (c *sums) addGroup(group, row int, stack []int, v float64) {
+func (c *sums) addGroup(group int, row int32, stack []int32, v float64) {
 	for len(c.groups) <= group {
-		c.groups = append(c.groups, byGroup{flat: make(map[int]float64), cum: make(map[int]float64)})
+		c.groups = append(c.groups, byGroup{flat: make(map[int32]float64), cum: make(map[int32]float64)})
 	}
 	g := &c.groups[group]
 	g.total += v
@@ -171,8 +171,8 @@ func (c *comparison) worked(p *Profile, name string, rows []int) repeat {
 		if c.cumulative() {
 			by = g.cum
 		}
-		for row, v := range by {
-			r.x[rows[row]] += v * factor
+		for _, row := range slices.Sorted(maps.Keys(by)) { // in an order, or rounding would be another one each time
+			r.x[rows[row]] += by[row] * factor
 		}
 	}
 	return r

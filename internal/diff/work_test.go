@@ -1,8 +1,11 @@
 package diff
 
 import (
+	"cmp"
+	"encoding/json"
 	"math"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -20,7 +23,7 @@ func (p program) benchmarked(rng *rand.Rand, seconds, slow, speed float64) *Prof
 	c := x.cols[0]
 	c.blocks = nil
 	for row, v := range c.flat {
-		c.addGroup(1, row, nil, v)
+		c.addGroup(1, int32(row), nil, v)
 	}
 	return x
 }
@@ -188,7 +191,7 @@ func TestWorkOfMany(t *testing.T) {
 				x.work.Benchmarks["BenchmarkX/"+string(rune('a'+i))+"-2"] = work.Benchmark{Ops: 1 / perOp, Seconds: []float64{perOp}}
 			}
 			for row, v := range x.cols[0].flat {
-				x.cols[0].addGroup(1, row, nil, v)
+				x.cols[0].addGroup(1, int32(row), nil, v)
 			}
 			all = append(all, x)
 		}
@@ -201,6 +204,37 @@ func TestWorkOfMany(t *testing.T) {
 	for _, row := range r.Columns[0].Rows {
 		if want := row.Name == "BenchmarkX/d-2"; math.IsNaN(row.Change.P) || (row.Outcome == Regressed) != want || row.Base.Margin <= 0 {
 			t.Errorf("%+v", row)
+		}
+	}
+}
+
+// The same profiles have the same result each time, to the last digit: rows that become one are added up in an order.
+func TestWorkSame(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 7))
+	side := func(release string) (all []*Profile) {
+		for range 3 {
+			x := typical().benchmarked(rng, 5, 0, 0.01)
+			for i := range 100 {
+				x.rows[i] = "runtime.f" + strconv.Itoa(i)
+			}
+			x.facts.goVersion = release
+			all = append(all, x)
+		}
+		return all
+	}
+	base, after := side("go1.26.11"), side("go1.27.4")
+	first := ""
+	for range 10 {
+		r, err := Compare(base, after, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first = cmp.Or(first, string(text)); first != string(text) {
+			t.Fatalf("%s\nand then\n%s", first, text)
 		}
 	}
 }

@@ -11,22 +11,33 @@ import (
 // decoder reads samples in profile.proto's encoding, one after the other into the same Sample: package
 // profile keeps a kilobyte for each. All else of a profile is package profile's to read.
 type decoder struct {
-	strings   []string
-	locations map[uint64]*profile.Location
-	dense     []*profile.Location // the same by id, where ids are as small as nearly all writers make them
-	values    int
-	sample    profile.Sample
-	all       frames
-	err       error
+	strings []string
+	dense   []place // by id, where ids are as small as nearly all writers make them
+	sparse  map[uint64]place
+	values  int
+	sample  profile.Sample
+	numbers []int32 // of the sample's locations
+	frames  int     // of the sample
+	all     frames
+	err     error
+}
+
+// place is what is to be known of a location at each of its samples: the location itself need not be looked at.
+type place struct {
+	l      *profile.Location
+	number int32
+	lines  int32
 }
 
 func newDecoder(head *profile.Profile, strings []string) *decoder {
-	d := &decoder{strings: strings, locations: make(map[uint64]*profile.Location, len(head.Location)), values: len(head.SampleType)}
-	d.dense = make([]*profile.Location, 2*len(head.Location)+1)
-	for _, l := range head.Location {
-		d.locations[l.ID] = l
+	d := &decoder{strings: strings, sparse: make(map[uint64]place), values: len(head.SampleType)}
+	d.dense = make([]place, 2*len(head.Location)+1)
+	for i, l := range head.Location {
+		at := place{l, int32(i), int32(len(l.Line))}
 		if l.ID < uint64(len(d.dense)) {
-			d.dense[l.ID] = l
+			d.dense[l.ID] = at
+		} else {
+			d.sparse[l.ID] = at
 		}
 	}
 	d.sample.Label, d.sample.NumLabel = make(map[string][]string), make(map[string][]int64)
@@ -34,8 +45,8 @@ func newDecoder(head *profile.Profile, strings []string) *decoder {
 }
 
 // each yields the samples of a message; it ends at the first error. A sample is valid until the next.
-func (d *decoder) each(b []byte) iter.Seq[*profile.Sample] {
-	return func(yield func(*profile.Sample) bool) {
+func (d *decoder) each(b []byte) iter.Seq2[*profile.Sample, []int32] {
+	return func(yield func(*profile.Sample, []int32) bool) {
 		rest := b
 		d.all = 0
 		for len(rest) > 0 && d.err == nil {
@@ -46,9 +57,9 @@ func (d *decoder) each(b []byte) iter.Seq[*profile.Sample] {
 			d.reset()
 			d.read(f.bytes)
 			if d.err == nil {
-				d.err = d.all.add(&d.sample)
+				d.err = d.all.add(d.frames)
 			}
-			if d.err == nil && !yield(&d.sample) {
+			if d.err == nil && !yield(&d.sample, d.numbers) {
 				return
 			}
 		}
@@ -58,6 +69,7 @@ func (d *decoder) each(b []byte) iter.Seq[*profile.Sample] {
 func (d *decoder) reset() {
 	s := &d.sample
 	s.Location, s.Value = s.Location[:0], s.Value[:0]
+	d.numbers, d.frames = d.numbers[:0], 0
 	clear(s.Label)
 	clear(s.NumLabel)
 }
@@ -107,8 +119,8 @@ func (d *decoder) fail(why string) {
 	}
 }
 
-// numbers calls do with each number of a repeated field, packed or not.
-func (d *decoder) numbers(f field, do func(uint64)) {
+// repeated calls do with each number of a repeated field, packed or not.
+func (d *decoder) repeated(f field, do func(uint64)) {
 	if !f.packed {
 		do(f.value)
 		return
@@ -128,9 +140,9 @@ func (d *decoder) read(b []byte) {
 		switch {
 		case d.err != nil:
 		case f.number == 1:
-			d.numbers(f, d.location)
+			d.repeated(f, d.location)
 		case f.number == 2:
-			d.numbers(f, d.value)
+			d.repeated(f, d.value)
 		case f.number == 3 && f.packed:
 			d.label(f.bytes)
 		}
@@ -141,16 +153,18 @@ func (d *decoder) read(b []byte) {
 }
 
 func (d *decoder) location(id uint64) {
-	var l *profile.Location
+	var at place
 	if id < uint64(len(d.dense)) {
-		l = d.dense[id]
+		at = d.dense[id]
 	} else {
-		l = d.locations[id]
+		at = d.sparse[id]
 	}
-	if l == nil {
+	if at.l == nil {
 		d.fail("no such location")
+		return
 	}
-	d.sample.Location = append(d.sample.Location, l)
+	d.sample.Location, d.numbers = append(d.sample.Location, at.l), append(d.numbers, at.number)
+	d.frames += int(at.lines)
 }
 
 func (d *decoder) value(v uint64) {

@@ -80,7 +80,20 @@ func Open(r io.Reader, name string) (*File, error) {
 
 // Each yields the samples; it may be called again. A sample is valid until the next. After the last one Err
 // has to be asked.
-func (f *File) Each() iter.Seq[*profile.Sample] { return f.decoder.each(f.encoded) }
+func (f *File) Each() iter.Seq[*profile.Sample] {
+	return func(yield func(*profile.Sample) bool) {
+		for s := range f.Numbered() {
+			if !yield(s) {
+				return
+			}
+		}
+	}
+}
+
+// Numbered is Each with the places that a sample's locations have in Head.Location. Who keeps what it knows of
+// locations by these numbers has it close together: half a million stacks are millions of locations, and looking at each costs
+// little but the wait for memory.
+func (f *File) Numbered() iter.Seq2[*profile.Sample, []int32] { return f.decoder.each(f.encoded) }
 
 // Err is why Each ended early.
 func (f *File) Err() error {
@@ -131,7 +144,11 @@ func check(p *profile.Profile) error {
 				return errNegative
 			}
 		}
-		if err := all.add(s); err != nil {
+		n := 0
+		for _, l := range s.Location {
+			n += len(l.Line)
+		}
+		if err := all.add(n); err != nil {
 			return err
 		}
 	}
@@ -141,11 +158,8 @@ func check(p *profile.Profile) error {
 // frames counts those of samples.
 type frames int
 
-func (f *frames) add(s *profile.Sample) error {
-	n := 0
-	for _, l := range s.Location {
-		n += len(l.Line)
-	}
+// add adds those of one sample.
+func (f *frames) add(n int) error {
 	if *f += frames(n); n > maxFrames || *f > maxVisits {
 		return fmt.Errorf("%w: a sample of %d frames, %d in all", ErrTooLarge, n, *f)
 	}
@@ -240,8 +254,8 @@ func (s *scan) copy(number, kind uint64, n int64) error {
 		out = &s.samples
 	}
 	out.Write(s.tag)
-	if m, err := io.CopyN(out, s.in, n); m < n {
-		return unexpected(err)
+	if err := s.read(out, n); err != nil {
+		return err
 	}
 	if kind != 2 {
 		return nil
@@ -251,6 +265,26 @@ func (s *scan) copy(number, kind uint64, n int64) error {
 		s.strings = append(s.strings, string(message))
 	}
 	return s.weigh(number, message)
+}
+
+// claimed is how many bytes there is room made for before any of them is there.
+const claimed = 64 << 10
+
+// read appends the next n bytes to out.
+func (s *scan) read(out *bytes.Buffer, n int64) error {
+	if n <= claimed {
+		out.Grow(int(n))
+		b := out.AvailableBuffer()[:n]
+		if _, err := io.ReadFull(s.in, b); err != nil {
+			return unexpected(err)
+		}
+		out.Write(b)
+		return nil
+	}
+	if m, err := io.CopyN(out, s.in, n); m < n {
+		return unexpected(err)
+	}
+	return nil
 }
 
 // unexpected is an end inside a field.

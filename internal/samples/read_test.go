@@ -73,8 +73,13 @@ func FuzzOpen(f *testing.F) {
 				return
 			}
 			i := 0
-			for s := range file.Each() {
+			for s, at := range file.Numbered() {
 				w := whole.Sample[i]
+				for k, l := range s.Location {
+					if file.Head.Location[at[k]] != l || l.ID != w.Location[k].ID {
+						t.Fatalf("sample %d, location %d: number %d", i, k, at[k])
+					}
+				}
 				if !reflect.DeepEqual(s.Value, w.Value) || len(s.Location) != len(w.Location) ||
 					!equal(full(s.Label), full(w.Label)) || !equal(s.NumLabel, w.NumLabel) {
 					t.Fatalf("sample %d: one by one %q %v, at once %q %v", i, s.Label, s.NumLabel, w.Label, w.NumLabel)
