@@ -3,15 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -20,7 +17,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mayfly-profiler/mayfly/internal/bench"
-	"github.com/mayfly-profiler/mayfly/internal/diff"
 	"github.com/mayfly-profiler/mayfly/internal/work"
 )
 
@@ -69,7 +65,7 @@ It goes on until --time is over; Ctrl-C ends it earlier, with what there is. Exi
 	f.time = duration(5 * time.Minute)
 	fl.Var(&f.time, "time", "how long to run")
 	fl.StringVar(&f.keep, "keep", "", "folder to keep the recordings in, those of each side in base/ and new/ below it")
-	fl.StringVar(&f.history, "history", "", "file to which one line of JSON with the result is added")
+	fl.StringVar(&f.history, "history", "", "file to which one line of JSON with the result is added; from eight on, it is said since which commit benchmarks are slower or faster")
 	f.diff.verdict(cmd)
 	f.diff.by = "func"
 	return cmd
@@ -89,6 +85,7 @@ type benchRun struct {
 	cpu   []float64               // CPU seconds of base's runs
 	begin time.Time
 	spent time.Duration // by all runs
+	past  []bench.Line  // of the history
 }
 
 func runBench(ctx context.Context, e *env, f *benchFlags) (err error) {
@@ -101,6 +98,9 @@ func runBench(ctx context.Context, e *env, f *benchFlags) (err error) {
 	}
 	defer os.RemoveAll(folder)
 	b := &benchRun{e: e, f: f, line: progressLine(e), dir: folder}
+	if b.past, err = readHistory(f.history); err != nil {
+		return err
+	}
 	if f.keep != "" {
 		b.dir = f.keep
 	}
@@ -294,57 +294,6 @@ func (b *benchRun) compare() error {
 	if err := b.remember(r, n); err != nil {
 		return err
 	}
+	r.History = bench.Shifts(b.past, d.options.Alpha, wanted)
 	return d.finish(b.e, r)
-}
-
-// remembered is a line of the history.
-type remembered struct {
-	Time       time.Time             `json:"time"`
-	Base       string                `json:"base"`
-	New        string                `json:"new"`
-	GoVersion  string                `json:"go_version"`
-	Runs       [2]int                `json:"runs"`
-	Noise      float64               `json:"noise"` // relative standard deviation between runs of base
-	Outcome    diff.Outcome          `json:"outcome"`
-	Benchmarks map[string][2]float64 `json:"benchmarks_ns"` // mean time of an operation, base and new
-}
-
-// remember adds the result to the history.
-func (b *benchRun) remember(r *diff.Result, n bench.Noise) error {
-	if b.f.history == "" {
-		return nil
-	}
-	l := remembered{time.Now().UTC(), b.base.Name, b.new.Name, r.New.GoVersion, [2]int{len(b.files[0]), len(b.files[1])},
-		n.CV, r.Outcome, map[string][2]float64{}}
-	base, after := bench.Common(b.times[0]), bench.Common(b.times[1])
-	for _, name := range slices.Sorted(maps.Keys(base)) {
-		l.Benchmarks[name] = [2]float64{meanNs(base[name]), meanNs(after[name])}
-	}
-	line, err := json.Marshal(l)
-	if err != nil {
-		return fmt.Errorf("bench: %w", err)
-	}
-	root, err := os.OpenRoot(filepath.Dir(b.f.history)) // no link leads out of it
-	if err != nil {
-		return writeError(b.f.history, err)
-	}
-	defer root.Close()
-	file, err := root.OpenFile(filepath.Base(b.f.history), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		return writeError(b.f.history, err)
-	}
-	giveToCaller(b.e, file)
-	_, err = file.Write(append(line, '\n'))
-	if err = errors.Join(err, file.Close()); err != nil {
-		return writeError(b.f.history, err)
-	}
-	return nil
-}
-
-// meanNs is the mean of seconds, 0 of none.
-func meanNs(seconds []float64) (ns float64) {
-	for _, s := range seconds {
-		ns += 1e9 * s / float64(len(seconds))
-	}
-	return ns
 }

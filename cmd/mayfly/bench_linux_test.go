@@ -2,13 +2,18 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/mayfly-profiler/mayfly/internal/bench"
 	"github.com/mayfly-profiler/mayfly/internal/diff"
+	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"github.com/mayfly-profiler/mayfly/internal/target"
 	"github.com/mayfly-profiler/mayfly/profiler/bpf"
 )
@@ -42,13 +47,29 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
+// sevenAndThree is a history on this host: seven results of a benchmark that took next to no time, and three in which it took seconds.
+func sevenAndThree(benchmark string) string {
+	var text strings.Builder
+	for i := range 10 {
+		ns := 1 + float64(i)/100
+		if i >= 7 {
+			ns *= 1e10
+		}
+		json.NewEncoder(&text).Encode(bench.Line{NewCommit: fmt.Sprint("c", i), CPUModel: proc.ReadHardware().Model,
+			Benchmarks: map[string][2]float64{benchmark: {1, ns}}})
+	}
+	return text.String()
+}
+
 // Bench builds both versions, runs them in turns, and compares by operation; what it did is in the history and what
 // it recorded in the folder that was asked for.
 func TestBench(t *testing.T) {
 	target.Need(t, bpf.Probe())
 	v := versions(t)
+	past := filepath.Join(t.TempDir(), "history.jsonl")
+	write(t, past, sevenAndThree("BenchmarkChecksum-"+strconv.Itoa(runtime.GOMAXPROCS(0))))
 	s := start(t, nil, "bench", "--json", "--runs", "2", "--layouts", "2", "--bench", "Checksum$", "--benchtime", "100ms",
-		"--keep", "kept", "--history", "history.jsonl", v[0], v[1])
+		"--keep", "kept", "--history", past, v[0], v[1])
 	r := s.slower()
 	if r.Base.Profiles != 6 || r.New.Profiles != 2 || !strings.Contains(strings.Join(r.Notes, " "), "6 and 2 runs of 2 and 2 layouts") {
 		t.Errorf("%+v %+v %q", r.Base, r.New, r.Notes)
@@ -56,11 +77,16 @@ func TestBench(t *testing.T) {
 	if files, _ := filepath.Glob(filepath.Join(s.cmd.Dir, "kept", "*", "*.pb.gz")); len(files) != 8 {
 		t.Errorf("kept %v", files)
 	}
-	text, err := os.ReadFile(filepath.Join(s.cmd.Dir, "history.jsonl"))
-	if err != nil || !strings.Contains(string(text), `"runs":[6,2]`) || strings.Count(string(text), "\n") != 1 {
+	if len(r.History) != 1 || r.History[0].Commit != "c7" || r.History[0].Since != 4 {
+		t.Errorf("since when: %v", r.History)
+	}
+	text, err := os.ReadFile(past)
+	if err != nil || !strings.Contains(string(text), `"runs":[6,2]`) || strings.Count(string(text), "\n") != 11 {
 		t.Errorf("history %v %s", err, text)
 	}
+	write(t, filepath.Join(s.cmd.Dir, "broken"), "{}\n{")
 	for _, tt := range []struct{ args, want string }{
+		{"--history " + filepath.Join(s.cmd.Dir, "broken") + " " + v[0] + " " + v[1], "line 2: unexpected end of JSON"},
 		{"--bench NoSuch " + v[0] + " " + v[1], "has no benchmark that matches"},
 		{v[0] + " no-such", "no folder, no file and no revision"},
 		{"--layouts 0 " + v[0] + " " + v[1], "--layouts 0: not from 1 to 64"},

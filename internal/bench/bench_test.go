@@ -112,7 +112,7 @@ func TestOpen(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if s.Layouts() != 2 || s.Binary(0) == s.Binary(1) || s.Binary(0) != s.Binary(2) {
+		if len(s.Commit) != 40 || s.Layouts() != 2 || s.Binary(0) == s.Binary(1) || s.Binary(0) != s.Binary(2) {
 			t.Errorf("%s: %+v", name, s)
 		}
 		binary := s.Binary(0)

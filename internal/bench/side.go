@@ -21,7 +21,8 @@ import (
 
 // Side is one version of the benchmarks.
 type Side struct {
-	Name string // as it was given: a revision, a folder, a test binary
+	Name   string // as it was given: a revision, a folder, a test binary
+	Commit string // of git, with "+dirty" if files differ from it; "" if there is none
 
 	dir      string   // in which its package is
 	binaries []string // one for each layout
@@ -55,6 +56,7 @@ func Open(ctx context.Context, name string, o Options) (*Side, error) {
 		if s.dir, err = filepath.Abs(name); err != nil {
 			return nil, fmt.Errorf("bench %s: %w", name, err)
 		}
+		s.Commit = commitOf(ctx, s.dir)
 	default:
 		if err := s.checkout(ctx, o); err != nil {
 			return nil, err
@@ -79,6 +81,18 @@ func (s *Side) Binary(run int) string { return s.binaries[run%len(s.binaries)] }
 // Layouts is how many there are.
 func (s *Side) Layouts() int { return len(s.binaries) }
 
+// commitOf is the commit that is checked out in a folder. A folder outside of git has none, and that is no error.
+func commitOf(ctx context.Context, dir string) string {
+	commit, err := output(ctx, dir, "git", "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+	if err != nil {
+		return ""
+	}
+	if changed, err := output(ctx, dir, "git", "status", "--porcelain", "--untracked-files=no", "."); err != nil || changed != "" {
+		commit += "+dirty"
+	}
+	return commit
+}
+
 // checkout makes a worktree of a revision. Where one is below the repository's root, so is the folder in it.
 func (s *Side) checkout(ctx context.Context, o Options) error {
 	if strings.HasPrefix(s.Name, "-") {
@@ -88,6 +102,7 @@ func (s *Side) checkout(ctx context.Context, o Options) error {
 	if err != nil {
 		return fmt.Errorf("bench %s: no folder, no file and no revision of a git repository here", s.Name)
 	}
+	s.Commit = commit
 	prefix, err := output(ctx, ".", "git", "rev-parse", "--show-prefix")
 	if err != nil {
 		return fmt.Errorf("bench %s: %w", s.Name, err)

@@ -83,7 +83,8 @@ type trial struct {
 const untested = -2
 
 func side(profiles []*Profile) Side {
-	s := Side{Profiles: len(profiles), GoVersion: profiles[0].facts.goVersion, BuildID: profiles[0].facts.buildID}
+	first := profiles[0].facts
+	s := Side{Profiles: len(profiles), GoVersion: first.goVersion, BuildID: first.buildID, CPUModel: first.model}
 	for _, p := range profiles {
 		s.Seconds += p.Seconds
 		s.Samples += p.samples

@@ -16,6 +16,7 @@ package diff
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Outcome is what a comparison says of a row, or of the whole.
@@ -140,8 +141,35 @@ type Result struct {
 	New       Side     `json:"new"`
 	Columns   []Column `json:"columns"`
 	Budget    []Limit  `json:"budget,omitempty"`
+	History   []Shift  `json:"history,omitempty"` // of the same benchmarks, where one is kept
 
 	effect float64
+}
+
+// Shift is a benchmark that is slower or faster since some result of its history.
+type Shift struct {
+	Benchmark string    `json:"benchmark"`
+	Last      string    `json:"last"`   // commit of the last result before
+	Commit    string    `json:"commit"` // of the first one since
+	Time      time.Time `json:"time"`   // of that
+	Relative  float64   `json:"relative"`
+	P         float64   `json:"p"` // that such a change is seen somewhere where there is none
+	Before    int       `json:"before"`
+	Since     int       `json:"since"` // results
+}
+
+// String is a line.
+func (s Shift) String() string {
+	return fmt.Sprintf("%s: %+.1f %% since %s of %s (last before: %s), p=%.2g, %d results before and %d since",
+		Clean(s.Benchmark), 100*s.Relative, short(s.Commit), s.Time.Format(time.DateOnly), short(s.Last), s.P, s.Before, s.Since)
+}
+
+// short is the begin of a commit's hash, or a name.
+func short(commit string) string {
+	if hash, dirty, _ := strings.Cut(commit, "+"); len(hash) == 40 {
+		return Clean(strings.TrimSuffix(hash[:12]+"+"+dirty, "+"))
+	}
+	return Clean(commit)
 }
 
 // Side describes the profiles of one side.
@@ -155,6 +183,7 @@ type Side struct {
 	Work      string  `json:"work,omitempty"` // that the profiles know of
 	GoVersion string  `json:"go_version,omitempty"`
 	BuildID   string  `json:"build_id,omitempty"`
+	CPUModel  string  `json:"cpu_model,omitempty"`
 }
 
 // Column is the comparison of one sample type.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/pprof/profile"
 )
@@ -33,6 +34,8 @@ func compared(t *testing.T) *Result {
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.History = []Shift{{Benchmark: "BenchmarkX-2", Last: "v1.2.0", Commit: strings.Repeat("0123456789", 4) + "+dirty",
+		Time: time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC), Relative: 0.123, P: 0.0012, Before: 14, Since: 6}}
 	return r
 }
 

@@ -35,6 +35,12 @@ func writeMarkdown(out io.Writer, d *Document) error {
 		markdownTable(w, folded)
 		fmt.Fprintf(w, "</details>\n\n")
 	}
+	for _, s := range r.History {
+		fmt.Fprintf(w, "- %s\n", printable.Markdown("history: "+s.String()))
+	}
+	if len(r.History) > 0 {
+		fmt.Fprintln(w)
+	}
 	if len(r.Columns) > 0 {
 		fmt.Fprintf(w, "<sub>%s</sub>\n", printable.Markdown(strings.Join(r.footnotes(), " · ")))
 	}

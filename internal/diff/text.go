@@ -40,6 +40,12 @@ func writeText(out io.Writer, d *Document) error {
 		}
 		w.Flush()
 	}
+	if len(r.History) > 0 {
+		fmt.Fprintf(buffered, "\nhistory\n")
+		for _, s := range r.History {
+			fmt.Fprintln(buffered, s)
+		}
+	}
 	if len(r.Columns) > 0 {
 		fmt.Fprintf(buffered, "\n%s\n", strings.Join(r.footnotes(), "\n"))
 	}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/mayfly-profiler/mayfly/internal/bench"
+	"github.com/mayfly-profiler/mayfly/internal/diff"
+)
+
+// readHistory reads what is in the file so far: what is wrong with it is said before an experiment of minutes.
+func readHistory(path string) (lines []bench.Line, err error) {
+	if path == "" {
+		return nil, nil
+	}
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("history %s: %w", path, cause(err))
+	}
+	defer f.Close()
+	if lines, err = bench.ReadHistory(f); err != nil {
+		return nil, fmt.Errorf("history %s: %w; name another file, or take that line out", path, err)
+	}
+	return lines, nil
+}
+
+// remember adds the result to the history.
+func (b *benchRun) remember(r *diff.Result, n bench.Noise) error {
+	if b.f.history == "" {
+		return nil
+	}
+	l := bench.Line{
+		Time: time.Now().UTC(), Base: b.base.Name, New: b.new.Name, BaseCommit: b.base.Commit, NewCommit: b.new.Commit,
+		GoVersion: r.New.GoVersion, CPUModel: r.New.CPUModel, Runs: [2]int{len(b.files[0]), len(b.files[1])}, Noise: n.CV, Outcome: r.Outcome,
+		Benchmarks: make(map[string][2]float64),
+	}
+	base, after := bench.Common(b.times[0]), bench.Common(b.times[1])
+	for _, name := range slices.Sorted(maps.Keys(base)) {
+		l.Benchmarks[name] = [2]float64{meanNs(base[name]), meanNs(after[name])}
+	}
+	b.past = append(b.past, l)
+	line, err := json.Marshal(l)
+	if err != nil {
+		return fmt.Errorf("bench: %w", err)
+	}
+	root, err := os.OpenRoot(filepath.Dir(b.f.history)) // no link leads out of it
+	if err != nil {
+		return writeError(b.f.history, err)
+	}
+	defer root.Close()
+	file, err := root.OpenFile(filepath.Base(b.f.history), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return writeError(b.f.history, err)
+	}
+	giveToCaller(b.e, file)
+	_, err = file.Write(append(line, '\n'))
+	if err = errors.Join(err, file.Close()); err != nil {
+		return writeError(b.f.history, err)
+	}
+	return nil
+}
+
+// meanNs is the mean of seconds, 0 of none.
+func meanNs(seconds []float64) (ns float64) {
+	for _, s := range seconds {
+		ns += 1e9 * s / float64(len(seconds))
+	}
+	return ns
+}
