@@ -277,7 +277,7 @@ func (b *benchRun) compare() error {
 		return err
 	}
 	wanted := d.options.MinEffect
-	d.options.Floors = map[string]float64{"time": n.Floor(bases, news), "cpu": cpu.Floor(bases, news)}
+	d.options.Floors = map[string]float64{"time": n.Floor(bases, news), "cpu": cpu.Floor(bases, news), "CPU time": cpu.Floor(bases, news)}
 	d.remark = fmt.Sprintf("%s and %s, %d and %d runs of %d and %d layouts; runs of base differ by ± %.2g %% of the time of an operation "+
 		"and ± %.2g %% of its CPU time, so changes under %.2g %% and %.2g %% are not judged",
 		b.base.Name, b.new.Name, bases, news, b.base.Layouts(), b.new.Layouts(), 100*n.CV, 100*cpu.CV, 100*max(wanted, d.options.Floors["time"]),

@@ -42,6 +42,9 @@ func Compare(before, after []*Profile, o Options) (*Result, error) {
 	c.index()
 	if c.work = c.labour(); c.work != nil {
 		c.tables = append(c.tables, c.workTable())
+		if t := c.cpuTable(); t != nil {
+			c.tables = append(c.tables, t)
+		}
 	}
 	for _, name := range columns {
 		t := c.table(name)

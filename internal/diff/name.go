@@ -17,12 +17,31 @@ import (
 // FuncName returns the name of a function that is the same in other builds.
 func FuncName(name string) string {
 	name = dropTypeArgs(name)
+	if c, ok := splitByCompiler(name); ok {
+		return c
+	}
 	dir, base := path.Split(name)
 	pkg, symbols, ok := strings.Cut(base, ".")
 	if strings.Contains(dir, "(") || !ok && dir == "" {
 		return name // C, the kernel, or a frame of ours such as [lost]
 	}
 	return packagePath(dir+pkg) + dotted(symbols, ok)
+}
+
+// ofCompiler is what GCC and Clang put behind the name of a C function of which they made several, with a number behind it.
+var ofCompiler = []string{".isra.", ".part.", ".constprop.", ".lto_priv.", ".llvm.", ".cold"}
+
+// splitByCompiler is the name of such a function without that: which of them there are is another one in each build. Names of Go
+// have a dot or a slash before, but for those in package main and in packages of the standard library, which have none of the kind.
+func splitByCompiler(name string) (c string, ok bool) {
+	at := len(name)
+	for _, part := range ofCompiler {
+		if i := strings.Index(name[:at], part); i > 0 {
+			at = i
+		}
+	}
+	c = name[:at]
+	return c, at < len(name) && c != "main" && !strings.ContainsAny(c, "./([ ")
 }
 
 func dotted(symbols string, ok bool) string {

@@ -203,6 +203,7 @@ func (c *comparison) bring(t *table, s int) (by [][]float64) {
 // Names of what is known of the work itself.
 const (
 	workColumn = "time"
+	cpuColumn  = "CPU time"
 	wallRow    = "wall time"
 	cpuRowName = "CPU time"
 )

@@ -118,12 +118,12 @@ func TestWorkOfSeveral(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]float64{"cpu main.a": 0, "cpu main.b": 1, "cpu runtime.gcDrain": 0.5, "time BenchmarkA-2": 0,
-		"time BenchmarkB/x-2": 1} {
+		"time BenchmarkB/x-2": 1, "CPU time BenchmarkA": 0, "CPU time BenchmarkB": 1} {
 		if x, ok := got[name]; !ok || math.Abs(x-want) > 0.01 {
 			t.Errorf("%s: %+.3f, want %+.3f", name, x, want)
 		}
 	}
-	if r.Outcome != Regressed || r.Columns[1].Unit != unitWork || strings.Contains(r.Verdict(), "share") {
+	if r.Outcome != Regressed || r.Columns[2].Unit != unitWork || strings.Contains(r.Verdict(), "share") {
 		t.Errorf("%s: %s; %+v", r.Outcome, r.Verdict(), r.Columns)
 	}
 }
@@ -204,6 +204,52 @@ func TestWorkOfMany(t *testing.T) {
 	for _, row := range r.Columns[0].Rows {
 		if want := row.Name == "BenchmarkX/d-2"; math.IsNaN(row.Change.P) || (row.Outcome == Regressed) != want || row.Base.Margin <= 0 {
 			t.Errorf("%+v", row)
+		}
+	}
+}
+
+// Where others use the host results of benchmarks are apart by a third; the CPU time of an operation tells which one is slower.
+func TestWorkCPU(t *testing.T) {
+	rng := rand.New(rand.NewPCG(11, 1))
+	names := []string{"BenchmarkA-2", "BenchmarkB-2", "BenchmarkC/x-2", "BenchmarkC/y-2"}
+	side := func(slow float64) (all []*Profile) {
+		for range 8 {
+			x := typical().record(rng, 1, 999)
+			x.cols[0].blocks = nil
+			x.work.Benchmarks = make(map[string]work.Benchmark)
+			for i, name := range names {
+				cpu := 1e-3 * (1 + 0.03*rng.NormFloat64())
+				if i == 1 {
+					cpu *= 1 + slow
+				}
+				x.work.Benchmarks[name] = work.Benchmark{Ops: 1 / cpu, Seconds: []float64{cpu * math.Exp(0.4*rng.NormFloat64())}}
+			}
+			for row, v := range x.cols[0].flat {
+				for group, part := range []float64{0.1, 0.2, 0.2, 0.5} {
+					x.cols[0].addGroup(group, int32(row), nil, v*part)
+				}
+			}
+			all = append(all, x)
+		}
+		return all
+	}
+	base := side(0)
+	for slow, want := range map[float64]int{0: 0, 0.3: 1} {
+		r, err := Compare(base, side(slow), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := 0
+		for _, row := range r.Columns[1].Rows {
+			if row.Outcome == Regressed {
+				found++
+				if row.Name != "BenchmarkB" || row.Change.Relative < 0.2 || row.Change.Relative > 0.4 {
+					t.Errorf("%+v", row)
+				}
+			}
+		}
+		if r.Columns[1].Name != cpuColumn || found != want || len(r.Columns[1].Rows) != 3 || r.Columns[0].Rows[0].Outcome == Regressed {
+			t.Errorf("%.1f slower: %+v", slow, r.Columns[1])
 		}
 	}
 }
