@@ -80,6 +80,15 @@ var shapes = map[string]shape{
 	"itself": {serve: toItself, load: world.Load{Rate: 40, Calls: []world.Call{{Path: "/page", Share: 1}}, Burst: 4,
 		Every: 700 * time.Millisecond, Path: "/page?n=large"}},
 
+	"resource-pool": {serve: route("/page", resourcePool), load: gets(25, 18, time.Second)},
+	"fast-conns":    {serve: fastConnections, load: gets(15, 12, time.Second)},
+	"leases":        {serve: route("/page", leased), load: gets(25, 20, time.Second)},
+	"reverse-proxy": {serve: reverseProxy, load: pages(50, 0, 0)},
+	"world-stops":   {serve: route("/page", worldStops), load: gets(60, 0, 0)},
+	"helper":        {serve: route("/page", helped), load: gets(10, 8, time.Second)},
+	"hedge":         {serve: route("/page", hedge), load: pages(50, 0, 0)},
+	"job-beside":    {serve: route("/page", jobBeside), load: gets(60, 0, 0)},
+
 	"net-http-ok": {serve: onNetHTTP, load: items()},
 	"http2-ok":    {serve: onHTTP2, load: over2(items())},
 	"gin-ok":      {serve: onGin, load: items()},
