@@ -51,12 +51,13 @@ type shares struct {
 	Fast float64       `json:"fast"`
 }
 
-// timelines is one request and its children. Times are ms since the request began.
+// timelines is one request, its children, and who ended their waits. Times are ms since the request began.
 type timelines struct {
 	Name  string  `json:"name"`
 	Start float64 `json:"start"` // ms since the window began
 	Took  float64 `json:"took"`
 	Rows  []row   `json:"rows"`
+	Wakes []wake  `json:"wakes,omitempty"` // who let whom go on, where that is known
 }
 
 type row struct {
@@ -159,15 +160,18 @@ func (n *node) prune(least float64) {
 	}
 }
 
-// draw is a request and those of its children that were there longest.
+// draw is a request and those that its chain leads to.
 func (b reporter) draw(r *timeline.Request) timelines {
-	name := b.nameOf(r)
-	tl := timelines{Name: name, Start: ms(r.From - b.From), Took: ms(r.Length()), Rows: []row{b.row(r, r.Main, "request")}}
-	kids := slices.DeleteFunc(slices.Clone(r.Kids), func(k *timeline.Track) bool { return !k.Alive(r.From, r.To) })
-	slices.SortStableFunc(kids, func(a, c *timeline.Track) int { return cmp.Compare(a.Pieces[0].From, c.Pieces[0].From) })
-	for _, k := range kids[:min(len(kids), mostKids)] {
-		tl.Rows = append(tl.Rows, b.row(r, k, shortName(b.Root(k.Pieces[0].Stack))))
+	rows, waits := b.chain(r)
+	tl := timelines{Name: b.nameOf(r), Start: ms(r.From - b.From), Took: ms(r.Length()), Rows: []row{}}
+	for i, g := range rows {
+		name := "request"
+		if i > 0 {
+			name = shortName(b.started(g))
+		}
+		tl.Rows = append(tl.Rows, b.row(r, g, name))
 	}
+	tl.Wakes = b.wakes(r, rows, waits)
 	return tl
 }
 
@@ -178,10 +182,18 @@ func (b reporter) nameOf(r *timeline.Request) string {
 		names = append(names, k+"="+v)
 	}
 	if len(names) == 0 {
-		return b.Root(r.Main.Pieces[0].Stack)
+		return b.started(r.Main)
 	}
 	slices.Sort(names)
 	return strings.Join(names, " ")
+}
+
+// started is the function that a goroutine was started with, "" if it never had a stack.
+func (b reporter) started(g *timeline.Track) (root string) {
+	for i := 0; i < len(g.Pieces) && root == ""; i++ {
+		root = b.Root(g.Pieces[i].Stack)
+	}
+	return root
 }
 
 func (b reporter) row(r *timeline.Request, g *timeline.Track, name string) row {
