@@ -40,12 +40,14 @@ func benchCommand(e *env) *cobra.Command {
 		Use:     "bench BASE NEW",
 		GroupID: groupRecord, // Ctrl-C ends the experiment, and not the command
 		Short:   "Run two versions of benchmarks in turns and say whether NEW is slower, and where",
-		Long: `Bench is the experiment and diff its evaluation. BASE and NEW are each a git revision of the repository in the current
-folder, a folder, or a test binary. Both are built, several times with their functions in another order (-randlayout),
-and run in turns in fresh processes, each of which is recorded. The first runs are of BASE alone: they show what this
-host's noise is, and a change that is smaller is not judged.
+		Long: `Bench runs the benchmarks of two versions in turns, records each run, and compares the
+recordings as mayfly diff does. BASE and NEW are each a git revision of the repository in the
+current folder, a folder, or a test binary. Each is built several times with its functions in
+another order in memory (-randlayout), and each run is a fresh process. The first runs are of
+BASE alone. They show the noise of this host, and smaller changes are not judged.
 
-It goes on until --time is over; Ctrl-C ends it earlier, with what there is. Exit codes are those of diff.`,
+Bench ends after --time, or on Ctrl-C with what it has until then. Exit codes are those of
+diff.`,
 		Example: `  mayfly bench main HEAD
   mayfly bench --pkg ./internal/codec --bench Decode --time 10m v1.4.0 .
   mayfly bench --format markdown base.test new.test >> "$GITHUB_STEP_SUMMARY"`,
@@ -56,16 +58,17 @@ It goes on until --time is over; Ctrl-C ends it earlier, with what there is. Exi
 		},
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&f.pkg, "pkg", "", "package whose benchmarks are run, by its path below the folder or the current one (default: that folder)")
-	fl.StringVar(&f.pattern, "bench", ".", "benchmarks to run, as go test -bench takes them")
-	fl.StringVar(&f.benchtime, "benchtime", "1s", "how long each benchmark runs, as go test -benchtime takes it")
-	fl.StringVar(&f.mode, "mode", "wall", "what is recorded: wall, or cpu")
-	fl.IntVar(&f.layouts, "layouts", 4, "builds of each side with their functions in another order; 1 is the linker's own order")
-	fl.IntVar(&f.runs, "runs", 0, "runs of each side, instead of as many as fit into --time")
+	fl.StringVar(&f.pkg, "pkg", "", "run the benchmarks of the package at this `path` below the folder (default the folder itself)")
+	fl.StringVar(&f.pattern, "bench", ".", "run the benchmarks that match this `regexp`, as go test -bench")
+	fl.StringVar(&f.benchtime, "benchtime", "1s", "how long each benchmark runs, as go test -benchtime")
+	fl.StringVar(&f.mode, "mode", "wall", "what to record: wall or cpu")
+	fl.IntVar(&f.layouts, "layouts", 4, "`number` of builds of each side, their functions in another order each; 1: the linker's own order")
+	fl.IntVar(&f.runs, "runs", 0, "`number` of runs of each side, instead of as many as fit into --time")
 	f.time = duration(5 * time.Minute)
 	fl.Var(&f.time, "time", "how long to run")
-	fl.StringVar(&f.keep, "keep", "", "folder to keep the recordings in, those of each side in base/ and new/ below it")
-	fl.StringVar(&f.history, "history", "", "file to which one line of JSON with the result is added; from eight on, it is said since which commit benchmarks are slower or faster")
+	fl.StringVar(&f.keep, "keep", "", "`folder` to keep the recordings in, in base/ and new/ below it")
+	fl.StringVar(&f.history, "history", "", "`file` to append the result to, as one line of JSON; with eight lines or more bench says "+
+		"since which commit benchmarks are slower or faster")
 	f.diff.verdict(cmd)
 	f.diff.by = "func"
 	return cmd
@@ -136,18 +139,18 @@ func (f *benchFlags) check(e *env) error {
 	case f.layouts < 1 || f.layouts > 64:
 		return usagef("bench: --layouts %d: not from 1 to 64", f.layouts)
 	case f.runs < 0 || f.runs == 1:
-		return usagef("bench: --runs %d: two at least", f.runs)
+		return usagef("bench: --runs %d: at least 2", f.runs)
 	case f.mode != "wall" && f.mode != "cpu":
 		return usagef("bench: --mode %q: not wall or cpu", f.mode)
 	case f.time <= 0 && f.runs == 0:
-		return usagef("bench: --time %s: how long is that?", f.time.String())
+		return usagef("bench: --time %s: more than 0, or --runs", f.time.String())
 	case filepath.IsAbs(f.pkg) || strings.HasPrefix(filepath.Clean(f.pkg), ".."):
 		return usagef("bench: --pkg %s: a path below the folder, such as ./internal/codec", f.pkg)
 	}
 	if _, err := f.diff.options(); err != nil {
 		return err
 	}
-	return checkOutput(e, f.diff.output)
+	return checkOutput(e, f.diff.result.output)
 }
 
 // run runs both sides in turns until the time is over.

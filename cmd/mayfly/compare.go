@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"path/filepath"
+	"time"
 
 	"github.com/google/pprof/profile"
 	"github.com/spf13/cobra"
@@ -19,9 +20,7 @@ import (
 type compareFlags struct {
 	record   recordFlags
 	standard string // --default
-	format   string
-	json     bool
-	output   string
+	result   resultFlags
 	keep     string
 	seed     uint64
 	files    []string
@@ -33,14 +32,16 @@ func compareCommand(e *env) *cobra.Command {
 		Use:     "compare (-p PID | -- COMMAND ARG... | [DEFAULT] MAYFLY)",
 		GroupID: groupRead,
 		Short:   "Say what the default 100 Hz profile of the same seconds does not show",
-		Long: `Compare records a process while the default profile of the same seconds is taken from its
-/debug/pprof/profile, or reads two profiles from files. The profile's address is looked for at
-the process's listening sockets by a GET of /debug/pprof/; --default URL names it where the path
-is another, or it is HTTPS, and --default none asks nobody. Compare says in one sentence
-whether the default profile is fine, and shows CPU time by label and function with their
-intervals, what the default profile never saw, and what its goroutines waited for.
+		Long: `Compare says what the default profile of a process, runtime/pprof at 100 Hz, does not show.
+It records the process while the default profile of the same seconds is taken, or reads two
+profiles from files. It says in one sentence whether the default profile is fine. Below that
+are CPU time by label and by function with confidence intervals, what the default profile
+never saw, and what its goroutines waited for.
 
-Without a default profile, mayfly's own samples are decimated to 100 Hz; the output says so.`,
+The default profile comes from /debug/pprof/profile at an address that the process listens
+at. --default URL names another address or path, and HTTPS. With --default none, or if there
+is no such address, it is made of mayfly's own samples, thinned out to 100 Hz; the output
+says so.`,
 		Example: `  mayfly compare -p 4242
   mayfly compare -p 4242 --default http://localhost:6060/private/profile
   mayfly compare -- ./server -listen :8080
@@ -57,53 +58,50 @@ Without a default profile, mayfly's own samples are decimated to 100 Hz; the out
 		},
 	}
 	fl := cmd.Flags()
-	fl.IntVarP(&f.record.pid, "pid", "p", 0, "the process to record")
-	fl.StringVar(&f.standard, "default", "", "URL of the process's net/http/pprof, http://HOST:PORT[/debug/pprof/profile]; none: decimate "+
-		"(default: look for it)")
-	fl.IntVarP(&f.record.rate, "rate", "F", bpf.DefaultRate, "samples per second of CPU time")
+	fl.IntVarP(&f.record.pid, "pid", "p", 0, "record the process with this `PID`")
+	fl.StringVar(&f.standard, "default", "", "`URL` of the process's net/http/pprof, http://HOST:PORT[/debug/pprof/profile], or none "+
+		"(default: it is looked for)")
+	fl.IntVarP(&f.record.rate, "rate", "F", bpf.DefaultRate, rateUsage)
 	f.record.duration = duration(defaultDuration)
 	fl.VarP(&f.record.duration, "duration", "d", "how long to record")
-	fl.StringVar(&f.format, "format", "text", "text, markdown, json or html")
-	fl.BoolVar(&f.json, "json", false, "the same as --format json")
-	fl.StringVarP(&f.output, "output", "o", "-", "file to write, - for stdout")
-	fl.StringVar(&f.keep, "keep", "", "folder to write the recorded profiles to, default.pb.gz and mayfly.pb.gz")
-	fl.Uint64Var(&f.seed, "seed", 1, "for the decimation to 100 Hz")
+	f.result.define(cmd, "text", "markdown", "json", "html")
+	fl.StringVar(&f.keep, "keep", "", "`folder` to keep the recorded profiles in, as default.pb.gz and mayfly.pb.gz")
+	fl.Uint64Var(&f.seed, "seed", 1, "seed for thinning samples out to 100 Hz")
 	cmd.RegisterFlagCompletionFunc("pid", completePID)
 	return cmd
 }
 
 // check finds what is wrong with the command line.
 func (f *compareFlags) check() error {
-	if f.json {
-		f.format = "json"
-	}
 	live := f.record.pid != 0 || len(f.record.command) > 0
 	switch {
 	case f.record.pid != 0 && len(f.record.command) > 0, live && len(f.files) > 0:
-		return usagef("compare: one of -p PID, -- COMMAND, or files")
+		return usagef("compare: need one of -p PID, -- COMMAND ARG... or files, not two")
 	case !live && (len(f.files) == 0 || len(f.files) > 2):
-		return usagef("compare: what? a process (-p PID), a command (-- COMMAND ARG...), or profiles: [DEFAULT] MAYFLY")
+		return usagef("compare: need a process (-p PID), a command (-- COMMAND ARG...) or profiles ([DEFAULT] MAYFLY)")
 	case !live && f.standard != "":
-		return usagef("compare: --default is for recording; name the default profile's file first")
+		return usagef("compare: --default is for recording; with files the default profile is the first")
 	case !live && f.keep != "":
 		return usagef("compare: --keep is for recording")
+	case live && f.record.duration < duration(time.Second):
+		return usagef("compare: --duration %s: the default profile takes a second at least", &f.record.duration)
 	case f.record.pid < 0:
-		return usagef("compare: %d is no pid", f.record.pid)
+		return usagef("compare: %d is not a PID", f.record.pid)
 	case f.record.rate < 1 || f.record.rate > bpf.MaxRate:
 		return usagef("compare: rate %d Hz: not between 1 and %d", f.record.rate, bpf.MaxRate)
 	}
-	return nil
+	return f.result.check()
 }
 
 func runCompare(ctx context.Context, e *env, f *compareFlags) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	format, err := compare.ByName(f.format)
+	format, err := compare.ByName(f.result.format)
 	if err != nil {
 		return usagef("compare: %w", err)
 	}
-	if err := checkOutput(e, f.output); err != nil {
+	if err := checkOutput(e, f.result.output); err != nil {
 		return err
 	}
 	var standard, mayfly *profile.Profile
@@ -121,7 +119,7 @@ func runCompare(ctx context.Context, e *env, f *compareFlags) error {
 	} else if err != nil {
 		return err
 	}
-	return writeOutput(e, output{f.output, contentOf(format.Name)}, func(w io.Writer) error { return format.Write(w, r) })
+	return writeOutput(e, output{f.result.output, contentOf(format.Name)}, func(w io.Writer) error { return format.Write(w, r) })
 }
 
 // read reads [DEFAULT] MAYFLY.

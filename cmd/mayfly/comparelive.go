@@ -62,8 +62,8 @@ func (f *compareFlags) takeCommand(ctx context.Context, e *env) (*profile.Profil
 			}
 		}()
 	}
-	f.record.output = f.output // what the command prints is not to get into it
-	child, rec, err := recordHeld(first, e, &f.record, childStdout(f.output == "-"))
+	f.record.output = f.result.output // what the command prints is not to get into it
+	child, rec, err := recordHeld(first, e, &f.record, childStdout(f.result.output == "-"))
 	if err != nil {
 		return nil, nil, err
 	}

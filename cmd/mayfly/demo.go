@@ -37,11 +37,11 @@ func demoCommand(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "demo",
 		GroupID: groupRecord,
-		Short:   "Record a service of mayfly's own and compare with the default profile",
-		Long: `Demo starts a small order-fulfilment service (HTTP on loopback, an embedded store, one short
-goroutine for each order line) with load, records it at 999 Hz, takes the default 100 Hz
-profile of the same seconds, and shows what each of them saw. Both profiles are kept.
-Without the rights for eBPF it shows what there is without.`,
+		Short:   "Record a service that comes with mayfly, and compare with the default profile",
+		Long: `Demo starts a small order service (HTTP on loopback, an embedded store, one short goroutine
+for each order line) under load. It records it at 999 Hz, takes the default 100 Hz profile of
+the same seconds, and shows what each of them saw. Both profiles are kept. Without the rights
+for eBPF it shows what can be seen without.`,
 		Example: "  mayfly demo\n  mayfly demo -d 30s -o /tmp",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -49,7 +49,7 @@ Without the rights for eBPF it shows what there is without.`,
 		},
 	}
 	cmd.Flags().VarP(&length, "duration", "d", "how long to record")
-	cmd.Flags().StringVarP(&dir, "output", "o", ".", "folder to write the two profiles to")
+	cmd.Flags().StringVarP(&dir, "output", "o", ".", "`folder` to write the two profiles to")
 	return cmd
 }
 

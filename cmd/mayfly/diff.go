@@ -20,15 +20,13 @@ import (
 type diffFlags struct {
 	by, per    string
 	columns    []string
-	format     string
-	output     string
+	result     resultFlags
 	budget     string
 	failOn     []string
 	ops        float64
 	alpha      float64
 	minEffect  percentage
 	cumulative bool
-	json       bool
 	anyHost    bool
 	base, new  string
 }
@@ -46,16 +44,18 @@ func diffCommand(e *env) *cobra.Command {
 		Use:     "diff BASE NEW",
 		GroupID: groupRead,
 		Short:   "Say whether NEW is slower than BASE, and where; exit code 3 if it is",
-		Long: `Diff compares two sets of pprof profiles with a model of their noise. BASE and NEW are each a file,
-a folder, or a comma-separated list: repeats of the same thing. Five a side are good; with one
-a side use record --timeline, which lets the noise be seen within the recording.
+		Long: `Diff says whether the profiles NEW show a slower program than the profiles BASE, and where.
+BASE and NEW are each a file, a folder, or a comma-separated list: repeats of the same thing.
+Five a side are good. With one a side use record --timeline, so that diff can see the noise
+within the recording.
 
-What both sides know of their work is what time is divided by: operations of the benchmarks that record -- go test
-ran, or runs of a command that ended by itself. Else CPU time is compared by share, time not on a CPU by
-second; both by operation with --ops, or by request with --per. "~" is a row that did not change, or whose change is not more than noise.
+Time is divided by the work that both sides know: the operations of benchmarks (record -- go
+test -bench), or the runs of a command that ended by itself. Otherwise CPU time is compared
+by share, and time off the CPU per second. --ops and --per say what the work is. A row with
+"~" did not change by more than noise.
 
-Exit codes: 0 no regression; 3 a row, a total or a limit of the budget regressed; 4 undecided (with
---fail-on undecided); 5 the profiles cannot be compared; 1 a file cannot be read.`,
+Exit codes: 0 no regression; 3 a row, a total or a limit of the budget regressed; 4 undecided
+(with --fail-on undecided); 5 the profiles cannot be compared; 1 a file cannot be read.`,
 		Example: `  mayfly diff old.pb.gz new.pb.gz
   mayfly diff --format markdown base/ new/ >> "$GITHUB_STEP_SUMMARY"
   mayfly diff --by label:endpoint,state --sample-index blocked base/ new/
@@ -68,11 +68,11 @@ Exit codes: 0 no regression; 3 a row, a total or a limit of the budget regressed
 	}
 	fl := cmd.Flags()
 	fl.StringVar(&f.by, "by", "func", "what a row is: func, line, state, label:KEY, or label:KEY,state")
-	fl.StringSliceVar(&f.columns, "sample-index", nil, "sample types to compare, such as cpu, runnable, blocked, wall (default: all that "+
-		"both sides have)")
-	fl.BoolVar(&f.cumulative, "cum", false, "compare functions with all that they call")
-	fl.Float64Var(&f.ops, "ops", 0, "operations in each profile: compare time by operation")
-	fl.StringVar(&f.per, "per", "", "label:KEY that has another value for each request: compare time by request")
+	fl.StringSliceVar(&f.columns, "sample-index", nil, "sample `types` to compare, such as cpu, runnable, blocked, wall (default all "+
+		"that both sides have)")
+	fl.BoolVar(&f.cumulative, "cum", false, "compare functions together with all that they call")
+	fl.Float64Var(&f.ops, "ops", 0, "`number` of operations in each profile; time is compared by operation")
+	fl.StringVar(&f.per, "per", "", "`label:KEY` that has another value for each request; time is compared by request")
 	fl.BoolVar(&f.anyHost, "any-host", false, "compare profiles of different kernels and CPUs")
 	cmd.MarkFlagsMutuallyExclusive("ops", "per")
 	f.verdict(cmd)
@@ -82,29 +82,33 @@ Exit codes: 0 no regression; 3 a row, a total or a limit of the budget regressed
 // verdict adds what decides, and where the result goes: bench has that, too.
 func (f *diffFlags) verdict(cmd *cobra.Command) {
 	fl := cmd.Flags()
-	fl.StringVar(&f.format, "format", "text", "text, markdown, json, html (a page), or pprof (a profile)")
-	fl.BoolVar(&f.json, "json", false, "the same as --format json")
-	fl.StringVarP(&f.output, "output", "o", "-", "file to write, - for stdout")
+	var formats []string
+	for _, format := range diff.Formats() {
+		formats = append(formats, format.Name)
+	}
+	f.result.define(cmd, formats...)
 	f.minEffect = diff.DefaultMinEffect
-	fl.Var(&f.minEffect, "min-effect", "smallest relative change that counts, however little noise there is")
-	fl.Float64Var(&f.alpha, "alpha", diff.DefaultAlpha, "bound on the share of false findings")
-	fl.StringVar(&f.budget, "budget", "", "YAML file with limits")
+	fl.Var(&f.minEffect, "min-effect", "ignore smaller relative changes, however little noise there is")
+	fl.Float64Var(&f.alpha, "alpha", diff.DefaultAlpha, "upper bound on the share of false findings")
+	fl.StringVar(&f.budget, "budget", "", "YAML `file` with limits (docs/diff.md)")
 	fl.StringSliceVar(&f.failOn, "fail-on", []string{failRegression, failBudget},
 		"what makes the exit code 3 or 4: regression, budget, undecided")
-	cmd.MarkFlagsMutuallyExclusive("json", "format")
 }
 
 // options checks the command line.
 func (f *diffFlags) options() (o diff.Options, err error) {
+	if err = f.result.check(); err != nil {
+		return o, err
+	}
 	if o.By, err = diff.ParseBy(f.by); err != nil {
 		return o, usagef("diff: %w", err)
 	}
 	key, isLabel := strings.CutPrefix(f.per, "label:")
 	switch {
 	case f.per != "" && (!isLabel || key == ""):
-		return o, usagef("diff: --per %q: want label:KEY", f.per)
+		return o, usagef("diff: --per %q: not label:KEY", f.per)
 	case f.ops < 0:
-		return o, usagef("diff: --ops %g: want a number of operations", f.ops)
+		return o, usagef("diff: --ops %g: not a number of operations", f.ops)
 	case f.alpha <= 0 || f.alpha >= 0.5:
 		return o, usagef("diff: --alpha %g: not between 0 and 0.5", f.alpha)
 	}
@@ -133,7 +137,7 @@ func runDiff(e *env, f *diffFlags) (err error) {
 	if d.options, err = f.options(); err != nil {
 		return err
 	}
-	if err := checkOutput(e, f.output); err != nil {
+	if err := checkOutput(e, f.result.output); err != nil {
 		return err
 	}
 	for side, arg := range []string{f.base, f.new} {
@@ -150,10 +154,7 @@ func runDiff(e *env, f *diffFlags) (err error) {
 
 // evaluate compares the files.
 func (d *diffRun) evaluate() (r *diff.Result, err error) {
-	if d.flags.json {
-		d.flags.format = "json"
-	}
-	if d.format, err = diff.ByName(d.flags.format); err != nil {
+	if d.format, err = diff.ByName(d.flags.result.format); err != nil {
 		return nil, usagef("diff: %w", err)
 	}
 	var budget *diff.Budget
@@ -238,7 +239,7 @@ func (d *diffRun) finish(e *env, r *diff.Result) error {
 	incomparable := r.Outcome == diff.Incomparable
 	if !incomparable || d.format.Name != "text" && d.format.Name != "pprof" {
 		doc := &diff.Document{Result: r, Before: d.stacks[0], After: d.stacks[1]}
-		if err := writeOutput(e, output{d.flags.output, contentOf(d.format.Name)},
+		if err := writeOutput(e, output{d.flags.result.output, contentOf(d.format.Name)},
 			func(w io.Writer) error { return d.format.Write(w, doc) }); err != nil {
 			return err
 		}
@@ -251,7 +252,7 @@ func (d *diffRun) finish(e *env, r *diff.Result) error {
 			e.warn("budget: %s: no such row on either side; is it misspelt?", l.String())
 		}
 	}
-	if d.flags.output != "-" {
+	if d.flags.result.output != "-" {
 		e.say("%s", r.Verdict())
 	}
 	return d.exit(r)

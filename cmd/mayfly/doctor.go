@@ -46,12 +46,12 @@ func doctorCommand(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor [PID]",
 		Short: "Say what this host and these rights allow, and what is missing",
-		Long: `Doctor looks at the kernel, at the rights of this process and, with a PID, at that
-process, and says line by line what a recording would have or lack, and the remedy.
+		Long: `Doctor says what a recording would have on this host and with these rights, what it would
+lack, and how to change that. With a PID it examines that process, too.
 
   ok       nothing to do
-  limited  recording works, but a part of it does not: the line says which
-  missing  recording does not work until this is mended
+  limited  recording works without what the line names
+  missing  recording does not work until this is changed
 
 The exit code is 0 when nothing is missing and 1 otherwise.`,
 		Example:           "  mayfly doctor\n  mayfly doctor 4242\n  sudo mayfly doctor --json | jq .works",
@@ -74,7 +74,7 @@ The exit code is 0 when nothing is missing and 1 otherwise.`,
 			return err
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	cmd.Flags().BoolVar(&asJSON, "json", false, jsonUsage)
 	return cmd
 }
 

@@ -26,18 +26,18 @@ func dumpCommand(e *env) *cobra.Command {
 		Use:     "dump -p PID",
 		GroupID: groupRecord,
 		Short:   "Print all goroutines of a process, without stopping it",
-		Long: `Dump looks once at all goroutines of a running process and prints them in groups of equal
-state, labels and stack, the largest first. The process is not stopped and not signalled.
-A goroutine that runs at that moment has no stack: its frames are in registers.
-What they wait for is named: who is at the other end of a connection; the channel with its capacity and how
-full it is, the lock, the condition, and how many goroutines wait for it.`,
+		Long: `Dump prints all goroutines of a running process, in groups of the same state, labels and
+stack, the largest group first. The process is not stopped or signalled. A goroutine that is
+running has no stack: its frames are in registers. Of a waiting goroutine dump says what it
+waits for: the peer of a connection; or the channel with its capacity and length, the lock or
+the condition, and how many goroutines wait for it.`,
 		Example: `  mayfly dump -p 4242
   mayfly dump -p 4242 --label endpoint=/fulfil --state 'IO wait'
   mayfly dump -p 4242 --label tenant=/^a/ --json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if pid <= 0 {
-				return usagef("dump: which process? name it with -p PID; mayfly list shows the Go processes")
+				return usagef("dump: need a process (-p PID); mayfly list shows the Go processes")
 			}
 			f, err := newFilter(labels, states)
 			if err != nil {
@@ -52,11 +52,11 @@ full it is, the lock, the condition, and how many goroutines wait for it.`,
 		},
 	}
 	fl := cmd.Flags()
-	fl.IntVarP(&pid, "pid", "p", 0, "the process")
-	fl.StringArrayVar(&labels, "label", nil, "only goroutines with this label: KEY=VALUE, KEY=/REGEXP/ or KEY")
-	fl.StringArrayVar(&states, "state", nil, "only goroutines in this state, such as running or 'IO wait'")
+	fl.IntVarP(&pid, "pid", "p", 0, "dump the process with this `PID`")
+	fl.StringArrayVar(&labels, "label", nil, "only goroutines with this `label`: KEY=VALUE, KEY=/REGEXP/ or KEY; may be repeated")
+	fl.StringArrayVar(&states, "state", nil, "only goroutines in this `state`, such as running or 'IO wait'; may be repeated")
 	fl.BoolVar(&each, "each", false, "print every goroutine, not groups")
-	fl.BoolVar(&asJSON, "json", false, "print one JSON object")
+	fl.BoolVar(&asJSON, "json", false, jsonUsage)
 	cmd.RegisterFlagCompletionFunc("pid", completePID)
 	return cmd
 }

@@ -12,7 +12,12 @@ import (
 // negative.
 type duration time.Duration
 
-func (d *duration) String() string { return time.Duration(*d).String() }
+func (d *duration) String() string {
+	if *d == 0 {
+		return "0" // which the help text does not show as a default
+	}
+	return time.Duration(*d).String()
+}
 
 // Type is the word that the help text shows for the value.
 func (d *duration) Type() string { return "duration" }
@@ -34,4 +39,9 @@ func (d *duration) Set(s string) error {
 	}
 	*d = duration(v)
 	return nil
+}
+
+// durationUsage is the help of --duration where a process is recorded for d when nobody says, and a command until it ends.
+func durationUsage(d time.Duration) string {
+	return fmt.Sprintf("how long to record; 0: until Ctrl-C or the end of the process (default %s; of a command 0)", d)
 }

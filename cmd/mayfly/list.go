@@ -22,8 +22,9 @@ func listCommand(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the Go processes of this host",
-		Long: `List shows every process of this host that runs a Go program, or has loaded a library with Go
-code, by process id, and whether a recording of it would carry its pprof labels.`,
+		Long: `List shows every process of this host that runs Go code: Go programs, and programs of other
+languages that have loaded a Go library. It says of each whether a recording would have its
+pprof labels.`,
 		Example: "  mayfly list\n  sudo mayfly list --json | jq '.processes[].pid'",
 		GroupID: groupHost,
 		Args:    cobra.NoArgs,
@@ -42,7 +43,7 @@ code, by process id, and whether a recording of it would carry its pprof labels.
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	cmd.Flags().BoolVar(&asJSON, "json", false, jsonUsage)
 	return cmd
 }
 

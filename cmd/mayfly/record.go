@@ -25,10 +25,13 @@ const defaultDuration = 10 * time.Second
 // difference is pointed out.
 const tolerance = 0.15
 
-// rare is the share of the looks asked for below which a remark says what keeps it from more.
+// rare is the share of the scans asked for below which a remark says what keeps it from more.
 const rare = 0.9
 
-const overheadUsage = "share of one core that mayfly may use while it records: looks at goroutine states become rarer"
+const overheadUsage = "CPU time that mayfly may use while it records, as a share of one core; it scans goroutines less often for that"
+
+// rateUsage is the help of --rate.
+const rateUsage = "rate in `Hz`: samples per second of CPU time, and scans of all goroutines per second"
 
 // leastMemory is what --memory-limit may be: mayfly itself needs that.
 const leastMemory = 144
@@ -64,22 +67,30 @@ func recordCommand(e *env) *cobra.Command {
 		Use:     "record (-p PID | -- COMMAND ARG...)",
 		GroupID: groupRecord,
 		Short:   "Record a Go process into a pprof file",
-		Long: `Record samples a running Go process, or a command that it starts, while its threads are on a
-CPU, and writes one pprof file: stacks with inlined frames, kernel frames, pprof labels.
+		Long: fmt.Sprintf(`Record writes one pprof file that says where the goroutines of a Go process spend their
+time. What is on a CPU is sampled. The state of every other goroutine, such as waiting for a
+lock, the network or a CPU, is read from the memory of the process. Each sample has a stack
+with inlined and kernel frames, the goroutine's state and its pprof labels. With --mode cpu
+only time on a CPU is recorded.
 
-The recording ends after the duration, when the process ends, or with Ctrl-C; each leaves
-a complete file. A command that mayfly starts is recorded from its first instruction, and
-its exit code becomes mayfly's. Of "go test" and "go run" the program is recorded that they
-build and execute, and samples of benchmarks carry the label "benchmark".
+The recording ends after --duration, when the process ends, or with Ctrl-C. The file is
+complete in each case. A command is recorded from its first instruction, and mayfly exits
+with its exit code. With "go test" and "go run" the program that they build is recorded;
+samples of benchmarks have the label "benchmark".
 
-With --ring mayfly is a flight recorder: it records until Ctrl-C, keeps the last seconds in
-memory, and at each trigger writes the window before and after it to FILE-TIME. --when is
-p99(endpoint=/fulfil)>800ms, or another quantile, mean, max or count: over the times for
-which single goroutines carried these labels in a row, as far as they ended within the
-ring's window and since the last trigger; p99(endpoint=/fulfil,request)>800ms takes all
-goroutines with one value of the label request together. --when implies --timeline.
-All of mayfly stays within --ring-limit and 96 MiB, and 4 KiB for each
-goroutine that it sees in a second.`,
+With --ring mayfly is a flight recorder. It keeps the last seconds in memory until Ctrl-C. At
+each trigger it writes what happened before and after it to FILE-TIME. A trigger is a signal,
+an HTTP request, the end of the process (--on), or a condition on latencies (--when):
+
+  --when 'p99(endpoint=/fulfil)>800ms'
+
+A latency is how long one goroutine had this label without a break. It counts if it ended
+within the window and after the last trigger. With p99(endpoint=/fulfil,request) all
+goroutines with the same value of the label request make one latency. p99 may be another
+quantile, mean, max or count. --when implies --timeline.
+
+A flight recorder uses at most --ring-limit and %d MiB of memory, and %d KiB for each
+goroutine that it sees in a second.`, ringBase>>20, perGoroutine>>10),
 		Example: `  mayfly record -p 4242 -d 30s -o before.pb.gz
   mayfly record -F 4999 -- ./server -listen :8080
   mayfly record -o new/1.pb.gz -- go test -run '^$' -bench . ./pkg
@@ -88,6 +99,9 @@ goroutine that it sees in a second.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.command, f.given = args, givenFlags(cmd.Flags())
+			if len(args) == 0 && f.ring.before == 0 && !cmd.Flags().Changed("duration") {
+				f.duration = duration(defaultDuration)
+			}
 			if err := f.check(cmd.ArgsLenAtDash()); err != nil {
 				return err
 			}
@@ -95,26 +109,25 @@ goroutine that it sees in a second.`,
 		},
 	}
 	fl := cmd.Flags()
-	fl.IntVarP(&f.pid, "pid", "p", 0, "the process to record")
-	fl.IntVarP(&f.rate, "rate", "F", bpf.DefaultRate, "samples per second of CPU time")
-	fl.VarP(&f.duration, "duration", "d", "how long to record (default 10s; a command: until it ends)")
-	fl.StringVarP(&f.output, "output", "o", "mayfly.pb.gz", "file to write, - for stdout; the extension picks the format")
-	fl.StringVar(&f.format, "format", "", "format of the file whatever its name: "+formatNames())
-	fl.StringVar(&f.mode, "mode", string(profiler.Wall), "wall: all states of all goroutines; cpu: time on a CPU only")
-	fl.StringVar(&f.engine, "engine", "", "how to see what is on a CPU: "+engineNames()+" (default the best that works)")
+	fl.IntVarP(&f.pid, "pid", "p", 0, "record the process with this `PID`")
+	fl.IntVarP(&f.rate, "rate", "F", bpf.DefaultRate, rateUsage)
+	fl.VarP(&f.duration, "duration", "d", durationUsage(defaultDuration))
+	fl.StringVarP(&f.output, "output", "o", "mayfly.pb.gz", "`file` to write, - for stdout; its extension picks the format")
+	fl.StringVar(&f.format, "format", "", "`format` of the file: "+formatNames()+" (default by the extension, else pprof)")
+	fl.StringVar(&f.mode, "mode", string(profiler.Wall), "what to record: wall, all states of all goroutines; cpu, time on a CPU only")
+	fl.StringVar(&f.engine, "engine", "", "how to sample what is on a CPU: "+engineNames()+" (default the best that works)")
 	f.overhead = percentage(goroutine.DefaultMaxOverhead)
 	fl.Var(&f.overhead, "max-overhead", overheadUsage)
 	fl.IntVar(&f.memory, "memory-limit", profiler.DefaultMemoryLimit>>20,
-		"MiB of memory for all of mayfly; beyond it labels with many values become (other), and a timeline ends")
-	fl.BoolVar(&f.timeline, "timeline", false, "keep each interval of each goroutine, with go.id, go.parent and end_timestamp_ns, for "+
-		"mayfly report")
-	fl.StringVar(&f.exact, "exact-requests", "", "with --timeline: begin and end of each call of a function, by uprobes; without =NAME the "+
-		"server functions of net/http and gRPC")
+		"memory that mayfly may use, in `MiB`; beyond it labels with many values become (other), and a timeline ends")
+	fl.BoolVar(&f.timeline, "timeline", false, "keep each interval of each goroutine, for mayfly report")
+	fl.StringVar(&f.exact, "exact-requests", "", "with --timeline: record each call of the `function` with its exact begin and end, by "+
+		"uprobes; without =FUNCTION: of the server functions of net/http and gRPC")
 	fl.Lookup("exact-requests").NoOptDefVal = servers
-	fl.BoolVar(&f.idle, "idle", false, "keep goroutines without labels that do nothing while recording")
-	fl.BoolVar(&f.goroutines, "goroutines", false, "keep the goroutine id, as numeric label go.id (large profiles)")
-	fl.StringVar(&f.user, "user", "", "run the command as this user (default the user who runs mayfly: root under sudo)")
-	fl.BoolVar(&f.json, "json", false, "print what was recorded as one JSON object on stdout")
+	fl.BoolVar(&f.idle, "idle", false, "include goroutines without labels that do nothing during the recording")
+	fl.BoolVar(&f.goroutines, "goroutines", false, "add the goroutine id as the numeric label go.id (makes large profiles)")
+	fl.StringVar(&f.user, "user", "", "run the command as this `user` (default the user who runs mayfly: root under sudo)")
+	fl.BoolVar(&f.json, "json", false, "print a summary of the recording as JSON")
 	fl.StringVar(&f.tests, "tests", "", "folder for a recording that go test asked for")
 	fl.MarkHidden("tests")
 	f.ring.define(fl)
@@ -138,13 +151,13 @@ func formatNames() string {
 func (f *recordFlags) check(dash int) error {
 	switch {
 	case dash < 0 && len(f.command) > 0:
-		return usagef("record: unexpected %q: a command to start stands behind --", f.command[0])
+		return usagef("record: unexpected %q: a command to start goes after --", f.command[0])
 	case len(f.command) > 0 && f.pid != 0:
 		return usagef("record: either -p PID or -- COMMAND, not both")
 	case len(f.command) == 0 && f.pid == 0:
-		return usagef("record: what? name a process (-p PID) or a command (-- COMMAND ARG...); mayfly list shows the Go processes")
+		return usagef("record: need a process (-p PID) or a command (-- COMMAND ARG...); mayfly list shows the Go processes")
 	case f.pid < 0:
-		return usagef("record: %d is no pid", f.pid)
+		return usagef("record: %d is not a PID", f.pid)
 	case f.rate < 1 || f.rate > bpf.MaxRate:
 		return usagef("record: rate %d Hz: not between 1 and %d", f.rate, bpf.MaxRate)
 	case f.memory < leastMemory:
@@ -152,13 +165,13 @@ func (f *recordFlags) check(dash int) error {
 	case f.mode != string(profiler.Wall) && f.mode != string(profiler.CPU):
 		return usagef("record: mode %q: not wall or cpu", f.mode)
 	case f.timeline && f.mode != string(profiler.Wall):
-		return usagef("record: --timeline wants --mode wall")
+		return usagef("record: --timeline needs --mode wall")
 	case f.exact != "" && (!f.timeline || f.ring.before > 0):
-		return usagef("record: --exact-requests wants --timeline, and no --ring")
+		return usagef("record: --exact-requests needs --timeline, and does not go with --ring")
 	case f.user != "" && len(f.command) == 0:
-		return usagef("record: --user wants a command to start")
+		return usagef("record: --user needs a command to start")
 	case f.user != "" && (isGoTest(f.command) || isGo(f.command, "run")):
-		return usagef("record: --user %s: go %s would have the program recorded with the rights of %s: build it first, and record that",
+		return usagef("record: --user %s: go %s would record the program with the rights of %s: build it first, and record that",
 			f.user, f.command[1], f.user)
 	case f.json && f.output == "-":
 		return usagef("record: --json and -o - both want stdout")
@@ -218,9 +231,6 @@ func record(ctx context.Context, e *env, f *recordFlags) (err error) {
 	}
 	if f.ring.before > 0 {
 		return recordRing(ctx, e, f)
-	}
-	if f.duration == 0 {
-		f.duration = duration(defaultDuration)
 	}
 	rec, err := recordProcess(ctx, e, f, f.pid, nil)
 	return finishRecord(e, f, rec, err)
@@ -323,21 +333,21 @@ func tell(e *env, f *recordFlags, rec *profiler.Recording) {
 // tellLabels is about labels that are not what the program has.
 func tellLabels(e *env, f *recordFlags, s profiler.Summary) {
 	if s.LabelsLost > 0 {
-		e.warn("%s: labels of %.4g %% of the time could not be read before they were gone: %s in %d samples",
+		e.warn("%s: labels of %.4g %% of the time were gone before they could be read: %s in %d samples",
 			f.output, 100*float64(s.LabelsLostTime)/float64(max(s.Wall, s.CPUProfiled, 1)), time.Duration(s.LabelsLostTime), s.LabelsLost)
 	}
 	if s.LabelsTruncated > 0 {
-		e.warn("%s: %d samples have a part of their labels only: sets are cut at 64 KiB, and at 64 MiB in all", f.output, s.LabelsTruncated)
+		e.warn("%s: %d samples have only some of their labels: a set is cut at 64 KiB, and all of them at 64 MiB", f.output, s.LabelsTruncated)
 	}
 	if s.LabelsForeign > 0 {
-		e.say("%s: %d goroutines keep something else than labels in g.labels, as goroutine-local stores do; they have no labels here",
+		e.say("%s: %d goroutines have no labels here: their g.labels holds something else, as with goroutine-local stores",
 			f.output, s.LabelsForeign)
 	}
 	if len(s.LabelsRenamed) > 0 {
-		e.say("%s: labels of the program have new keys, since go.* are mayfly's: %q", f.output, s.LabelsRenamed)
+		e.say("%s: labels of the program were renamed, because go.* belongs to mayfly: %q", f.output, s.LabelsRenamed)
 	}
 	if s.StringsRepaired > 0 {
-		e.say("%s: %d labels, names and paths were no UTF-8 and have U+FFFD in it", f.output, s.StringsRepaired)
+		e.say("%s: %d labels, names and paths were not UTF-8; U+FFFD stands for the wrong bytes", f.output, s.StringsRepaired)
 	}
 }
 
@@ -365,7 +375,7 @@ func tellWall(e *env, f *recordFlags, rec *profiler.Recording) {
 			f.output, s.GoroutinesCreated, share*float64(s.GoroutinesNew), share*float64(s.GoroutinesAt100))
 	}
 	if s.TableRate < rare*float64(s.RateAsked) && s.TableLowest < rare*float64(s.RateAsked) {
-		e.say("%s: %.0f looks a second of %d is what --max-overhead %s of a core pays for; %s",
+		e.say("%s: %.0f scans a second of %d is what --max-overhead %s of a core allows; %s",
 			f.output, s.TableRate, s.RateAsked, f.overhead.String(), f.remedy())
 	}
 	for _, l := range s.Lives {
@@ -375,13 +385,13 @@ func tellWall(e *env, f *recordFlags, rec *profiler.Recording) {
 		time.Duration(s.GCMark), s.STWGC, time.Duration(s.STWGCTime), time.Duration(s.STWGCMax))
 }
 
-// remedy says what buys more looks, or that nothing does.
+// remedy says what allows more scans, or that nothing does.
 func (f *recordFlags) remedy() string {
 	if f.overhead >= 1 {
-		return "that is all of one, the most that looks can have"
+		return "more than one core cannot be used"
 	}
 	more := percentage(min(2.5*float64(f.overhead), 1))
-	return fmt.Sprintf("--max-overhead %s buys more of them, and sees more of the short goroutines", more.String())
+	return fmt.Sprintf("--max-overhead %s allows more, and finds more of the short goroutines", more.String())
 }
 
 // tellCPU is about the on-CPU samples.
@@ -394,7 +404,7 @@ func tellCPU(e *env, f *recordFlags, rec *profiler.Recording) {
 		e.warn("no samples: the process used %s of CPU", time.Duration(s.CPURusage))
 	} else if off := float64(s.CPUCounted)/float64(s.CPURusage) - 1; s.CPURusage > int64(300*time.Millisecond) &&
 		(off > tolerance || off < -tolerance) {
-		e.warn("there are samples for %.0f %% of the CPU time: the target's rhythm and the sampling interfere; try another rate (-F)",
+		e.warn("the number of samples stands for %.0f %% of the CPU time: the program's rhythm and the sampling interfere; try another rate (-F)",
 			100*(1+off))
 	}
 }

@@ -231,7 +231,7 @@ func TestRecordRefuses(t *testing.T) {
 		{[]string{"--", "no-such-command"}, 1, "not found"},
 		{nil, 2, "-p PID"},
 		{[]string{"-p", me, "--", "x"}, 2, "not both"},
-		{[]string{"-p", "-3"}, 2, "no pid"},
+		{[]string{"-p", "-3"}, 2, "not a PID"},
 		{[]string{"-p", me, "-F", "0"}, 2, "not between"},
 		{[]string{"-p", me, "-F", "1000000"}, 2, "not between"},
 		{[]string{"-p", me, "--format", "jfr"}, 2, "pprof, folded"},
@@ -239,7 +239,7 @@ func TestRecordRefuses(t *testing.T) {
 		{[]string{"-p", me, "--engine", "runtime"}, 2, "own process"},
 		{[]string{"-p", me, "-d", "soon"}, 2, "no duration"},
 		{[]string{"-p", me, "--json", "-o", "-"}, 2, "stdout"},
-		{[]string{"4242"}, 2, "behind --"},
+		{[]string{"4242"}, 2, "after --"},
 	} {
 		s := start(t, nil, append([]string{"record"}, tt.args...)...)
 		if code := s.wait(); code != tt.code {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -30,13 +29,14 @@ const reportOverhead = 0.15
 // reportFlags is the command line of report.
 type reportFlags struct {
 	recordFlags
-	slo, request, by, format string
-	failOn                   string
-	exact                    bool
-	trace                    string
-	traceLimit               int // MiB
-	noTrace                  bool
-	args                     []string
+	result           resultFlags
+	slo, request, by string
+	failOn           []string
+	exact            bool
+	trace            string
+	traceLimit       int // MiB
+	noTrace          bool
+	args             []string
 }
 
 func reportCommand(e *env) *cobra.Command {
@@ -45,17 +45,21 @@ func reportCommand(e *env) *cobra.Command {
 		Use:     "report --slo 'p99<800ms' (FILE | -p PID | -- COMMAND ARG...)",
 		GroupID: groupRead,
 		Short:   "Name the cause of slow requests",
-		Long: `Report finds the requests in a recording with a timeline, holds them against an objective, and
-if it is broken says in one sentence why the slow ones are slow, with the evidence: what they
-wait for is followed to what those did meanwhile who had it.
+		Long: `Report finds the requests in a recording and holds them against an objective (--slo). If it
+is broken, report says in one sentence why the slow requests are slow, with the evidence. It
+follows each wait to the goroutine that held the lock, the connection or the CPU, and to what
+that goroutine did meanwhile.
 
-Who waited for whom is seen in the target's execution trace. A process that serves net/http/pprof is
-asked for one of the recorded seconds; beside a recording in a file, --trace names it. A trace alone
-(runtime/trace, curl /debug/pprof/trace, a flight recorder's; Go 1.22 or later) does as FILE, too.
+Who woke whom is in the execution trace of the process. A process that serves net/http/pprof
+is asked for a trace of the recorded seconds. With a recording in FILE, --trace names the
+trace of the same seconds. FILE may also be an execution trace alone (runtime/trace,
+/debug/pprof/trace, a flight recorder; Go 1.22 or later).
 
-A request is a call of net/http's, gRPC's or fasthttp's server function, or what --request says. With
-FILE or --trace "-" that is read from stdin. Exit codes: 0 met, 3 broken, 4 undecided. Groups of
---by that have too few requests are listed and not judged.`,
+A request is a call of the server function of net/http, gRPC or fasthttp, or what --request
+says. "-" as FILE or --trace is stdin.
+
+Exit codes: 0 met, 3 broken, 4 undecided. Groups of --by with too few requests are listed and
+not judged.`,
 		Example: `  mayfly report --slo 'p99<800ms' -p 4242 -d 30s
   mayfly record --timeline -p 4242 -d 30s -o slow.pb.gz
   mayfly report --slo 'p99<800ms' --trace trace.out slow.pb.gz
@@ -63,6 +67,9 @@ FILE or --trace "-" that is read from stdin. Exit codes: 0 met, 3 broken, 4 unde
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.args = args
+			if cmd.ArgsLenAtDash() < 0 && !cmd.Flags().Changed("duration") {
+				f.duration = duration(reportDuration)
+			}
 			if err := f.check(cmd.ArgsLenAtDash()); err != nil {
 				return err
 			}
@@ -70,30 +77,27 @@ FILE or --trace "-" that is read from stdin. Exit codes: 0 met, 3 broken, 4 unde
 		},
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&f.slo, "slo", "", "the objective: p99<800ms, p99.9<1s, mean<50ms")
+	fl.StringVar(&f.slo, "slo", "", "`objective`: p99<800ms, p99.9<1s, mean<50ms")
 	fl.StringVar(&f.request, "request", "", "what a request is: label:KEY, func:NAME, goroutine:FUNC, or task:TYPE or region:TYPE of a "+
-		"trace (default: the server functions of net/http, gRPC and fasthttp)")
-	fl.StringVar(&f.by, "by", "", "one verdict for each value of this label")
-	fl.StringVar(&f.failOn, "fail-on", "", "undecided: exit code 4, too, if a group of --by has too few requests to be judged")
-	fl.StringVar(&f.format, "format", "text", "text, markdown, html or json")
-	fl.StringVarP(&f.output, "output", "o", "-", "file to write, - for stdout")
-	fl.IntVarP(&f.pid, "pid", "p", 0, "the process to record")
-	fl.IntVarP(&f.rate, "rate", "F", bpf.DefaultRate, "samples per second of CPU time, and looks at goroutine states")
-	fl.VarP(&f.duration, "duration", "d", "how long to record (default 30s; a command: until it ends)")
-	fl.BoolVar(&f.exact, "exact-requests", false, "take begin and end of requests by probes in the target's code (uprobes; up to "+
+		"trace (default the server functions of net/http, gRPC and fasthttp)")
+	fl.StringVar(&f.by, "by", "", "one verdict for each value of this `label`")
+	fl.StringSliceVar(&f.failOn, "fail-on", nil, "undecided: exit code 4 also if a group of --by has too few requests to be judged")
+	f.result.define(cmd, "text", "markdown", "json", "html")
+	fl.IntVarP(&f.pid, "pid", "p", 0, "record the process with this `PID`")
+	fl.IntVarP(&f.rate, "rate", "F", bpf.DefaultRate, rateUsage)
+	fl.VarP(&f.duration, "duration", "d", durationUsage(reportDuration))
+	fl.BoolVar(&f.exact, "exact-requests", false, "record begin and end of requests exactly, by uprobes (up to "+
 		fmt.Sprint(bpf.MaxCallEvents/2)+" requests a second)")
-	fl.StringVar(&f.trace, "trace", "", "the target's execution trace of the recorded seconds, beside FILE")
+	fl.StringVar(&f.trace, "trace", "", "`file` with the execution trace of the same seconds as the recording in FILE")
 	f.traceLimit = exectrace.DefaultBytes >> 20
-	fl.IntVar(&f.traceLimit, "trace-limit", f.traceLimit, "MiB of an execution trace that are read: what is behind that is not reported on")
+	fl.IntVar(&f.traceLimit, "trace-limit", f.traceLimit, "how much of an execution trace to read, in `MiB`; what comes after that is "+
+		"left out")
 	fl.BoolVar(&f.noTrace, "no-trace", false, "do not ask the process for its execution trace")
 	f.overhead = percentage(reportOverhead)
 	fl.Var(&f.overhead, "max-overhead", overheadUsage)
-	cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(reportFormats, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RegisterFlagCompletionFunc("pid", completePID)
 	return cmd
 }
-
-var reportFormats = []string{"text", "markdown", "html", "json"}
 
 // check finds what is wrong with the command line itself; dash is the position of "--", or -1.
 func (f *reportFlags) check(dash int) error {
@@ -109,23 +113,24 @@ func (f *reportFlags) check(dash int) error {
 	}
 	switch {
 	case f.slo == "":
-		return usagef("report: no objective: --slo 'p99<800ms'")
+		return usagef("report: need an objective, such as --slo 'p99<800ms'")
 	case sources != 1:
-		return usagef("report: one recording, please: FILE, -p PID or -- COMMAND ARG...")
+		return usagef("report: need one of FILE, -p PID or -- COMMAND ARG...")
 	case f.pid < 0:
-		return usagef("report: %d is no pid", f.pid)
+		return usagef("report: %d is not a PID", f.pid)
 	case f.rate < 1 || f.rate > bpf.MaxRate:
 		return usagef("report: rate %d Hz: not between 1 and %d", f.rate, bpf.MaxRate)
 	case f.traceLimit < 1 || f.traceLimit > 1<<14:
 		return usagef("report: --trace-limit %d: between 1 and %d MiB", f.traceLimit, 1<<14)
 	case f.trace != "" && len(f.args) == 0:
-		return usagef("report: --trace is beside a recording in a FILE: a process is asked for its own")
+		return usagef("report: --trace goes with a recording in FILE; a process is asked for its own trace")
 	case f.trace == "-" && f.args[0] == "-":
 		return usagef("report: the trace and the recording cannot both be stdin")
-	case !slices.Contains(reportFormats, f.format):
-		return usagef("report: format %q: not %s", f.format, strings.Join(reportFormats, ", "))
-	case f.failOn != "" && f.failOn != failUndecided:
+	case slices.ContainsFunc(f.failOn, func(what string) bool { return what != failUndecided }):
 		return usagef("report: --fail-on %q: not undecided", f.failOn)
+	}
+	if err := f.result.check(); err != nil {
+		return err
 	}
 	o, err := f.options()
 	switch {
@@ -153,7 +158,7 @@ func (f *reportFlags) options() (report.Options, error) {
 }
 
 func reportOn(ctx context.Context, e *env, f *reportFlags) error {
-	if err := checkOutput(e, f.output); err != nil {
+	if err := checkOutput(e, f.result.output); err != nil {
 		return err
 	}
 	in, closeAll, err := f.input(ctx, e)
@@ -175,8 +180,8 @@ func reportOn(ctx context.Context, e *env, f *reportFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := writeOutput(e, output{f.output, contentOf(f.format)},
-		func(w io.Writer) error { return report.Write(w, f.format, reports) }); err != nil {
+	if err := writeOutput(e, output{f.result.output, contentOf(f.result.format)},
+		func(w io.Writer) error { return report.Write(w, f.result.format, reports) }); err != nil {
 		return err
 	}
 	return f.outcome(reports)
@@ -188,7 +193,7 @@ func (f *reportFlags) outcome(reports []*report.Report) error {
 	switch v := reports[0].Verdict; {
 	case v == report.Broken:
 		return &exitError{code: codeRegression}
-	case v == report.Undecided, few && f.failOn == failUndecided:
+	case v == report.Undecided, few && len(f.failOn) > 0:
 		return &exitError{code: codeUndecided}
 	}
 	return nil
@@ -228,9 +233,6 @@ func (f *reportFlags) input(ctx context.Context, e *env) (in *reportInput, close
 		in.name = f.command[0]
 		rec, err = reportChild(ctx, e, f)
 	} else {
-		if f.duration == 0 {
-			f.duration = duration(reportDuration)
-		}
 		rec, err = recordProcess(ctx, e, &f.recordFlags, f.pid, nil)
 	}
 	fetch.into(in)

@@ -33,15 +33,15 @@ type ringFlags struct {
 
 func (f *ringFlags) define(fl *pflag.FlagSet) {
 	*f = ringFlags{after: duration(5 * time.Second), coolDown: duration(time.Minute), limit: profiler.DefaultRingLimit >> 20, files: 20}
-	fl.Var(&f.before, "ring", "flight recorder: keep so much in memory and write it when triggered")
-	fl.Var(&f.after, "after", "with --ring: how much after the trigger is written too")
-	fl.Var(&f.coolDown, "cool-down", "with --ring: how long triggers of one kind (a signal, http, --when) are refused after one")
-	fl.IntVar(&f.limit, "ring-limit", f.limit, "with --ring: MiB of memory for what is kept and to write it; a shorter window when that is "+
-		"not enough")
-	fl.IntVar(&f.files, "ring-files", f.files, "with --ring: windows that are kept of this recording; the oldest is removed for the next")
-	fl.StringArrayVar(&f.on, "on", nil, "with --ring: SIGUSR2, exit (of the target), http (a unix socket), http=/SOCKET or http=HOST:PORT; "+
-		"repeat for more")
-	fl.StringVar(&f.when, "when", "", "with --ring: a condition on latencies, like p99(endpoint=/fulfil)>800ms")
+	fl.Var(&f.before, "ring", "flight recorder: keep the last `duration` in memory, and write it at a trigger")
+	fl.Var(&f.after, "after", "with --ring: write this much after the trigger, too")
+	fl.Var(&f.coolDown, "cool-down", "with --ring: ignore triggers of one kind (signal, http, --when) for this long after one")
+	fl.IntVar(&f.limit, "ring-limit", f.limit, "with --ring: memory to keep the window and to write it, in `MiB`; the window is shorter "+
+		"if that is not enough")
+	fl.IntVar(&f.files, "ring-files", f.files, "with --ring: `number` of files to keep; the oldest is removed for the next")
+	fl.StringArrayVar(&f.on, "on", nil, "with --ring: `trigger`: SIGUSR2, exit (the process ends), http (a Unix socket), http=/SOCKET or "+
+		"http=HOST:PORT; may be repeated")
+	fl.StringVar(&f.when, "when", "", "with --ring: trigger: a `condition` on latencies, such as p99(endpoint=/fulfil)>800ms")
 }
 
 // Memory that a flight recorder uses besides what --ring-limit counts: its program and what it shares with
@@ -63,11 +63,11 @@ func (f *ringFlags) check(r *recordFlags) error {
 	_, err := f.condition()
 	switch {
 	case f.before == 0 && (len(f.on) > 0 || f.when != ""):
-		return usagef("record: --on and --when want --ring DURATION")
+		return usagef("record: --on and --when need --ring DURATION")
 	case f.before == 0:
 		return nil
 	case len(r.command) > 0:
-		return usagef("record: --ring wants a running process (-p PID)")
+		return usagef("record: --ring needs a running process (-p PID)")
 	case r.output == "-":
 		return usagef("record: --ring writes files: -o names them")
 	case len(f.on) == 0 && f.when == "":
@@ -75,7 +75,7 @@ func (f *ringFlags) check(r *recordFlags) error {
 	case err != nil:
 		return usagef("record: --when %w", err)
 	case f.when != "" && r.mode != string(profiler.Wall):
-		return usagef("record: --when wants --mode wall")
+		return usagef("record: --when needs --mode wall")
 	case f.limit < 1:
 		return usagef("record: --ring-limit %d: at least 1 MiB", f.limit)
 	case f.files < 1:

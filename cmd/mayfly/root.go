@@ -61,9 +61,9 @@ func rootCommand(e *env) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "mayfly",
 		Short: "A profiler for Go services that miss their latency target",
-		Long: `Mayfly samples the goroutines of a Go process on and off the CPU at 1 kHz, from outside:
-no signal, no stop, no change to the program. Each sample carries the goroutine's
-state and its pprof labels; all of them end up in one file for go tool pprof.
+		Long: `Mayfly samples the goroutines of a running Go process, on and off the CPU, at 1 kHz. It works
+from outside: the program is not changed, stopped or signalled. Each sample has the
+goroutine's state and its pprof labels. The result is one file for go tool pprof.
 
 Exit codes: 0 fine, no regression, SLO met; 1 the tool failed; 2 wrong usage;
 3 regression found or SLO broken; 4 undecided; 5 inputs not comparable.`,
@@ -77,8 +77,8 @@ Exit codes: 0 fine, no regression, SLO met; 1 the tool failed; 2 wrong usage;
 	root.SetOut(e.stdout)
 	root.SetErr(e.stderr)
 	root.SetVersionTemplate("mayfly {{.Version}}\n")
-	root.PersistentFlags().BoolVarP(&e.quiet, "quiet", "q", false, "print no progress and no remarks, only errors")
-	root.PersistentFlags().BoolVarP(&e.verbose, "verbose", "v", false, "print more of what is done, on stderr")
+	root.PersistentFlags().BoolVarP(&e.quiet, "quiet", "q", false, "print errors only: no progress and no remarks")
+	root.PersistentFlags().BoolVarP(&e.verbose, "verbose", "v", false, "print more about what is done, on stderr")
 	root.MarkFlagsMutuallyExclusive("quiet", "verbose")
 	root.SetHelpCommandGroupID(groupHost)
 	root.SetCompletionCommandGroupID(groupHost)

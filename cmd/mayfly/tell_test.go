@@ -11,7 +11,7 @@ import (
 )
 
 // Looks that the budget made rare are told, with what buys more; those that a busy machine missed are not the budget's.
-func TestTellLooks(t *testing.T) {
+func TestTellScans(t *testing.T) {
 	tests := []struct {
 		name         string
 		rate, lowest float64
@@ -21,9 +21,9 @@ func TestTellLooks(t *testing.T) {
 		{"as asked", 998, 999, 0.1, ""},
 		{"missed, not for the budget", 700, 999, 0.1, ""},
 		{"lowered at first only", 960, 400, 0.1, ""},
-		{"lowered", 395, 380, 0.1, "395 looks a second of 999 is what --max-overhead 10% of a core pays for; --max-overhead 25% buys more"},
-		{"lowered at half a core", 395, 380, 0.5, "--max-overhead 100% buys more"},
-		{"lowered at all of one", 395, 380, 1, "that is all of one"},
+		{"lowered", 395, 380, 0.1, "395 scans a second of 999 is what --max-overhead 10% of a core allows; --max-overhead 25% allows more"},
+		{"lowered at half a core", 395, 380, 0.5, "--max-overhead 100% allows more"},
+		{"lowered at all of one", 395, 380, 1, "more than one core cannot be used"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -33,7 +33,7 @@ func TestTellLooks(t *testing.T) {
 			}}
 			tellWall(&env{stderr: &stderr}, &recordFlags{output: "x", overhead: tt.overhead}, rec)
 			said := stderr.String()
-			if !strings.Contains(said, "52.0 % of them seen") || strings.Contains(said, "looks a second") != (tt.want != "") ||
+			if !strings.Contains(said, "52.0 % of them seen") || strings.Contains(said, "scans a second") != (tt.want != "") ||
 				!strings.Contains(said, tt.want) {
 				t.Errorf("said %q, want %q in it", said, tt.want)
 			}

@@ -40,14 +40,15 @@ func topCommand(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "top -p PID",
 		GroupID: groupRecord,
-		Short:   "Watch where a process's goroutines spend their time, label by label",
-		Long: `Top records a running Go process and shows, once a second, how much time the goroutines of
-each label value (or function, or state) spent on a CPU, wanting one and waiting, and for
-what. 3s of waiting in one second are three goroutines that wait all the time.
+		Short:   "Show live where the goroutines of a process spend their time",
+		Long: `Top records a running Go process and shows, once a second, where its goroutines spend their
+time: on a CPU, waiting for a CPU (runnable), or waiting for something else (blocked), and for
+what. Each row is the value of a label, a function or a state. Times add up: three goroutines
+that wait all the time are blocked for 3s in one second.
 
-A row of functions is the innermost function outside the runtime, sync, syscall, time,
-reflect and internal packages. On anything but a terminal, and with --plain, --once or
---json, each interval is printed as it ends. Keys: ? shows them.`,
+The function of a row is the innermost one outside the runtime, sync, syscall, time, reflect
+and internal packages. With --plain, --once or --json, and when the output is no terminal,
+each interval is printed as it ends. Press ? for the keys.`,
 		Example: "  mayfly top -p 4242\n  mayfly top -p 4242 --by label:endpoint --plain >> top.log\n  mayfly top -p 4242 --once --json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -62,16 +63,16 @@ reflect and internal packages. On anything but a terminal, and with --plain, --o
 		},
 	}
 	fl := cmd.Flags()
-	fl.IntVarP(&f.pid, "pid", "p", 0, "the process")
-	fl.IntVarP(&f.rate, "rate", "F", bpf.DefaultRate, "samples per second of CPU time")
-	fl.StringVar(&f.by, "by", "", "rows: label:KEY, func or state (default the label that covers most time)")
-	fl.StringVar(&f.order, "sort", orders[0].name, "order of rows: "+orderNames())
+	fl.IntVarP(&f.pid, "pid", "p", 0, "record the process with this `PID`")
+	fl.IntVarP(&f.rate, "rate", "F", bpf.DefaultRate, rateUsage)
+	fl.StringVar(&f.by, "by", "", "what a row is: label:KEY, func or state (default the label that covers most time)")
+	fl.StringVar(&f.order, "sort", orders[0].name, "`order` of the rows: "+orderNames())
 	fl.Var(&f.every, "every", "length of an interval")
 	fl.Var(&f.overhead, "max-overhead", overheadUsage)
-	fl.IntVarP(&f.rows, "rows", "n", 20, "rows to print as text, 0 for all")
+	fl.IntVarP(&f.rows, "rows", "n", 20, "`number` of rows to print, 0 for all")
 	fl.BoolVar(&f.once, "once", false, "print one interval and end")
 	fl.BoolVar(&f.plain, "plain", false, "print text, also on a terminal")
-	fl.BoolVar(&f.json, "json", false, "print one JSON object an interval, one a line")
+	fl.BoolVar(&f.json, "json", false, "print the result as JSON, one line an interval")
 	cmd.RegisterFlagCompletionFunc("pid", completePID)
 	cmd.RegisterFlagCompletionFunc("sort", cobra.FixedCompletions(strings.Split(orderNames(), ", "), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
@@ -81,7 +82,7 @@ func (f *topFlags) check() (top.By, error) {
 	by, err := top.ParseBy(f.by)
 	switch {
 	case f.pid <= 0:
-		return by, usagef("top: which process? name it with -p PID; mayfly list shows the Go processes")
+		return by, usagef("top: need a process (-p PID); mayfly list shows the Go processes")
 	case err != nil:
 		return by, usagef("top: --by %w", err)
 	case f.rate < 1 || f.rate > bpf.MaxRate:
