@@ -40,8 +40,8 @@ func (b reporter) endedIn(r *timeline.Request, g *timeline.Track) (all []ended) 
 	return all
 }
 
-// chain is who is drawn of a request: its goroutine and those that it started and that do not only run beside it, and then, as long as there is room, who ended
-// the longest of their waits, and so on. wakes are those ends.
+// chain is who is drawn of a request: its goroutine, those that it started and that do not only run beside it, and then, as long
+// as there is room, who ended the longest of their waits, and so on.
 func (b reporter) chain(r *timeline.Request) (rows []*timeline.Track, waits []ended) {
 	rows = append(rows, r.Main)
 	waits = b.endedIn(r, r.Main)
