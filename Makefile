@@ -63,10 +63,10 @@ flame: ## the bundle of the HTML pages again (node, npm)
 	cd internal/flame/web && npm ci --ignore-scripts && npm run build
 
 bpf: ## the eBPF objects again from C (clang-19, llvm-19, libbpf-dev)
-	go generate ./profiler/bpf
+	go generate ./internal/source/bpf
 
 bench: ## cost to the target, own cost, symbols per second (about 40 minutes, as root, on a quiet machine)
-	go test -run '^$$' -bench . -timeout 60m -p 1 ./symbolize ./profiler ./profiler/bpf ./profiler/goroutine ./profiler/baseline ./cmd/mayfly
+	go test -run '^$$' -bench . -timeout 60m -p 1 ./symbolize ./profiler ./internal/source/bpf ./internal/source/goroutine ./internal/baseline ./cmd/mayfly
 
 matrix: ## all tests against programs of every Go release and build mode we support
 	MAYFLY_MATRIX=all go test -timeout 60m ./...

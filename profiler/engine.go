@@ -9,8 +9,8 @@ import (
 
 	"github.com/mayfly-profiler/mayfly/internal/goruntime"
 	"github.com/mayfly-profiler/mayfly/internal/goruntime/names"
-	"github.com/mayfly-profiler/mayfly/profiler/bpf"
-	"github.com/mayfly-profiler/mayfly/profiler/perf"
+	"github.com/mayfly-profiler/mayfly/internal/source/bpf"
+	"github.com/mayfly-profiler/mayfly/internal/source/perf"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 

@@ -21,7 +21,6 @@ import (
 	"time"
 
 	"github.com/mayfly-profiler/mayfly/internal/proc"
-	"github.com/mayfly-profiler/mayfly/profiler/goroutine"
 )
 
 const (
@@ -84,7 +83,7 @@ func left(budget, others float64) float64 { return max(budget-others, budget/4) 
 
 // budget is in cores.
 func (r *recording) budget() float64 {
-	return cmp.Or(r.options.MaxOverhead, goroutine.DefaultMaxOverhead)
+	return cmp.Or(r.options.MaxOverhead, DefaultMaxOverhead)
 }
 
 // share keeps looks at the table to what the rest of the process leaves of the budget, until ctx ends.

@@ -14,7 +14,6 @@ import (
 
 	"github.com/mayfly-profiler/mayfly/export"
 	"github.com/mayfly-profiler/mayfly/internal/origin"
-	"github.com/mayfly-profiler/mayfly/profiler/bpf"
 )
 
 // Bounds of the handlers' parameters.
@@ -125,7 +124,7 @@ func (h handler) parse(query string) (request, error) {
 		return q, err
 	}
 	q.length = time.Duration(seconds) * time.Second
-	if q.options.Rate, err = number(v, "hz", h.options.Rate, cmp.Or(h.options.Rate, bpf.DefaultRate)); err != nil {
+	if q.options.Rate, err = number(v, "hz", h.options.Rate, cmp.Or(h.options.Rate, DefaultRate)); err != nil {
 		return q, err
 	}
 	if m := v.Get("mode"); m != "" {

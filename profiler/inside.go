@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/pprof/profile"
 
-	"github.com/mayfly-profiler/mayfly/profiler/baseline"
+	"github.com/mayfly-profiler/mayfly/internal/baseline"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 

@@ -3,7 +3,16 @@ package profiler
 import (
 	"fmt"
 
-	"github.com/mayfly-profiler/mayfly/profiler/bpf"
+	"github.com/mayfly-profiler/mayfly/internal/source/bpf"
+	"github.com/mayfly-profiler/mayfly/internal/source/goroutine"
+)
+
+// What Options are when nobody says, and the most that they may be.
+const (
+	DefaultRate        = bpf.DefaultRate              // Hz
+	MaxRate            = bpf.MaxRate                  // Hz
+	DefaultMaxOverhead = goroutine.DefaultMaxOverhead // of one core
+	MaxCalls           = bpf.MaxCallEvents / 2        // of Options.Calls that are recorded, a second
 )
 
 // validate finds what is wrong with options before anything is opened: every entry begins with it.
@@ -11,8 +20,8 @@ func (o *Options) validate() error {
 	switch {
 	case o.Mode != "" && o.Mode != Wall && o.Mode != CPU:
 		return fmt.Errorf("mode %q: not wall or cpu", o.Mode)
-	case o.Rate < 0 || o.Rate > bpf.MaxRate:
-		return fmt.Errorf("rate %d Hz: not between 1 and %d", o.Rate, bpf.MaxRate)
+	case o.Rate < 0 || o.Rate > MaxRate:
+		return fmt.Errorf("rate %d Hz: not between 1 and %d", o.Rate, MaxRate)
 	case !(o.MaxOverhead >= 0 && o.MaxOverhead <= 1): // NaN too
 		return fmt.Errorf("overhead %g: not a share between 0 and 1", o.MaxOverhead)
 	case o.MemoryLimit < 0:

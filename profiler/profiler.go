@@ -27,9 +27,9 @@ import (
 
 	"github.com/mayfly-profiler/mayfly/internal/goruntime"
 	"github.com/mayfly-profiler/mayfly/internal/proc"
-	"github.com/mayfly-profiler/mayfly/profiler/bpf"
-	"github.com/mayfly-profiler/mayfly/profiler/goroutine"
-	"github.com/mayfly-profiler/mayfly/profiler/perf"
+	"github.com/mayfly-profiler/mayfly/internal/source/bpf"
+	"github.com/mayfly-profiler/mayfly/internal/source/goroutine"
+	"github.com/mayfly-profiler/mayfly/internal/source/perf"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 	"github.com/mayfly-profiler/mayfly/symbolize"
 )
@@ -53,12 +53,12 @@ type Options struct {
 	// Mode is Wall or CPU; "" is Wall.
 	Mode Mode
 	// Rate is the number of samples per second of the target's CPU time, and of looks at the
-	// goroutine table per second; 0 is bpf.DefaultRate.
+	// goroutine table per second; 0 is DefaultRate.
 	Rate int
 	// Engine forces one way to sample; "" is the best that works, see Engine.
 	Engine Engine
 	// MaxOverhead is the share of one core that reading the goroutine table may use; the rate of
-	// looks is lowered to keep it. 0 is goroutine.DefaultMaxOverhead.
+	// looks is lowered to keep it. 0 is DefaultMaxOverhead.
 	MaxOverhead float64
 	// Alone says that this process does nothing but record: MaxOverhead then holds for all CPU time that it
 	// uses between the first sample and the last, and the table gets what the rest leaves of it, a quarter at least.
@@ -67,7 +67,7 @@ type Options struct {
 	Keep Keep
 	// Calls are functions whose calls Record adds to a timeline with their exact begin and end, by
 	// uprobes. Those that the executable does not have are left out. What keeps it from being done is
-	// among Summary.Denied; more than bpf.MaxCallEvents/2 calls a second do.
+	// among Summary.Denied; more than MaxCalls a second do.
 	Calls []string
 	// MemoryLimit is what this process may take, in bytes, about; 0 is DefaultMemoryLimit. Beyond it labels with many
 	// values lose them, and a timeline ends. What that cost is among Summary.Denied.
@@ -178,7 +178,7 @@ func (r *recording) orGone(err error) error {
 func openTarget(pid int, o Options) (*recording, error) {
 	r := &recording{options: o, opened: time.Now(), told: told{self: selfCPU()}}
 	if r.options.Rate == 0 {
-		r.options.Rate = bpf.DefaultRate
+		r.options.Rate = DefaultRate
 	}
 	r.rate = r.options.Rate
 	if r.options.Mode == "" {

@@ -3,8 +3,6 @@ package profiler
 import (
 	"reflect"
 	"slices"
-
-	"github.com/mayfly-profiler/mayfly/profiler/goroutine"
 )
 
 // largest are the fields of Summary of which a window has the largest, and lasting those of which it
@@ -69,7 +67,7 @@ func mergeInts(name string, last int64, in []kept, i int) (n int64) {
 	return n
 }
 
-func addLives(a, b []goroutine.Life) []goroutine.Life {
+func addLives(a, b []Life) []Life {
 	if len(a) != len(b) {
 		return slices.Clone(b)
 	}

@@ -1,7 +1,7 @@
 package profiler
 
 // What does a wall recording cost its target? Events, looks at the table and the builder that works
-// beside the target on the same CPUs are switched on and off; "table" is without the events, which are what profiler/bpf has a
+// beside the target on the same CPUs are switched on and off; "table" is without the events, which are what internal/source/bpf has a
 // benchmark of. The scheduler's tracepoints stay
 // attached, in slices of both kinds: to load and to free them would disturb the slices, and 100 ns
 // a switch are 0.03 % of a CPU at the 3,000 switches a second here. Beside it, in the same table, what a program can do

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mayfly-profiler/mayfly/profiler/goroutine"
+	"github.com/mayfly-profiler/mayfly/internal/source/goroutine"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 

@@ -6,9 +6,12 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/mayfly-profiler/mayfly/profiler/goroutine"
+	"github.com/mayfly-profiler/mayfly/internal/source/goroutine"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
+
+// Life is how many goroutines lived up to a length of time, and how many of them were seen.
+type Life = goroutine.Life
 
 // Summary is what proves a recording: what was asked, what was reached, what was lost, what the
 // host did not allow. Its JSON keys are the keys of the profile's comments without "mayfly.".
@@ -71,9 +74,9 @@ type Summary struct {
 
 	// Coverage of a wall recording: of the goroutines created meanwhile those that were seen, and those
 	// that looks at 100 Hz would have seen of the same, by the time that they were seen to live.
-	GoroutinesNew   int64            `json:"goroutines_new"`
-	GoroutinesAt100 int64            `json:"goroutines_at_100hz"`
-	Lives           []goroutine.Life `json:"goroutines_by_life"`
+	GoroutinesNew   int64  `json:"goroutines_new"`
+	GoroutinesAt100 int64  `json:"goroutines_at_100hz"`
+	Lives           []Life `json:"goroutines_by_life"`
 
 	// The garbage collector, of a wall recording: while it was marking, and stops of the world by the
 	// runtime's own histograms, -1 before Go 1.22, which has none. Times are within 13 %.
@@ -142,7 +145,7 @@ func format(v any) string {
 		return strconv.FormatFloat(v, 'f', 4, 64)
 	case []string:
 		return strings.Join(v, "; ")
-	case []goroutine.Life: // below this long, seen (of them at 100 Hz)
+	case []Life: // below this long, seen (of them at 100 Hz)
 		texts := make([]string, len(v))
 		for i, l := range v {
 			texts[i] = l.String()

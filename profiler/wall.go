@@ -6,8 +6,8 @@ import (
 	"sync"
 
 	"github.com/mayfly-profiler/mayfly/internal/goruntime"
-	"github.com/mayfly-profiler/mayfly/profiler/bpf"
-	"github.com/mayfly-profiler/mayfly/profiler/goroutine"
+	"github.com/mayfly-profiler/mayfly/internal/source/bpf"
+	"github.com/mayfly-profiler/mayfly/internal/source/goroutine"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 	"github.com/mayfly-profiler/mayfly/symbolize"
 )

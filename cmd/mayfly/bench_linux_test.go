@@ -14,8 +14,8 @@ import (
 	"github.com/mayfly-profiler/mayfly/internal/bench"
 	"github.com/mayfly-profiler/mayfly/internal/diff"
 	"github.com/mayfly-profiler/mayfly/internal/proc"
+	"github.com/mayfly-profiler/mayfly/internal/source/bpf"
 	"github.com/mayfly-profiler/mayfly/internal/target"
-	"github.com/mayfly-profiler/mayfly/profiler/bpf"
 )
 
 // versions are two folders with testdata/bench, of which the second one's checksum takes three times as long.

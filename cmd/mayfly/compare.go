@@ -12,8 +12,6 @@ import (
 
 	"github.com/mayfly-profiler/mayfly/internal/compare"
 	"github.com/mayfly-profiler/mayfly/profiler"
-	"github.com/mayfly-profiler/mayfly/profiler/bpf"
-	"github.com/mayfly-profiler/mayfly/profiler/goroutine"
 )
 
 // compareFlags is the command line of compare.
@@ -27,7 +25,7 @@ type compareFlags struct {
 }
 
 func compareCommand(e *env) *cobra.Command {
-	f := compareFlags{record: recordFlags{mode: string(profiler.Wall), goroutines: true, overhead: goroutine.DefaultMaxOverhead}}
+	f := compareFlags{record: recordFlags{mode: string(profiler.Wall), goroutines: true, overhead: profiler.DefaultMaxOverhead}}
 	cmd := &cobra.Command{
 		Use:     "compare (-p PID | -- COMMAND ARG... | [DEFAULT] MAYFLY)",
 		GroupID: groupRead,
@@ -61,7 +59,7 @@ says so.`,
 	fl.IntVarP(&f.record.pid, "pid", "p", 0, "record the process with this `PID`")
 	fl.StringVar(&f.standard, "default", "", "`URL` of the process's net/http/pprof, http://HOST:PORT[/debug/pprof/profile], or none "+
 		"(default: it is looked for)")
-	fl.IntVarP(&f.record.rate, "rate", "F", bpf.DefaultRate, rateUsage)
+	fl.IntVarP(&f.record.rate, "rate", "F", profiler.DefaultRate, rateUsage)
 	f.record.duration = duration(defaultDuration)
 	fl.VarP(&f.record.duration, "duration", "d", "how long to record")
 	f.result.define(cmd, "text", "markdown", "json", "html")
@@ -87,8 +85,8 @@ func (f *compareFlags) check() error {
 		return usagef("compare: --duration %s: the default profile takes a second at least", &f.record.duration)
 	case f.record.pid < 0:
 		return usagef("compare: %d is not a PID", f.record.pid)
-	case f.record.rate < 1 || f.record.rate > bpf.MaxRate:
-		return usagef("compare: rate %d Hz: not between 1 and %d", f.record.rate, bpf.MaxRate)
+	case f.record.rate < 1 || f.record.rate > profiler.MaxRate:
+		return usagef("compare: rate %d Hz: not between 1 and %d", f.record.rate, profiler.MaxRate)
 	}
 	return f.result.check()
 }

@@ -11,10 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mayfly-profiler/mayfly/internal/baseline"
 	"github.com/mayfly-profiler/mayfly/internal/compare"
+	"github.com/mayfly-profiler/mayfly/internal/source/bpf"
 	"github.com/mayfly-profiler/mayfly/internal/target"
-	"github.com/mayfly-profiler/mayfly/profiler/baseline"
-	"github.com/mayfly-profiler/mayfly/profiler/bpf"
 )
 
 // comparison runs compare to its end.

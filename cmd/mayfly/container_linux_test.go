@@ -10,8 +10,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/mayfly-profiler/mayfly/internal/source/bpf"
 	"github.com/mayfly-profiler/mayfly/internal/target"
-	"github.com/mayfly-profiler/mayfly/profiler/bpf"
 )
 
 // The set-ups of docs/containers.md, with the namespaces and rights of a container and no container

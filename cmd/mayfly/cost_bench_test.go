@@ -16,9 +16,9 @@ import (
 	"text/template"
 	"time"
 
+	"github.com/mayfly-profiler/mayfly/internal/source/bpf"
 	"github.com/mayfly-profiler/mayfly/internal/target"
 	"github.com/mayfly-profiler/mayfly/profiler"
-	"github.com/mayfly-profiler/mayfly/profiler/bpf"
 )
 
 // BenchmarkRecord runs the real command and reports what it needs itself: its CPU time as a share

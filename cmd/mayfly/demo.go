@@ -17,10 +17,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mayfly-profiler/mayfly/export"
+	"github.com/mayfly-profiler/mayfly/internal/baseline"
 	"github.com/mayfly-profiler/mayfly/internal/demo"
 	"github.com/mayfly-profiler/mayfly/profiler"
-	"github.com/mayfly-profiler/mayfly/profiler/baseline"
-	"github.com/mayfly-profiler/mayfly/profiler/bpf"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
@@ -113,7 +112,7 @@ func (d *demoRun) record(ctx context.Context) error {
 		p, err := baseline.Fetch(fetchCtx, http.DefaultClient, d.url, d.length)
 		done <- fetched{p, err}
 	}()
-	f := recordFlags{mode: string(profiler.Wall), rate: bpf.DefaultRate, duration: duration(d.length), goroutines: true}
+	f := recordFlags{mode: string(profiler.Wall), rate: profiler.DefaultRate, duration: duration(d.length), goroutines: true}
 	d.rec, err = recordProcess(ctx, d.env, &f, d.pid, nil)
 	if d.rec == nil {
 		d.env.warn("without eBPF there is the default profile only: %s", oneLine(err.Error()))

@@ -12,8 +12,8 @@ import (
 
 	seccomp "github.com/elastic/go-seccomp-bpf"
 
+	"github.com/mayfly-profiler/mayfly/internal/source/bpf"
 	"github.com/mayfly-profiler/mayfly/internal/target"
-	"github.com/mayfly-profiler/mayfly/profiler/bpf"
 )
 
 func init() { programs["sandbox"] = sandbox }

@@ -1,6 +1,6 @@
 package main
 
-import "github.com/mayfly-profiler/mayfly/profiler/bpf"
+import "github.com/mayfly-profiler/mayfly/internal/source/bpf"
 
 // loads asks the kernel itself: it loads the eBPF program and takes it away again. The checks
 // before it say why it may fail.

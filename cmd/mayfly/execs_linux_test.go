@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mayfly-profiler/mayfly/internal/source/bpf"
 	"github.com/mayfly-profiler/mayfly/internal/target"
-	"github.com/mayfly-profiler/mayfly/profiler/bpf"
 )
 
 // When the target becomes another program, the recording goes on with that: each function is the one of the

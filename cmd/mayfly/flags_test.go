@@ -12,9 +12,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/mayfly-profiler/mayfly/internal/source/bpf"
+	"github.com/mayfly-profiler/mayfly/internal/source/goroutine"
 	"github.com/mayfly-profiler/mayfly/profiler"
-	"github.com/mayfly-profiler/mayfly/profiler/bpf"
-	"github.com/mayfly-profiler/mayfly/profiler/goroutine"
 )
 
 // visible are the commands that people see.

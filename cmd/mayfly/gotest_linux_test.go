@@ -8,9 +8,9 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/mayfly-profiler/mayfly/internal/diff"
+	"github.com/mayfly-profiler/mayfly/internal/source/bpf"
 	"github.com/mayfly-profiler/mayfly/internal/target"
 	"github.com/mayfly-profiler/mayfly/internal/work"
-	"github.com/mayfly-profiler/mayfly/profiler/bpf"
 )
 
 // recordBenchmarks records testdata/bench under go test.

@@ -8,8 +8,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/mayfly-profiler/mayfly/internal/source/bpf"
 	"github.com/mayfly-profiler/mayfly/internal/target"
-	"github.com/mayfly-profiler/mayfly/profiler/bpf"
 )
 
 // TestPrivilegedExecutableIsNoDeputy has nobody run a mayfly with rights of its own on a process of root: refused if all may

@@ -13,8 +13,6 @@ import (
 	"github.com/mayfly-profiler/mayfly/export"
 	"github.com/mayfly-profiler/mayfly/internal/timeline"
 	"github.com/mayfly-profiler/mayfly/profiler"
-	"github.com/mayfly-profiler/mayfly/profiler/bpf"
-	"github.com/mayfly-profiler/mayfly/profiler/goroutine"
 )
 
 // defaultDuration is how long a running process is recorded when nobody says. A command is recorded
@@ -110,13 +108,13 @@ goroutine that it sees in a second.`, ringBase>>20, perGoroutine>>10),
 	}
 	fl := cmd.Flags()
 	fl.IntVarP(&f.pid, "pid", "p", 0, "record the process with this `PID`")
-	fl.IntVarP(&f.rate, "rate", "F", bpf.DefaultRate, rateUsage)
+	fl.IntVarP(&f.rate, "rate", "F", profiler.DefaultRate, rateUsage)
 	fl.VarP(&f.duration, "duration", "d", durationUsage(defaultDuration))
 	fl.StringVarP(&f.output, "output", "o", "mayfly.pb.gz", "`file` to write, - for stdout; its extension picks the format")
 	fl.StringVar(&f.format, "format", "", "`format` of the file: "+formatNames()+" (default by the extension, else pprof)")
 	fl.StringVar(&f.mode, "mode", string(profiler.Wall), "what to record: wall, all states of all goroutines; cpu, time on a CPU only")
 	fl.StringVar(&f.engine, "engine", "", "how to sample what is on a CPU: "+engineNames()+" (default the best that works)")
-	f.overhead = percentage(goroutine.DefaultMaxOverhead)
+	f.overhead = percentage(profiler.DefaultMaxOverhead)
 	fl.Var(&f.overhead, "max-overhead", overheadUsage)
 	fl.IntVar(&f.memory, "memory-limit", profiler.DefaultMemoryLimit>>20,
 		"memory that mayfly may use, in `MiB`; beyond it labels with many values become (other), and a timeline ends")
@@ -158,8 +156,8 @@ func (f *recordFlags) check(dash int) error {
 		return usagef("record: need a process (-p PID) or a command (-- COMMAND ARG...); mayfly list shows the Go processes")
 	case f.pid < 0:
 		return usagef("record: %d is not a PID", f.pid)
-	case f.rate < 1 || f.rate > bpf.MaxRate:
-		return usagef("record: rate %d Hz: not between 1 and %d", f.rate, bpf.MaxRate)
+	case f.rate < 1 || f.rate > profiler.MaxRate:
+		return usagef("record: rate %d Hz: not between 1 and %d", f.rate, profiler.MaxRate)
 	case f.memory < leastMemory:
 		return usagef("record: --memory-limit %d: at least %d MiB", f.memory, leastMemory)
 	case f.mode != string(profiler.Wall) && f.mode != string(profiler.CPU):

@@ -15,9 +15,9 @@ import (
 
 	"github.com/google/pprof/profile"
 
+	"github.com/mayfly-profiler/mayfly/internal/source/bpf"
 	"github.com/mayfly-profiler/mayfly/internal/target"
 	"github.com/mayfly-profiler/mayfly/internal/work"
-	"github.com/mayfly-profiler/mayfly/profiler/bpf"
 )
 
 // patience bounds a run of mayfly; it is no measurement.

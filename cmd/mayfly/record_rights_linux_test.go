@@ -15,8 +15,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/mayfly-profiler/mayfly/internal/source/bpf"
 	"github.com/mayfly-profiler/mayfly/internal/target"
-	"github.com/mayfly-profiler/mayfly/profiler/bpf"
 )
 
 // What each set of rights allows, and the one line that names the one that is missing. The rights

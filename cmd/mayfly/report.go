@@ -15,7 +15,6 @@ import (
 	"github.com/mayfly-profiler/mayfly/internal/samples"
 	"github.com/mayfly-profiler/mayfly/internal/timeline"
 	"github.com/mayfly-profiler/mayfly/profiler"
-	"github.com/mayfly-profiler/mayfly/profiler/bpf"
 )
 
 // reportDuration is how long a process is recorded for a report when nobody says: long enough for a
@@ -84,10 +83,10 @@ not judged.`,
 	fl.StringSliceVar(&f.failOn, "fail-on", nil, "undecided: exit code 4 also if a group of --by has too few requests to be judged")
 	f.result.define(cmd, "text", "markdown", "json", "html")
 	fl.IntVarP(&f.pid, "pid", "p", 0, "record the process with this `PID`")
-	fl.IntVarP(&f.rate, "rate", "F", bpf.DefaultRate, rateUsage)
+	fl.IntVarP(&f.rate, "rate", "F", profiler.DefaultRate, rateUsage)
 	fl.VarP(&f.duration, "duration", "d", durationUsage(reportDuration))
 	fl.BoolVar(&f.exact, "exact-requests", false, "record begin and end of requests exactly, by uprobes (up to "+
-		fmt.Sprint(bpf.MaxCallEvents/2)+" requests a second)")
+		fmt.Sprint(profiler.MaxCalls)+" requests a second)")
 	fl.StringVar(&f.trace, "trace", "", "`file` with the execution trace of the same seconds as the recording in FILE")
 	f.traceLimit = exectrace.DefaultBytes >> 20
 	fl.IntVar(&f.traceLimit, "trace-limit", f.traceLimit, "how much of an execution trace to read, in `MiB`; what comes after that is "+
@@ -118,8 +117,8 @@ func (f *reportFlags) check(dash int) error {
 		return usagef("report: need one of FILE, -p PID or -- COMMAND ARG...")
 	case f.pid < 0:
 		return usagef("report: %d is not a PID", f.pid)
-	case f.rate < 1 || f.rate > bpf.MaxRate:
-		return usagef("report: rate %d Hz: not between 1 and %d", f.rate, bpf.MaxRate)
+	case f.rate < 1 || f.rate > profiler.MaxRate:
+		return usagef("report: rate %d Hz: not between 1 and %d", f.rate, profiler.MaxRate)
 	case f.traceLimit < 1 || f.traceLimit > 1<<14:
 		return usagef("report: --trace-limit %d: between 1 and %d MiB", f.traceLimit, 1<<14)
 	case f.trace != "" && len(f.args) == 0:

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/mayfly-profiler/mayfly/profiler/baseline"
+	"github.com/mayfly-profiler/mayfly/internal/baseline"
 )
 
 // A process that serves net/http/pprof writes execution traces of itself for whoever asks. One of the recorded seconds says who

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mayfly-profiler/mayfly/internal/source/bpf"
 	"github.com/mayfly-profiler/mayfly/internal/target"
-	"github.com/mayfly-profiler/mayfly/profiler/bpf"
 )
 
 // told is what a report says of itself.

@@ -15,8 +15,8 @@ import (
 
 	"github.com/google/pprof/profile"
 
+	"github.com/mayfly-profiler/mayfly/internal/source/bpf"
 	"github.com/mayfly-profiler/mayfly/internal/target"
-	"github.com/mayfly-profiler/mayfly/profiler/bpf"
 )
 
 // dumps are the files that a flight recorder has written so far, the oldest first.

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mayfly-profiler/mayfly/internal/source/bpf"
 	"github.com/mayfly-profiler/mayfly/internal/target"
-	"github.com/mayfly-profiler/mayfly/profiler/bpf"
 )
 
 // A command runs with the rights of the user that --user names and no others, and is recorded with ours.

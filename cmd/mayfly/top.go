@@ -13,8 +13,6 @@ import (
 
 	"github.com/mayfly-profiler/mayfly/internal/top"
 	"github.com/mayfly-profiler/mayfly/profiler"
-	"github.com/mayfly-profiler/mayfly/profiler/bpf"
-	"github.com/mayfly-profiler/mayfly/profiler/goroutine"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
@@ -36,7 +34,7 @@ type topFlags struct {
 const shortestTop = 100 * time.Millisecond
 
 func topCommand(e *env) *cobra.Command {
-	f := topFlags{every: duration(time.Second), overhead: percentage(goroutine.DefaultMaxOverhead)}
+	f := topFlags{every: duration(time.Second), overhead: percentage(profiler.DefaultMaxOverhead)}
 	cmd := &cobra.Command{
 		Use:     "top -p PID",
 		GroupID: groupRecord,
@@ -64,7 +62,7 @@ each interval is printed as it ends. Press ? for the keys.`,
 	}
 	fl := cmd.Flags()
 	fl.IntVarP(&f.pid, "pid", "p", 0, "record the process with this `PID`")
-	fl.IntVarP(&f.rate, "rate", "F", bpf.DefaultRate, rateUsage)
+	fl.IntVarP(&f.rate, "rate", "F", profiler.DefaultRate, rateUsage)
 	fl.StringVar(&f.by, "by", "", "what a row is: label:KEY, func or state (default the label that covers most time)")
 	fl.StringVar(&f.order, "sort", orders[0].name, "`order` of the rows: "+orderNames())
 	fl.Var(&f.every, "every", "length of an interval")
@@ -85,8 +83,8 @@ func (f *topFlags) check() (top.By, error) {
 		return by, usagef("top: need a process (-p PID); mayfly list shows the Go processes")
 	case err != nil:
 		return by, usagef("top: --by %w", err)
-	case f.rate < 1 || f.rate > bpf.MaxRate:
-		return by, usagef("top: rate %d Hz: not between 1 and %d", f.rate, bpf.MaxRate)
+	case f.rate < 1 || f.rate > profiler.MaxRate:
+		return by, usagef("top: rate %d Hz: not between 1 and %d", f.rate, profiler.MaxRate)
 	case time.Duration(f.every) < shortestTop:
 		return by, usagef("top: --every %s: at least %s", &f.every, shortestTop)
 	case f.rows < 0:

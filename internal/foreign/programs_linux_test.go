@@ -11,8 +11,8 @@ import (
 
 	"github.com/google/pprof/profile"
 
+	"github.com/mayfly-profiler/mayfly/internal/source/goroutine"
 	"github.com/mayfly-profiler/mayfly/internal/target"
-	"github.com/mayfly-profiler/mayfly/profiler/goroutine"
 )
 
 // programs are the folders of testdata/foreign, and what is known about the time they label.

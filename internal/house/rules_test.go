@@ -34,16 +34,18 @@ type rule struct {
 	why  string
 }
 
+// source is the rule of a source, by its folder.
+func source(name string) rule {
+	folder := "internal/source/" + name
+	return rule{who: []string{folder}, may: []string{"profiler/sample", "internal/proc", "internal/goruntime", folder},
+		why: "a source knows samples, the process and the runtime's layout, and no more"}
+}
+
 var rules = []rule{
 	{who: []string{"profiler/sample"}, may: []string{},
 		why: "the vocabulary imports nothing of ours"},
-	{who: []string{"profiler/bpf"}, may: []string{"profiler/sample", "internal/proc", "internal/goruntime", "profiler/bpf"},
-		why: "a source knows samples, the process and the runtime's layout, and no more"},
-	{who: []string{"profiler/perf"}, may: []string{"profiler/sample", "internal/proc", "internal/goruntime", "profiler/perf"},
-		why: "a source knows samples, the process and the runtime's layout, and no more"},
-	{who: []string{"profiler/goroutine"}, may: []string{"profiler/sample", "internal/proc", "internal/goruntime", "profiler/goroutine"},
-		why: "a source knows samples, the process and the runtime's layout, and no more"},
-	{who: []string{"profiler/baseline"}, may: []string{"internal/samples", "profiler/baseline"},
+	source("bpf"), source("perf"), source("goroutine"),
+	{who: []string{"internal/baseline"}, may: []string{"internal/samples", "internal/baseline"},
 		why: "the profiles of others are read as all files are"},
 	{who: []string{"internal/proc"}, may: []string{"internal/proc"},
 		why: "a process is the bottom"},
@@ -62,9 +64,8 @@ var rules = []rule{
 		why: "blame follows a timeline: how a report ranks and says it comes after"},
 	{who: []string{"export", "internal/diff", "internal/compare", "internal/flame", "internal/report", "internal/top", "internal/when"},
 		free: []string{"internal/goruntime/names"},
-		must: []string{"internal/proc", "internal/goruntime", "profiler/bpf", "profiler/perf", "profiler/goroutine",
-			"profiler/baseline", "symbolize"},
-		why: "what follows the profile sees profiles only"},
+		must: []string{"internal/proc", "internal/goruntime", "internal/source", "internal/baseline", "symbolize"},
+		why:  "what follows the profile sees profiles only"},
 	{who: []string{"internal/demo"}, may: []string{"internal/demo"},
 		why: "the demo is a service like any other: it knows no profiler"},
 	{who: []string{"profiler", "symbolize", "export", "internal"}, must: []string{"cmd"},
@@ -79,10 +80,10 @@ var only = []struct {
 	who  []string
 	why  string
 }{
-	{"github.com/cilium/ebpf", []string{"profiler/bpf"}, "one package talks to the kernel's eBPF"},
+	{"github.com/cilium/ebpf", []string{"internal/source/bpf"}, "one package talks to the kernel's eBPF"},
 	{"golang.org/x/exp/trace", []string{"internal/exectrace", "internal/referee"},
 		"execution traces are read in one place, and by who checks it"},
-	{"github.com/felixge/fgprof", []string{"profiler/baseline"}, "other profilers are the baseline's business"},
+	{"github.com/felixge/fgprof", []string{"internal/baseline"}, "other profilers are the baseline's business"},
 	{"go.etcd.io/bbolt", []string{"internal/demo"}, "the store belongs to the demo"},
 	{"gonum.org/v1/gonum", []string{"internal/bench", "internal/compare", "internal/diff"}, "statistics have their place"},
 	{"go.yaml.in/yaml/v3", []string{"internal/diff"}, "budgets are the only YAML"},

@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mayfly-profiler/mayfly/internal/source/bpf"
 	"github.com/mayfly-profiler/mayfly/internal/target"
 	"github.com/mayfly-profiler/mayfly/profiler"
-	"github.com/mayfly-profiler/mayfly/profiler/bpf"
 )
 
 // A program that starts goroutines of about 10 ms and more knows how long each of them took. The watch

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/mayfly-profiler/mayfly/profiler/baseline"
+	"github.com/mayfly-profiler/mayfly/internal/baseline"
 )
 
 func init() { walls[Fgprof] = startFgprof }

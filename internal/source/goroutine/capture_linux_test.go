@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mayfly-profiler/mayfly/internal/source/goroutine"
 	"github.com/mayfly-profiler/mayfly/internal/target"
-	"github.com/mayfly-profiler/mayfly/profiler/goroutine"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
@@ -121,7 +121,7 @@ func TestCapture(t *testing.T) {
 // by the length of their lives. One iteration is a recording of five seconds: run it with
 // -benchtime=1x, on a quiet machine.
 //
-//	go test ./profiler/goroutine -run '^$' -bench Capture -benchtime 1x
+//	go test ./internal/source/goroutine -run '^$' -bench Capture -benchtime 1x
 func BenchmarkCapture(b *testing.B) {
 	var lines []string
 	for _, bench := range []struct {

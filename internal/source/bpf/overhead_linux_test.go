@@ -9,7 +9,7 @@ package bpf
 // and hardly ever fire. The ring is drained, as OnCPU does, in slices of both kinds: what mayfly
 // itself needs is not in the ratios, see BenchmarkRecord in cmd/mayfly.
 //
-//	go test -run '^$' -bench Overhead -benchtime 1x -timeout 60m ./profiler/bpf
+//	go test -run '^$' -bench Overhead -benchtime 1x -timeout 60m ./internal/source/bpf
 
 import (
 	"flag"

@@ -5,15 +5,15 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/mayfly-profiler/mayfly/internal/source/goroutine"
 	"github.com/mayfly-profiler/mayfly/internal/target"
-	"github.com/mayfly-profiler/mayfly/profiler/goroutine"
 )
 
 // What it costs to know what is waited for: the CPU time of a tick with and without, 1 ms apart, of a timeline of a
 // program that waits for all kinds of things and of a server, of the release that finds locks by g.waiting and of
 // one that finds them on stacks.
 //
-//	go test ./profiler/goroutine -run '^$' -bench WaitsOn -benchtime 3000x
+//	go test ./internal/source/goroutine -run '^$' -bench WaitsOn -benchtime 3000x
 func BenchmarkWaitsOn(b *testing.B) {
 	for _, dir := range []string{"waits", "server"} {
 		for _, release := range []string{"1.25.7", "1.27.4"} {

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mayfly-profiler/mayfly/internal/source/goroutine"
 	"github.com/mayfly-profiler/mayfly/internal/target"
-	"github.com/mayfly-profiler/mayfly/profiler/goroutine"
 )
 
 // load is what a program does beside N goroutines that do nothing.
@@ -27,9 +27,9 @@ var tickLoads = []load{
 // beside 600 short ones a second, and that wake up every two seconds. Ticks are 1 ms apart, so that
 // the target lives between them, or as close as they can be: hz is how many a second that made.
 // first-ms is how long it took to know all stacks. What a program can do itself, at the same loads:
-// BenchmarkOwn in profiler/baseline.
+// BenchmarkOwn in internal/baseline.
 //
-//	go test ./profiler/goroutine -run '^$' -bench Tick -benchtime 3s -timeout 60m
+//	go test ./internal/source/goroutine -run '^$' -bench Tick -benchtime 3s -timeout 60m
 func BenchmarkTick(b *testing.B) {
 	var lines []string
 	for _, l := range tickLoads {

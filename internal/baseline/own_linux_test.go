@@ -15,12 +15,12 @@ import (
 )
 
 // What a program can do itself to see all its goroutines, at the loads of BenchmarkTick in
-// profiler/goroutine: fgprof, and its core, runtime.GoroutineProfile, both at 99 Hz for two seconds.
+// internal/source/goroutine: fgprof, and its core, runtime.GoroutineProfile, both at 99 Hz for two seconds.
 // Looks per second, CPU time of the whole process for each above what it uses without, and for how
 // long the world is stopped for each. For waking goroutines the difference of two CPU times of the
 // process is what it is: mind the noise.
 //
-//	go test ./profiler/baseline -run '^$' -bench Own -benchtime 1x
+//	go test ./internal/baseline -run '^$' -bench Own -benchtime 1x
 func BenchmarkOwn(b *testing.B) {
 	var lines []string
 	for _, n := range []int{10, 100, 1000, 10000, 100000} { // rising: the runtime walks over those that have ended, too
