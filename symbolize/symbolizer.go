@@ -27,9 +27,10 @@ const (
 // Symbolizer resolves the addresses of one process. It is for one goroutine at a time, and it
 // remembers files, not answers: callers that meet an address again keep the frames.
 type Symbolizer struct {
-	p   *proc.Process
-	o   Options
-	now func() time.Time
+	p     *proc.Process
+	owned *proc.Process // p, if it is ours to close
+	o     Options
+	now   func() time.Time
 
 	regions []region // executable mappings, ascending
 	former  []region // those that the process has had, newest last
@@ -59,8 +60,26 @@ type identity struct {
 	path       string
 }
 
-// New opens the files of all executable mappings of p. p stays the caller's and is used until
-// Close. Files that cannot be opened or understood are no error: their addresses resolve to
+// ErrNoProcess is wrapped by errors about a process that does not exist or has ended.
+var ErrNoProcess = proc.ErrNoProcess
+
+// Process is a Symbolizer of the process with this id, see New. Errors wrap ErrNoProcess, and fs.ErrPermission when /proc hides it.
+func Process(pid int, o Options) (*Symbolizer, error) {
+	p, err := proc.Open(pid)
+	if err != nil {
+		return nil, fmt.Errorf("symbolize: %w", err)
+	}
+	s, err := New(p, o)
+	if err != nil {
+		p.Close()
+		return nil, err
+	}
+	s.owned = p
+	return s, nil
+}
+
+// New is Process for who has the process open, as mayfly's own packages do. It opens the files of all executable mappings of p. p stays
+// the caller's and is used until Close. Files that cannot be opened or understood are no error: their addresses resolve to
 // synthetic names, and Warnings tells. The error is one of reading the mappings.
 func New(p *proc.Process, o Options) (*Symbolizer, error) {
 	s := &Symbolizer{p: p, o: o, now: time.Now, objects: map[identity]*object{}, kernel: kernel{root: "/proc"}}
@@ -344,7 +363,7 @@ func (s *Symbolizer) warn(format string, args ...any) {
 	}
 }
 
-// Close closes all files. It does not close the process.
+// Close closes all files.
 func (s *Symbolizer) Close() error {
 	s.young.stop()
 	var first error
@@ -358,6 +377,9 @@ func (s *Symbolizer) Close() error {
 		if err := o.close(); err != nil && first == nil {
 			first = err
 		}
+	}
+	if s.owned != nil {
+		first = cmp.Or(first, s.owned.Close())
 	}
 	return first
 }
