@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/mayfly-profiler/mayfly/internal/bench"
 	"github.com/mayfly-profiler/mayfly/internal/work"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
 // benchFlags is the command line of bench.
@@ -280,9 +282,13 @@ func (b *benchRun) compare() error {
 		return err
 	}
 	wanted := d.options.MinEffect
-	d.options.Floors = map[string]float64{"time": n.Floor(bases, news), "cpu": cpu.Floor(bases, news), "CPU time": cpu.Floor(bases, news)}
+	// How long goroutines wait depends on what others on the host leave of it, more than on all else. What it does to an operation,
+	// its time says.
+	waits, used := math.Inf(1), cpu.Floor(bases, news)
+	d.options.Floors = map[string]float64{"time": n.Floor(bases, news), sample.ColumnCPU: used, "CPU time": used,
+		sample.ColumnRunnable: waits, sample.ColumnBlocked: waits, sample.ColumnWall: waits}
 	d.remark = fmt.Sprintf("%s and %s, %d and %d runs of %d and %d layouts; runs of base differ by ± %.2g %% of the time of an operation "+
-		"and ± %.2g %% of its CPU time, so changes under %.2g %% and %.2g %% are not judged",
+		"and ± %.2g %% of its CPU time, so changes under %.2g %% and %.2g %% are not judged, and waits only shown",
 		b.base.Name, b.new.Name, bases, news, b.base.Layouts(), b.new.Layouts(), 100*n.CV, 100*cpu.CV, 100*max(wanted, d.options.Floors["time"]),
 		100*max(wanted, d.options.Floors["cpu"]))
 	if more := n.Wanted(wanted, d.options.Alpha) - min(bases, news); more > 0 {

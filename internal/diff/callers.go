@@ -64,8 +64,9 @@ type Leaf struct {
 type within struct {
 	names []string
 	index map[string]int
-	pairs map[pair]float64 // ns
-	leaf  map[leaf]float64 // ns
+	now   map[string]string // functions by their names in the new side
+	pairs map[pair]float64  // ns
+	leaf  map[leaf]float64  // ns
 }
 
 // pair is the time below a function of which the next one of interest towards the leaf is another, -1 if there is none.
@@ -77,8 +78,8 @@ type leaf struct {
 	of, name string
 }
 
-func newWithin(names []string) *within {
-	w := &within{names: names, index: make(map[string]int), pairs: make(map[pair]float64), leaf: make(map[leaf]float64)}
+func newWithin(names []string, renamed map[string]string) *within {
+	w := &within{names: names, now: renamed, index: make(map[string]int), pairs: make(map[pair]float64), leaf: make(map[leaf]float64)}
 	for i, n := range names {
 		w.index[n] = i
 	}
@@ -100,7 +101,7 @@ func (w *within) add(group int, stack []int, leafName string, v float64) {
 
 // number is that of a function in names, -1 if it is not of interest.
 func (w *within) number(name string) int {
-	for _, n := range []string{name, across(name)} { // the latter is a row where releases or inlining differ
+	for _, n := range []string{name, across(name), w.now[name]} { // across is a row where releases or inlining differ
 		if i, ok := w.index[n]; ok {
 			return i
 		}
@@ -127,14 +128,14 @@ func (r *reducer) addWithin(s *profile.Sample, stack []int32) {
 	}
 	for i, name := range r.out.Columns {
 		if v := float64(s.Value[r.value[i]]) * r.worth[i]; onCPU(name) && v != 0 {
-			w.add(group, r.numbers, r.names[stack[0]], v)
+			w.add(group, r.numbers, cmp.Or(w.now[r.names[stack[0]]], r.names[stack[0]]), v)
 		}
 	}
 }
 
 // Explain finds out which of the functions that changed with what they called are to be named. load reads the profiles again:
 // only now it is known what is to be looked for. Without such functions it reads nothing.
-func (r *Result) Explain(load func(within []string) (before, after []*Profile, err error)) error {
+func (r *Result) Explain(load func(within []string, renamed map[string]string) (before, after []*Profile, err error)) error {
 	for i := range r.Columns {
 		col := &r.Columns[i]
 		if len(col.callers) == 0 {
@@ -146,7 +147,7 @@ func (r *Result) Explain(load func(within []string) (before, after []*Profile, e
 				names = append(names, row.Name)
 			}
 		}
-		before, after, err := load(names)
+		before, after, err := load(names, r.renamed)
 		if err != nil {
 			return err
 		}
@@ -196,7 +197,7 @@ type explanation struct {
 }
 
 func newExplanation(c *Column, sides [2][]*Profile, names []string) *explanation {
-	x := &explanation{names: names, index: newWithin(names).index}
+	x := &explanation{names: names, index: newWithin(names, nil).index}
 	for s, profiles := range sides {
 		x.pairs[s], x.leaf[s] = make(map[[2]int]float64), make(map[[2]string]float64)
 		for i, p := range profiles {

@@ -61,7 +61,7 @@ func auditedSides(t *testing.T, rng *rand.Rand, slow float64) *Result {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = r.Explain(func(within []string) ([]*Profile, []*Profile, error) {
+	err = r.Explain(func(within []string, _ map[string]string) ([]*Profile, []*Profile, error) {
 		again := load(within)
 		return again[older], again[newer], nil
 	})
@@ -135,9 +135,9 @@ func TestExplained(t *testing.T) {
 			map[string]float64{"hash audit handle": 10, "audit handle": 20},
 			map[string]string{"handle": "audit"}},
 	} {
-		x := &explanation{names: names, index: newWithin(names).index}
+		x := &explanation{names: names, index: newWithin(names, nil).index}
 		for s, by := range []map[string]float64{tt.old, tt.new} {
-			w := newWithin(names)
+			w := newWithin(names, nil)
 			sums(w, by)
 			x.pairs[s] = make(map[[2]int]float64)
 			for k, v := range w.pairs {

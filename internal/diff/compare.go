@@ -40,6 +40,7 @@ func Compare(before, after []*Profile, o Options) (*Result, error) {
 		return c.out, nil
 	}
 	c.index()
+	c.rename()
 	if c.work = c.labour(); c.work != nil {
 		c.tables = append(c.tables, c.workTable())
 		if t := c.cpuTable(); t != nil {

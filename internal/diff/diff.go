@@ -40,6 +40,8 @@ type Options struct {
 	Cumulative bool
 	// Within are functions below which a profile's time is kept apart; Explain asks for it.
 	Within []string
+	// Renamed are functions of the base side by what they are called on the other.
+	Renamed map[string]string
 	// Ops is the number of operations in each profile; 0 is unknown.
 	Ops float64
 	// Per is a label key whose distinct values in a profile are its number of requests.
@@ -49,7 +51,8 @@ type Options struct {
 	Alpha float64
 	// MinEffect is the smallest relative change that counts; 0 is DefaultMinEffect.
 	MinEffect float64
-	// Floors are, by column, what the host's own noise is: changes that are smaller do not count either.
+	// Floors are, by column, what the host's own noise is: changes that are smaller do not count either. Of a column with an
+	// infinite one nothing does.
 	Floors map[string]float64
 	// MinSamples is how many samples of both sides a row needs to be tested; 0 is DefaultMinSamples.
 	MinSamples float64
@@ -143,7 +146,8 @@ type Result struct {
 	Budget    []Limit  `json:"budget,omitempty"`
 	History   []Shift  `json:"history,omitempty"` // of the same benchmarks, where one is kept
 
-	effect float64
+	effect  float64
+	renamed map[string]string // functions of base by what they are called in new
 }
 
 // Shift is a benchmark that is slower or faster since some result of its history.

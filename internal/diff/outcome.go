@@ -26,7 +26,8 @@ func (c *comparison) describe(t *table, row int, x trial) Row {
 // outcome: a change is one that chance does not explain, and that is large enough to matter. The
 // row is the same when its interval leaves no room for a change that matters to the whole.
 func (c *comparison) outcome(t *table, r Row, m [2]float64) Outcome {
-	large := m[older] == 0 || math.Abs(r.Change.Relative) >= max(c.o.MinEffect, c.o.Floors[t.name])
+	floor := max(c.o.MinEffect, c.o.Floors[t.name])
+	large := m[older] == 0 && !math.IsInf(floor, 1) || math.Abs(r.Change.Relative) >= floor
 	if !r.tested {
 		return Undecided
 	}

@@ -22,7 +22,8 @@ type Profile struct {
 	plain    []string // columns that are no times
 	facts    facts
 	rows     []string
-	cols     []*sums // by column
+	files    []string // by row, of a function, below its package; ""
+	cols     []*sums  // by column
 	requests float64
 	samples  float64
 	work     work.Work
@@ -83,6 +84,14 @@ func grown(s []float64, n int) []float64 {
 		s = slices.Grow(s, n-len(s))[:n]
 	}
 	return s
+}
+
+// file is that of a row's function, below its package; "" is not known.
+func (p *Profile) file(row int) string {
+	if row < len(p.files) {
+		return p.files[row]
+	}
+	return ""
 }
 
 // column returns the sums of a column, or nil.

@@ -60,7 +60,7 @@ func reduce(head *profile.Profile, samples iter.Seq2[*profile.Sample, []int32], 
 		r.groups = newGroups(&r.out.work)
 	}
 	if len(o.Within) > 0 {
-		r.out.within = newWithin(o.Within)
+		r.out.within = newWithin(o.Within, o.Renamed)
 	}
 	r.columns()
 	r.frames()
@@ -77,6 +77,7 @@ func reduce(head *profile.Profile, samples iter.Seq2[*profile.Sample, []int32], 
 	}
 	r.out.requests = float64(len(requests))
 	r.out.rows = r.names
+	r.out.files = r.files
 	for _, c := range r.out.cols {
 		c.grow(len(r.names), false)
 	}
@@ -94,6 +95,7 @@ type reducer struct {
 
 	index map[string]int32 // row by name
 	names []string
+	files []string  // by row, where it is of a function
 	value []int     // columns of out.cols in a sample's values
 	worth []float64 // ns of one in them
 	count int       // the column samples/count, or -1
@@ -167,6 +169,7 @@ func (r *reducer) frames() {
 		leaf, waits := int32(-1), int32(-1)
 		for _, line := range l.Line {
 			row := r.row(r.lineName(line))
+			r.inFile(row, line.Function)
 			if leaf < 0 {
 				leaf = row
 			}
@@ -180,6 +183,17 @@ func (r *reducer) frames() {
 		r.leaf, r.waits = append(r.leaf, leaf), append(r.waits, waits)
 	}
 	r.inner.next()
+}
+
+// inFile keeps the file of a row that has just been made.
+func (r *reducer) inFile(row int32, f *profile.Function) {
+	if int(row) < len(r.files) || f == nil || r.by.Line {
+		return
+	}
+	r.files = append(r.files, make([]string, int(row)+1-len(r.files))...)
+	if f.Filename != "" {
+		r.files[row] = fileName(r.funcs[f], f.Filename)
+	}
 }
 
 // unknown names a location without symbols by its file: addresses differ between builds.

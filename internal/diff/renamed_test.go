@@ -1,0 +1,88 @@
+package diff
+
+import (
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/pprof/profile"
+)
+
+// renamedSides are audited programs; on the new side functions have the names that names has for them.
+func renamedSides(t *testing.T, rng *rand.Rand, slow float64, names map[string]string) *Result {
+	t.Helper()
+	var all [2][]*profile.Profile
+	for i := range 8 {
+		s := i % 2
+		p := audited(rng, slow*float64(s))
+		for _, f := range p.Function {
+			f.Filename = map[bool]string{true: "/src/main.go", false: "/src/x.go"}[strings.HasPrefix(f.Name, "main.")]
+			if name := names[f.Name]; s == newer && name != "" {
+				f.Name = name
+			}
+		}
+		all[s] = append(all[s], p)
+	}
+	load := func(o Options) (sides [2][]*Profile) {
+		for s := range all {
+			for _, p := range all[s] {
+				sides[s] = append(sides[s], Reduce(p, "p", o))
+			}
+		}
+		return sides
+	}
+	sides := load(Options{})
+	r, err := Compare(sides[older], sides[newer], Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Explain(func(within []string, renamed map[string]string) ([]*Profile, []*Profile, error) {
+		again := load(Options{Within: within, Renamed: renamed})
+		return again[older], again[newer], nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// Functions with other names are the same functions: no regression, and one that is slower, too, is found under its new name.
+func TestRenamed(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 9))
+	names := map[string]string{"main.audit": "main.check", "lib.example/x.helper3": "lib.example/x.Three", "main.work2": "main.job"}
+	alarms := 0
+	for range 30 {
+		r := renamedSides(t, rng, 0, names)
+		if r.Outcome == Regressed {
+			alarms++
+		}
+		for _, row := range r.Columns[0].Rows {
+			if row.Base.Mean == 0 || row.New.Mean == 0 {
+				t.Errorf("%s is new or gone", row.Name)
+			}
+		}
+	}
+	if alarms > 3 {
+		t.Errorf("%d of 30 programs with other names regressed", alarms)
+	}
+	r := renamedSides(t, rng, 0.4, names)
+	c := r.Columns[0].Callers
+	i := slices.IndexFunc(c, func(f Caller) bool { return f.Name == "main.check" })
+	if i < 0 || c[i].Outcome != Regressed || c[i].Change.Relative < 0.2 || c[i].Change.Relative > 0.6 {
+		t.Errorf("%+v", c)
+	}
+	if !strings.Contains(strings.Join(r.Notes, " "), "main.audit is check") {
+		t.Errorf("%q", r.Notes)
+	}
+}
+
+// A function of another file, or one that takes three times as long, is another function.
+func TestNotRenamed(t *testing.T) {
+	rng := rand.New(rand.NewPCG(4, 9))
+	for slow, names := range map[float64]map[string]string{0: {"main.audit": "lib.example/x.check"}, 3: {"main.audit": "main.check"}} {
+		r := renamedSides(t, rng, slow, names)
+		if r.Outcome != Regressed || strings.Contains(strings.Join(r.Notes, " "), "renamed") {
+			t.Errorf("%v: %s %q", names, r.Verdict(), r.Notes)
+		}
+	}
+}
