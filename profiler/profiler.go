@@ -145,7 +145,8 @@ type recording struct {
 	told    told // what earlier slices have told already
 	added   int  // samples of all sources
 
-	cpus    int // that the target may run on
+	cpus    int   // that the target may run on
+	offset  int64 // of the target's CLOCK_MONOTONIC from the kernel's, ns
 	opened  time.Time
 	started time.Time    // the program, when it was started for the recording
 	over    bool         // the last builder is closed: what comes now comes too late
@@ -198,6 +199,7 @@ func openTarget(pid int, o Options) (*recording, error) {
 // readSurroundings reads what the target's speed depends on beside its code: worth having, and not worth failing for.
 func (r *recording) readSurroundings() {
 	r.cpus, _ = r.target.CPUs()
+	r.offset = r.target.TimeOffset()
 	s := &r.summary
 	hardware := proc.ReadHardware()
 	s.CPUModel, s.Features, s.FrequencyGovernor = hardware.Model, hardware.Features, hardware.Governor
@@ -367,6 +369,6 @@ func (r *recording) describe(p *profile.Profile, start time.Time, length time.Du
 	if s := r.summary; s.Samples > 0 && s.RateReached > 0 {
 		p.Period = int64(1e9 / s.RateReached)
 	}
-	r.summary.StringsRepaired, r.summary.Epoch = tidy(p), r.builder.epoch
+	r.summary.StringsRepaired, r.summary.Epoch = tidy(p), r.builder.epoch-r.offset
 	p.Comments = r.summary.Comments()
 }

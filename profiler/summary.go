@@ -53,8 +53,8 @@ type Summary struct {
 	TableLowest float64 `json:"table_lowest_hz"`
 	StacksTorn  int64   `json:"stacks_torn"` // dropped, because the goroutine ran while they were read
 
-	// Epoch is what a timeline adds to CLOCK_MONOTONIC to make it Unix time: who has that clock, as execution traces do, is on the
-	// timeline's without a doubt.
+	// Epoch is what makes the target's CLOCK_MONOTONIC the timeline's Unix time: who has that clock, as execution traces do, is
+	// on the timeline's without a doubt.
 	Epoch int64 `json:"epoch_ns"`
 	Procs int   `json:"gomaxprocs"` // at the beginning; 0: not known
 	CPUs  int   `json:"cpus"`       // that the target may run on; 0: not known

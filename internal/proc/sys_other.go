@@ -14,6 +14,17 @@ import (
 	"time"
 )
 
+var begin = time.Now()
+
+// Monotonic is the time since the process began, in ns.
+func Monotonic() int64 { return int64(time.Since(begin)) }
+
+// TimeOffset is 0.
+func TimeOffset() int64 { return 0 }
+
+// TimeOffset is 0.
+func (p *Process) TimeOffset() int64 { return 0 }
+
 var errNotLinux = fmt.Errorf("processes are observed on linux only: %w", errors.ErrUnsupported)
 
 type pidfd struct{ _ uint8 }

@@ -260,7 +260,7 @@ func (s *OnCPU) Start() error {
 		return nil
 	}
 	s.started = true
-	s.begin = monotonic()
+	s.begin = proc.Monotonic()
 	if s.clock = s.target.Clock(); s.options.OnExec {
 		s.clock = s.target.ClockFromExec()
 	}
@@ -269,7 +269,7 @@ func (s *OnCPU) Start() error {
 		s.accounts.settle()
 		s.theft.held = s.accounts.held
 	}
-	s.followed = monotonic()
+	s.followed = proc.Monotonic()
 	s.rhythm.start(s.followed)
 	return s.events.start()
 }

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/mayfly-profiler/mayfly/internal/proc"
 )
 
 // Samples at a fixed distance are in lock-step with all that the target does at a rhythm that is close
@@ -84,7 +84,7 @@ func (r *rhythm) reset() { r.elapsed, r.fired = 0, 0 }
 func (s *OnCPU) shuffle() {
 	period := s.period()
 	for i := range s.rhythm.beats {
-		b, now := &s.rhythm.beats[i], monotonic()
+		b, now := &s.rhythm.beats[i], proc.Monotonic()
 		if now-b.since < holdPeriods*period {
 			continue
 		}
@@ -103,17 +103,3 @@ func (s *OnCPU) SetRate(hz int) error {
 	s.rate.Store(int64(hz))
 	return nil
 }
-
-// start is one moment on both clocks.
-var start = func() (at struct {
-	time time.Time
-	ns   int64
-}) {
-	var ts unix.Timespec
-	unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
-	at.time, at.ns = time.Now(), ts.Nano()
-	return at
-}()
-
-// monotonic is CLOCK_MONOTONIC in ns, without a system call.
-func monotonic() int64 { return start.ns + int64(time.Since(start.time)) }

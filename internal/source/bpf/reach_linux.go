@@ -39,7 +39,7 @@ func (r reach) cpus() ([]int, error) {
 
 // follow gives each CPU of the target an event, and takes away those of others and those that have died with their CPU.
 func (s *OnCPU) follow() {
-	now := monotonic()
+	now := proc.Monotonic()
 	if now-s.followed < int64(followEvery) {
 		return
 	}
@@ -75,6 +75,6 @@ func (s *OnCPU) extend(cpu int) error {
 		return err
 	}
 	s.events = append(s.events, one[0])
-	s.rhythm.add(s.period(), monotonic())
+	s.rhythm.add(s.period(), proc.Monotonic())
 	return nil
 }

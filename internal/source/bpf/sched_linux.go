@@ -76,7 +76,7 @@ func (s *Sched) Times(tid uint32) (sample.ThreadTimes, bool) {
 	for i := range uint32(probes) {
 		sl := s.thread(int((tid + i) % maxThreads))
 		if sl.tid() == tid && sl.owned() {
-			return sl.times(monotonic())
+			return sl.times(proc.Monotonic())
 		}
 	}
 	return sample.ThreadTimes{}, false
@@ -85,7 +85,7 @@ func (s *Sched) Times(tid uint32) (sample.ThreadTimes, bool) {
 // Held appends for how long threads have had CPUs since OpenSched, those that have ended included: one Held for each
 // entry that a thread ever had, by ascending Slot. It may be called while others ask for Times.
 func (s *Sched) Held(dst []Held) []Held {
-	now := monotonic()
+	now := proc.Monotonic()
 	for i := range maxThreads {
 		sl := s.thread(i)
 		if atomic.LoadUint64(&sl.t.Born) == 0 {

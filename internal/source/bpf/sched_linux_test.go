@@ -24,9 +24,9 @@ func TestSchedTimes(t *testing.T) {
 	x := target.Start(t, target.Compile(t, "spin", target.Build{}))
 	p, s := openSched(t, x.PID)
 	time.Sleep(200 * time.Millisecond)
-	before, start, cpu := times(t, p, s), monotonic(), clock(t, p)
+	before, start, cpu := times(t, p, s), proc.Monotonic(), clock(t, p)
 	time.Sleep(time.Second)
-	after, end, used := times(t, p, s), monotonic(), clock(t, p)-cpu
+	after, end, used := times(t, p, s), proc.Monotonic(), clock(t, p)-cpu
 	var running int64
 	for tid, a := range after {
 		b, ok := before[tid]

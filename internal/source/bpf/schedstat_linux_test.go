@@ -58,7 +58,7 @@ func TestSchedAgreesWithSchedstat(t *testing.T) {
 func waits(t sample.ThreadTimes) int64 {
 	ns := t.Preempted + t.Throttled
 	if t.Now == sample.Preempted || t.Now == sample.Throttled {
-		ns -= monotonic() - t.Since
+		ns -= proc.Monotonic() - t.Since
 	}
 	return ns
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
@@ -122,7 +123,7 @@ func (s *OnCPU) emitLost(emit func(*sample.Sample), n, each int64) {
 		return
 	}
 	s.stats.Lost += n
-	emit(&sample.Sample{Time: monotonic(), State: sample.Running, Loss: sample.Lost, Count: n, Weight: n * each})
+	emit(&sample.Sample{Time: proc.Monotonic(), State: sample.Running, Loss: sample.Lost, Count: n, Weight: n * each})
 }
 
 // readClock keeps the last reading: a process that is gone has no clock.

@@ -35,6 +35,7 @@ func (s *scanner) channels(w *waiter) (done bool) {
 		}
 		if known && o.Kind == sample.Timer && f.when >= 0 {
 			known = w.due(&o, word(ch, f.timer), f)
+			o.Due = s.kernelTime(o.Due)
 		}
 		done = done && known
 		w.found = append(w.found, o)

@@ -75,6 +75,7 @@ type scanner struct {
 	peers   peers
 	waiting waitFinder
 	procid  map[uint64]thread
+	offset  int64              // of the target's CLOCK_MONOTONIC from the kernel's, ns
 	visit   func(*job, []byte) // for snapshots, which take
 	whole   bool               // all the time that they need
 	last    bool               // this is the last tick
@@ -116,7 +117,7 @@ func newScanner(mem proc.Gatherer, l *goruntime.Layout, v *goruntime.Vars, o Opt
 	if !ok {
 		return nil, fmt.Errorf("the layout of %s lacks fields: %w", l.Version, errors.ErrUnsupported)
 	}
-	s := &scanner{mem: mem, l: l, v: v, o: o, f: f, now: newClock(), group: groupSize, backOff: o.backOff(), recount: !l.CountsCalls(),
+	s := &scanner{mem: mem, l: l, v: v, o: o, f: f, now: proc.Monotonic, group: groupSize, backOff: o.backOff(), recount: !l.CountsCalls(),
 		most: MaxWatched}
 	s.root = v.Goexit + 1
 	if l.Arch == "arm64" {
@@ -137,6 +138,17 @@ func newScanner(mem proc.Gatherer, l *goruntime.Layout, v *goruntime.Vars, o Opt
 		s.period = int64(time.Second) / int64(o.Rate)
 	}
 	return s, nil
+}
+
+// of tells the scanner what of the process it does not read in its memory.
+func (s *scanner) of(p *proc.Process) { s.peers, s.offset = s.newPeers(p.Peer), p.TimeOffset() }
+
+// kernelTime is a time that the target took of its CLOCK_MONOTONIC as one of the kernel's; 0 is none.
+func (s *scanner) kernelTime(ns int64) int64 {
+	if ns == 0 {
+		return 0
+	}
+	return ns - s.offset
 }
 
 // reasons reads the target's own words for wait reasons, or takes those of its version.

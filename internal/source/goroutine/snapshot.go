@@ -23,7 +23,7 @@ type Goroutine struct {
 	Write           bool            // it waits for the peer to take data, not to send some
 	WaitOn          []sample.Object // what else it waits for, the cases of a select; nil when it does not, or that is not known
 	WaitCut         bool            // WaitOn lacks cases
-	// WaitSince is a time at which it was waiting already, CLOCK_MONOTONIC in ns. Only the garbage
+	// WaitSince is a time at which it was waiting already, the kernel's CLOCK_MONOTONIC in ns. Only the garbage
 	// collector writes it (runtime/mgcmark.go): 0 means that no collection has passed since.
 	WaitSince int64
 }
@@ -38,7 +38,8 @@ func (t *Table) Snapshot(visit func(*Goroutine)) error {
 	if err != nil {
 		return err
 	}
-	s.peers, s.waiting = s.newPeers(t.process.Peer), s.newWaitFinder(maxCasesAll)
+	s.of(t.process)
+	s.waiting = s.newWaitFinder(maxCasesAll)
 	all, err := s.snapshot()
 	for _, g := range all {
 		visit(g)
@@ -87,7 +88,7 @@ func (s *scanner) goroutine(j *job, g []byte) *Goroutine {
 	}
 	if j.key.status == gwaiting || j.key.status == gleaked {
 		r.WaitReason = string(s.states[g[s.f.reason]])
-		r.WaitSince = int64(optional(g, s.f.since))
+		r.WaitSince = s.kernelTime(int64(optional(g, s.f.since)))
 	}
 	if j.seen.peer != nil {
 		r.Write = j.seen.write

@@ -128,7 +128,7 @@ func (t *Table) settle(l *goruntime.Layout, v *goruntime.Vars) error {
 	if t.scan, err = newScanner(gatherer(t.process.MemKeepingP()), l, v, t.options); err != nil {
 		return err
 	}
-	t.scan.peers = t.scan.newPeers(t.process.Peer)
+	t.scan.of(t.process)
 	for end := time.Now().Add(2 * time.Second); ; time.Sleep(time.Millisecond) {
 		err = t.scan.check()
 		if err == nil || !errors.Is(err, errYoung) || time.Now().After(end) {

@@ -7,6 +7,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/mayfly-profiler/mayfly/internal/proc"
 )
 
 // Go's own timers are of no use here: the network poller rounds them up to a millisecond, and in a
@@ -33,7 +35,7 @@ func (r *recorder) sample(ctx context.Context) error {
 	return r.record(ctx)
 }
 
-// sleepUntil sleeps until a CLOCK_MONOTONIC time in ns, and returns false when ctx has ended.
+// sleepUntil sleeps until a time of proc.Monotonic, and returns false when ctx has ended.
 //
 // Short sleeps keep the P: to give it away and to get it back costs as much as the sleep itself,
 // and while the rest of the process is busy it takes up to 10 ms to get one. Who wants to stop the
@@ -48,7 +50,7 @@ func (s *scanner) sleepUntil(ctx context.Context, at int64) bool {
 		if left <= 0 {
 			return true
 		}
-		ts := unix.NsecToTimespec(at - max(left-maxNap, 0))
+		ts := unix.NsecToTimespec(at + proc.TimeOffset() - max(left-maxNap, 0))
 		if keep && left < maxHold {
 			unix.RawSyscall6(unix.SYS_CLOCK_NANOSLEEP, unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, uintptr(unsafe.Pointer(&ts)), 0, 0, 0)
 		} else {
@@ -57,17 +59,9 @@ func (s *scanner) sleepUntil(ctx context.Context, at int64) bool {
 	}
 }
 
-func clockGettime(id int32) int64 {
-	var ts unix.Timespec
-	unix.ClockGettime(id, &ts)
-	return ts.Nano()
-}
-
 // threadCPU is the CPU time of the calling thread.
-func threadCPU() time.Duration { return time.Duration(clockGettime(unix.CLOCK_THREAD_CPUTIME_ID)) }
-
-// newClock returns CLOCK_MONOTONIC in ns. time.Since reads it without a system call.
-func newClock() func() int64 {
-	at, start := clockGettime(unix.CLOCK_MONOTONIC), time.Now()
-	return func() int64 { return at + int64(time.Since(start)) }
+func threadCPU() time.Duration {
+	var ts unix.Timespec
+	unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts)
+	return time.Duration(ts.Nano())
 }

@@ -17,8 +17,3 @@ func (r *recorder) sample(ctx context.Context) error {
 func (s *scanner) sleepUntil(ctx context.Context, at int64) bool { return ctx.Err() == nil }
 
 func threadCPU() time.Duration { return 0 }
-
-func newClock() func() int64 {
-	start := time.Now()
-	return func() int64 { return int64(time.Since(start)) }
-}

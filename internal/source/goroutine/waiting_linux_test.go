@@ -2,11 +2,16 @@ package goroutine_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"github.com/mayfly-profiler/mayfly/internal/source/goroutine"
 	"github.com/mayfly-profiler/mayfly/internal/target"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
@@ -113,4 +118,28 @@ func checkWaitTimes(t *testing.T, x *live) {
 	if none > all/50 || all < 10*time.Second {
 		t.Errorf("of %v of waiting %v is for nothing", all, none)
 	}
+}
+
+// In a time namespace the target's clock is another one than the kernel's, by which mayfly tells the time.
+func TestWaitsInTimeNamespace(t *testing.T) {
+	const day = 24 * 60 * 60
+	flags := []string{"--time", "--monotonic", strconv.Itoa(day)}
+	if out, err := exec.Command("unshare", append(flags, "true")...).CombinedOutput(); err != nil {
+		target.Need(t, fmt.Errorf("%w: time namespace: %s", errors.ErrUnsupported, out))
+	}
+	exe := target.Compile(t, "waits", target.Build{})
+	x := target.Start(t, "unshare", append(flags, exe)...)
+	x.Exe = exe
+	l := open(t, x, goroutine.Options{Split: true})
+	p, err := proc.Open(x.PID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if off := p.TimeOffset(); off == 0 {
+		target.Need(t, fmt.Errorf("%w: the kernel leaves who calls execve in its time namespace", errors.ErrUnsupported))
+	} else if off != day*int64(time.Second) {
+		t.Errorf("the namespace adds %v", time.Duration(off))
+	}
+	checkWaits(t, l)
 }

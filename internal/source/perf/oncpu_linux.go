@@ -9,8 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/mayfly-profiler/mayfly/internal/goruntime"
 	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
@@ -54,7 +52,7 @@ func Open(p *proc.Process, o Options) (*OnCPU, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &OnCPU{target: p, options: o, events: e, reader: newReader(p.Mem(), o.Layout, monotonic),
+	s := &OnCPU{target: p, options: o, events: e, reader: newReader(p.Mem(), o.Layout, proc.Monotonic),
 		batch: new(batch), spare: new(batch), flushes: make(chan chan struct{}, 1), over: make(chan struct{})}
 	s.stats.CPUs, s.stats.UserOnly = len(e.rings), e.userOnly
 	return s, nil
@@ -264,7 +262,7 @@ func (s *OnCPU) weigh(emit func(*sample.Sample)) (executed bool, err error) {
 	}
 	each, first, kernel := b.share(used, period)
 	s.stats.Counted += time.Duration(counted + kernel)
-	now := monotonic()
+	now := proc.Monotonic()
 	b.emit(each, first, now, emit)
 	if kernel > 0 {
 		emit(&sample.Sample{Time: now, State: sample.Running, Loss: sample.InKernel, Weight: kernel})
@@ -283,10 +281,4 @@ func (s *OnCPU) exec(at int64) {
 	if s.execAt == 0 && (s.execs > 1 || !s.options.OnExec) {
 		s.execAt = max(at, 1)
 	}
-}
-
-func monotonic() int64 {
-	var ts unix.Timespec
-	unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
-	return ts.Nano()
 }
