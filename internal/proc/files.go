@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // ErrReplaced is wrapped by OpenMapping when the file of a mapping cannot be reached any more:
@@ -70,6 +71,12 @@ func (p *Process) openExe(m Mapping) (*os.File, error) {
 	}
 	f.Close()
 	return nil, ErrReplaced
+}
+
+// HasProgram says whether the process has an executable: one that exits loses it with its memory, before it has ended.
+func (p *Process) HasProgram() bool {
+	_, err := os.Readlink(p.path("exe"))
+	return !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ESRCH)
 }
 
 // exePath returns the target of the exe link as maps spells it, or "".

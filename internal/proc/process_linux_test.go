@@ -58,7 +58,7 @@ func child(t *testing.T) (p *Process, exe string, end func()) {
 
 func TestLiveProcess(t *testing.T) {
 	p, exe, end := child(t)
-	if !p.Alive() || p.Comm() != "child" || !slices.Equal(p.Cmdline(), []string{exe}) {
+	if !p.Alive() || !p.HasProgram() || p.Comm() != "child" || !slices.Equal(p.Cmdline(), []string{exe}) {
 		t.Errorf("alive %v, comm %q, cmdline %q", p.Alive(), p.Comm(), p.Cmdline())
 	}
 	if u, err := p.UID(); u != os.Geteuid() || err != nil {
@@ -80,7 +80,7 @@ func TestLiveProcess(t *testing.T) {
 	}
 	end()
 	<-p.Exited()
-	if p.Alive() {
+	if p.Alive() || p.HasProgram() {
 		t.Error("alive after exit")
 	}
 	for name, err := range afterExit(p) {

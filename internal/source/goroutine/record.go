@@ -197,10 +197,27 @@ func (t *Table) ending(err error) error {
 	case !errors.Is(err, errGone) && !errors.Is(err, proc.ErrNoProcess):
 		return fmt.Errorf("goroutine table of process %d: %w", t.process.PID(), err)
 	}
-	select { // a process that exits loses its memory first
-	case <-t.process.Exited():
+	if ended(t.process.Exited(), t.process.HasProgram) {
 		return nil
-	case <-time.After(100 * time.Millisecond):
-		return fmt.Errorf("process %d: %w", t.process.PID(), ErrExec)
 	}
+	return fmt.Errorf("process %d: %w", t.process.PID(), ErrExec)
+}
+
+// longestExit is how long a process may take to end after it has lost its memory.
+const longestExit = 10 * time.Second
+
+// ended says whether a process whose memory is gone has exited, and not executed another program. One that exits loses its
+// memory first, and without a CPU the rest can take long; one that executed another program has one again.
+func ended(exited <-chan struct{}, hasProgram func() bool) bool {
+	for limit := time.Now().Add(longestExit); time.Now().Before(limit); {
+		select {
+		case <-exited:
+			return true
+		case <-time.After(100 * time.Millisecond):
+		}
+		if hasProgram() {
+			return false
+		}
+	}
+	return false
 }
