@@ -13,7 +13,7 @@ import (
 // FuzzFormats writes any profile in each format. A line of folded is a stack and a number, whatever functions are called.
 func FuzzFormats(f *testing.F) {
 	hostile.Fuzz(f, func(t *testing.T, p *profile.Profile) {
-		if textOf(p) > 256<<20 { // what is written is as long
+		if textOf(p) > 64<<20 { // what is written is as long
 			return
 		}
 		for _, format := range Formats() {

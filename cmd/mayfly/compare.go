@@ -63,7 +63,7 @@ says so.`,
 	f.record.duration = duration(defaultDuration)
 	fl.VarP(&f.record.duration, "duration", "d", "how long to record")
 	f.result.define(cmd, "text", "markdown", "json", "html")
-	fl.StringVar(&f.keep, "keep", "", "`folder` to keep the recorded profiles in, as default.pb.gz and mayfly.pb.gz")
+	fl.StringVar(&f.keep, "keep", "", "`folder` to keep the recorded profiles in, as "+keptDefault+" and "+keptMayfly)
 	fl.Uint64Var(&f.seed, "seed", 1, "seed for thinning samples out to 100 Hz")
 	cmd.RegisterFlagCompletionFunc("pid", completePID)
 	return cmd
@@ -102,6 +102,11 @@ func runCompare(ctx context.Context, e *env, f *compareFlags) error {
 	if err := checkOutput(e, f.result.output); err != nil {
 		return err
 	}
+	if f.keep != "" {
+		if err := checkOutput(e, filepath.Join(f.keep, keptMayfly)); err != nil {
+			return err
+		}
+	}
 	var standard, mayfly *profile.Profile
 	if len(f.files) > 0 {
 		standard, mayfly, err = f.read()
@@ -131,15 +136,21 @@ func (f *compareFlags) read() (standard, mayfly *profile.Profile, err error) {
 	return standard, mayfly, err
 }
 
+// The files that --keep writes.
+const (
+	keptDefault = "default.pb.gz"
+	keptMayfly  = "mayfly.pb.gz"
+)
+
 // save keeps the profiles that were recorded.
 func (f *compareFlags) save(e *env, standard, mayfly *profile.Profile) error {
 	if f.keep == "" {
 		return nil
 	}
 	if standard != nil {
-		if err := writeProfile(e, filepath.Join(f.keep, "default.pb.gz"), standard); err != nil {
+		if err := writeProfile(e, filepath.Join(f.keep, keptDefault), standard); err != nil {
 			return err
 		}
 	}
-	return writeProfile(e, filepath.Join(f.keep, "mayfly.pb.gz"), mayfly)
+	return writeProfile(e, filepath.Join(f.keep, keptMayfly), mayfly)
 }

@@ -80,3 +80,28 @@ func TestFullDisk(t *testing.T) {
 		t.Errorf("left behind: %v", left)
 	}
 }
+
+// TestRingFullDisk has a flight recorder write two windows to a full disk: they go elsewhere, and are counted there.
+func TestRingFullDisk(t *testing.T) {
+	target.Need(t, bpf.Probe())
+	dir, temp := t.TempDir(), t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=4k"); err != nil {
+		target.Need(t, err)
+	}
+	defer syscall.Unmount(dir, 0)
+	x := target.Start(t, target.Compile(t, "labels", target.Build{}))
+	s := start(t, func(c *exec.Cmd) { c.Env = append(os.Environ(), "TMPDIR="+temp) }, "record", "-p", pid(x), "--ring", "1s", "--after", "0",
+		"--cool-down", "0", "--ring-files", "1", "--on", "SIGUSR2", "-o", filepath.Join(dir, "mayfly.pb.gz"))
+	s.until("the recording", func() bool { return strings.Contains(s.stderr.String(), "keeping the last") })
+	for i := range 2 {
+		s.cmd.Process.Signal(syscall.SIGUSR2)
+		s.until("the window", func() bool { return strings.Count(s.stderr.String(), "the recording is in ") == i+1 })
+	}
+	s.cmd.Process.Signal(os.Interrupt)
+	if code := s.wait(); code != codeOK {
+		t.Errorf("exit code %d: %s", code, s.stderr.String())
+	}
+	if kept, _ := filepath.Glob(filepath.Join(temp, "mayfly-*.pb.gz")); len(kept) != 1 {
+		t.Errorf("%d windows are kept, want 1: %q", len(kept), kept)
+	}
+}

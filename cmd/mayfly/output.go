@@ -69,7 +69,7 @@ func checkOutput(e *env, path string) error {
 	if err != nil || direct {
 		return err
 	}
-	f, err := newFile(path)
+	f, err := newFile(e, path)
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func writeOutput(e *env, o output, write func(io.Writer) error) error {
 	if direct {
 		return writeDirect(e, o, write)
 	}
-	f, err := newFile(o.path)
+	f, err := newFile(e, o.path)
 	if err != nil {
 		return err
 	}
@@ -179,9 +179,9 @@ type newOutput struct {
 
 // newFile creates a file in the folder of path, for its owner only. The folder is opened once: what is made and
 // renamed is in it, wherever its name leads to later.
-func newFile(path string) (*newOutput, error) {
+func newFile(e *env, path string) (*newOutput, error) {
 	dir, base := filepath.Split(path)
-	root, err := os.OpenRoot(filepath.Clean(dir))
+	root, err := openFolder(e, filepath.Clean(dir))
 	if err != nil {
 		return nil, writeError(path, err)
 	}
@@ -191,6 +191,36 @@ func newFile(path string) (*newOutput, error) {
 		return nil, writeError(path, err)
 	}
 	return f, nil
+}
+
+var errForeignLink = errors.New("its folder is a link that somebody else made where everybody may: name the folder itself")
+
+// openFolder opens a folder, and follows no link that somebody else made where everybody may make links: what that leads to
+// is not for others to choose. The kernel has the same rule where fs.protected_symlinks is set (proc(5)).
+func openFolder(e *env, dir string) (*os.Root, error) {
+	named, err := os.Lstat(dir)
+	if err != nil {
+		return nil, err
+	}
+	link := named.Mode()&fs.ModeSymlink != 0
+	if link && !ours(e, named) && everybodys(filepath.Dir(dir)) {
+		return nil, errForeignLink
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil || link {
+		return root, err
+	}
+	if opened, err := root.Stat("."); err != nil || !os.SameFile(named, opened) { // it has just become a link
+		root.Close()
+		return nil, errForeignLink
+	}
+	return root, nil
+}
+
+// everybodys says whether all may make files in a folder, and none may remove those of others.
+func everybodys(dir string) bool {
+	st, err := os.Stat(dir)
+	return err == nil && st.Mode()&fs.ModeSticky != 0 && st.Mode().Perm()&0o002 != 0
 }
 
 // commit gives the file its name.
@@ -246,15 +276,25 @@ func cause(err error) error {
 	return err
 }
 
+// rescued is why a recording could not be written to where it was to go, and where it is.
+type rescued struct {
+	why  error
+	path string
+}
+
+func (r *rescued) Error() string { return fmt.Sprintf("%v: the recording is in %s", r.why, r.path) }
+func (r *rescued) Unwrap() error { return r.why }
+
 // rescue writes a recording that could not be written to where it was to go, on a full disk for instance, to the folder for
-// temporary files. It returns why that was needed, and where the recording is.
+// temporary files. The error is a *rescued if that went well.
 func rescue(e *env, path string, rec *profiler.Recording, why error) error {
 	if path == "-" || ofSystem(path) {
 		return why
 	}
-	other := filepath.Join(os.TempDir(), fmt.Sprintf("mayfly-%d-%s.pb.gz", os.Getpid(), time.Now().UTC().Format("20060102T150405Z")))
+	now := time.Now().UTC().Format("20060102T150405.000Z")
+	other := filepath.Join(os.TempDir(), fmt.Sprintf("mayfly-%d-%s.pb.gz", os.Getpid(), now))
 	if err := writeOutput(e, output{path: other}, rec.Profile.Write); err != nil {
 		return why
 	}
-	return fmt.Errorf("%w: the recording is in %s", why, other)
+	return &rescued{why, other}
 }

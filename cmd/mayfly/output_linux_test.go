@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -40,6 +41,41 @@ func TestOutputBelongsToTheCallerOfSudo(t *testing.T) {
 	}
 	if s := st.Sys().(*syscall.Stat_t); s.Uid != 65534 || s.Gid != 65534 {
 		t.Errorf("owner %d:%d, want 65534:65534", s.Uid, s.Gid)
+	}
+}
+
+// TestOutputFolderLink: in a folder like /tmp a link of somebody else to a folder is not followed, one of our own is, and
+// so is anybody's where not everybody can make them.
+func TestOutputFolderLink(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("making links for somebody else needs root")
+	}
+	dir, tmp := t.TempDir(), t.TempDir()
+	link := filepath.Join(tmp, "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(link, "out")
+	for _, tt := range []struct {
+		mode  os.FileMode
+		owner int
+		want  string
+	}{
+		{0o777 | os.ModeSticky, 65534, "somebody else"}, // first: nothing is there yet
+		{0o777 | os.ModeSticky, 0, ""},
+		{0o755, 65534, ""},
+	} {
+		if err := errors.Join(os.Chmod(tmp, tt.mode), os.Lchown(link, tt.owner, tt.owner)); err != nil {
+			t.Fatal(err)
+		}
+		for _, err := range []error{checkOutput(&env{}, path), writeOutput(&env{}, output{path: path}, hello)} {
+			if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("%+v: %v", tt, err)
+			}
+		}
+		if tt.want != "" {
+			wantFiles(t, dir)
+		}
 	}
 }
 

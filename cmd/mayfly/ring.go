@@ -228,7 +228,10 @@ func (fl *flight) write(w *profiler.Window) error {
 	}
 	err = finishRecord(fl.env, &f, rec, nil)
 	*rec = profiler.Recording{}
-	if err == nil {
+	var elsewhere *rescued
+	if errors.As(err, &elsewhere) {
+		fl.rotate(elsewhere.path)
+	} else if err == nil {
 		fl.rotate(f.output)
 	}
 	debug.FreeOSMemory() // a dump needs much for a moment, and the host's memory is the target's

@@ -257,7 +257,9 @@ func (p *Process) deny(what string, err error) error {
 	switch {
 	case errors.Is(err, ErrNoProcess):
 		return fmt.Errorf("proc: %s: %w", p.path(what), err)
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ESRCH):
+	case errors.Is(err, syscall.ESRCH): // which says the same
+		return fmt.Errorf("proc: %s: %w", p.path(what), ErrNoProcess)
+	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("proc: %s: %w: %w", p.path(what), ErrNoProcess, err)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("proc: %s: %w: %s", p.path(what), err, remedy(yamaScope(p.root)))

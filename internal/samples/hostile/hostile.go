@@ -16,8 +16,13 @@ import (
 	"github.com/mayfly-profiler/mayfly/internal/samples"
 )
 
-// limit is for what reads a profile that package samples let through, which costs a gigabyte of memory at most.
-var limit = cost.Limit{Bytes: 2 << 30, Time: 20 * time.Second}
+// limit is for what reads a profile that package samples let through, which costs a gigabyte of memory at most. The go
+// command's fuzzer gives each input ten seconds of its own, whether the process has a CPU or not (testing/internal/testdeps,
+// internal/fuzz.RunFuzzWorker): so what inputs ask for is kept to some tenths of a second of linear work.
+var limit = cost.Limit{Bytes: 1 << 30, Time: 4 * time.Second}
+
+// mostBytes is what a profile may be, encoded, once its samples are repeated.
+const mostBytes = 4 << 20
 
 // Fuzz has check look at any profile that can be read from a file, and holds it to a limit of memory and time. The profile's
 // samples are repeated up to so many, with other values of all their labels each time, or other keys.
@@ -32,8 +37,8 @@ func Fuzz(f *testing.F, check func(t *testing.T, p *profile.Profile)) {
 	seed(&profile.Profile{}, 0, false)
 	seed(extreme(), 0, false)
 	seed(deep(), 0, false)
-	seed(New(3, "request"), 30_000, false) // as many values as samples
-	seed(New(3, "request"), 30_000, true)
+	seed(New(3, "request"), 10_000, false) // as many values as samples
+	seed(New(3, "request"), 10_000, true)
 	seed(New(1, strings.Repeat("k\x1b[2J", 2000)), 3000, false)
 	f.Fuzz(func(t *testing.T, file []byte, most uint16, keys bool) {
 		p, err := samples.Read(bytes.NewReader(file), "fuzz")
@@ -41,7 +46,7 @@ func Fuzz(f *testing.F, check func(t *testing.T, p *profile.Profile)) {
 			return
 		}
 		size := 1 + len(file)
-		if p.CheckValid() != nil || size*int(most) > 64<<20 {
+		if p.CheckValid() != nil || size*int(most) > mostBytes {
 			most = 0 // what repeats a large sample would not be let through
 		}
 		grow(p, int(most), keys)
@@ -107,13 +112,13 @@ func extreme() *profile.Profile {
 // deep has a stack of as many frames as a file may have, in a function with a long name.
 func deep() *profile.Profile {
 	p := New(1, "k")
-	p.Function[0].Name = "main." + strings.Repeat("f", 1<<10)
+	p.Function[0].Name = "main." + strings.Repeat("f", 1<<8)
 	l := p.Location[0]
 	for len(l.Line) < 64 {
 		l.Line = append(l.Line, l.Line[0])
 	}
 	s := p.Sample[0]
-	for s.Location = nil; len(s.Location) < 1<<10; {
+	for s.Location = nil; len(s.Location) < 1<<8; {
 		s.Location = append(s.Location, l)
 	}
 	return p
