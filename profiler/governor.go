@@ -182,7 +182,7 @@ func (g *governor) tell(s *Summary) {
 	var did []string
 	if g.r.table != nil {
 		if st := g.r.table.Stats(); st.Lowest < 0.99*st.Asked {
-			did = append(did, fmt.Sprintf("looks lowered to %.0f Hz at times", st.Lowest))
+			did = append(did, fmt.Sprintf("scans lowered to %.0f Hz at times", st.Lowest))
 		}
 	}
 	if lowest := g.lowest.Load(); lowest < int64(g.r.rate) {

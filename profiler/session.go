@@ -111,7 +111,7 @@ func (s *Session) openInside() (err error) {
 	}
 	if want == Runtime && s.helper == nil && s.options.Mode == Wall {
 		s.denied = append(s.denied, "all states but running: without a helper only engine fgprof sees the others, with two stops of the world "+
-			"for each look")
+			"for each scan")
 	}
 	s.inside, err = openInside(want)
 	if err == nil && want == Runtime && s.options.Mode == CPU && s.helper != nil {

@@ -136,8 +136,8 @@ func (r *Report) chargeRows() [][]string {
 func (r *Report) notes() []string {
 	all := []string{}
 	if 20*r.Short >= r.Requests {
-		all = append(all, fmt.Sprintf("%d of the requests lasted for less than two looks (%.0f looks a second): shorter ones were missed, so "+
-			"that the others weigh too much", r.Short, r.Looks))
+		all = append(all, fmt.Sprintf("%d of the requests lasted for less than two scans (%.0f scans a second): shorter ones were missed, so "+
+			"the others weigh too much", r.Short, r.Looks))
 	}
 	if r.Streams > 0 {
 		all = append(all, fmt.Sprintf("%d streams are not counted: they have no end of their own", r.Streams))

@@ -97,7 +97,7 @@ func (c *Cause) sentence(g timeline.Group) string {
 	if c.Also != "" {
 		also = ", and " + c.Also + " nearly as much"
 	}
-	return fmt.Sprintf("%s %s; %s %.0f %% of the time that they take longer%s.", who, c.reason(where), explains, 100*c.Share, also)
+	return fmt.Sprintf("%s %s; %s %.0f %% of their extra time%s.", who, c.reason(where), explains, 100*c.Share, also)
 }
 
 // half is the share of the excess below which a cause is one of several.
@@ -117,14 +117,14 @@ func (c *Cause) reason(where string) string {
 	case timeline.GC:
 		return "pay for the garbage collector, which " + at + " keeps busy"
 	case timeline.Lock:
-		return "wait for a lock that is held over what " + at + " does"
+		return "wait for a lock that " + at + " holds"
 	case timeline.Channel:
 		return "wait in a queue for " + at + ", which serves " + c.number("one", "%d") + " after the other"
 	case timeline.Pool:
 		return "wait for " + c.number("a connection of a pool", "one of the %d connections of a pool") + " that is too small for what " +
 			at + " does with it"
 	case timeline.Limit:
-		return "wait for " + c.number("a place", "one of %d places") + " of a limit of the program's own, which is held over what " + at + " does"
+		return "wait for " + c.number("a place", "one of %d places") + " of a limit of the program's own, which " + at + " holds"
 	case timeline.Network:
 		return "wait for " + cmp.Or(c.what, "the network") + c.with() + " in " + at
 	case timeline.Syscall:
@@ -132,15 +132,15 @@ func (c *Cause) reason(where string) string {
 	case timeline.GoScheduler:
 		return "are runnable and get no P: GOMAXPROCS is too small while " + at + " runs"
 	case timeline.OSScheduler:
-		return "want to run and get no CPU: other processes have it"
+		return "are runnable and get no CPU: other processes have it"
 	case timeline.Quota:
-		return "want to run and may not: the CPU quota" + c.quota() + " of the control group is used up, most of it by " + at
+		return "are runnable and may not run: the CPU quota" + c.quota() + " of the control group is used up, most of it by " + at
 	case timeline.Timer:
 		return "wait for " + cmp.Or(c.what, "a timer") + " in " + at
 	case timeline.Stopped:
 		return "are stopped with the whole process: by a signal, a debugger or the freezer of its cgroup"
 	}
-	return "wait in " + at + ", and nothing says for whom"
+	return "wait in " + at + "; the recording does not say for whom"
 }
 
 // quota is the quota in brackets.
