@@ -8,7 +8,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mayfly-profiler/mayfly/internal/printable"
 	"github.com/mayfly-profiler/mayfly/internal/proc"
+	"github.com/mayfly-profiler/mayfly/profiler"
 )
 
 // What a recording asks of the host. The kernel's rules behind the checks:
@@ -30,6 +32,7 @@ type host struct {
 	lockdown  string // "none", "integrity", "confidentiality", "" when absent
 	container string // "docker", "kubernetes" or "" when there is no sign of one
 	exe       string // path of this executable
+	ladder    []profiler.Rung
 }
 
 // thisHost reads the host that we run on. The error wraps errors.ErrUnsupported elsewhere than
@@ -48,6 +51,7 @@ func thisHost() (host, error) {
 		h.lockdown = bracketed(string(b))
 	}
 	h.container = container()
+	h.ladder = profiler.Probe()
 	return h, err
 }
 
@@ -80,15 +84,54 @@ func (h host) checks() []check {
 	}
 	checks := []check{
 		h.system(), h.kernel(), h.btf(),
-		h.capability("CAP_BPF", h.rights.CapBPF || h.rights.CapSysAdmin, missing, "no eBPF, so no on-CPU samples"),
-		h.capability("CAP_PERFMON", h.rights.CapPerfmon || h.rights.CapSysAdmin, missing, "no timer events, so no on-CPU samples"),
+		h.capability("CAP_BPF", h.rights.CapBPF || h.rights.CapSysAdmin, h.withoutBPF(), "no eBPF: "+h.instead()),
+		h.capability("CAP_PERFMON", h.rights.CapPerfmon || h.rights.CapSysAdmin, h.withoutBPF(), "no timer events for eBPF: "+h.instead()),
 		h.capability("CAP_SYS_PTRACE", h.rights.CapSysPtrace, limited, "only processes of your own user"),
-		h.kernelSymbols(), h.paranoid(), h.yama(), h.memlock(), h.sampleRate(),
+		h.kernelSymbols(), h.paranoid(), h.yama(), h.sampleRate(),
 	}
 	if h.lockdown != "" && h.lockdown != "none" {
 		checks = append(checks, h.locked())
 	}
-	return slices.DeleteFunc(append(checks, h.loads()), func(c check) bool { return c.Name == "" })
+	return append(checks, h.engines()...)
+}
+
+// works says whether an engine does, as far as the host goes.
+func (h host) works(e profiler.Engine) bool {
+	return slices.ContainsFunc(h.ladder, func(r profiler.Rung) bool { return r.Engine == e && r.Err == nil })
+}
+
+// withoutBPF is how much is amiss when eBPF is.
+func (h host) withoutBPF() status {
+	if h.works(profiler.Perf) || h.works(profiler.Table) {
+		return limited
+	}
+	return missing
+}
+
+// instead says what a recording does without eBPF.
+func (h host) instead() string {
+	switch {
+	case h.works(profiler.Perf):
+		return "on-CPU samples come from perf events, for processes of your own user (docs/engines.md: what they lack)"
+	case h.works(profiler.Table):
+		return "CPU time comes from the goroutine table, by label and without stacks"
+	}
+	return "no on-CPU samples"
+}
+
+// engines are the rungs of the ladder as checks: what was tried, and not what should be.
+func (h host) engines() (checks []check) {
+	for _, r := range h.ladder {
+		c := check{Name: "engine " + string(r.Engine), Status: ok, Found: "works"}
+		if r.Err != nil {
+			c.Status, c.Found, c.Without = limited, printable.Line(r.Err.Error()), "the next engine is used, if it works"
+			if h.withoutBPF() == missing && !h.works(profiler.EBPF) {
+				c.Status, c.Without = missing, "nothing is recorded"
+			}
+		}
+		checks = append(checks, c)
+	}
+	return checks
 }
 
 func (h host) system() check {
@@ -103,8 +146,8 @@ func (h host) kernel() check {
 	r := h.rights
 	c := check{Name: "kernel", Status: ok, Found: r.Kernel}
 	if r.KernelMajor < kernelMajor || r.KernelMajor == kernelMajor && r.KernelMinor < kernelMinor {
-		c.Status = missing
-		c.Without = "eBPF programs need bpf_loop, which came with Linux 5.17"
+		c.Status = h.withoutBPF()
+		c.Without = "no eBPF, whose programs need bpf_loop of Linux 5.17: " + h.instead()
 		c.Remedy = "a kernel of 5.17 or later"
 	}
 	return c
@@ -114,7 +157,8 @@ func (h host) btf() check {
 	if h.rights.BTF {
 		return check{Name: "BTF", Status: ok, Found: "/sys/kernel/btf/vmlinux"}
 	}
-	return check{"BTF", missing, "/sys/kernel/btf/vmlinux is not there", "eBPF programs cannot find the kernel's fields",
+	return check{"BTF", h.withoutBPF(), "/sys/kernel/btf/vmlinux is not there",
+		"no eBPF, whose programs find the kernel's fields by it: " + h.instead(),
 		"a kernel built with CONFIG_DEBUG_INFO_BTF=y (all large distributions), and /sys mounted"}
 }
 
@@ -176,10 +220,6 @@ func (h host) yama() check {
 	return c
 }
 
-func (h host) memlock() check {
-	return check{Name: "memlock limit", Status: ok, Found: "does not matter since Linux 5.11"}
-}
-
 func (h host) sampleRate() check {
 	c := check{Name: "perf_event_max_sample_rate", Status: ok, Found: sysctl(h.maxRate)}
 	if h.maxRate >= 0 && h.maxRate < defaultRate {
@@ -193,7 +233,7 @@ func (h host) sampleRate() check {
 func (h host) locked() check {
 	c := check{Name: "kernel lockdown", Status: ok, Found: h.lockdown}
 	if h.lockdown == "confidentiality" {
-		c.Status, c.Without = missing, "eBPF programs may not read memory, so no on-CPU samples"
+		c.Status, c.Without = h.withoutBPF(), "no eBPF, whose programs may not read memory: "+h.instead()
 		c.Remedy = "boot with lockdown=integrity"
 	}
 	return c

@@ -77,7 +77,7 @@ func symbols(exe *os.File) check {
 }
 
 func memory(p *proc.Process) check {
-	if err := readMemory(p); err != nil {
+	if err := p.Readable(); err != nil {
 		return denied("memory", limited, "no goroutine states, no labels longer than an eBPF record", err)
 	}
 	return check{Name: "memory", Status: ok, Found: "readable"}

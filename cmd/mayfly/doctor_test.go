@@ -2,14 +2,15 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"testing"
 
 	"github.com/mayfly-profiler/mayfly/internal/proc"
+	"github.com/mayfly-profiler/mayfly/profiler"
 )
 
-// able is a host on which nothing is amiss. The eBPF program is a matter of the real host and
-// no part of these tests.
+// able is a host on which nothing is amiss. No engine was tried on it.
 func able() host {
 	return host{os: "linux", arch: "amd64", maxRate: 100000, lockdown: "none", exe: "/usr/bin/mayfly", rights: proc.Rights{
 		CapBPF: true, CapPerfmon: true, CapSysPtrace: true, CapSyslog: true,
@@ -58,9 +59,6 @@ func TestHostChecks(t *testing.T) {
 			tt.change(&h)
 			remedy := tt.remedy == ""
 			for _, c := range h.checks() {
-				if c.Name == "eBPF program" {
-					continue
-				}
 				if want := tt.want[c.Name]; c.Status != ok && c.Status != want || c.Status == ok && want != "" {
 					t.Errorf("%s is %s, want %q", c.Name, c.Status, want)
 				}
@@ -73,6 +71,36 @@ func TestHostChecks(t *testing.T) {
 				t.Errorf("no remedy names %q", tt.remedy)
 			}
 		})
+	}
+}
+
+// What eBPF lacks is a limit where another engine works, and no more than that.
+func TestDoctorLadder(t *testing.T) {
+	no := errors.New("no")
+	for _, tt := range []struct {
+		name              string
+		ebpf, perf, table error
+		want              status // of CAP_BPF
+		instead, verdict  string
+	}{
+		{"perf events", no, nil, nil, limited, "perf events", "recording works, with limits: CAP_BPF, engine ebpf"},
+		{"table", no, no, nil, limited, "goroutine table", "recording works, with limits: CAP_BPF, engine ebpf, engine perf"},
+		{"nothing", no, no, no, missing, "no on-CPU samples", "recording does not work: CAP_BPF, engine ebpf, engine perf, engine table"},
+	} {
+		h := able()
+		h.rights.CapBPF = false
+		h.ladder = []profiler.Rung{
+			{Engine: profiler.EBPF, Err: tt.ebpf}, {Engine: profiler.Perf, Err: tt.perf}, {Engine: profiler.Table, Err: tt.table},
+		}
+		r := &diagnosis{Host: h.checks()}
+		if got := r.verdict(); got != tt.verdict {
+			t.Errorf("%s: %s, want %s", tt.name, got, tt.verdict)
+		}
+		for _, c := range r.Host {
+			if c.Name == "CAP_BPF" && (c.Status != tt.want || !strings.Contains(c.Without, tt.instead)) {
+				t.Errorf("%s: %+v, want %s and %q", tt.name, c, tt.want, tt.instead)
+			}
+		}
 	}
 }
 

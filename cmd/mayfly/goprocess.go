@@ -115,25 +115,10 @@ func readableLabels(p *proc.Process, im goruntime.Image, file io.ReaderAt) (bool
 	if layout.Labels == goruntime.LabelsNone {
 		return false, printable.Line(layout.Version) + " has no labels that can be read"
 	}
-	if err := readMemory(p); err != nil {
+	if err := p.Readable(); err != nil {
 		return false, printable.Line(err.Error())
 	}
 	return true, "layout of " + printable.Line(layout.Version) + " from " + layout.From
-}
-
-// readMemory reads a few bytes of the process.
-func readMemory(p *proc.Process) error {
-	maps, err := p.Maps()
-	if err != nil {
-		return err
-	}
-	for _, m := range maps {
-		if m.Exec && m.Path != "" && m.Inode != 0 {
-			_, err := p.Mem().ReadAt(make([]byte, 8), int64(m.Start))
-			return err
-		}
-	}
-	return fmt.Errorf("process %d has no executable mapping", p.PID())
 }
 
 // userOf names the user of the process, by number when the system has no name for it.

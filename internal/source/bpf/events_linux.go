@@ -11,6 +11,7 @@ import (
 	"strings"
 	"unsafe"
 
+	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"golang.org/x/sys/unix"
 )
 
@@ -69,12 +70,22 @@ func openEvent(cpu, prog, rate int) (int, error) {
 func eventError(cpu int, err error) error {
 	switch {
 	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
-		return fmt.Errorf("perf event on CPU %d: %w: needs CAP_PERFMON (sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace+ep mayfly)",
-			cpu, fs.ErrPermission)
+		rights, _ := proc.HostRights()
+		return fmt.Errorf("perf event on CPU %d: %w: %s", cpu, fs.ErrPermission, eventRights(rights))
 	case errors.Is(err, unix.EMFILE):
 		return fmt.Errorf("perf event on CPU %d: %w (raise the limit of open files: ulimit -n)", cpu, err)
 	}
 	return fmt.Errorf("perf event on CPU %d: %w", cpu, err)
+}
+
+// eventRights is what an event that was refused needs beyond the rights that there are. Kernels of Debian and Ubuntu have a level 3 of
+// perf_event_paranoid and more, at which CAP_PERFMON is not enough (security,perf: Allow further restriction of perf_event_open).
+func eventRights(r proc.Rights) string {
+	if r.CapPerfmon && !r.CapSysAdmin && r.PerfEventParanoid > 2 {
+		return fmt.Sprintf("kernel.perf_event_paranoid is %d, at which this kernel wants CAP_SYS_ADMIN "+
+			"(sudo sysctl kernel.perf_event_paranoid=2)", r.PerfEventParanoid)
+	}
+	return "needs CAP_PERFMON (sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace+ep mayfly)"
 }
 
 // onlineCPUs reads a list such as "0-3,8".

@@ -104,13 +104,18 @@ func (s *OnCPU) attach() (err error) {
 	return err
 }
 
-// Probe says whether this kernel and these rights let the program load.
+// Probe says whether this kernel and these rights let the program load, and give it an event.
 func Probe() error {
 	s := &OnCPU{}
 	if err := s.load(); err != nil {
 		return err
 	}
-	return s.Close()
+	defer s.Close()
+	cpus, err := onlineCPUs()
+	if err == nil {
+		s.events, err = openEvents(s.objects.Sample.FD(), cpus[:1], DefaultRate)
+	}
+	return err
 }
 
 func (s *OnCPU) load() error {

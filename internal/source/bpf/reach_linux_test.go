@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -116,5 +117,23 @@ func pin(t *testing.T, p *proc.Process, cpus unix.CPUSet) {
 			return
 		}
 		done = len(tids)
+	}
+}
+
+// At level 3 the right that is there is not the one that is missing.
+func TestEventRights(t *testing.T) {
+	for _, tt := range []struct {
+		rights proc.Rights
+		want   string
+	}{
+		{proc.Rights{PerfEventParanoid: 2}, "needs CAP_PERFMON"},
+		{proc.Rights{PerfEventParanoid: 3}, "needs CAP_PERFMON"},
+		{proc.Rights{PerfEventParanoid: 3, CapPerfmon: true}, "sysctl kernel.perf_event_paranoid=2"},
+		{proc.Rights{PerfEventParanoid: 4, CapPerfmon: true}, "paranoid is 4"},
+		{proc.Rights{PerfEventParanoid: 4, CapPerfmon: true, CapSysAdmin: true}, "needs CAP_PERFMON"}, // a sandbox, perhaps
+	} {
+		if got := eventRights(tt.rights); !strings.Contains(got, tt.want) {
+			t.Errorf("%+v: %s, want %s", tt.rights, got, tt.want)
+		}
 	}
 }

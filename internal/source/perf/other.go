@@ -20,6 +20,9 @@ type OnCPU struct{}
 // Open returns an error that wraps errors.ErrUnsupported.
 func Open(*proc.Process, Options) (*OnCPU, error) { return nil, errPlatform }
 
+// Probe returns an error that wraps errors.ErrUnsupported.
+func Probe() error { return errPlatform }
+
 // Close does nothing.
 func (*OnCPU) Close() error { return nil }
 
