@@ -69,6 +69,20 @@ func (c *sums) addGroup(group int, row int32, stack []int32, v float64) {
 	}
 }
 
+// awaiting is the time in which the benchmark's goroutine waited for those that it had started to run its operations.
+func (g *byGroup) awaiting(rows []string) (ns float64) {
+	for _, row := range slices.Sorted(maps.Keys(g.flat)) {
+		if ofBenchmark(rows[row]) {
+			ns += g.flat[row]
+		}
+	}
+	return ns
+}
+
+// ofBenchmark says whether a function is package testing's, which runs benchmarks. How long it waits is how long operations take, on a
+// host with whatever load: their time is compared anyway.
+func ofBenchmark(name string) bool { return strings.HasPrefix(name, "testing.(*B).") }
+
 // labour is the work that all profiles know, or nil.
 type labour struct {
 	unit  string
@@ -167,12 +181,17 @@ func (c *comparison) worked(p *Profile, name string, rows []int) repeat {
 		}
 		g := &col.groups[i]
 		r.total += g.total * factor
+		if !onCPU(name) {
+			r.total -= g.awaiting(p.rows) * factor
+		}
 		by := g.flat
 		if c.cumulative() {
 			by = g.cum
 		}
 		for _, row := range slices.Sorted(maps.Keys(by)) { // in an order, or rounding would be another one each time
-			r.x[rows[row]] += by[row] * factor
+			if onCPU(name) || !ofBenchmark(p.rows[row]) {
+				r.x[rows[row]] += by[row] * factor
+			}
 		}
 	}
 	return r

@@ -254,6 +254,32 @@ func TestWorkCPU(t *testing.T) {
 	}
 }
 
+// How long package testing waits for a benchmark is the benchmark's time, and no row; what else waits is one.
+func TestWorkOfTesting(t *testing.T) {
+	side := func(waits float64) (all []*Profile) {
+		for range 4 {
+			x := typical().benchmarked(rand.New(rand.NewPCG(1, 1)), 5, 0, 0)
+			x.Columns, x.cols = append(x.Columns, "blocked"), append(x.cols, &sums{})
+			x.rows[0], x.rows[1] = "testing.(*B).run1", "main.lock"
+			x.cols[1].grow(len(x.rows), false)
+			for row, v := range []float64{waits, 1e9} {
+				x.cols[1].addGroup(1, int32(row), nil, v)
+				x.cols[1].flat[row], x.cols[1].total = v, x.cols[1].total+v
+			}
+			all = append(all, x)
+		}
+		return all
+	}
+	r, err := Compare(side(1e9), side(3e9), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := r.Columns[len(r.Columns)-1]
+	if r.Outcome == Regressed || c.Name != "blocked" || len(c.Rows) != 1 || c.Rows[0].Name != "main.lock" || c.Total.Change.Relative != 0 {
+		t.Errorf("%s: %+v", r.Verdict(), c)
+	}
+}
+
 // The same profiles have the same result each time, to the last digit: rows that become one are added up in an order.
 func TestWorkSame(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 7))
