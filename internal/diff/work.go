@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/pprof/profile"
 
+	"github.com/mayfly-profiler/mayfly/internal/goruntime/names"
 	"github.com/mayfly-profiler/mayfly/internal/work"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
@@ -81,7 +82,7 @@ func (g *byGroup) awaiting(rows []string) (ns float64) {
 
 // ofBenchmark says whether a function is package testing's, which runs benchmarks. How long it waits is how long operations take, on a
 // host with whatever load: their time is compared anyway.
-func ofBenchmark(name string) bool { return strings.HasPrefix(name, "testing.(*B).") }
+func ofBenchmark(name string) bool { return names.Match(name, names.Benchmarking) }
 
 // labour is the work that all profiles know, or nil.
 type labour struct {

@@ -40,6 +40,8 @@ var (
 	Duff = []string{"runtime.duffzero", "runtime.duffcopy"}
 	// Benchmarks: call a benchmark (testing/benchmark.go).
 	Benchmarks = []string{"testing.(*B).runN", "testing.(*B).RunParallel.func1"}
+	// Benchmarking is all that package testing does for one.
+	Benchmarking = []string{"testing.(*B)."}
 	// Panics: keep their wrappers (elideWrapperCalling).
 	Panics = []string{"runtime.gopanic", "runtime.sigpanic", "runtime.panicwrap"}
 )
