@@ -11,7 +11,7 @@ import (
 // below the thread pointer on amd64 and above it on arm64, and Go's word lies in the block where
 // the linker put it. Go's own linker makes a block of this one word. The system's linker, used
 // when C code is linked in, puts C's thread-local variables into the same block, before or after
-// the word: there the symbol runtime.tlsg tells, and in stripped executables nothing but the code
+// the word: there a symbol tells, see wordOfG, and in stripped executables nothing but the code
 // that loads g. There is a lot of that, hundreds of places even in a small program, since every
 // entry from C or assembly into Go loads g into R14:
 //
@@ -30,7 +30,7 @@ type TLSSource string
 const (
 	TLSUnknown TLSSource = ""       // not found: take g from the registers instead
 	TLSOnly    TLSSource = "only"   // g is the only word of the block, or there is no header of one
-	TLSSymbol  TLSSource = "symbol" // from the symbol runtime.tlsg
+	TLSSymbol  TLSSource = "symbol" // from the symbol of g's word
 	TLSCode    TLSSource = "code"   // from the instructions that load g
 	TLSMemory  TLSSource = "memory" // of a library, from the word of the process's memory that tells its code
 )
@@ -131,20 +131,29 @@ func roundUp(n, to uint64) uint64 { return (n + to - 1) / to * to }
 
 const symbolSize = 24 // of Elf64_Sym
 
-// tlsSymbol finds the value of runtime.tlsg in the symbol table. It looks at thread-local symbols
+// wordOfG is the symbol of the word that code loads g from: runtime.tls_g on arm64 (runtime/tls_arm64.s, load_g), where runtime.tlsg is
+// another word that nothing uses, and runtime.tlsg on amd64 (cmd/link/internal/ld/data.go).
+func wordOfG(m elf.Machine) string {
+	if m == elf.EM_AARCH64 {
+		return "runtime.tls_g"
+	}
+	return "runtime.tlsg"
+}
+
+// tlsSymbol finds the value of g's symbol in the symbol table. It looks at thread-local symbols
 // only, of which there are a handful, rather than reading a table of 100,000 names.
 func tlsSymbol(f *elf.File) (uint64, bool) {
 	table := f.SectionByType(elf.SHT_SYMTAB)
 	if table == nil || int(table.Link) >= len(f.Sections) {
 		return 0, false
 	}
-	names := f.Sections[table.Link]
-	r := table.Open()
+	names, g := f.Sections[table.Link], wordOfG(f.Machine)
+	r := io.NewSectionReader(table, 0, int64(table.FileSize))
 	buf := make([]byte, symbolSize*4096)
 	for {
 		n, err := io.ReadFull(r, buf)
 		for sym := buf[:n]; len(sym) >= symbolSize; sym = sym[symbolSize:] {
-			if elf.ST_TYPE(sym[4]) == elf.STT_TLS && named(names, binary.LittleEndian.Uint32(sym), "runtime.tlsg") {
+			if elf.ST_TYPE(sym[4]) == elf.STT_TLS && named(names, binary.LittleEndian.Uint32(sym), g) {
 				return word(sym[8:]), true
 			}
 		}

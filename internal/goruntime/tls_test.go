@@ -60,6 +60,41 @@ func TestTLSCode(t *testing.T) {
 	}
 }
 
+// withSymbols adds a symbol table with thread-local symbols, by name and value.
+func withSymbols(f *elf.File, symbols map[string]uint64) *elf.File {
+	names, table := []byte{0}, make([]byte, symbolSize)
+	for name, value := range symbols {
+		sym := binary.LittleEndian.AppendUint32(nil, uint32(len(names)))
+		sym = append(sym, byte(elf.STT_TLS), 0, 1, 0)
+		table = append(table, slices.Concat(sym, le64(value), le64(goTLS))...)
+		names = append(names, name+"\x00"...)
+	}
+	section := func(h elf.SectionHeader, b []byte) *elf.Section {
+		h.Size, h.FileSize = uint64(len(b)), uint64(len(b))
+		return &elf.Section{SectionHeader: h, ReaderAt: bytes.NewReader(b)}
+	}
+	f.Sections = []*elf.Section{{}, section(elf.SectionHeader{Type: elf.SHT_SYMTAB, Link: 2}, table),
+		section(elf.SectionHeader{Type: elf.SHT_STRTAB}, names)}
+	return f
+}
+
+// arm64's executables with C in them have two words, and load g from tls_g: the values are those of a program of Go 1.26.8 that GNU ld
+// linked, whose load_g says mov x27, #0x20.
+func TestTLSSymbol(t *testing.T) {
+	both := map[string]uint64{"runtime.tls_g": 0x10, "runtime.tlsg": 0x18, "errno": 0}
+	arm := executable(nil, nil)
+	arm.Machine = elf.EM_AARCH64
+	arm.Progs[2].Align = 16
+	for _, tt := range []struct {
+		f    *elf.File
+		want int64
+	}{{withSymbols(arm, both), 0x20}, {withSymbols(executable(nil, nil), map[string]uint64{"runtime.tlsg": 0x18}), 0x18 - 40}} {
+		if got, from := findTLS(tt.f); got != tt.want || from != TLSSymbol {
+			t.Errorf("%s: %#x from %q, want %#x", tt.f.Machine, got, from, tt.want)
+		}
+	}
+}
+
 // Each place counts once, also where two reads of the code overlap.
 func TestTLSCodeCountsOnce(t *testing.T) {
 	exe := slices.Concat([]byte{0x64, 0x4c, 0x8b, 0x34, 0x25}, le32(-32))
