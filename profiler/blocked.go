@@ -54,7 +54,7 @@ func (s *slicer) await(ended <-chan error) error {
 		return err
 	}
 	s.left = ended
-	s.attached.Denied = append(s.attached.Denied, err.Error()+": what comes after is missing")
+	s.lack(err)
 	return nil
 }
 

@@ -22,6 +22,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -148,7 +149,20 @@ func (s *slicer) next() error {
 	b := s.before
 	s.before = nil
 	s.mu.Unlock()
-	return errors.Join(s.emit(s.seal(b, to, sliceEnd)), blocked)
+	if blocked != nil {
+		s.lack(blocked)
+	}
+	if err := s.emit(s.seal(b, to, sliceEnd)); err != nil {
+		return err // who has had enough gets no more, whatever else there is to say
+	}
+	return blocked
+}
+
+// lack has this slice and those after it say, once, that a read does not return.
+func (s *slicer) lack(blocked error) {
+	if !slices.ContainsFunc(s.attached.Denied, func(d string) bool { return strings.HasPrefix(d, errBlocked.Error()) }) {
+		s.attached.Denied = append(s.attached.Denied, blocked.Error()+": what comes after is missing")
+	}
 }
 
 // broken ends a stream whose slice could not be handed out, or not be completed: then err is errBlocked, and what

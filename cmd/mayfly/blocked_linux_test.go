@@ -19,9 +19,10 @@ func TestCommandsEndWhenMemoryBlocks(t *testing.T) {
 		{"report", "-d", "2s", "--slo", "p99<800ms"},
 		{"compare", "-d", "2s"},
 		{"top", "--plain"},
+		{"top", "--once"},
 		{"dump"},
 	} {
-		t.Run(args[0], func(t *testing.T) {
+		t.Run(strings.Join(args, " "), func(t *testing.T) {
 			x := target.Start(t, target.Compile(t, "blocked", target.Build{}), "-after", "500ms", "-burn")
 			if strings.HasPrefix(x.Ready, "ready errno") {
 				target.Need(t, fmt.Errorf("userfaultfd: %s: %w", x.Ready, errors.ErrUnsupported))
@@ -34,6 +35,9 @@ func TestCommandsEndWhenMemoryBlocks(t *testing.T) {
 			code := s.wait()
 			if took := time.Since(begin); took > 30*time.Second {
 				t.Errorf("it took %v", took)
+			}
+			if tables := strings.Count(s.stdout.String(), "(total)"); args[len(args)-1] == "--once" && tables != 1 {
+				t.Errorf("%d tables", tables)
 			}
 			if text := s.stderr.String() + s.stdout.String(); !strings.Contains(text, "cannot be read") {
 				t.Errorf("exit code %d: %s", code, text)
