@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -131,16 +132,40 @@ func (r *recording) findImage() (*os.File, error) {
 		return r.openImage()
 	}
 	var err error
-	if r.image, err = new(goruntime.Images).Find(r.target); err != nil {
+	if r.image, err = r.images.Find(r.target); err != nil {
 		return nil, fmt.Errorf("record %s: %w", r.name(), err)
 	}
 	if !r.image.Exe {
 		r.summary.Image = r.image.Mapping.Path
 	}
-	if others := r.image.Others; len(others) > 0 {
+	r.denyImages(r.image.Others)
+	return r.openImage()
+}
+
+// denyImages says what else with a Go runtime is in the process.
+func (r *recording) denyImages(others []string) {
+	if len(others) > 0 {
 		r.deny("goroutines of other Go libraries in the process, each of which has a runtime of its own: " + strings.Join(others, ", "))
 	}
-	return r.openImage()
+}
+
+// finishImages looks for Go libraries that were loaded since the recording began. Executables are not searched for any.
+func (r *recording) finishImages() {
+	if r.image.Exe {
+		return
+	}
+	im, err := r.images.Find(r.target)
+	if err != nil {
+		return // it has ended
+	}
+	var later []string
+	for _, path := range append(im.Others, im.Mapping.Path) {
+		if path != r.image.Mapping.Path && !slices.Contains(r.image.Others, path) {
+			later = append(later, path)
+		}
+	}
+	r.image.Others = append(r.image.Others, later...)
+	r.denyImages(later)
 }
 
 func (r *recording) openImage() (*os.File, error) {

@@ -4,6 +4,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -184,5 +185,16 @@ func TestTwoImages(t *testing.T) {
 	target.Need(t, err)
 	if len(all) == 0 {
 		t.Error("no goroutine")
+	}
+}
+
+// A Go library that is loaded while the recording runs has a runtime of its own, and that is said.
+func TestImageLoadedLater(t *testing.T) {
+	one := target.Compile(t, "embed", target.Build{CGO: true, Mode: "c-shared"})
+	two := target.Compile(t, "embed", target.Build{CGO: true, Mode: "c-shared", Strip: true})
+	x := target.Start(t, target.Host(t, ""), one, "later", two)
+	rec := record(t, x.PID, 4*time.Second, profiler.Options{Mode: profiler.Wall})
+	if rec.Summary.Image != one || len(rec.Summary.Denied) != 1 || !strings.Contains(rec.Summary.Denied[0], two) {
+		t.Errorf("the Go runtime is in %q, want %q; denied: %q, want %s", rec.Summary.Image, one, rec.Summary.Denied, two)
 	}
 }

@@ -48,6 +48,15 @@ func TestBuildModes(t *testing.T) {
 	}
 }
 
+// Nothing depends on how many Ps there are, or that they stay.
+func TestProcsChange(t *testing.T) {
+	x := target.Start(t, target.Compile(t, "labels", target.Build{}), "-procs", "4", "-change")
+	rec := record(t, x.PID, 2*time.Second, everything)
+	var truth burners
+	x.Truth(&truth)
+	truth.check(t, rec)
+}
+
 // burners is what testdata/labels knows of itself.
 type burners struct {
 	Sets map[string]struct {

@@ -127,6 +127,7 @@ type recording struct {
 	options Options
 	target  *proc.Process
 	symbols *symbolize.Symbolizer
+	images  goruntime.Images
 	image   goruntime.Image // that has the Go runtime
 	exe     *os.File        // of the goroutine table's own symbols,
 	own     *symbolize.Binary
@@ -274,6 +275,7 @@ func (r *recording) finish(b *Builder, end string) {
 		s.StacksRooted = float64(t.Rooted) / float64(n)
 	}
 	s.CallersRepaired = t.Repaired
+	r.finishImages()
 	r.finishFamily()
 	r.finishCalls()
 	if r.sched != nil {

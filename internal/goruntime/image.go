@@ -66,7 +66,7 @@ func (x *Images) Find(p *proc.Process) (Image, error) {
 		}
 	}
 	if len(found) == 0 {
-		return Image{}, fmt.Errorf("goruntime: %w", ErrNotGo)
+		return Image{}, fmt.Errorf("goruntime: %w, and it has loaded no Go library so far", ErrNotGo)
 	}
 	im := Image{Mapping: found[0]}
 	for _, m := range found[1:] {

@@ -19,6 +19,7 @@ import (
 	"runtime/pprof"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/mayfly-profiler/mayfly/testdata/run"
 )
@@ -146,8 +147,16 @@ func burnPlain(b *burner) {
 	}
 }
 
+func changeProcs(most int) {
+	for n := 0; !run.Stopped(); n++ {
+		runtime.GOMAXPROCS(1 + n%most)
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
 func main() {
 	procs := flag.Int("procs", 0, "GOMAXPROCS; 0: the runtime's choice")
+	change := flag.Bool("change", false, "change GOMAXPROCS all the time, up to -procs and down to 1")
 	flag.Parse()
 	if *procs > 0 {
 		runtime.GOMAXPROCS(*procs)
@@ -159,6 +168,9 @@ func main() {
 		b.run(&ready, &done)
 	}
 	ready.Wait()
+	if *change {
+		go changeProcs(*procs)
+	}
 	run.Ready()
 	run.Wait()
 	done.Wait()
