@@ -108,6 +108,12 @@ func TestEdges(t *testing.T) {
 				2, "runtime.gcStart main.other")
 			w.goroutine(2, 0).in("running", 100, "main.other")
 		}, "network main.query db", 100},
+		{"who stops the world is what others stand still for", func(w *world) {
+			w.goroutine(1, 0).ended("stopping the world", 100, "main.work"+handler, 0, "runtime.Stack main.dump")
+		}, "cpu main.dump", 100},
+		{"the collector stops the world for who allocates", func(w *world) {
+			w.goroutine(1, 0).ended("stopping the world", 100, "main.work"+handler, 0, "runtime.gcStart runtime.mallocgc main.parse")
+		}, "gc main.work", 100},
 		{"a channel that the runtime ends is a timer", func(w *world) {
 			w.goroutine(1, 0).ended("select", 100, "runtime.selectgo main.pause"+handler, -1, "")
 		}, "timer main.pause", 100},

@@ -64,6 +64,9 @@ func (b *Blamer) charge(p *timeline.Piece, r *timeline.Request, s timeline.Span,
 			return
 		}
 		a.NS -= b.unpolled(p, s, via, out)
+		if p.By == 0 && 2*b.saturated(s) > s.To-s.From {
+			a.Proof, a.Trust = max(a.Proof, Guessed), a.Trust*timeTrust // the answer may have been there, and nobody ran who takes it
+		}
 		b.answer(p, s, &a)
 		if s.To-s.From >= shortest && b.followSelf(a, s, via, out) {
 			return
@@ -72,7 +75,9 @@ func (b *Blamer) charge(p *timeline.Piece, r *timeline.Request, s timeline.Span,
 		b.denied(p, s, a, out)
 		return
 	case timeline.GC:
-		a.At = b.allocator
+		if a.At = b.allocator; p.By == 0 && p.ByStack != b.Nothing {
+			a = b.stoodStill(p, a)
+		}
 	case timeline.Stopped:
 		a.At = timeline.Nowhere // wherever the program happened to be
 	case timeline.Children, timeline.Channel, timeline.Lock, timeline.Pool, timeline.Limit:
@@ -104,6 +109,18 @@ func (b *Blamer) denied(p *timeline.Piece, s timeline.Span, a Atom, out func(Ato
 	if a.NS -= held; a.NS > 0 {
 		out(a)
 	}
+}
+
+// stoodStill charges time in which a goroutine of the application had stopped the world to what that one did: not only the
+// collector stops it, but also who asks for all stacks, or changes GOMAXPROCS.
+func (b *Blamer) stoodStill(p *timeline.Piece, a Atom) Atom {
+	s := &b.Stacks[p.ByStack]
+	if s.App < 0 || b.Has(s, names.Collector) {
+		return a
+	}
+	a.Kind, a.At, a.Where, a.State, a.Queued = timeline.CPU, s.Frames[s.App], p.ByStack, -1, true
+	a.Chain = b.link(a.Chain, Link{timeline.GoScheduler, a.At, Behind})
+	return a
 }
 
 // plain is a piece charged to itself.

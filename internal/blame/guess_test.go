@@ -52,6 +52,16 @@ func TestGuesses(t *testing.T) {
 			w.goroutine(2, 0).in("syscall", 20, "syscall.read main.main").in("stopped", 90, "syscall.read main.main")
 			w.goroutine(3, 0).in("running", 100, "main.work")
 		}, "network main.query db", 100},
+		{"who serves connections of a pool's package does not hold one of the pool", func(w *world) {
+			const fast = "github.com/valyala/fasthttp."
+			calls := " " + fast + "(*Client).Get main.quote " + fast + "(*Server).serveConn"
+			w.goroutine(9, 0).in("IO wait@accept", 900, "internal/poll.(*FD).Accept "+fast+"(*Server).Serve main.serve")
+			for i := range int64(6) {
+				w.goroutine(i+1, 0).in("select", 20*float64(i)+1, "runtime.selectgo "+fast+"(*HostClient).AcquireConn"+calls).
+					in("IO wait@peer", 20*float64(i+1), "internal/poll.(*FD).Read "+fast+"(*HostClient).do"+calls).
+					in("IO wait@client", 900, "internal/poll.(*FD).Read "+fast+"(*Server).serveConn")
+			}
+		}, "pool main.quote", 80},
 		{"who waits when the process is stopped waits for that", func(w *world) {
 			w.goroutine(1, 0).in("IO wait@db", 100, "internal/poll.(*FD).Read main.ask"+handler)
 			w.goroutine(2, 0).in("syscall", 20, "syscall.read main.main").in("stopped", 90, "syscall.read main.main").
@@ -64,6 +74,9 @@ func TestGuesses(t *testing.T) {
 			w.Evidence = timeline.ByTime
 			tt.build(w)
 			id := int64(1)
+			if tt.want == "pool main.quote" {
+				id = 6
+			}
 			if tt.want == "limit main.gate" {
 				id, tt.ms = 10, 180
 			}
@@ -78,3 +91,23 @@ func TestGuesses(t *testing.T) {
 
 // kid is a goroutine that the first one started.
 func (w *world) kid(id int64, at float64) *life { return w.goroutine(id, at).parent(1) }
+
+// TestSaturated has an answer that takes long while all Ps are busy, and one while they are not: only of the second is it
+// known that the peer is late.
+func TestSaturated(t *testing.T) {
+	for _, busy := range []float64{10, 90} {
+		w := newWorld()
+		w.Evidence = timeline.ByMemory
+		w.goroutine(1, 0).in("IO wait@db", 100, "internal/poll.(*FD).Read main.query"+handler)
+		for id := range int64(2) {
+			w.goroutine(2+id, 0).in("running", busy, "main.crunch").in("sleep", 900, "time.Sleep main.crunch")
+		}
+		w.Settle()
+		b := New(w.Timeline)
+		b.Follow(&timeline.Request{Main: w.ByID[1], From: 0, To: 100e6}, func(a Atom) {
+			if a.Kind == timeline.Network && (a.Proof == Guessed) != (busy > 50) {
+				t.Errorf("busy for %.0f of 100 ms: known by %d, trust %.2f", busy, a.Proof, a.Trust)
+			}
+		})
+	}
+}

@@ -195,26 +195,6 @@ func (b *Blamer) framesOf(function string) (fs []timeline.Frame) {
 	return fs
 }
 
-// users are the functions that call the package of a pool.
-func (b *Blamer) users(stack int32) []timeline.Frame {
-	pkg := b.Funcs[b.Stacks[stack].Frames[b.Stacks[stack].ForAt].Fn].Pkg
-	known := map[int32]bool{}
-	var users []timeline.Frame
-	for i := range b.Stacks {
-		frames := b.Stacks[i].Frames
-		for k := len(frames) - 2; k >= 0; k-- {
-			if b.Funcs[frames[k].Fn].Pkg == pkg {
-				if f := frames[k+1].Fn; !known[f] {
-					known[f] = true
-					users = append(users, timeline.Frame{Fn: f})
-				}
-				break
-			}
-		}
-	}
-	return users
-}
-
 func median(spans []timeline.Span) int64 {
 	lengths := make([]int64, len(spans))
 	for i, s := range spans {

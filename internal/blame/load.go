@@ -153,6 +153,19 @@ func (b *Blamer) queued() timeline.Kind {
 	return timeline.CPU
 }
 
+// isFull says whether all Ps were busy in a cell, or wanted a CPU.
+func (b *Blamer) isFull(l *load) bool { return l.cpu+l.gc+l.denied >= 0.9*float64(b.cell)*b.ps }
+
+// saturated is for how much of a stretch of time all Ps were busy.
+func (b *Blamer) saturated(s timeline.Span) (sum int64) {
+	b.eachCell(s.From, s.To, func(l *load, ns int64) {
+		if b.isFull(l) {
+			sum += ns
+		}
+	})
+	return sum
+}
+
 // pollEvery is how long it can take until the runtime looks at the network when no P is free to do
 // so: sysmon does if nobody has for 10 ms, and itself sleeps for up to 10 ms.
 const pollEvery = int64(20e6)
@@ -163,14 +176,13 @@ func (b *Blamer) unpolled(p *timeline.Piece, s timeline.Span, via route, out fun
 	if s.To < p.To {
 		return 0
 	}
-	full := 0.9 * float64(b.cell) * b.ps
 	held := func(a Atom) {
 		a.Queued = false // the reply may have come just then: a holder's wait stays the resource's
 		out(a)
 	}
 	at := max(s.From, s.To-pollEvery)
 	b.eachCell(at, s.To, func(l *load, ns int64) {
-		if l.cpu+l.gc+l.denied >= full {
+		if b.isFull(l) {
 			b.queueForP(timeline.Span{From: at, To: at + ns}, via, held)
 			sum += float64(ns)
 		}

@@ -19,8 +19,11 @@ type goroutine struct {
 	assist bool // marks for the collector
 }
 
-// stop is a time in which the world stood still.
-type stop struct{ from, to int64 }
+// stop is a time in which the world stood still, and where it was stopped, if not by the collector.
+type stop struct {
+	from, to int64
+	where    int32
+}
 
 func newReader(l Options) *reader {
 	r := &reader{
@@ -151,7 +154,7 @@ func (r *reader) stood(g *goroutine, p timeline.Piece) {
 		if before.To > before.From {
 			g.add(r, before)
 		}
-		still.State = r.states.stopped
+		still.State, still.ByStack = r.states.stopped, s.where
 		still.Kind = r.KindAt(still.State, still.Stack)
 		g.add(r, still)
 	}
@@ -214,9 +217,18 @@ func (r *reader) ranges(ev *trace.Event) {
 				r.stops[n-1].to = at
 			}
 		} else if n == 0 || r.stops[n-1].to != stopped {
-			r.stops = append(r.stops, stop{at, stopped})
+			r.stops = append(r.stops, stop{at, stopped, r.stopper(ev)})
 		}
 	}
+}
+
+// stopper is where the world was stopped, nowhere if the collector did it, for whoever happened to allocate
+// (runtime/proc.go: stwReason).
+func (r *reader) stopper(ev *trace.Event) int32 {
+	if strings.Contains(ev.Range().Name, "(GC ") {
+		return r.Nothing
+	}
+	return r.stack(ev.Stack())
 }
 
 // stopped is the end of a stop that has not ended.

@@ -35,7 +35,7 @@ var ErrNoTimeline = errors.New("the profile has no timeline: record one with may
 type Piece struct {
 	From, To      int64 // Unix ns
 	By            int64 // the goroutine that ended this wait; 0: not known; Runtime: none did
-	ByStack       int32 // where that one did, in Timeline.Stacks; Timeline.Nothing: not known
+	ByStack       int32 // where that one did, in Timeline.Stacks, or who stopped the world; Timeline.Nothing: not known
 	Stack, Labels int32
 	State         int32
 	On            int32 // what it waits for, in Timeline.Objects; 0: not known

@@ -57,7 +57,7 @@ func worldStops(e *env) http.HandlerFunc {
 	}
 	s := &watch{make([]byte, 64<<20)}
 	go func() {
-		for range time.Tick(1500 * time.Millisecond) {
+		for range time.Tick(400 * time.Millisecond) {
 			s.dump()
 		}
 	}()
