@@ -217,7 +217,7 @@ func (r *Ring) window(t *trigger) *Window {
 		w.in = slices.Clone(r.kept) // a trigger from the past: what there is
 	}
 	if r.cut.After(from) {
-		w.missing = fmt.Sprintf("the first %s of the window: %d samples are as much as %d MiB of memory are enough for",
+		w.missing = fmt.Sprintf("the first %s of the window: there is no room for more than %d samples in %d MiB of memory",
 			w.in[0].start.Sub(from).Round(time.Millisecond), r.samples, r.options.Limit>>20)
 	}
 	return w
