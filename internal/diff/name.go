@@ -206,6 +206,9 @@ func across(name string) string {
 // it was inlined into, (*Mux).routeHTTP.(*Mux).MethodNotAllowedHandler.methodNotAllowedHandler.func1, and is there once for each; since
 // 1.27 it is methodNotAllowedHandler.func1. So a closure of a method of a type that is no pointer has no type there.
 func innermost(name string) string {
+	if !strings.HasSuffix(name, ".func") {
+		return name
+	}
 	dir, base := path.Split(name)
 	parts := splitDots(base)
 	n := len(parts)

@@ -86,3 +86,28 @@ func TestNotRenamed(t *testing.T) {
 		}
 	}
 }
+
+// A closure is called by the function into which its own was inlined. Where some of its calls are inlined and some are not, as
+// with a profile (-pgo), it has both names on one side; it is no new function for that.
+func TestInlinedElsewhere(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 9))
+	side := func(both bool) (all []*Profile) {
+		for range 5 {
+			x := typical().record(rng, 10, 999)
+			c := x.cols[0]
+			c.blocks = nil
+			x.rows[1], x.rows[2] = "example.com/m.step.(*T).f.func", "example.com/m.(*T).f.func"
+			if !both {
+				x.rows[2] = "example.com/m.other"
+				c.flat[1], c.flat[2] = c.flat[1]+c.flat[2], 0
+				c.n[1], c.n[2] = c.n[1]+c.n[2], 0
+			}
+			all = append(all, x)
+		}
+		return all
+	}
+	r, err := Compare(side(false), side(true), Options{})
+	if err != nil || r.Outcome == Regressed {
+		t.Errorf("%v: %s", err, r.Verdict())
+	}
+}
