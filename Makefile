@@ -8,7 +8,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 
 # What make release runs.
-GORELEASER ?= go run github.com/goreleaser/goreleaser/v2@latest
+GORELEASER ?= go run github.com/goreleaser/goreleaser/v2@v2.13.1
 
 # Where make foreign keeps Debian's packages.
 DEBIAN ?= $(HOME)/.cache/mayfly-debian
