@@ -55,9 +55,7 @@ func TestShifts(t *testing.T) {
 func TestShiftsOfParts(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 8))
 	lines := history(rng, 20, 10, 0.5)
-	for _, l := range history(rng, 10, 0, 2) {
-		lines = append(lines, l)
-	}
+	lines = append(lines, history(rng, 10, 0, 2)...)
 	if got := Shifts(lines, 0.05, 0.02); len(got) != 2 || got[0].Commit != "c10" || got[1].Commit != "c0" || got[1].Last != "c19" {
 		t.Errorf("%+v", got)
 	}
