@@ -69,7 +69,7 @@ func TestJSONStaysTheSame(t *testing.T) {
 
 func FuzzWriters(f *testing.F) {
 	f.Add([]byte(hostile), 3)
-	f.Add(bytes.Repeat([]byte("\x1b\x9b"), 1<<16), 1)
+	f.Add(bytes.Repeat([]byte("\x1b\x9b"), 1<<12), 1)
 	f.Fuzz(func(t *testing.T, p []byte, at int) {
 		cost.Small.Hold(t, func() {
 			if at < 0 || at > len(p) {
