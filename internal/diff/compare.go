@@ -114,24 +114,6 @@ func (c *comparison) sideNames() (have [2]map[string]bool) {
 	return have
 }
 
-// inlinedElsewhere are the closures that go by the function that they stand in alone, by that name: one side has one under a name
-// that the other has not. All that have it are one row then: with other inlining some of them change their names, and not all.
-func (c *comparison) inlinedElsewhere() map[string]bool {
-	elsewhere := make(map[string]bool)
-	if !c.o.By.frames() {
-		return elsewhere
-	}
-	have := c.sideNames()
-	for s := range have {
-		for name := range have[s] {
-			if !have[1-s][name] {
-				elsewhere[innermost(name)] = true
-			}
-		}
-	}
-	return elsewhere
-}
-
 // index gives the rows of all profiles common numbers.
 func (c *comparison) index() {
 	index := make(map[string]int)

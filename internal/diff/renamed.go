@@ -121,3 +121,21 @@ const chance = 10
 func (l lone) distance(o lone) float64 {
 	return math.Abs(math.Log((l.flat+chance)/(o.flat+chance))) + math.Abs(math.Log((l.cum+chance)/(o.cum+chance)))
 }
+
+// inlinedElsewhere are the closures that go by the function that they stand in alone, by that name: one side has one under a name
+// that the other has not. All that have it are one row then: with other inlining some of them change their names, and not all.
+func (c *comparison) inlinedElsewhere() map[string]bool {
+	elsewhere := make(map[string]bool)
+	if !c.o.By.frames() {
+		return elsewhere
+	}
+	have := c.sideNames()
+	for s := range have {
+		for name := range have[s] {
+			if !have[1-s][name] {
+				elsewhere[innermost(name)] = true
+			}
+		}
+	}
+	return elsewhere
+}
