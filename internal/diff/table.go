@@ -292,12 +292,6 @@ func (t *table) difference(row int) (d, se, df float64) {
 	return now.mean - was.mean, both.se(), both.df()
 }
 
-// measured is a mean, with a variance of its own and one that it has in common with all rows of its side, ns.
-type measured struct {
-	mean, own, common float64
-	ownDF, commonDF   float64
-}
-
 // mean is of a row on one side, in the table's unit.
 func (t *table) mean(s, row int) float64 {
 	m, _ := t.side[s].mean(row)
@@ -318,21 +312,6 @@ func (t *table) value(s, row int, mean float64) measured {
 		v.mean, v.own, v.common, v.commonDF = m*l.mean, v.own*l.mean*l.mean, m*m*l.variance, l.df
 	}
 	return v
-}
-
-func (m measured) plus(o measured) measured {
-	return measured{own: m.own + o.own, common: m.common + o.common, ownDF: min(m.ownDF, o.ownDF), commonDF: min(m.commonDF, o.commonDF)}
-}
-
-func (m measured) se() float64 { return math.Sqrt(max(m.own+m.common, 1e-300)) }
-
-// df are Welch's and Satterthwaite's degrees of freedom of a sum of two estimated variances.
-func (m measured) df() float64 {
-	if m.common <= 0 {
-		return m.ownDF
-	}
-	sum := m.own + m.common
-	return sum * sum / (m.own*m.own/m.ownDF + m.common*m.common/m.commonDF)
 }
 
 // levels finds what an operation took on each side.
