@@ -60,24 +60,6 @@ type identity struct {
 	path       string
 }
 
-// ErrNoProcess is wrapped by errors about a process that does not exist or has ended.
-var ErrNoProcess = proc.ErrNoProcess
-
-// Process is a Symbolizer of the process with this id, see New. Errors wrap ErrNoProcess, and fs.ErrPermission when /proc hides it.
-func Process(pid int, o Options) (*Symbolizer, error) {
-	p, err := proc.Open(pid)
-	if err != nil {
-		return nil, fmt.Errorf("symbolize: %w", err)
-	}
-	s, err := New(p, o)
-	if err != nil {
-		p.Close()
-		return nil, err
-	}
-	s.owned = p
-	return s, nil
-}
-
 // New is Process for who has the process open, as mayfly's own packages do. It opens the files of all executable mappings of p. p stays
 // the caller's and is used until Close. Files that cannot be opened or understood are no error: their addresses resolve to
 // synthetic names, and Warnings tells. The error is one of reading the mappings.

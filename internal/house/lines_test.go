@@ -13,8 +13,10 @@ import (
 	"unicode/utf8"
 )
 
-// columns is how long a line of Go may be, a tab counting as one.
-const columns = 140
+const (
+	columns  = 140 // of a line of Go, a tab counting as one
+	fileSize = 400 // lines of a file that is neither a test nor generated
+)
 
 // Code is read beside a diff and on a laptop.
 func TestLines(t *testing.T) {
@@ -35,6 +37,10 @@ func TestLines(t *testing.T) {
 		for _, long := range tooLong(path, src) {
 			t.Error(long)
 		}
+		product := !strings.HasSuffix(path, "_test.go") && !strings.Contains(path, "testdata") && !strings.HasPrefix(string(src), generated)
+		if n := strings.Count(string(src), "\n"); product && n > fileSize {
+			t.Errorf("%s: %d lines, more than %d: a file has one subject", path, n, fileSize)
+		}
 		return nil
 	})
 	if err != nil || files < 300 {
@@ -42,12 +48,14 @@ func TestLines(t *testing.T) {
 	}
 }
 
+const generated = "// Code generated"
+
 // tooLong returns the lines of a source file that are longer than columns and could be broken: generated code, directives
 // and lines that are mostly one literal are what they are.
 func tooLong(path string, src []byte) (long []string) {
 	fset := token.NewFileSet()
 	_, err := parser.ParseFile(fset, path, src, parser.PackageClauseOnly)
-	if err != nil || strings.HasPrefix(string(src), "// Code generated") {
+	if err != nil || strings.HasPrefix(string(src), generated) {
 		return nil
 	}
 	literals := literalColumns(src)

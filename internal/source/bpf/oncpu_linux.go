@@ -104,20 +104,6 @@ func (s *OnCPU) attach() (err error) {
 	return err
 }
 
-// Probe says whether this kernel and these rights let the program load, and give it an event.
-func Probe() error {
-	s := &OnCPU{}
-	if err := s.load(); err != nil {
-		return err
-	}
-	defer s.Close()
-	cpus, err := onlineCPUs()
-	if err == nil {
-		s.events, err = openEvents(s.objects.Sample.FD(), cpus[:1], DefaultRate)
-	}
-	return err
-}
-
 func (s *OnCPU) load() error {
 	// Before Linux 5.11 maps count against RLIMIT_MEMLOCK; later the limit does not matter and
 	// not being allowed to raise it does no harm.

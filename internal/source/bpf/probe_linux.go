@@ -1,0 +1,17 @@
+//go:build linux && (amd64 || arm64)
+
+package bpf
+
+// Probe says whether this kernel and these rights let the program load, and give it an event.
+func Probe() error {
+	s := &OnCPU{}
+	if err := s.load(); err != nil {
+		return err
+	}
+	defer s.Close()
+	cpus, err := onlineCPUs()
+	if err == nil {
+		s.events, err = openEvents(s.objects.Sample.FD(), cpus[:1], DefaultRate)
+	}
+	return err
+}
