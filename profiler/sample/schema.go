@@ -5,10 +5,10 @@ package sample
 
 // The sample types, also called columns, in the order of the file. All but Samples are nanoseconds.
 const (
-	ColumnSamples  = "samples"  // count: profiler events on a CPU
+	ColumnSamples  = "samples"  // count: events on a CPU
 	ColumnCPU      = "cpu"      // on a CPU, in user or kernel mode
-	ColumnRunnable = "runnable" // waited for a P
-	ColumnBlocked  = "blocked"  // all other time: waited, preempted, stopped
+	ColumnRunnable = "runnable" // wanted to run: Runnable, Preempted, Throttled
+	ColumnBlocked  = "blocked"  // waited: every other state
 	ColumnWall     = "wall"     // the sum of cpu, runnable and blocked
 )
 
