@@ -140,6 +140,7 @@ func (f *compareFlags) read() (standard, mayfly *profile.Profile, err error) {
 const (
 	keptDefault = "default.pb.gz"
 	keptMayfly  = "mayfly.pb.gz"
+	keptTrace   = "trace.out" // of report
 )
 
 // save keeps the profiles that were recorded.

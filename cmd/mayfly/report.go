@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -35,6 +37,7 @@ type reportFlags struct {
 	trace            string
 	traceLimit       int // MiB
 	noTrace          bool
+	keep             string // folder
 	args             []string
 }
 
@@ -91,6 +94,7 @@ not judged.`,
 	f.traceLimit = exectrace.DefaultBytes >> 20
 	fl.IntVar(&f.traceLimit, "trace-limit", f.traceLimit, "how much of an execution trace to read, in `MiB`; what comes after that is "+
 		"left out")
+	fl.StringVar(&f.keep, "keep", "", "`folder` to keep the recording in, as "+keptMayfly+", and its execution trace, as "+keptTrace)
 	fl.BoolVar(&f.noTrace, "no-trace", false, "do not ask the process for its execution trace")
 	f.overhead = percentage(reportOverhead)
 	fl.Var(&f.overhead, "max-overhead", overheadUsage)
@@ -123,6 +127,8 @@ func (f *reportFlags) check(dash int) error {
 		return usagef("report: --trace-limit %d: between 1 and %d MiB", f.traceLimit, 1<<14)
 	case f.trace != "" && len(f.args) == 0:
 		return usagef("report: --trace goes with a recording in FILE; a process is asked for its own trace")
+	case f.keep != "" && len(f.args) > 0:
+		return usagef("report: --keep is for recording")
 	case f.trace == "-" && f.args[0] == "-":
 		return usagef("report: the trace and the recording cannot both be stdin")
 	case slices.ContainsFunc(f.failOn, func(what string) bool { return what != failUndecided }):
@@ -160,6 +166,11 @@ func reportOn(ctx context.Context, e *env, f *reportFlags) error {
 	if err := checkOutput(e, f.result.output); err != nil {
 		return err
 	}
+	if f.keep != "" {
+		if err := checkOutput(e, filepath.Join(f.keep, keptMayfly)); err != nil {
+			return err
+		}
+	}
 	in, closeAll, err := f.input(ctx, e)
 	if err != nil {
 		return err
@@ -167,6 +178,9 @@ func reportOn(ctx context.Context, e *env, f *reportFlags) error {
 	defer closeAll()
 	o, err := f.options()
 	if err != nil {
+		return err
+	}
+	if o.Recording, err = f.save(e, in); err != nil {
 		return err
 	}
 	if len(f.args) == 0 {
@@ -183,7 +197,36 @@ func reportOn(ctx context.Context, e *env, f *reportFlags) error {
 		func(w io.Writer) error { return report.Write(w, f.result.format, reports) }); err != nil {
 		return err
 	}
+	if len(f.args) == 0 && f.keep == "" && reports[0].Verdict == report.Broken {
+		e.say("the recording is not kept: --keep FOLDER keeps it for go tool pprof, and for another report")
+	}
 	return f.outcome(reports)
+}
+
+// save keeps what was recorded, if that is wanted. It returns the path of the profile, "" if there is none.
+func (f *reportFlags) save(e *env, in *reportInput) (path string, err error) {
+	switch {
+	case in.file != nil && f.args[0] != "-":
+		return f.args[0], nil
+	case in.recording == nil || f.keep == "":
+		return "", nil
+	}
+	path = filepath.Join(f.keep, keptMayfly)
+	if err := writeProfile(e, path, in.recording); err != nil {
+		return "", err
+	}
+	if in.trace == nil {
+		return path, nil
+	}
+	trace, err := io.ReadAll(in.trace)
+	if err != nil {
+		return "", err
+	}
+	in.trace = bytes.NewReader(trace)
+	return path, writeOutput(e, output{filepath.Join(f.keep, keptTrace), binaryData}, func(w io.Writer) error {
+		_, err := w.Write(trace)
+		return err
+	})
 }
 
 // outcome is the exit code that the worst verdict is worth. Groups that are not judged count if they are asked for.

@@ -125,7 +125,7 @@ func TestReportTrace(t *testing.T) {
 		{"--trace " + old + " " + old, "", "", "no execution trace", codeFailed},
 		{"--trace " + traced + " " + traced, "", "", "has to be a profile", codeFailed},
 		{"--trace - -", "", "", "cannot both be stdin", codeUsage},
-		{"--trace " + traced + " -p 1", "", "", "beside", codeUsage},
+		{"--trace " + traced + " -p 1", "", "", "goes with a recording", codeUsage},
 		{"--trace-limit 0 " + traced, "", "", "--trace-limit 0", codeUsage},
 	}
 	for _, tt := range tests {
@@ -143,8 +143,8 @@ func TestExactRequestsUsage(t *testing.T) {
 	for _, tt := range []struct{ args, err string }{
 		{"report --slo p99<1s --exact-requests slow.pb.gz", "is for recording"},
 		{"report --slo p99<1s --exact-requests --request label:request -p 1", "calls of a function"},
-		{"record --exact-requests -p 1", "wants --timeline"},
-		{"record --exact-requests=main.handle --timeline --ring 30s --on exit -p 1", "no --ring"},
+		{"record --exact-requests -p 1", "needs --timeline"},
+		{"record --exact-requests=main.handle --timeline --ring 30s --on exit -p 1", "does not go with --ring"},
 	} {
 		var out bytes.Buffer
 		e := &env{stdin: strings.NewReader(""), stdout: &out, stderr: &out, getenv: func(string) string { return "" }}

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -39,6 +40,12 @@ func TestReportFetchesTrace(t *testing.T) {
 	r := reported(t, "-p", pid(x))
 	if r.Evidence != "trace" || r.Requests < 10 || len(r.Notes) > 0 {
 		t.Errorf("evidence %s, %d requests, notes %q", r.Evidence, r.Requests, r.Notes)
+	}
+	dir := t.TempDir()
+	r = reported(t, "-p", pid(x), "--keep", dir)
+	p, trace := filepath.Join(dir, "mayfly.pb.gz"), filepath.Join(dir, "trace.out")
+	if again := reported(t, "--trace", trace, p); again.Evidence != "trace" || again.Requests != r.Requests {
+		t.Errorf("what was kept: %+v, at once %+v", again, r)
 	}
 	if r := reported(t, "-p", pid(x), "--no-trace"); r.Evidence == "trace" || len(r.Notes) > 0 {
 		t.Errorf("--no-trace: evidence %s, notes %q", r.Evidence, r.Notes)

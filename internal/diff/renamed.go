@@ -19,6 +19,9 @@ import (
 // alike is the distance up to which functions are taken for the same.
 const alike = math.Ln2
 
+// mostLone bounds the functions of a side that are looked at, the heaviest: each is held against each of the other side.
+const mostLone = 1000
+
 // lone is a function that one side only has.
 type lone struct {
 	row       int
@@ -104,7 +107,9 @@ func (c *comparison) lone(s int) (all []lone) {
 			r.flat, r.cum = r.flat+col.flat[at]*part, r.cum+col.cum[at]*part
 		}
 	}
-	return slices.DeleteFunc(rows, func(r lone) bool { return r.file == "" || r.cum < c.o.MinSamples })
+	rows = slices.DeleteFunc(rows, func(r lone) bool { return r.file == "" || r.cum < c.o.MinSamples })
+	slices.SortStableFunc(rows, func(a, b lone) int { return cmp.Compare(b.cum, a.cum) })
+	return rows[:min(len(rows), mostLone)]
 }
 
 // samples is how many CPU samples a side has.

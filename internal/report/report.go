@@ -29,6 +29,8 @@ type Options struct {
 	Request timeline.Selector // what a request is; the zero value: a call of net/http's or gRPC's server function
 	By      string            // a label key: one report for each of its values; "": one for all requests
 	Notes   []string          // what readers should know of the recording; written with each report
+	// Recording is the path of the profile, for the command that shows more; "" is FILE.
+	Recording string
 }
 
 // Report is what there is to say about one group of requests. Times are in ns.
@@ -57,7 +59,8 @@ type Report struct {
 	Window     Window            `json:"window"`
 	Notes      []string          `json:"notes"` // about the recording
 
-	view *view // for pictures
+	view      *view  // for pictures
+	recording string // Options.Recording
 }
 
 // Cause is the one named cause.
@@ -142,6 +145,7 @@ func Of(t *timeline.Timeline, o Options) ([]*Report, error) {
 	for _, g := range t.Groups(found.Whole, o.By) {
 		r := b.report(g, o)
 		r.Unfinished, r.Streams, r.Evidence, r.Notes = found.Cut, found.Streams, t.Evidence, append(r.Notes, o.Notes...)
+		r.recording = o.Recording
 		reports = append(reports, r)
 	}
 	setAside(reports, o.SLO)

@@ -198,7 +198,11 @@ func (r *Report) next() string {
 	if c.Function != "" {
 		focus = " -focus=" + printable.Shell(quoteMeta(shortName(c.Function)))
 	}
-	return "go tool pprof -sample_index=" + index + focus + " -top FILE"
+	file := "FILE"
+	if r.recording != "" {
+		file = printable.Shell(r.recording)
+	}
+	return "go tool pprof -sample_index=" + index + focus + " -top " + file
 }
 
 // quoteMeta makes a function's name a regular expression. A dot is left as it is, for whoever reads the line.
