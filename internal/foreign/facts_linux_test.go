@@ -15,6 +15,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/mayfly-profiler/mayfly/internal/proc"
+	"github.com/mayfly-profiler/mayfly/internal/source/bpf"
 	"github.com/mayfly-profiler/mayfly/internal/target"
 	"github.com/mayfly-profiler/mayfly/profiler"
 )
@@ -40,9 +41,11 @@ type observed struct {
 	lived map[uint64]bool // goroutines that were there before and after
 }
 
-// observe records every state of a program for d, and calls mark at both ends of it.
+// observe records every state of a program for d, and calls mark at both ends of it. The facts are those of eBPF: the perf engine
+// reads labels after the sample, and what it loses by that hangs on the machine.
 func observe(t *testing.T, pid int, d time.Duration, mark func()) observed {
 	t.Helper()
+	target.Need(t, bpf.Probe())
 	p, err := proc.Open(pid)
 	target.Need(t, err)
 	defer p.Close()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/pprof/profile"
 
+	"github.com/mayfly-profiler/mayfly/internal/source/bpf"
 	"github.com/mayfly-profiler/mayfly/internal/source/goroutine"
 	"github.com/mayfly-profiler/mayfly/internal/target"
 )
@@ -42,6 +43,7 @@ type truth struct {
 
 // TestPrograms holds the facts against libraries in small programs.
 func TestPrograms(t *testing.T) {
+	target.Need(t, bpf.Probe())
 	for _, p := range programs {
 		t.Run(p.name, func(t *testing.T) {
 			exe := target.Foreign(t, p.name)
