@@ -12,6 +12,7 @@ import (
 
 	"github.com/mayfly-profiler/mayfly/internal/goruntime"
 	"github.com/mayfly-profiler/mayfly/internal/proc"
+	"github.com/mayfly-profiler/mayfly/internal/source/bpf"
 	"github.com/mayfly-profiler/mayfly/internal/target"
 	"github.com/mayfly-profiler/mayfly/profiler"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
@@ -66,6 +67,7 @@ func loaded(t *testing.T, lib string) *target.Target { return target.Start(t, ta
 // Go code in a program of another language has ids, labels, states and stacks, which lead to the C code
 // that called it.
 func TestEmbedded(t *testing.T) {
+	target.Need(t, bpf.Probe()) // the stacks, and nothing denied, are eBPF's
 	for _, e := range embeddings {
 		t.Run(e.name, func(t *testing.T) {
 			file := target.Compile(t, "embed", e.build)
@@ -190,6 +192,7 @@ func TestTwoImages(t *testing.T) {
 
 // A Go library that is loaded while the recording runs has a runtime of its own, and that is said.
 func TestImageLoadedLater(t *testing.T) {
+	target.Need(t, bpf.Probe()) // the stacks, and nothing denied, are eBPF's
 	one := target.Compile(t, "embed", target.Build{CGO: true, Mode: "c-shared"})
 	two := target.Compile(t, "embed", target.Build{CGO: true, Mode: "c-shared", Strip: true})
 	x := target.Start(t, target.Host(t, ""), one, "later", two)

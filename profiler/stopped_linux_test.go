@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/mayfly-profiler/mayfly/internal/source/bpf"
 	"github.com/mayfly-profiler/mayfly/internal/target"
 	"github.com/mayfly-profiler/mayfly/profiler"
 )
@@ -36,6 +37,7 @@ var stops = []stop{
 
 // What a goroutine's thread is stopped for is stopped time, whoever stops it; no time is missing.
 func TestStopped(t *testing.T) {
+	target.Need(t, bpf.Probe()) // the scheduler's view is eBPF's
 	for _, s := range stops {
 		t.Run(s.name, func(t *testing.T) {
 			x := target.Start(t, target.Compile(t, "spin", target.Build{}), "-n", "2", "-procs", "4")
@@ -76,6 +78,7 @@ func TestStopped(t *testing.T) {
 
 // A process that was stopped before the recording began is stopped for all of it.
 func TestStoppedBefore(t *testing.T) {
+	target.Need(t, bpf.Probe()) // the scheduler's view is eBPF's
 	x := target.Start(t, target.Compile(t, "spin", target.Build{}), "-n", "2", "-procs", "4")
 	signal(syscall.SIGSTOP)(t, x.PID)
 	defer signal(syscall.SIGCONT)(t, x.PID)
