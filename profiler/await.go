@@ -30,8 +30,8 @@ func (r *recording) await(ctx context.Context) error {
 		}
 		select {
 		case <-r.target.Exited():
-			return fmt.Errorf("record %s: %w, nor was it seen to become one: what a command starts as another process, or executes for a moment only, "+
-				"has to be recorded by itself (mayfly record -- PROGRAM)", p.Exe, errNeverGo)
+			return fmt.Errorf("record %s: %w, nor was it seen to become one: what a command starts as another process, or executes "+
+				"for a moment only, has to be recorded by itself (mayfly record -- PROGRAM)", p.Exe, errNeverGo)
 		case <-ctx.Done():
 			return fmt.Errorf("record %s: %w, nor has it become one so far", p.Exe, errNeverGo)
 		case <-time.After(step):

@@ -124,7 +124,8 @@ func TestWorkflow(t *testing.T) {
 		t.Fatal(err)
 	}
 	v, dir := versions(t), t.TempDir()
-	const one = "package bench\n\nimport \"testing\"\n\nfunc BenchmarkChecksum(b *testing.B) {\n\tfor range b.N {\n\t\tchecksum(make([]byte, 4096))\n\t}\n}\n"
+	const one = "package bench\n\nimport \"testing\"\n\nfunc BenchmarkChecksum(b *testing.B) {\n" +
+		"\tfor range b.N {\n\t\tchecksum(make([]byte, 4096))\n\t}\n}\n"
 	for i, name := range []string{"base", "new"} {
 		write(t, filepath.Join(v[i], "bench_test.go"), one)
 		if err := os.Rename(v[i], filepath.Join(dir, name)); err != nil {

@@ -19,7 +19,8 @@ const (
 )
 
 // traceAdvice is what would make a better report possible.
-const traceAdvice = `with import _ "net/http/pprof" and http.ListenAndServe("localhost:6060", nil) in the program its execution trace would say who woke whom`
+const traceAdvice = `with import _ "net/http/pprof" and http.ListenAndServe("localhost:6060", nil) in the program ` +
+	`its execution trace would say who woke whom`
 
 // traceFetch is a trace that is on its way.
 type traceFetch struct {

@@ -45,7 +45,8 @@ func TestShifts(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("of %d: %d without a step have one; a step of 10 %% is found in %d, in %d within one result of where it is", rounds, wrong, found, near)
+	t.Logf("of %d: %d without a step have one; a step of 10 %% is found in %d, in %d within one result of where it is",
+		rounds, wrong, found, near)
 	if wrong > rounds*8/100 || found < rounds*90/100 || near < found*75/100 {
 		t.Error("too many, or too few")
 	}

@@ -50,8 +50,10 @@ func TestPageInBrowser(t *testing.T) {
 	var all, found, cleared, shown, zoomed int
 	var png []byte
 	frames := `document.querySelectorAll("#chart g.frame, #chart g.node").length`
-	highlighted := `[...document.querySelectorAll("#chart rect")].filter(r => r.getAttribute("fill") === "#E600E6" || r.getAttribute("fill") === "rgb(230,0,230)").length`
-	visible := `[...document.querySelectorAll("#chart g")].filter(g => g.getAttribute("name") && !g.querySelector("rect").getAttribute("width").startsWith("0")).length`
+	highlighted := `[...document.querySelectorAll("#chart rect")].filter(r => ` +
+		`r.getAttribute("fill") === "#E600E6" || r.getAttribute("fill") === "rgb(230,0,230)").length`
+	visible := `[...document.querySelectorAll("#chart g")].filter(g => g.getAttribute("name") && ` +
+		`!g.querySelector("rect").getAttribute("width").startsWith("0")).length`
 	search := func(text string) chromedp.Action {
 		return chromedp.Evaluate(`(() => { const s = document.getElementById("search"); s.value = "`+text+`"; `+
 			`s.dispatchEvent(new Event("input")); })()`, nil)
@@ -74,7 +76,8 @@ func TestPageInBrowser(t *testing.T) {
 		err = chromedp.Run(ctx,
 			search("slower[...]"), chromedp.Sleep(100*time.Millisecond), chromedp.Evaluate(highlighted, &found),
 			chromedp.Click("#reset"), chromedp.Sleep(100*time.Millisecond), chromedp.Evaluate(highlighted, &cleared),
-			chromedp.Evaluate(`document.querySelector('#chart g[name="main.hot"] .d3-flame-graph-label, #chart g[name="main.hot"]').dispatchEvent(new MouseEvent("click", {bubbles: true}))`, nil),
+			chromedp.Evaluate(`document.querySelector('#chart g[name="main.hot"] .d3-flame-graph-label, `+
+				`#chart g[name="main.hot"]').dispatchEvent(new MouseEvent("click", {bubbles: true}))`, nil),
 			chromedp.Sleep(300*time.Millisecond), chromedp.Evaluate(visible, &zoomed),
 			chromedp.SetValue("#columns", "1"), chromedp.Evaluate(`document.getElementById("columns").dispatchEvent(new Event("change"))`, nil),
 			chromedp.WaitVisible(`#chart g[name="main.wait"]`),

@@ -91,7 +91,8 @@ func TestCallable(t *testing.T) {
 			t.Error(b)
 		}
 	})
-	const planted = "package p\nimport \"x/internal/proc\"\nfunc Open(p *proc.Process) {}\nfunc open(p *proc.Process) {}\nfunc Close(p string) {}\n"
+	const planted = "package p\nimport \"x/internal/proc\"\n" +
+		"func Open(p *proc.Process) {}\nfunc open(p *proc.Process) {}\nfunc Close(p string) {}\n"
 	if bad := uncallable("x.go", planted); len(bad) != 1 {
 		t.Errorf("planted: %v", bad)
 	}

@@ -20,7 +20,8 @@ import (
 // the runtime or the standard library.
 
 // runtimeName is a whole function of the runtime, or of a package of the standard library that moves.
-var runtimeName = regexp.MustCompile(`^(runtime|sync|os|net|net/http|internal/[a-z/]+|testing|syscall|database/sql)\.(\([*]?\w+\)\.\w*|\w+\.?)$`)
+var runtimeName = regexp.MustCompile(`^(runtime|sync|os|net|net/http|internal/[a-z/]+|testing|syscall|database/sql)` +
+	`\.(\([*]?\w+\)\.\w*|\w+\.?)$`)
 
 // texts are words of people and of the runtime that look like one: wait reasons, help.
 var texts = regexp.MustCompile(`^(sync\.(Mutex\.Lock|RWMutex\.(Lock|RLock)|WaitGroup\.Wait|Cond\.Wait))$`)

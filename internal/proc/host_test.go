@@ -7,7 +7,8 @@ import (
 )
 
 func TestParseHardware(t *testing.T) {
-	const amd = "processor\t: 0\nmodel name\t: AMD EPYC 9B14\nflags\t\t: fpu avx2 sha_ni avx x y\nbugs\t\t: a\n\nprocessor\t: 1\nmodel name\t: other\nflags\t\t: fpu\n"
+	const amd = "processor\t: 0\nmodel name\t: AMD EPYC 9B14\nflags\t\t: fpu avx2 sha_ni avx x y\nbugs\t\t: a\n\n" +
+		"processor\t: 1\nmodel name\t: other\nflags\t\t: fpu\n"
 	if h := parseHardware([]byte(amd)); h.Model != "AMD EPYC 9B14" || h.Features != "avx avx2 sha_ni" {
 		t.Errorf("%+v", h)
 	}
