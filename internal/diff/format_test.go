@@ -26,7 +26,7 @@ func compared(t *testing.T) *Result {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := ReadBudget(strings.NewReader("limits:\n  - {func: main.f5, max_share: 5%}\n" +
+	b, err := ReadBudget(strings.NewReader("limits:\n  - {func: main.f5, max_share: 5%}\n"+
 		"  - {total: cpu, max_increase: 5%}\n  - {func: main.typo*, max: 1s}\n"), "b")
 	if err != nil {
 		t.Fatal(err)
