@@ -1,16 +1,18 @@
 package profiler
 
 import (
+	"cmp"
 	"fmt"
 
+	"github.com/mayfly-profiler/mayfly/internal/source"
 	"github.com/mayfly-profiler/mayfly/internal/source/bpf"
 	"github.com/mayfly-profiler/mayfly/internal/source/goroutine"
 )
 
 // What Options are when nobody says, and the most that they may be.
 const (
-	DefaultRate        = bpf.DefaultRate              // Hz
-	MaxRate            = bpf.MaxRate                  // Hz
+	DefaultRate        = source.DefaultRate           // Hz
+	MaxRate            = source.MaxRate               // Hz
 	DefaultMaxOverhead = goroutine.DefaultMaxOverhead // of one core
 	MaxCalls           = bpf.MaxCallEvents / 2        // of Options.Calls that are recorded, a second
 )
@@ -20,8 +22,6 @@ func (o *Options) validate() error {
 	switch {
 	case o.Mode != "" && o.Mode != Wall && o.Mode != CPU:
 		return fmt.Errorf("mode %q: not wall or cpu", o.Mode)
-	case o.Rate < 0 || o.Rate > MaxRate:
-		return fmt.Errorf("rate %d Hz: not between 1 and %d", o.Rate, MaxRate)
 	case !(o.MaxOverhead >= 0 && o.MaxOverhead <= 1): // NaN too
 		return fmt.Errorf("overhead %g: not a share between 0 and 1", o.MaxOverhead)
 	case o.MemoryLimit < 0:
@@ -31,8 +31,9 @@ func (o *Options) validate() error {
 	case o.Mode == CPU && o.Engine == FGProf:
 		return fmt.Errorf("engine fgprof: it cannot tell time on a CPU: mode wall")
 	}
+	_, rateErr := source.Rate(o.Rate)
 	_, err := ParseEngine(string(o.Engine))
-	return err
+	return cmp.Or(rateErr, err)
 }
 
 // validateOutside is validate for a process that is recorded from outside.

@@ -27,9 +27,9 @@ import (
 
 	"github.com/mayfly-profiler/mayfly/internal/goruntime"
 	"github.com/mayfly-profiler/mayfly/internal/proc"
+	"github.com/mayfly-profiler/mayfly/internal/source"
 	"github.com/mayfly-profiler/mayfly/internal/source/bpf"
 	"github.com/mayfly-profiler/mayfly/internal/source/goroutine"
-	"github.com/mayfly-profiler/mayfly/internal/source/perf"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 	"github.com/mayfly-profiler/mayfly/symbolize"
 )
@@ -234,7 +234,7 @@ func (r *recording) close() {
 const progressEvery = 128
 
 func execed(err error) bool {
-	return errors.Is(err, bpf.ErrExec) || errors.Is(err, perf.ErrExec) || errors.Is(err, goroutine.ErrExec)
+	return errors.Is(err, source.ErrExec)
 }
 
 func (r *recording) add(s *sample.Sample) {

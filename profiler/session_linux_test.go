@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/pprof/profile"
 
+	"github.com/mayfly-profiler/mayfly/internal/source"
 	"github.com/mayfly-profiler/mayfly/internal/source/bpf"
 	"github.com/mayfly-profiler/mayfly/internal/target"
 	"github.com/mayfly-profiler/mayfly/profiler"
@@ -321,7 +322,7 @@ func TestStartRefuses(t *testing.T) {
 	}{
 		{profiler.Options{Mode: "all"}, "not wall or cpu"},
 		{profiler.Options{Rate: -1}, "not between"},
-		{profiler.Options{Rate: bpf.MaxRate + 1}, "not between"},
+		{profiler.Options{Rate: source.MaxRate + 1}, "not between"},
 		{profiler.Options{MaxOverhead: 2}, "not a share"},
 		{profiler.Options{Engine: "magic"}, "not one of ebpf, perf"},
 		{profiler.Options{Engine: profiler.FGProf, Mode: profiler.CPU}, "mode wall"},

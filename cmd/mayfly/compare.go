@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mayfly-profiler/mayfly/internal/compare"
+	"github.com/mayfly-profiler/mayfly/internal/source"
 	"github.com/mayfly-profiler/mayfly/profiler"
 )
 
@@ -85,8 +86,8 @@ func (f *compareFlags) check() error {
 		return usagef("compare: --duration %s: the default profile takes a second at least", &f.record.duration)
 	case f.record.pid < 0:
 		return usagef("compare: %d is not a PID", f.record.pid)
-	case f.record.rate < 1 || f.record.rate > profiler.MaxRate:
-		return usagef("compare: rate %d Hz: not between 1 and %d", f.record.rate, profiler.MaxRate)
+	case source.CheckRate(f.record.rate) != nil:
+		return usagef("compare: %w", source.CheckRate(f.record.rate))
 	}
 	return f.result.check()
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mayfly-profiler/mayfly/export"
+	"github.com/mayfly-profiler/mayfly/internal/source"
 	"github.com/mayfly-profiler/mayfly/internal/timeline"
 	"github.com/mayfly-profiler/mayfly/profiler"
 )
@@ -156,8 +157,8 @@ func (f *recordFlags) check(dash int) error {
 		return usagef("record: need a process (-p PID) or a command (-- COMMAND ARG...); mayfly list shows the Go processes")
 	case f.pid < 0:
 		return usagef("record: %d is not a PID", f.pid)
-	case f.rate < 1 || f.rate > profiler.MaxRate:
-		return usagef("record: rate %d Hz: not between 1 and %d", f.rate, profiler.MaxRate)
+	case source.CheckRate(f.rate) != nil:
+		return usagef("record: %w", source.CheckRate(f.rate))
 	case f.memory < leastMemory:
 		return usagef("record: --memory-limit %d: at least %d MiB", f.memory, leastMemory)
 	case f.mode != string(profiler.Wall) && f.mode != string(profiler.CPU):

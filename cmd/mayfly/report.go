@@ -15,6 +15,7 @@ import (
 	"github.com/mayfly-profiler/mayfly/internal/exectrace"
 	"github.com/mayfly-profiler/mayfly/internal/report"
 	"github.com/mayfly-profiler/mayfly/internal/samples"
+	"github.com/mayfly-profiler/mayfly/internal/source"
 	"github.com/mayfly-profiler/mayfly/internal/timeline"
 	"github.com/mayfly-profiler/mayfly/profiler"
 )
@@ -121,8 +122,8 @@ func (f *reportFlags) check(dash int) error {
 		return usagef("report: need one of FILE, -p PID or -- COMMAND ARG...")
 	case f.pid < 0:
 		return usagef("report: %d is not a PID", f.pid)
-	case f.rate < 1 || f.rate > profiler.MaxRate:
-		return usagef("report: rate %d Hz: not between 1 and %d", f.rate, profiler.MaxRate)
+	case source.CheckRate(f.rate) != nil:
+		return usagef("report: %w", source.CheckRate(f.rate))
 	case f.traceLimit < 1 || f.traceLimit > 1<<14:
 		return usagef("report: --trace-limit %d: between 1 and %d MiB", f.traceLimit, 1<<14)
 	case f.trace != "" && len(f.args) == 0:

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mayfly-profiler/mayfly/internal/source"
 	"github.com/mayfly-profiler/mayfly/internal/top"
 	"github.com/mayfly-profiler/mayfly/profiler"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
@@ -83,8 +84,8 @@ func (f *topFlags) check() (top.By, error) {
 		return by, usagef("top: need a process (-p PID); mayfly list shows the Go processes")
 	case err != nil:
 		return by, usagef("top: --by %w", err)
-	case f.rate < 1 || f.rate > profiler.MaxRate:
-		return by, usagef("top: rate %d Hz: not between 1 and %d", f.rate, profiler.MaxRate)
+	case source.CheckRate(f.rate) != nil:
+		return by, usagef("top: %w", source.CheckRate(f.rate))
 	case time.Duration(f.every) < shortestTop:
 		return by, usagef("top: --every %s: at least %s", &f.every, shortestTop)
 	case f.rows < 0:

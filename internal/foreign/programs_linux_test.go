@@ -11,8 +11,8 @@ import (
 
 	"github.com/google/pprof/profile"
 
+	"github.com/mayfly-profiler/mayfly/internal/source"
 	"github.com/mayfly-profiler/mayfly/internal/source/bpf"
-	"github.com/mayfly-profiler/mayfly/internal/source/goroutine"
 	"github.com/mayfly-profiler/mayfly/internal/target"
 )
 
@@ -116,7 +116,7 @@ func (c counts) minus(before counts) counts {
 const maxTime = 0.05
 
 func margin(requests uint64, ns float64) float64 {
-	looks := ns * goroutine.DefaultRate / 1e9
+	looks := ns * source.DefaultRate / 1e9
 	return maxTime + 4*math.Sqrt(max(0.25/float64(max(requests, 1)), 1/max(looks, 1)))
 }
 

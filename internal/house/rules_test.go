@@ -27,23 +27,27 @@ func (p pkg) testing() bool { return slices.Contains(p.Imports, "testing") }
 
 // A rule speaks about what the packages in who may reach, directly or through others of ours.
 type rule struct {
-	who  []string // a package or a folder: "export" is export and all below it
+	who  []string // a package or a folder: "export" is export and all below it, "export/." export alone
 	free []string // may be reached whatever the rule says
 	may  []string // if not nil, nothing else of ours may be reached
 	must []string // of ours, never reached
 	why  string
 }
 
+// contract is what the sources have in common.
+const contract = "internal/source" + alone
+
 // source is the rule of a source, by its folder.
 func source(name string) rule {
 	folder := "internal/source/" + name
-	return rule{who: []string{folder}, may: []string{"profiler/sample", "internal/proc", "internal/goruntime", folder},
+	return rule{who: []string{folder}, may: []string{"profiler/sample", "internal/proc", "internal/goruntime", contract, folder},
 		why: "a source knows samples, the process and the runtime's layout, and no more"}
 }
 
 var rules = []rule{
 	{who: []string{"profiler/sample"}, may: []string{},
 		why: "the vocabulary imports nothing of ours"},
+	{who: []string{contract}, may: []string{}, why: "what sources share knows none of them"},
 	source("bpf"), source("perf"), source("goroutine"),
 	{who: []string{"internal/baseline"}, may: []string{"internal/samples", "internal/baseline"},
 		why: "the profiles of others are read as all files are"},
@@ -181,8 +185,11 @@ func reach(byPath map[string]pkg, path string) []string {
 }
 
 // within says whether path is one of the folders or lies below one.
+// alone behind a package means it and nothing below it.
+const alone = "/."
+
 func within(path string, folders []string) bool {
 	return slices.ContainsFunc(folders, func(f string) bool {
-		return path == f || strings.HasPrefix(path, f+"/")
+		return path == f || path+alone == f || strings.HasPrefix(path, f+"/")
 	})
 }

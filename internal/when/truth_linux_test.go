@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mayfly-profiler/mayfly/internal/source/bpf"
+	"github.com/mayfly-profiler/mayfly/internal/source"
 	"github.com/mayfly-profiler/mayfly/internal/target"
 	"github.com/mayfly-profiler/mayfly/profiler"
 )
@@ -58,7 +58,7 @@ func TestLatenciesAreTrue(t *testing.T) {
 		t.Fatalf("%v goroutines of 10 ms, %v latencies", n, found)
 	}
 	mean, got := sum/n, length/found
-	share := float64(missed) / float64(bpf.DefaultRate) / ((end - begin) / 1e9)
+	share := float64(missed) / float64(source.DefaultRate) / ((end - begin) / 1e9)
 	t.Logf("%.0f goroutines of %.2fms, %.0f latencies of %.2fms, %.1f %% of the looks missed", n, mean/1e6, found, got/1e6, 100*share)
 	if found > 1.03*n {
 		t.Errorf("%.0f latencies of %.0f goroutines", found, n)

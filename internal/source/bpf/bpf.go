@@ -10,23 +10,14 @@
 package bpf
 
 import (
-	"errors"
 	"time"
 
 	"github.com/mayfly-profiler/mayfly/internal/goruntime"
 )
 
-// DefaultRate is the sampling rate in Hz of CPU time: not a round number, against lock-step with
-// work that timers start.
-const DefaultRate = 999
-
-// MaxRate is the highest rate in Hz that is accepted. The kernel refuses more than
-// kernel.perf_event_max_sample_rate where it samples by interrupts; see doctor.
-const MaxRate = 20000
-
-// Options say how to sample. The zero value samples at DefaultRate without goroutines and labels.
+// Options say how to sample. The zero value samples at source.DefaultRate without goroutines and labels.
 type Options struct {
-	// Rate is the number of samples per second of CPU time. 0 is DefaultRate.
+	// Rate is the number of samples per second of CPU time. 0 is source.DefaultRate.
 	Rate int
 	// Layout is the layout of the target's runtime. Without it samples carry neither goroutine id
 	// nor labels.
@@ -52,10 +43,6 @@ type Framed struct {
 	From, To uint64
 	Delta    uint32 // bytes from the stack pointer to the return address, in most of its code
 }
-
-// ErrExec says that the target has executed another program: what was sampled before is sound,
-// sampling has ended.
-var ErrExec = errors.New("the target executed another program")
 
 // Stats say how the sampling went.
 type Stats struct {

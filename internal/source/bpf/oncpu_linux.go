@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/mayfly-profiler/mayfly/internal/proc"
+	"github.com/mayfly-profiler/mayfly/internal/source"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
@@ -49,13 +49,10 @@ type OnCPU struct {
 	batch     batch
 	stats     Stats
 	told      atomic.Pointer[Stats] // the stats as of the last weighing
-	flushes   chan chan struct{}
+	flushes   *source.Flushes
 	rate      atomic.Int64
 	rhythm    rhythm
-	over      chan struct{} // closed when Run returns
-	once      sync.Once
-	lost      uint64 // LOST counter at the last look
-	begin     int64
+	lost      uint64      // LOST counter at the last look
 	clock     *proc.Clock // the target's CPU time since the start
 	started   bool
 	shared    time.Duration // CPU time that was divided among samples
@@ -72,13 +69,12 @@ type OnCPU struct {
 // Open loads the program and opens an event on each CPU of the target; nothing is sampled before Run. The error wraps
 // fs.ErrPermission when a right is missing and errors.ErrUnsupported when the kernel lacks something.
 func Open(p *proc.Process, o Options) (*OnCPU, error) {
-	if o.Rate == 0 {
-		o.Rate = DefaultRate
+	rate, err := source.Rate(o.Rate)
+	if err != nil {
+		return nil, err
 	}
-	if o.Rate < 1 || o.Rate > MaxRate {
-		return nil, fmt.Errorf("rate %d Hz: not between 1 and %d", o.Rate, MaxRate)
-	}
-	s := &OnCPU{target: p, options: o, reach: reach{onlineCPUs, p.Affinity}, flushes: make(chan chan struct{}, 1), over: make(chan struct{})}
+	o.Rate = rate
+	s := &OnCPU{target: p, options: o, reach: reach{onlineCPUs, p.Affinity}, flushes: source.NewFlushes()}
 	s.rate.Store(int64(o.Rate))
 	if err := s.load(); err != nil {
 		return nil, err
@@ -227,21 +223,8 @@ func (s *OnCPU) Stats() Stats {
 // Flush returns when all samples that were taken before the call have been emitted, or when Run has
 // returned. It is for another goroutine than the one in Run, one at a time.
 func (s *OnCPU) Flush() {
-	done := make(chan struct{})
-	select {
-	case s.flushes <- done:
-	case <-s.over:
-		return
-	}
-	s.bell.ring()
-	select {
-	case <-done:
-	case <-s.over:
-	}
+	s.flushes.Flush(s.bell.ring)
 }
-
-// Begin is when sampling started, CLOCK_MONOTONIC in ns; 0 before Run.
-func (s *OnCPU) Begin() int64 { return s.begin }
 
 // Start lets samples be taken, which wait in the ring buffer until Run. With OnExec it is to be called
 // before the target is let go: what a program does at its beginning is over when its mappings have been read. Run
@@ -251,7 +234,6 @@ func (s *OnCPU) Start() error {
 		return nil
 	}
 	s.started = true
-	s.begin = proc.Monotonic()
 	if s.clock = s.target.Clock(); s.options.OnExec {
 		s.clock = s.target.ClockFromExec()
 	}
@@ -265,10 +247,10 @@ func (s *OnCPU) Start() error {
 	return s.events.start()
 }
 
-// Run samples until ctx ends or the target is gone. It returns ErrExec when the target has become
+// Run samples until ctx ends or the target is gone. It returns source.ErrExec when the target has become
 // another program. It may be called once.
 func (s *OnCPU) Run(ctx context.Context, emit func(*sample.Sample)) error {
-	defer s.once.Do(func() { close(s.over) })
+	defer s.flushes.End()
 	s.complete = newCompleter(s.target.Mem(), s.options.Layout)
 	defer s.complete.close()
 	if err := s.Start(); err != nil {
@@ -302,7 +284,7 @@ func (s *OnCPU) sample(ctx context.Context, emit func(*sample.Sample)) error {
 	wake := context.AfterFunc(ctx, s.bell.ring)
 	defer wake()
 	next := time.Now().Add(weighEvery)
-	asked := func() bool { return len(s.flushes) > 0 || s.more }
+	asked := func() bool { return s.flushes.Waiting() || s.more }
 	for ctx.Err() == nil {
 		s.bell.wait(ctx, drainEvery, asked)
 		if err := s.drain(); err != nil {
@@ -317,11 +299,7 @@ func (s *OnCPU) sample(ctx context.Context, emit func(*sample.Sample)) error {
 			return nil
 		default:
 		}
-		var flush chan struct{}
-		select {
-		case flush = <-s.flushes:
-		default:
-		}
+		flush := s.flushes.Take()
 		if flush == nil && !execed && !s.batch.full() && time.Now().Before(next) {
 			continue
 		}
@@ -334,7 +312,7 @@ func (s *OnCPU) sample(ctx context.Context, emit func(*sample.Sample)) error {
 			close(flush)
 		}
 		if execed {
-			return fmt.Errorf("process %d: %w", s.target.PID(), ErrExec)
+			return source.Executed(s.target.PID())
 		}
 	}
 	return nil

@@ -39,9 +39,6 @@ func (*OnCPU) Flush() {}
 // SetRate returns an error that wraps errors.ErrUnsupported.
 func (*OnCPU) SetRate(int) error { return errPlatform }
 
-// Begin is 0.
-func (*OnCPU) Begin() int64 { return 0 }
-
 // Start returns an error that wraps errors.ErrUnsupported.
 func (*OnCPU) Start() error { return errPlatform }
 

@@ -2,6 +2,8 @@
 
 package bpf
 
+import "github.com/mayfly-profiler/mayfly/internal/source"
+
 // Probe says whether this kernel and these rights let the program load, and give it an event.
 func Probe() error {
 	s := &OnCPU{}
@@ -11,7 +13,7 @@ func Probe() error {
 	defer s.Close()
 	cpus, err := onlineCPUs()
 	if err == nil {
-		s.events, err = openEvents(s.objects.Sample.FD(), cpus[:1], DefaultRate)
+		s.events, err = openEvents(s.objects.Sample.FD(), cpus[:1], source.DefaultRate)
 	}
 	return err
 }

@@ -3,12 +3,12 @@
 package bpf
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"time"
 
 	"github.com/mayfly-profiler/mayfly/internal/proc"
+	"github.com/mayfly-profiler/mayfly/internal/source"
 )
 
 // Samples at a fixed distance are in lock-step with all that the target does at a rhythm that is close
@@ -97,9 +97,9 @@ func (s *OnCPU) period() int64 { return int64(time.Second) / s.rate.Load() }
 // SetRate changes Options.Rate, also while Run is running, within some 50 ms or 20 periods. Weights are
 // measured, so they stay right.
 func (s *OnCPU) SetRate(hz int) error {
-	if hz < 1 || hz > MaxRate {
-		return fmt.Errorf("rate %d Hz: not between 1 and %d", hz, MaxRate)
+	err := source.CheckRate(hz)
+	if err == nil {
+		s.rate.Store(int64(hz))
 	}
-	s.rate.Store(int64(hz))
-	return nil
+	return err
 }

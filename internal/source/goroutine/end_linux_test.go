@@ -10,6 +10,7 @@ import (
 
 	"github.com/mayfly-profiler/mayfly/internal/goruntime"
 	"github.com/mayfly-profiler/mayfly/internal/proc"
+	"github.com/mayfly-profiler/mayfly/internal/source"
 	"github.com/mayfly-profiler/mayfly/internal/source/goroutine"
 	"github.com/mayfly-profiler/mayfly/internal/target"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
@@ -35,7 +36,7 @@ func TestTargetDies(t *testing.T) {
 	}
 }
 
-// A target that becomes another program ends the recording with ErrExec.
+// A target that becomes another program ends the recording with source.ErrExec.
 func TestTargetExecs(t *testing.T) {
 	for _, b := range []target.Build{{}, {PIE: true}} {
 		t.Run(b.String(), func(t *testing.T) {
@@ -44,7 +45,7 @@ func TestTargetExecs(t *testing.T) {
 			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 			defer cancel()
 			n := 0
-			if err := x.Run(ctx, func(*sample.Sample) { n++ }); !errors.Is(err, goroutine.ErrExec) || n == 0 {
+			if err := x.Run(ctx, func(*sample.Sample) { n++ }); !errors.Is(err, source.ErrExec) || n == 0 {
 				t.Errorf("%d samples, error %v", n, err)
 			}
 		})

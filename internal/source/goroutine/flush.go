@@ -21,28 +21,7 @@ type batch struct {
 
 // Flush returns when all that was seen before the call has been emitted, or when Run has returned.
 // It is for another goroutine than the one in Run, one at a time.
-func (t *Table) Flush() {
-	done := make(chan struct{})
-	select {
-	case t.flushes <- done:
-	case <-t.over:
-		return
-	}
-	select {
-	case <-done:
-	case <-t.over:
-	}
-}
-
-// asked returns what to close after a flush, nil if there is none to do.
-func (r *recorder) asked() chan struct{} {
-	select {
-	case c := <-r.table.flushes:
-		return c
-	default:
-		return nil
-	}
-}
+func (t *Table) Flush() { t.flushes.Flush(nil) }
 
 // step is one tick, with a flush if there is one to do.
 func (r *recorder) step(flush bool) error {

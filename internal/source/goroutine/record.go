@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mayfly-profiler/mayfly/internal/proc"
+	"github.com/mayfly-profiler/mayfly/internal/source"
 )
 
 const (
@@ -62,7 +63,7 @@ func (r *recorder) ticks(ctx context.Context) error {
 	s := r.scan
 	next := s.stats.Begin
 	for {
-		flush := r.asked()
+		flush := r.table.flushes.Take()
 		if err := r.step(flush != nil); err != nil {
 			return err
 		}
@@ -200,7 +201,7 @@ func (t *Table) ending(err error) error {
 	if ended(t.process.Exited(), t.process.HasProgram) {
 		return nil
 	}
-	return fmt.Errorf("process %d: %w", t.process.PID(), ErrExec)
+	return source.Executed(t.process.PID())
 }
 
 // longestExit is how long a process may take to end after it has lost its memory.

@@ -21,23 +21,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/mayfly-profiler/mayfly/internal/goruntime"
 	"github.com/mayfly-profiler/mayfly/internal/proc"
+	"github.com/mayfly-profiler/mayfly/internal/source"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
-// Defaults of Options.
-const (
-	DefaultRate        = 999 // Hz: not a round number, against lock-step with the target's timers
-	DefaultMaxOverhead = 0.1 // of one core
-)
-
-// MaxRate is the highest rate in Hz that is accepted.
-const MaxRate = 20000
+// DefaultMaxOverhead is the share of one core that the sampling thread may use when nobody says.
+const DefaultMaxOverhead = 0.1
 
 // Threads tells what a thread of the target is doing right now.
 type Threads interface {
@@ -61,7 +55,7 @@ type Look struct {
 
 // Options say how to sample. The zero value works.
 type Options struct {
-	Rate        int     // ticks per second; 0 is DefaultRate
+	Rate        int     // ticks per second; 0 is source.DefaultRate
 	MaxOverhead float64 // share of one core that the sampling thread may use; 0 is DefaultMaxOverhead
 	Full        bool    // look at all goroutines at every tick, also those that have long been quiet
 	Split       bool    // one sample per stay in a state, for timelines; otherwise equal stays are merged
@@ -79,9 +73,6 @@ var (
 	// ErrTable says that the target's memory does not look like a goroutine table. Nothing is
 	// sampled then: what would be reported could be plausible and wrong.
 	ErrTable = errors.New("this does not look like a goroutine table")
-	// ErrExec says that the target has executed another program: what was sampled before is sound,
-	// sampling has ended.
-	ErrExec = errors.New("the target executed another program")
 )
 
 // Table is the goroutine table of a process, a sample.Source.
@@ -91,9 +82,7 @@ type Table struct {
 	options Options
 	stats   atomic.Pointer[Stats]
 	limit   atomic.Uint64 // Options.MaxOverhead, or what Limit made of it, as float64 bits
-	flushes chan chan struct{}
-	over    chan struct{} // closed when Run returns
-	once    sync.Once
+	flushes *source.Flushes
 }
 
 // Open prepares to sample the process. v holds run-time addresses. It reads the table once and
@@ -101,19 +90,18 @@ type Table struct {
 // fs.ErrPermission. A program that was started a moment ago gets two seconds to create its first
 // goroutine.
 func Open(p *proc.Process, l *goruntime.Layout, v *goruntime.Vars, o Options) (*Table, error) {
-	if o.Rate == 0 {
-		o.Rate = DefaultRate
+	rate, err := source.Rate(o.Rate)
+	if err != nil {
+		return nil, err
 	}
+	o.Rate = rate
 	if o.MaxOverhead == 0 {
 		o.MaxOverhead = DefaultMaxOverhead
-	}
-	if o.Rate < 1 || o.Rate > MaxRate {
-		return nil, fmt.Errorf("rate %d Hz: not between 1 and %d", o.Rate, MaxRate)
 	}
 	if o.MaxOverhead < 0 || o.MaxOverhead > 1 {
 		return nil, fmt.Errorf("overhead %g: not a share of one core between 0 and 1", o.MaxOverhead)
 	}
-	t := &Table{process: p, options: o, flushes: make(chan chan struct{}, 1), over: make(chan struct{})}
+	t := &Table{process: p, options: o, flushes: source.NewFlushes()}
 	t.stats.Store(&Stats{})
 	t.Limit(o.MaxOverhead)
 	if err := t.settle(l, v); err != nil {
@@ -137,12 +125,12 @@ func (t *Table) settle(l *goruntime.Layout, v *goruntime.Vars) error {
 	}
 }
 
-// Run samples until ctx ends or the target is gone. It returns ErrExec when the target has become
+// Run samples until ctx ends or the target is gone. It returns source.ErrExec when the target has become
 // another program. The samples of Options' zero value are merged: one stands for the whole time
 // that its goroutine spent in one place, at most about a second of it. emit is called from the
 // calling goroutine, some ten milliseconds after the fact. Run may be called once.
 func (t *Table) Run(ctx context.Context, emit func(*sample.Sample)) error {
-	defer t.once.Do(func() { close(t.over) })
+	defer t.flushes.End()
 	r := &recorder{table: t, scan: t.scan, full: make(chan batch, 2), free: make(chan []event, 3)}
 	failed := make(chan error, 1)
 	go func() { failed <- r.sample(ctx) }()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mayfly-profiler/mayfly/internal/goruntime"
 	"github.com/mayfly-profiler/mayfly/internal/proc"
+	"github.com/mayfly-profiler/mayfly/internal/source"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
@@ -32,8 +33,7 @@ type OnCPU struct {
 	spare   *batch // the one that was weighed last
 	stats   Stats
 	told    atomic.Pointer[Stats]
-	flushes chan chan struct{}
-	over    chan struct{} // closed when Run returns
+	flushes *source.Flushes
 	clock   *proc.Clock   // the target's CPU time since the start
 	shared  time.Duration // CPU time that was divided among samples
 	started bool
@@ -42,18 +42,16 @@ type OnCPU struct {
 // Open opens the events; nothing is sampled before Run. The error wraps fs.ErrPermission when the
 // host does not allow it and errors.ErrUnsupported when the kernel has no perf events.
 func Open(p *proc.Process, o Options) (*OnCPU, error) {
-	if o.Rate == 0 {
-		o.Rate = DefaultRate
-	}
-	if o.Rate < 1 || o.Rate > MaxRate {
-		return nil, fmt.Errorf("rate %d Hz: not between 1 and %d", o.Rate, MaxRate)
+	var err error
+	if o.Rate, err = source.Rate(o.Rate); err != nil {
+		return nil, err
 	}
 	e, err := openEvents(p, o)
 	if err != nil {
 		return nil, err
 	}
 	s := &OnCPU{target: p, options: o, events: e, reader: newReader(p.Mem(), o.Layout, proc.Monotonic),
-		batch: new(batch), spare: new(batch), flushes: make(chan chan struct{}, 1), over: make(chan struct{})}
+		batch: new(batch), spare: new(batch), flushes: source.NewFlushes()}
 	s.stats.CPUs, s.stats.UserOnly = len(e.rings), e.userOnly
 	return s, nil
 }
@@ -74,18 +72,7 @@ func (s *OnCPU) Stats() Stats {
 
 // Flush returns when all samples that were taken before the call have been emitted, or when Run has
 // returned. It is for another goroutine than the one in Run, one at a time.
-func (s *OnCPU) Flush() {
-	done := make(chan struct{})
-	select {
-	case s.flushes <- done:
-	case <-s.over:
-		return
-	}
-	select {
-	case <-done:
-	case <-s.over:
-	}
-}
+func (s *OnCPU) Flush() { s.flushes.Flush(nil) }
 
 // Know tells where the target's runtime has its variables, at run-time addresses. It is to be called before
 // Run. Without it more labels are lost.
@@ -110,10 +97,10 @@ func (s *OnCPU) Start() error {
 	return s.events.start()
 }
 
-// Run samples until ctx ends or the target is gone. It returns ErrExec when the target has become
+// Run samples until ctx ends or the target is gone. It returns source.ErrExec when the target has become
 // another program. It may be called once.
 func (s *OnCPU) Run(ctx context.Context, emit func(*sample.Sample)) error {
-	defer close(s.over)
+	defer s.flushes.End()
 	return s.run(ctx, emit)
 }
 
@@ -150,7 +137,7 @@ func (s *OnCPU) sample(ctx context.Context, rs *readers, emit func(*sample.Sampl
 		case err := <-rs.failed:
 			rs.n--
 			return err
-		case flush = <-s.flushes:
+		case flush = <-s.flushes.Asked():
 		case <-rs.nudge:
 		case <-weigh.C:
 		}
@@ -159,7 +146,7 @@ func (s *OnCPU) sample(ctx context.Context, rs *readers, emit func(*sample.Sampl
 			close(flush)
 		}
 		if err == nil && executed {
-			err = fmt.Errorf("process %d: %w", s.target.PID(), ErrExec)
+			err = source.Executed(s.target.PID())
 		}
 		if err != nil {
 			return err

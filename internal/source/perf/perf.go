@@ -15,22 +15,14 @@
 package perf
 
 import (
-	"errors"
 	"time"
 
 	"github.com/mayfly-profiler/mayfly/internal/goruntime"
 )
 
-// DefaultRate is the sampling rate in Hz of CPU time: not a round number, against lock-step with
-// work that timers start.
-const DefaultRate = 999
-
-// MaxRate is the highest rate in Hz that is accepted.
-const MaxRate = 20000
-
-// Options say how to sample. The zero value samples at DefaultRate without goroutines and labels.
+// Options say how to sample. The zero value samples at source.DefaultRate without goroutines and labels.
 type Options struct {
-	// Rate is the number of samples per second of CPU time. 0 is DefaultRate.
+	// Rate is the number of samples per second of CPU time. 0 is source.DefaultRate.
 	Rate int
 	// Layout is the layout of the target's runtime. Without it samples carry neither goroutine id
 	// nor labels.
@@ -40,10 +32,6 @@ type Options struct {
 	// UserOnly leaves kernel mode out even where it is allowed.
 	UserOnly bool
 }
-
-// ErrExec says that the target has executed another program: what was sampled before is sound,
-// sampling has ended.
-var ErrExec = errors.New("the target executed another program")
 
 // Stats say how the sampling went.
 type Stats struct {
