@@ -72,8 +72,8 @@ func TestContributingNamesKnobs(t *testing.T) {
 	for _, m := range knob.FindAllStringSubmatch(string(page), -1) {
 		named[m[1]] = true
 	}
-	sources(t, func(path string, src []byte) {
-		if strings.HasPrefix(path, "internal/house/") {
+	files(t, ".go", func(path string, src []byte) {
+		if strings.HasPrefix(path, "internal/house/") || inTestdata(path) {
 			return
 		}
 		list, err := knobs(path, src)

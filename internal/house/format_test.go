@@ -88,9 +88,6 @@ func TestFormatPage(t *testing.T) {
 	}
 	documented, written := quotedKeys(string(page)), map[string]bool{}
 	sources(t, func(path string, src []byte) {
-		if strings.HasSuffix(path, "_test.go") {
-			return
-		}
 		keys, frames, err := schema(path, src)
 		if err != nil {
 			t.Fatal(err)
@@ -127,43 +124,5 @@ func TestSchema(t *testing.T) {
 	got := quotedKeys("`go.id` and `mayfly.ops.NAME`, mayfly.none, `mayfly.engine.cpu`")
 	if want := map[string]bool{"go.id": true, "mayfly.ops": true, "mayfly.engine.cpu": true}; !maps.Equal(got, want) {
 		t.Errorf("quotedKeys = %v, want %v", got, want)
-	}
-}
-
-// sources calls f with each Go file of the module that is ours, testdata aside.
-func sources(t *testing.T, f func(path string, src []byte)) {
-	t.Helper()
-	files(t, ".go", f)
-}
-
-// files calls f with each file of the repository whose name ends so, testdata and hidden folders aside. Paths are relative to the root.
-func files(t *testing.T, suffix string, f func(path string, src []byte)) {
-	t.Helper()
-	root, n := filepath.Join("..", ".."), 0
-	err := filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		hidden := strings.HasPrefix(d.Name(), ".") && len(d.Name()) > 2 && d.Name() != ".github"
-		if d.IsDir() && (hidden || d.Name() == "testdata" || d.Name() == "node_modules") {
-			return filepath.SkipDir
-		}
-		if d.IsDir() || !strings.HasSuffix(path, suffix) {
-			return nil
-		}
-		src, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		n++
-		rel, _ := filepath.Rel(root, path)
-		f(filepath.ToSlash(rel), src)
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n == 0 {
-		t.Fatalf("no *%s was read", suffix)
 	}
 }

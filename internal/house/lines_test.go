@@ -5,9 +5,6 @@ import (
 	"go/parser"
 	"go/scanner"
 	"go/token"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -20,32 +17,16 @@ const (
 
 // Code is read beside a diff and on a laptop.
 func TestLines(t *testing.T) {
-	root := filepath.Join("..", "..")
-	files := 0
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			if err == nil && d.Name() != "testdata" && skipped(d.Name()) {
-				return fs.SkipDir
-			}
-			return err
-		}
-		src, err := os.ReadFile(path)
-		if !strings.HasSuffix(path, ".go") || err != nil {
-			return err
-		}
-		files++
+	files(t, ".go", func(path string, src []byte) {
 		for _, long := range tooLong(path, src) {
 			t.Error(long)
 		}
-		product := !strings.HasSuffix(path, "_test.go") && !strings.Contains(path, "testdata") && !strings.HasPrefix(string(src), generated)
-		if n := strings.Count(string(src), "\n"); product && n > fileSize {
+	})
+	sources(t, func(path string, src []byte) {
+		if n := strings.Count(string(src), "\n"); n > fileSize && !strings.HasPrefix(string(src), generated) {
 			t.Errorf("%s: %d lines, more than %d: a file has one subject", path, n, fileSize)
 		}
-		return nil
 	})
-	if err != nil || files < 300 {
-		t.Fatalf("%d files: %v", files, err)
-	}
 }
 
 const generated = "// Code generated"

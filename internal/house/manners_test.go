@@ -5,9 +5,6 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -30,44 +27,18 @@ var excused = map[string]string{
 }
 
 func TestManners(t *testing.T) {
-	root := filepath.Join("..", "..")
-	files := 0
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if d.IsDir() && skipped(d.Name()) {
-			return fs.SkipDir
-		}
-		if d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
-			return nil
-		}
-		src, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		files++
-		if rel, _ := filepath.Rel(root, path); excused[filepath.ToSlash(rel)] != "" {
-			return nil
+	sources(t, func(path string, src []byte) {
+		if excused[path] != "" || strings.HasPrefix(path, "internal/target/") { // which starts test programs
+			return
 		}
 		bad, err := lapses(path, src)
+		if err != nil {
+			t.Fatal(err)
+		}
 		for _, b := range bad {
 			t.Error(b)
 		}
-		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if files == 0 {
-		t.Fatal("no source file was read")
-	}
-}
-
-// skipped names the folders that are no part of the libraries: test programs, the package that
-// starts them, and what git and editors keep.
-func skipped(folder string) bool {
-	return folder == "testdata" || folder == "target" || len(folder) > 2 && folder[0] == '.'
 }
 
 // lapses returns the lines of one source file that only a program may have.

@@ -5,7 +5,6 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -60,30 +59,15 @@ func releases(path string, src any) []string {
 }
 
 func TestReleases(t *testing.T) {
-	root := filepath.Join("..", "..")
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
+	sources(t, func(path string, src []byte) {
+		known := strings.HasPrefix(path, "internal/goruntime/") || strings.HasPrefix(path, "internal/frameworks/")
+		if known || forTests(filepath.Join("..", "..", filepath.Dir(path))) {
+			return
 		}
-		rel, _ := filepath.Rel(root, path)
-		if d.IsDir() {
-			if rel == filepath.Join("internal", "goruntime") || rel == filepath.Join("internal", "frameworks") || d.Name() == "testdata" ||
-				strings.HasPrefix(d.Name(), ".") && rel != "." {
-				return fs.SkipDir
-			}
-			return nil
-		}
-		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || forTests(filepath.Dir(path)) {
-			return nil
-		}
-		for _, bad := range releases(path, nil) {
+		for _, bad := range releases(path, src) {
 			t.Error(bad)
 		}
-		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // forTests says whether a folder's package exists for tests only: it imports testing.
