@@ -120,8 +120,13 @@ func (s *search) cuts(x []float64, alpha float64) []cut {
 	if len(x) < fewest {
 		return nil
 	}
-	c := s.one(x, alpha)
-	if c.p > alpha || math.Abs(c.relative) < s.effect {
+	p := s.chance(x, alpha)
+	if p > alpha {
+		return nil
+	}
+	at := where(x)
+	c := cut{at: at, relative: middle(x[at:])/middle(x[:at]) - 1, p: p, before: at, since: len(x) - at}
+	if math.Abs(c.relative) < s.effect {
 		return nil
 	}
 	behind := s.cuts(x[c.at:], alpha/2)
@@ -131,21 +136,23 @@ func (s *search) cuts(x []float64, alpha float64) []cut {
 	return slices.Concat(s.cuts(x[:c.at], alpha/2), []cut{c}, behind)
 }
 
-// one is the most likely cut.
-func (s *search) one(x []float64, alpha float64) cut {
+// chance is how often shuffling brings a cut as steep as the steepest one of x. What is above alpha anyway is not counted to its
+// end: nearly all benchmarks of a history did not change, and are done after some tens of shuffles instead of 20/alpha.
+func (s *search) chance(x []float64, alpha float64) (p float64) {
 	ranks := ranked(x)
 	most := steepest(ranks)
 	shuffles := int(min(1e5, max(1e3, 20/alpha)))
 	above := 1
 	for range shuffles {
+		if p = float64(above) / float64(shuffles+1); p > alpha {
+			break
+		}
 		s.rng.Shuffle(len(ranks), func(i, j int) { ranks[i], ranks[j] = ranks[j], ranks[i] })
 		if steepest(ranks) >= most {
 			above++
 		}
 	}
-	at := where(x)
-	was, is := middle(x[:at]), middle(x[at:])
-	return cut{at: at, relative: is/was - 1, p: float64(above) / float64(shuffles+1), before: at, since: len(x) - at}
+	return float64(above) / float64(shuffles+1)
 }
 
 // steepest is by how many standard deviations the ranks of the parts differ, at the cut where they differ most.

@@ -7,6 +7,9 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/mayfly-profiler/mayfly/internal/cost"
 )
 
 // history has so many results that differ by 3 %, of which one of ten was of a busy host. From line step on an operation takes more.
@@ -69,6 +72,23 @@ func TestShiftsOfParts(t *testing.T) {
 	if got := Shifts(lines[:7], 0.05, 0.02); got != nil {
 		t.Errorf("of seven: %+v", got)
 	}
+}
+
+// A history of many benchmarks without a step takes no more than a glance at each: shuffling all of them to the end would be half
+// an hour.
+func TestShiftsOfMany(t *testing.T) {
+	rng := rand.New(rand.NewPCG(9, 10))
+	lines := history(rng, mostLines, mostLines, 0)
+	for _, l := range lines {
+		for i := range 2000 {
+			l.Benchmarks[fmt.Sprint("Benchmark", i)] = [2]float64{100, 100 * math.Exp(0.3*rng.NormFloat64())}
+		}
+	}
+	cost.Limit{Bytes: 4 << 30, Time: 60 * time.Second}.Hold(t, func() {
+		if got := Shifts(lines, 0.05, 0.001); len(got) > 0 {
+			t.Errorf("%d benchmarks have a step", len(got))
+		}
+	})
 }
 
 func TestReadHistory(t *testing.T) {
