@@ -26,8 +26,8 @@ func (t *Timeline) markStreams(all []*Request) {
 		})
 		r.Stream = r.Stream || flushed[i] >= severalFlushes
 	}
-	for fn := range t.flushers(all, flushed) {
-		t.markThoseIn(fn, all, flushed)
+	if fns := t.flushers(all, flushed); len(fns) > 0 {
+		t.markThoseIn(fns, all, flushed)
 	}
 }
 
@@ -53,26 +53,40 @@ func (t *Timeline) flushers(all []*Request, flushed []int) map[int32]bool {
 	return fns
 }
 
-// markThoseIn marks the requests in a function if as many of them as not were seen to flush: what is around handlers of all
-// kinds is around those that do not, too.
-func (t *Timeline) markThoseIn(fn int32, all []*Request, flushed []int) {
-	on := make([]bool, len(t.Stacks))
-	for i := range t.Stacks {
-		on[i] = slices.ContainsFunc(t.Stacks[i].Frames, func(f Frame) bool { return f.Fn == fn })
-	}
-	var in []*Request
-	seen := 0
+// markThoseIn marks the requests in one of some functions if as many of those in it as not were seen to flush: what is around
+// handlers of all kinds is around those that do not, too.
+func (t *Timeline) markThoseIn(fns map[int32]bool, all []*Request, flushed []int) {
+	in := make([]map[int32]bool, len(all))
+	requests, seen := map[int32]int{}, map[int32]int{}
 	for i, r := range all {
-		is := false
-		r.Main.During(r.From, r.To, func(p *Piece, _, _ int64) { is = is || on[p.Stack] })
-		if is {
-			in = append(in, r)
-			seen += min(flushed[i], 1)
+		in[i] = t.which(fns, r)
+		for fn := range in[i] {
+			requests[fn]++
+			seen[fn] += min(flushed[i], 1)
 		}
 	}
-	for _, r := range in {
-		r.Stream = r.Stream || 2*seen >= len(in)
+	for i, r := range all {
+		for fn := range in[i] {
+			r.Stream = r.Stream || 2*seen[fn] >= requests[fn]
+		}
 	}
+}
+
+// which of some functions a request is in. Each of its stacks is looked at once.
+func (t *Timeline) which(fns map[int32]bool, r *Request) map[int32]bool {
+	in, stacks := map[int32]bool{}, map[int32]bool{}
+	r.Main.During(r.From, r.To, func(p *Piece, _, _ int64) {
+		if stacks[p.Stack] {
+			return
+		}
+		stacks[p.Stack] = true
+		for _, f := range t.Stacks[p.Stack].Frames {
+			if fns[f.Fn] {
+				in[f.Fn] = true
+			}
+		}
+	})
+	return in
 }
 
 // takenOver says whether a handler waits for its client without net/http, which neither reads a request's body nor sends an answer.

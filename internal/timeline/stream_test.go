@@ -1,6 +1,13 @@
 package timeline
 
-import "testing"
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/mayfly-profiler/mayfly/internal/cost"
+)
 
 const flush = "net/http.(*response).Flush"
 
@@ -61,5 +68,44 @@ func TestStreamsByLooks(t *testing.T) {
 		if f.Streams != tt.streams || len(f.Whole) != len(tt.all)-tt.streams {
 			t.Errorf("%s: %d streams and %d requests, of %d want %d streams", tt.name, f.Streams, len(f.Whole), len(tt.all), tt.streams)
 		}
+	}
+}
+
+// Thousands of functions below which something flushes, and a long recording: each of them is not looked for in all of it.
+func TestStreamsOfManyFunctions(t *testing.T) {
+	w := newWorld(ByTime)
+	run := State{Name: "running"}
+	var sends []int32
+	for i := range 20 {
+		names := []string{flush}
+		for k := range 500 {
+			names = append(names, fmt.Sprintf("main.f%d", 500*i+k))
+		}
+		sends = append(sends, w.on(append(names, serveHTTP, serveConn)...))
+	}
+	page := w.on("main.page", "main.f0", serveHTTP, serveConn)
+	between := w.piece(0, 1, State{Name: "IO wait"}, w.on("net.(*conn).Read", "net/http.(*connReader).Read", serveConn))
+	once, send := w.piece(0, 1, State{Name: "select"}, page), w.piece(0, 1, run, 0)
+	for i := range 100 {
+		g := &Track{Goid: int64(10 + i), Pieces: make([]Piece, 0, 10_000)}
+		for k := range int64(10_000) {
+			p := once
+			switch at := int(k); {
+			case at == 0 || at == 9999:
+				p = between
+			case i == 0 && at%2 == 1 && at < 6*len(sends):
+				p = send
+				p.Stack = sends[at/6]
+			}
+			p.From, p.To = 50*ms+k*ms/20, 50*ms+(k+1)*ms/20
+			g.Pieces = append(g.Pieces, p)
+		}
+		w.AddTrack(g)
+	}
+	w.Settle()
+	var f Found
+	cost.Limit{Bytes: 1 << 30, Time: 5 * time.Second}.Hold(t, func() { f = w.Find(Selector{}) })
+	if f.Streams != 1 || len(f.Whole) != 99 || slices.ContainsFunc(f.Whole, func(r *Request) bool { return r.Main.Goid == 10 }) {
+		t.Errorf("%d streams and %d requests", f.Streams, len(f.Whole))
 	}
 }
