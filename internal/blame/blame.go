@@ -91,7 +91,8 @@ type Blamer struct {
 	*timeline.Timeline
 	resources map[resourceKey]*resource
 	loads     []load
-	cell      int64 // length of a load, ns
+	cell      int64   // length of a load, ns
+	full      []int64 // for how many ns all Ps were busy before each of the loads
 	ps        float64
 	running   float64        // how much it is worth that a goroutine runs: with a P, or on a CPU
 	allocator timeline.Frame // who allocates most while the collector is busy
@@ -174,6 +175,7 @@ func New(t *timeline.Timeline) *Blamer {
 	}
 	b.loadCells()
 	b.ps = b.parallel()
+	b.sumFull()
 	b.allocator = b.findAllocator()
 	b.spender = b.findSpender()
 	return b

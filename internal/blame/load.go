@@ -18,7 +18,7 @@ type load struct {
 	top             map[timeline.Frame]float64
 }
 
-// loads fills in the cells from all tracks.
+// loadCells fills in the cells from all tracks.
 func (b *Blamer) loadCells() {
 	b.cell = max(loadCell, (b.To-b.From)/mostCells)
 	b.loads = make([]load, (b.To-b.From)/b.cell+2)
@@ -156,14 +156,28 @@ func (b *Blamer) queued() timeline.Kind {
 // isFull says whether all Ps were busy in a cell, or wanted a CPU.
 func (b *Blamer) isFull(l *load) bool { return l.cpu+l.gc+l.denied >= 0.9*float64(b.cell)*b.ps }
 
-// saturated is for how much of a stretch of time all Ps were busy.
-func (b *Blamer) saturated(s timeline.Span) (sum int64) {
-	b.eachCell(s.From, s.To, func(l *load, ns int64) {
-		if b.isFull(l) {
-			sum += ns
+// sumFull adds up, for each cell, for how long all Ps were busy before it: waits are as long as recordings, and many.
+func (b *Blamer) sumFull() {
+	b.full = make([]int64, len(b.loads))
+	for i := range b.loads[1:] {
+		b.full[i+1] = b.full[i]
+		if b.isFull(&b.loads[i]) {
+			b.full[i+1] += b.cell
 		}
-	})
-	return sum
+	}
+}
+
+// saturated is for how much of a stretch of time all Ps were busy.
+func (b *Blamer) saturated(s timeline.Span) int64 { return b.fullUntil(s.To) - b.fullUntil(s.From) }
+
+// fullUntil is for how long all Ps were busy up to a moment.
+func (b *Blamer) fullUntil(at int64) int64 {
+	at = min(max(at, b.From), b.To) - b.From
+	i := at / b.cell
+	if b.isFull(&b.loads[i]) {
+		return b.full[i] + at - i*b.cell
+	}
+	return b.full[i]
 }
 
 // pollEvery is how long it can take until the runtime looks at the network when no P is free to do
