@@ -173,9 +173,9 @@ func (d *diffRun) evaluate() (r *diff.Result, err error) {
 	if d.remark != "" {
 		r.Notes = append(r.Notes, d.remark)
 	}
-	if err := r.Explain(func(within []string, renamed map[string]string) ([]*diff.Profile, []*diff.Profile, error) {
+	if err := r.Explain(func(within []string, folded map[string]string) ([]*diff.Profile, []*diff.Profile, error) {
 		again := *d
-		again.options.Within, again.options.Renamed = within, renamed
+		again.options.Within, again.options.Folded = within, folded
 		return again.load(again.options.By, false)
 	}); err != nil {
 		return nil, err

@@ -64,7 +64,7 @@ type Leaf struct {
 type within struct {
 	names []string
 	index map[string]int
-	now   map[string]string // functions by their names in the new side
+	rows  map[string]string // Options.Folded
 	pairs map[pair]float64  // ns
 	leaf  map[leaf]float64  // ns
 }
@@ -78,8 +78,8 @@ type leaf struct {
 	of, name string
 }
 
-func newWithin(names []string, renamed map[string]string) *within {
-	w := &within{names: names, now: renamed, index: make(map[string]int), pairs: make(map[pair]float64), leaf: make(map[leaf]float64)}
+func newWithin(names []string, folded map[string]string) *within {
+	w := &within{names: names, rows: folded, index: make(map[string]int), pairs: make(map[pair]float64), leaf: make(map[leaf]float64)}
 	for i, n := range names {
 		w.index[n] = i
 	}
@@ -99,12 +99,13 @@ func (w *within) add(group int, stack []int, leafName string, v float64) {
 	}
 }
 
-// number is that of a function in names, -1 if it is not of interest.
+// row is the name of the row that a function is in.
+func (w *within) row(name string) string { return cmp.Or(w.rows[name], name) }
+
+// number is that of a function's row in names, -1 if it is not of interest.
 func (w *within) number(name string) int {
-	for _, n := range []string{name, across(name), w.now[name]} { // across is a row where releases or inlining differ
-		if i, ok := w.index[n]; ok {
-			return i
-		}
+	if i, ok := w.index[w.row(name)]; ok {
+		return i
 	}
 	return -1
 }
@@ -128,14 +129,14 @@ func (r *reducer) addWithin(s *profile.Sample, stack []int32) {
 	}
 	for i, name := range r.out.Columns {
 		if v := float64(s.Value[r.value[i]]) * r.worth[i]; onCPU(name) && v != 0 {
-			w.add(group, r.numbers, cmp.Or(w.now[r.names[stack[0]]], r.names[stack[0]]), v)
+			w.add(group, r.numbers, w.row(r.names[stack[0]]), v)
 		}
 	}
 }
 
 // Explain finds out which of the functions that changed with what they called are to be named. load reads the profiles again:
 // only now it is known what is to be looked for. Without such functions it reads nothing.
-func (r *Result) Explain(load func(within []string, renamed map[string]string) (before, after []*Profile, err error)) error {
+func (r *Result) Explain(load func(within []string, folded map[string]string) (before, after []*Profile, err error)) error {
 	for i := range r.Columns {
 		col := &r.Columns[i]
 		if len(col.callers) == 0 {
@@ -147,7 +148,7 @@ func (r *Result) Explain(load func(within []string, renamed map[string]string) (
 				names = append(names, row.Name)
 			}
 		}
-		before, after, err := load(names, r.renamed)
+		before, after, err := load(names, r.folded)
 		if err != nil {
 			return err
 		}

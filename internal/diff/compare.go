@@ -41,6 +41,7 @@ func Compare(before, after []*Profile, o Options) (*Result, error) {
 	}
 	c.index()
 	c.rename()
+	c.out.folded = c.foldedNames()
 	if c.work = c.labour(); c.work != nil {
 		c.tables = append(c.tables, c.workTable())
 		if t := c.cpuTable(); t != nil {
@@ -99,63 +100,6 @@ func side(profiles []*Profile) Side {
 		s.Rate = math.Round(s.Samples / (cpu / 1e9))
 	}
 	return s
-}
-
-// sideNames are the names of the rows of each side.
-func (c *comparison) sideNames() (have [2]map[string]bool) {
-	for s, profiles := range c.sides {
-		have[s] = make(map[string]bool)
-		for _, p := range profiles {
-			for _, name := range p.rows {
-				have[s][name] = true
-			}
-		}
-	}
-	return have
-}
-
-// index gives the rows of all profiles common numbers.
-func (c *comparison) index() {
-	index := make(map[string]int)
-	fold := c.o.By.frames() && c.releases()
-	elsewhere := c.inlinedElsewhere()
-	for s, profiles := range c.sides {
-		for _, p := range profiles {
-			rows := make([]int, len(p.rows))
-			for i, name := range p.rows {
-				if fold && moved(name) {
-					name = goRow
-				} else if in := innermost(name); elsewhere[in] {
-					name = in
-				}
-				row, ok := index[name]
-				if !ok {
-					row = len(c.names)
-					index[name] = row
-					c.names = append(c.names, name)
-				}
-				rows[i] = row
-			}
-			c.rows[s] = append(c.rows[s], rows)
-		}
-	}
-	if fold {
-		c.note("different Go releases (%s, %s): functions of the runtime, of internal packages and of those whose code moves there (sync, "+
-			"strconv, crypto) are one row", c.out.Base.GoVersion, c.out.New.GoVersion)
-	}
-}
-
-// releases says whether the profiles come from different Go releases.
-func (c *comparison) releases() bool {
-	first := c.out.Base.GoVersion
-	for _, profiles := range c.sides {
-		for _, p := range profiles {
-			if p.facts.goVersion != first {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 func (c *comparison) note(format string, args ...any) {

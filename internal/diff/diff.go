@@ -40,8 +40,8 @@ type Options struct {
 	Cumulative bool
 	// Within are functions below which a profile's time is kept apart; Explain asks for it.
 	Within []string
-	// Renamed are functions of the base side by what they are called on the other.
-	Renamed map[string]string
+	// Folded are functions by the name of the row that they are in, where it is another. Explain says which.
+	Folded map[string]string
 	// Ops is the number of operations in each profile; 0 is unknown.
 	Ops float64
 	// Per is a label key whose distinct values in a profile are its number of requests.
@@ -146,8 +146,8 @@ type Result struct {
 	Budget    []Limit  `json:"budget,omitempty"`
 	History   []Shift  `json:"history,omitempty"` // of the same benchmarks, where one is kept
 
-	effect  float64
-	renamed map[string]string // functions of base by what they are called in new
+	effect float64
+	folded map[string]string // functions by the name of the row that they are in, where it is another
 }
 
 // Shift is a benchmark that is slower or faster since some result of its history.

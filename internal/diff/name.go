@@ -194,14 +194,6 @@ func moved(name string) bool {
 	return names.Moved(p) || names.RuntimeAssembly(name) || names.MovedFunction(p, strings.TrimPrefix(name, p+"."))
 }
 
-// across is the name of a row in a comparison of sides that were built by different releases, or inlined differently.
-func across(name string) string {
-	if moved(name) {
-		return goRow
-	}
-	return innermost(name)
-}
-
 // innermost is a closure by the function that it stands in alone. Up to Go 1.26 one that came by inlining is called by all functions that
 // it was inlined into, (*Mux).routeHTTP.(*Mux).MethodNotAllowedHandler.methodNotAllowedHandler.func1, and is there once for each; since
 // 1.27 it is methodNotAllowedHandler.func1. So a closure of a method of a type that is no pointer has no type there.

@@ -77,6 +77,7 @@ func TestCleanKeepsTerminalsSafe(t *testing.T) {
 // are those of chi v5.5.0 by Go 1.26.11 and 1.27.4.
 func TestAcross(t *testing.T) {
 	const chi = "github.com/go-chi/chi/v5."
+	across := func(name string) string { return folding{true, map[string]bool{innermost(name): true}}.row(name) }
 	for _, tt := range []struct{ old, new string }{
 		{chi + "(*Mux).routeHTTP.(*Mux).MethodNotAllowedHandler.methodNotAllowedHandler.func1", chi + "methodNotAllowedHandler.func1"},
 		{chi + "(*Mux).Route.NewRouter.NewMux.func1", chi + "NewMux.func1"},

@@ -60,7 +60,7 @@ func reduce(head *profile.Profile, samples iter.Seq2[*profile.Sample, []int32], 
 		r.groups = newGroups(&r.out.work)
 	}
 	if len(o.Within) > 0 {
-		r.out.within = newWithin(o.Within, o.Renamed)
+		r.out.within = newWithin(o.Within, o.Folded)
 	}
 	r.columns()
 	r.frames()

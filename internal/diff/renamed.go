@@ -44,7 +44,10 @@ func (c *comparison) rename() {
 	var all []pairing
 	for _, a := range was {
 		for _, b := range is {
-			if d := a.distance(b); a.file == b.file && d < alike {
+			if a.file != b.file {
+				continue
+			}
+			if d := a.distance(b); d < alike {
 				all = append(all, pairing{a, b, d})
 			}
 		}
@@ -69,11 +72,9 @@ func (c *comparison) rename() {
 
 // tellRenamed says which they are.
 func (c *comparison) tellRenamed(into map[int]int) {
-	c.out.renamed = make(map[string]string)
 	var told []string
 	for _, row := range slices.Sorted(maps.Keys(into)) {
 		was, is := c.names[row], c.names[into[row]]
-		c.out.renamed[was] = is
 		told = append(told, fmt.Sprintf("%s is %s", was, strings.TrimPrefix(is, packageOf(is)+".")))
 	}
 	if len(told) > 0 {
@@ -125,22 +126,4 @@ const chance = 10
 
 func (l lone) distance(o lone) float64 {
 	return math.Abs(math.Log((l.flat+chance)/(o.flat+chance))) + math.Abs(math.Log((l.cum+chance)/(o.cum+chance)))
-}
-
-// inlinedElsewhere are the closures that go by the function that they stand in alone, by that name: one side has one under a name
-// that the other has not. All that have it are one row then: with other inlining some of them change their names, and not all.
-func (c *comparison) inlinedElsewhere() map[string]bool {
-	elsewhere := make(map[string]bool)
-	if !c.o.By.frames() {
-		return elsewhere
-	}
-	have := c.sideNames()
-	for s := range have {
-		for name := range have[s] {
-			if !have[1-s][name] {
-				elsewhere[innermost(name)] = true
-			}
-		}
-	}
-	return elsewhere
 }

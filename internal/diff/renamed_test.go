@@ -9,8 +9,8 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// renamedSides are audited programs; on the new side functions have the names that names has for them.
-func renamedSides(t *testing.T, rng *rand.Rand, slow float64, names map[string]string) *Result {
+// renamedSides are audited programs; on each side functions have the names that names has for them.
+func renamedSides(t *testing.T, rng *rand.Rand, slow float64, names [2]map[string]string) *Result {
 	t.Helper()
 	var all [2][]*profile.Profile
 	for i := range 8 {
@@ -18,7 +18,7 @@ func renamedSides(t *testing.T, rng *rand.Rand, slow float64, names map[string]s
 		p := audited(rng, slow*float64(s))
 		for _, f := range p.Function {
 			f.Filename = map[bool]string{true: "/src/main.go", false: "/src/x.go"}[strings.HasPrefix(f.Name, "main.")]
-			if name := names[f.Name]; s == newer && name != "" {
+			if name := names[s][f.Name]; name != "" {
 				f.Name = name
 			}
 		}
@@ -37,8 +37,8 @@ func renamedSides(t *testing.T, rng *rand.Rand, slow float64, names map[string]s
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Explain(func(within []string, renamed map[string]string) ([]*Profile, []*Profile, error) {
-		again := load(Options{Within: within, Renamed: renamed})
+	if err := r.Explain(func(within []string, folded map[string]string) ([]*Profile, []*Profile, error) {
+		again := load(Options{Within: within, Folded: folded})
 		return again[older], again[newer], nil
 	}); err != nil {
 		t.Fatal(err)
@@ -49,7 +49,8 @@ func renamedSides(t *testing.T, rng *rand.Rand, slow float64, names map[string]s
 // Functions with other names are the same functions: no regression, and one that is slower, too, is found under its new name.
 func TestRenamed(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 9))
-	names := map[string]string{"main.audit": "main.check", "lib.example/x.helper3": "lib.example/x.Three", "main.work2": "main.job"}
+	names := [2]map[string]string{newer: {"main.audit": "main.check", "lib.example/x.helper3": "lib.example/x.Three",
+		"main.work2": "main.job"}}
 	alarms := 0
 	for range 30 {
 		r := renamedSides(t, rng, 0, names)
@@ -80,10 +81,34 @@ func TestRenamed(t *testing.T) {
 func TestNotRenamed(t *testing.T) {
 	rng := rand.New(rand.NewPCG(4, 9))
 	for slow, names := range map[float64]map[string]string{0: {"main.audit": "lib.example/x.check"}, 3: {"main.audit": "main.check"}} {
-		r := renamedSides(t, rng, slow, names)
+		r := renamedSides(t, rng, slow, [2]map[string]string{newer: names})
 		if r.Outcome != Regressed || strings.Contains(strings.Join(r.Notes, " "), "renamed") {
 			t.Errorf("%v: %s %q", names, r.Verdict(), r.Notes)
 		}
+	}
+}
+
+// What is below a function that changed is told by rows, too: a closure that was inlined elsewhere is no leaf that is new.
+func TestLeavesByRow(t *testing.T) {
+	rng := rand.New(rand.NewPCG(6, 9))
+	names := [2]map[string]string{older: {"lib.example/x.helper3": "lib.example/x.(*T).f.func1"},
+		newer: {"lib.example/x.helper3": "lib.example/x.step.(*T).f.func1"}}
+	c := renamedSides(t, rng, 0.4, names).Columns[0].Callers
+	i := slices.IndexFunc(c, func(f Caller) bool { return f.Name == "main.audit" })
+	if i < 0 || len(c[i].Leaves) > 0 {
+		t.Errorf("%+v", c)
+	}
+}
+
+// Functions that are rows of their own are not counted below each other.
+func TestWithinByRow(t *testing.T) {
+	names := []string{"example.com/m.(*T).f.func"}
+	inlined := "example.com/m.step.(*T).f.func"
+	if i := newWithin(names, nil).number(inlined); i != -1 {
+		t.Errorf("%s is %s", inlined, names[i])
+	}
+	if i := newWithin(names, map[string]string{inlined: names[0]}).number(inlined); i != 0 {
+		t.Errorf("%s is not %s: %d", inlined, names[0], i)
 	}
 }
 
