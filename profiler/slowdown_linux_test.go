@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mayfly-profiler/mayfly/internal/chop"
+	"github.com/mayfly-profiler/mayfly/internal/onoff"
 	"github.com/mayfly-profiler/mayfly/internal/target"
 )
 
@@ -26,29 +26,29 @@ var slowdownRounds = flag.Int("slowdown.rounds", 15, "blocks of slices per varia
 // The profilers in the target need long slices to look a few times in each. Short ones are better
 // where they will do. Each length has its own A/A.
 var (
-	short = chop.Cut{Slice: 20 * time.Millisecond, Pairs: 20}
-	long  = chop.Cut{Slice: 100 * time.Millisecond, Pairs: 5}
+	short = onoff.Cut{Slice: 20 * time.Millisecond, Pairs: 20}
+	long  = onoff.Cut{Slice: 100 * time.Millisecond, Pairs: 5}
 )
 
 func BenchmarkSlowdown(b *testing.B) {
 	var tables []string
 	for _, n := range []int{100, 1000, 10000} {
 		b.Run(fmt.Sprintf("goroutines=%d", n), func(b *testing.B) {
-			c := chop.New(b, chop.Load{Program: "spin", Args: []string{"-n", "1", "-procs", "2", "-parked", fmt.Sprint(n)},
-				Build: target.Build{Tags: "chop,fgprof", Module: true}})
+			c := onoff.New(b, onoff.Load{Program: "spin", Args: []string{"-n", "1", "-procs", "2", "-parked", fmt.Sprint(n)},
+				Build: target.Build{Tags: "onoff,fgprof", Module: true}})
 			w := openWall(b, c.Target.PID)
-			rows := c.Rows(b, *slowdownRounds, []chop.Variant{
+			rows := c.Rows(b, *slowdownRounds, []onoff.Variant{
 				{Name: "aa:20ms", Cut: short},
-				{Name: "table:999", Cut: short, Attach: func() (chop.Profiler, error) { return w.only(w.tableAlone), nil }},
-				{Name: "wall:999", Cut: short, Attach: func() (chop.Profiler, error) { return w.only(w.sources), nil }},
+				{Name: "table:999", Cut: short, Attach: func() (onoff.Profiler, error) { return w.only(w.tableAlone), nil }},
+				{Name: "wall:999", Cut: short, Attach: func() (onoff.Profiler, error) { return w.only(w.sources), nil }},
 				{Name: "aa:100ms", Cut: long},
-				{Name: "fgprof:99", Cut: long, Attach: func() (chop.Profiler, error) { return c.Own(chop.Fgprof, 0) }},
-				{Name: "gprofile:99", Cut: long, Attach: func() (chop.Profiler, error) { return c.Own(chop.GoroutineProfile, 99) }},
+				{Name: "fgprof:99", Cut: long, Attach: func() (onoff.Profiler, error) { return c.Own(onoff.Fgprof, 0) }},
+				{Name: "gprofile:99", Cut: long, Attach: func() (onoff.Profiler, error) { return c.Own(onoff.GoroutineProfile, 99) }},
 			})
 			for _, r := range rows {
-				b.Run(r.Name, func(b *testing.B) { chop.Report(b, r, true) })
+				b.Run(r.Name, func(b *testing.B) { onoff.Report(b, r, true) })
 			}
-			tables = append(tables, chop.Table(fmt.Sprintf("%d parked goroutines and one that burns, on 2 CPUs; %s", n, w.cost()), rows, true))
+			tables = append(tables, onoff.Table(fmt.Sprintf("%d parked goroutines and one that burns, on 2 CPUs; %s", n, w.cost()), rows, true))
 		})
 	}
 	fmt.Println("\nWork with the profiler, as a share of that without. A sample is a look at all goroutines.")

@@ -1,4 +1,4 @@
-//go:build chop && fgprof
+//go:build onoff && fgprof
 
 package run
 

@@ -85,7 +85,7 @@ func Check(err error) {
 
 // Page returns a page of 64-bit words shared with whoever else maps the file, or private memory
 // when name is "". Word 0 is the program's count of work done, kept up to date while it runs. What
-// the other words are for, chop.go says.
+// the other words are for, onoff.go says.
 func Page(name string) *[512]uint64 {
 	if name == "" {
 		return new([512]uint64)
@@ -103,7 +103,7 @@ func Page(name string) *[512]uint64 {
 	return page
 }
 
-// shared is told of the page where the program is built with the tag chop.
+// shared is told of the page where the program is built with the tag onoff.
 var shared func(name string, page *[512]uint64)
 
 // CPU is the CPU time that the process has used so far, all threads, by the kernel's count.

@@ -2,7 +2,7 @@
 
 package bpf
 
-// What does sampling cost the target? Package chop switches the events on and off, by ioctl while
+// What does sampling cost the target? Package onoff switches the events on and off, by ioctl while
 // they stay open (for runtime/pprof its timers), and compares the work done.
 //
 // In the slices without, the events are open but off. "count:1" shows what events cost that are on
@@ -21,8 +21,8 @@ import (
 
 	"github.com/cilium/ebpf"
 
-	"github.com/mayfly-profiler/mayfly/internal/chop"
 	"github.com/mayfly-profiler/mayfly/internal/goruntime"
+	"github.com/mayfly-profiler/mayfly/internal/onoff"
 	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"github.com/mayfly-profiler/mayfly/internal/target"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
@@ -34,7 +34,7 @@ var rounds = flag.Int("overhead.rounds", 15, "blocks of slices per variant in Be
 type load struct {
 	name   string
 	args   []string
-	cut    chop.Cut
+	cut    onoff.Cut
 	cpu    bool // CPU time in slices can be read: it is brought up to date when threads switch, else by ticks
 	other  bool // another process is the profiled one
 	legend string
@@ -54,11 +54,11 @@ var (
 		{"full", 99}, {"full", 999}, {"full", 1999}, {"full", 4999}, {"pprof", 100},
 	}
 	loads = []load{
-		{name: "spin", args: []string{"-n", "1", "-procs", "1"}, cut: chop.Cut{Slice: 6 * time.Millisecond, Pairs: 50}, variants: all,
+		{name: "spin", args: []string{"-n", "1", "-procs", "1"}, cut: onoff.Cut{Slice: 6 * time.Millisecond, Pairs: 50}, variants: all,
 			legend: "spin: one goroutine, 20 frames deep, 3 labels, on a CPU of its own"},
-		{name: "server", cut: chop.Cut{Slice: 15 * time.Millisecond, Pairs: 36}, cpu: true, variants: all,
+		{name: "server", cut: onoff.Cut{Slice: 15 * time.Millisecond, Pairs: 36}, cpu: true, variants: all,
 			legend: "server: JSON over HTTP with its clients in the same process"},
-		{name: "spin", args: []string{"-n", "1", "-procs", "1"}, cut: chop.Cut{Slice: 6 * time.Millisecond, Pairs: 50}, other: true,
+		{name: "spin", args: []string{"-n", "1", "-procs", "1"}, cut: onoff.Cut{Slice: 6 * time.Millisecond, Pairs: 50}, other: true,
 			variants: []variant{{"aa", 0}, {"full", 999}, {"full", 4999}},
 			legend:   "bystander: spin again, while an idle process is profiled"},
 	}
@@ -72,9 +72,9 @@ func BenchmarkOverhead(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			rows := overhead(b, l)
 			for _, r := range rows {
-				b.Run(r.Name, func(b *testing.B) { chop.Report(b, r, l.cpu) })
+				b.Run(r.Name, func(b *testing.B) { onoff.Report(b, r, l.cpu) })
 			}
-			tables = append(tables, chop.Table(l.legend, rows, l.cpu))
+			tables = append(tables, onoff.Table(l.legend, rows, l.cpu))
 		})
 	}
 	fmt.Println("\nWork with the profiler, as a share of that without.")
@@ -82,9 +82,9 @@ func BenchmarkOverhead(b *testing.B) {
 }
 
 // overhead runs all variants of a load.
-func overhead(b *testing.B, l load) []chop.Row {
+func overhead(b *testing.B, l load) []onoff.Row {
 	c := newEvents(b, l)
-	var variants []chop.Variant
+	var variants []onoff.Variant
 	for _, v := range l.variants {
 		variants = append(variants, c.variant(v, l.cut))
 	}
@@ -93,13 +93,13 @@ func overhead(b *testing.B, l load) []chop.Row {
 
 // switched is a target and the loaded programs; each block opens events of its own.
 type switched struct {
-	*chop.Chopper
+	*onoff.Experiment
 	source  *OnCPU
 	drained atomic.Uint64 // records taken from the ring
 }
 
 func newEvents(b *testing.B, l load) *switched {
-	c := &switched{Chopper: chop.New(b, chop.Load{Program: l.name, Args: l.args})}
+	c := &switched{Experiment: onoff.New(b, onoff.Load{Program: l.name, Args: l.args})}
 	profiled := c.Process
 	if l.other {
 		profiled = another(b)
@@ -117,18 +117,18 @@ func newEvents(b *testing.B, l load) *switched {
 	return c
 }
 
-func (c *switched) variant(v variant, cut chop.Cut) chop.Variant {
-	r := chop.Variant{Name: v.kind, Cut: cut, Lost: func() uint64 { return c.source.counter(oncpuCountersLOST) }}
+func (c *switched) variant(v variant, cut onoff.Cut) onoff.Variant {
+	r := onoff.Variant{Name: v.kind, Cut: cut, Lost: func() uint64 { return c.source.counter(oncpuCountersLOST) }}
 	if v.rate > 0 {
 		r.Name = fmt.Sprintf("%s:%d", v.kind, v.rate)
 	}
 	switch v.kind {
 	case "count":
-		r.Attach = func() (chop.Profiler, error) { return c.attach(c.source.objects.OnlyCount, v.rate, c.fired) }
+		r.Attach = func() (onoff.Profiler, error) { return c.attach(c.source.objects.OnlyCount, v.rate, c.fired) }
 	case "full":
-		r.Attach = func() (chop.Profiler, error) { return c.attach(c.source.objects.Sample, v.rate, c.taken) }
+		r.Attach = func() (onoff.Profiler, error) { return c.attach(c.source.objects.Sample, v.rate, c.taken) }
 	case "pprof":
-		r.Attach = func() (chop.Profiler, error) { return c.Own(chop.Pprof, v.rate) }
+		r.Attach = func() (onoff.Profiler, error) { return c.Own(onoff.Pprof, v.rate) }
 	}
 	return r
 }
@@ -200,7 +200,7 @@ type eventSwitch struct {
 	before uint64
 }
 
-func (c *switched) attach(p *ebpf.Program, rate int, count func() uint64) (chop.Profiler, error) {
+func (c *switched) attach(p *ebpf.Program, rate int, count func() uint64) (onoff.Profiler, error) {
 	s := &eventSwitch{count: count, before: count()}
 	var err error
 	cpus, err := onlineCPUs()

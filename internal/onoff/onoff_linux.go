@@ -1,4 +1,4 @@
-// Package chop measures what a profiler costs its target, for benchmarks only.
+// Package onoff measures what a profiler costs its target, for benchmarks only.
 //
 // The speed of a virtual machine changes by several percent within 100 ms, so two runs of a second
 // each, one with and one without a profiler, say nothing: their ratio is off by 5 % even when both
@@ -6,7 +6,7 @@
 // stays attached. A block is many such slices; it gives one ratio of work done. Variants take turns
 // in random order, block by block, and one of them does nothing at all (A/A): how far its ratio is
 // from 1 is how far the others can be trusted.
-package chop
+package onoff
 
 import (
 	"errors"
@@ -53,22 +53,22 @@ type Load struct {
 	Build   target.Build // Tags and LDFlags are added
 }
 
-// Chopper cuts the life of a running target into slices.
-type Chopper struct {
+// Experiment cuts the life of a running target into slices.
+type Experiment struct {
 	Target  *target.Target
 	Process *proc.Process
 	ctl     string
 	page    *[512]uint64 // shared with the target; word 0 is its count of work
 }
 
-// New starts the target of a load, with the tag chop: its profilers can be switched from outside.
-func New(b testing.TB, l Load) *Chopper {
+// New starts the target of a load, with the tag onoff: its profilers can be switched from outside.
+func New(b testing.TB, l Load) *Experiment {
 	l.Build.LDFlags = "-checklinkname=0"
 	if l.Build.Tags == "" {
-		l.Build.Tags = "chop"
+		l.Build.Tags = "onoff"
 	}
 	exe := target.Compile(b, l.Program, l.Build)
-	c := &Chopper{ctl: filepath.Join(b.TempDir(), "ctl")}
+	c := &Experiment{ctl: filepath.Join(b.TempDir(), "ctl")}
 	c.Target = target.Start(b, exe, append([]string{"-ctl", c.ctl}, l.Args...)...)
 	c.page = mapPage(b, c.ctl)
 	var err error
@@ -94,7 +94,7 @@ func mapPage(b testing.TB, name string) *[512]uint64 {
 }
 
 // Rows measures a number of blocks of each variant.
-func (c *Chopper) Rows(b testing.TB, rounds int, variants []Variant) []Row {
+func (c *Experiment) Rows(b testing.TB, rounds int, variants []Variant) []Row {
 	time.Sleep(time.Second) // the target grows warm
 	blocks := make([][]Block, len(variants))
 	lost := make([]uint64, len(variants))
@@ -125,7 +125,7 @@ func (v *Variant) lost() uint64 {
 }
 
 // block measures one block of slices of a variant.
-func (c *Chopper) block(v Variant) (blk Block, err error) {
+func (c *Experiment) block(v Variant) (blk Block, err error) {
 	var p Profiler = nothing{}
 	if v.Attach != nil {
 		if p, err = v.Attach(); err != nil {
@@ -155,7 +155,7 @@ func (c *Chopper) block(v Variant) (blk Block, err error) {
 
 // measure is one slice, which began when the profiler had been switched. It switches in any case, so
 // that slices of both kinds begin alike.
-func (c *Chopper) measure(p Profiler, slice time.Duration, on bool) (begin int64, a Arm, err error) {
+func (c *Experiment) measure(p Profiler, slice time.Duration, on bool) (begin int64, a Arm, err error) {
 	sw := p.Stop
 	if on {
 		sw = p.Start
@@ -165,20 +165,20 @@ func (c *Chopper) measure(p Profiler, slice time.Duration, on bool) (begin int64
 	}
 	begin = target.Monotonic()
 	Nap(p.Settle())
-	before, err := c.look()
+	before, err := c.counters()
 	if err != nil {
 		return 0, a, err
 	}
 	Nap(slice)
-	a, err = c.look()
+	a, err = c.counters()
 	a.Work -= before.Work
 	a.Wall -= before.Wall
 	a.CPU -= before.CPU
 	return begin, a, err
 }
 
-// look reads what grows.
-func (c *Chopper) look() (Arm, error) {
+// counters reads what grows.
+func (c *Experiment) counters() (Arm, error) {
 	a := Arm{Wall: float64(target.Monotonic()) / 1e9, Work: float64(atomic.LoadUint64(&c.page[0]))}
 	cpu, err := c.Process.CPU()
 	a.CPU = cpu.Seconds()

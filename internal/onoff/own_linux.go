@@ -1,4 +1,4 @@
-package chop
+package onoff
 
 import (
 	"fmt"
@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Words of the page, see chop.go in testdata/run.
+// Words of the page, see onoff.go in testdata/run.
 const (
 	askedWord = 1 + iota
 	doneWord
@@ -33,15 +33,15 @@ const (
 
 // own switches one of them.
 type own struct {
-	*Chopper
+	*Experiment
 	what   Own
 	rate   int
 	before uint64
 }
 
 // Own attaches a profiler of the target's own. Fgprof has its own rate.
-func (c *Chopper) Own(what Own, rate int) (Profiler, error) {
-	p := &own{Chopper: c, what: what, rate: rate, before: atomic.LoadUint64(&c.page[samplesWord])}
+func (c *Experiment) Own(what Own, rate int) (Profiler, error) {
+	p := &own{Experiment: c, what: what, rate: rate, before: atomic.LoadUint64(&c.page[samplesWord])}
 	return p, p.Stop()
 }
 

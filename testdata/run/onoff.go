@@ -1,8 +1,8 @@
-//go:build chop
+//go:build onoff
 
 // How dear runtime/pprof is can only be measured on a virtual machine by switching it on and off
 // many times a second, and its own StartCPUProfile and StopCPUProfile take 100 ms. With the tag
-// chop (and the linker flag -checklinkname=0) a program switches the profiler's timers alone, as
+// onoff (and the linker flag -checklinkname=0) a program switches the profiler's timers alone, as
 // whoever shares its page asks. The profile is kept open meanwhile.
 //
 // To ask: fill in RateWord and ProfileWord, add 1 to AskedWord, send SIGUSR2, wait until DoneWord
