@@ -10,21 +10,21 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mayfly-profiler/mayfly/internal/referee"
+	"github.com/mayfly-profiler/mayfly/internal/groundtruth"
 	"github.com/mayfly-profiler/mayfly/internal/target"
 	"github.com/mayfly-profiler/mayfly/profiler"
 )
 
-// refereed is a recording beside what the execution trace and the kernel's scheduler events say of the same time.
-type refereed struct {
+// judged is a recording beside what the execution trace and the kernel's scheduler events say of the same time.
+type judged struct {
 	observed
-	window    referee.Window
-	got, want map[uint64]referee.States // by goroutine, of those that lived all the time
+	window    groundtruth.Window
+	got, want map[uint64]groundtruth.States // by goroutine, of those that lived all the time
 }
 
-// TestStatesAgreeWithReferee holds the states of goroutines that run for short bursts, most of them after a wakeup, against an
+// TestStatesAgreeWithGroundTruth holds the states of goroutines that run for short bursts, most of them after a wakeup, against an
 // independent account of the same time.
-func TestStatesAgreeWithReferee(t *testing.T) {
+func TestStatesAgreeWithGroundTruth(t *testing.T) {
 	for _, p := range programs {
 		if p.name != "pgx" && p.name != "websocket" {
 			continue
@@ -42,29 +42,29 @@ func TestStatesAgreeWithReferee(t *testing.T) {
 }
 
 // judge records a program that writes an execution trace to the file.
-func judge(t *testing.T, file string, cmd []string) *refereed {
+func judge(t *testing.T, file string, cmd []string) *judged {
 	t.Helper()
-	sched, err := referee.WatchScheduler(t.TempDir(), filepath.Base(cmd[0]))
+	sched, err := groundtruth.WatchScheduler(t.TempDir(), filepath.Base(cmd[0]))
 	target.Need(t, err)
 	defer sched.Close()
 	x := target.Start(t, cmd[0], cmd[1:]...)
 	var ends []int64
-	r := &refereed{observed: observe(t, x.PID, 2500*time.Millisecond, func() { ends = append(ends, target.Monotonic()) })}
-	r.window = referee.Window{From: ends[0], To: ends[1]}
+	r := &judged{observed: observe(t, x.PID, 2500*time.Millisecond, func() { ends = append(ends, target.Monotonic()) })}
+	r.window = groundtruth.Window{From: ends[0], To: ends[1]}
 	var tr truth
 	x.Truth(&tr)
 	threads, err := sched.Stop()
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, err := referee.ReadTrace(file)
+	all, err := groundtruth.ReadTrace(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.got, r.want = states(r.rec), make(map[uint64]referee.States)
+	r.got, r.want = states(r.rec), make(map[uint64]groundtruth.States)
 	for id, lived := range r.lived {
 		if lived {
-			r.want[id] = make(referee.States)
+			r.want[id] = make(groundtruth.States)
 			all.Judge(id, threads, r.window, r.want[id])
 		}
 	}
@@ -72,29 +72,29 @@ func judge(t *testing.T, file string, cmd []string) *refereed {
 }
 
 // states are the wall times by goroutine and state.
-func states(rec *profiler.Recording) map[uint64]referee.States {
-	all := make(map[uint64]referee.States)
+func states(rec *profiler.Recording) map[uint64]groundtruth.States {
+	all := make(map[uint64]groundtruth.States)
 	for _, s := range rec.Profile.Sample {
 		for _, id := range s.NumLabel["go.id"] {
 			if all[uint64(id)] == nil {
-				all[uint64(id)] = make(referee.States)
+				all[uint64(id)] = make(groundtruth.States)
 			}
-			all[uint64(id)][referee.Word(s.Label["go.state"][0])] += s.Value[wall]
+			all[uint64(id)][groundtruth.Word(s.Label["go.state"][0])] += s.Value[wall]
 		}
 	}
 	return all
 }
 
 // on is for how long a goroutine had a thread that was on a CPU or wanted one.
-func on(s referee.States) int64 { return s["running"] + s["preempted"] }
+func on(s groundtruth.States) int64 { return s["running"] + s["preempted"] }
 
 // hold allows for 10 % of the time that goroutines had threads, and four standard errors: it is known from so many looks, and
 // from so many samples on a CPU. All other time the table has, and it adds up. The 10 % are the looks themselves: as long as
 // one has a CPU nobody gets it, and who waited for that runs when the look is over and is found less often.
-func (r *refereed) hold(t *testing.T) {
+func (r *judged) hold(t *testing.T) {
 	t.Helper()
 	s := r.rec.Summary
-	got, want := make(referee.States), make(referee.States)
+	got, want := make(groundtruth.States), make(groundtruth.States)
 	for _, id := range slices.Sorted(maps.Keys(r.want)) {
 		if on(r.want[id]) < 50e6 {
 			continue // too little to say anything of
@@ -113,7 +113,7 @@ func (r *refereed) hold(t *testing.T) {
 	r.compare(t, "all", got, want)
 }
 
-func (r *refereed) compare(t *testing.T, who string, got, want referee.States) bool {
+func (r *judged) compare(t *testing.T, who string, got, want groundtruth.States) bool {
 	t.Helper()
 	s, life := r.rec.Summary, float64(want.Total())
 	period := 1e9 / s.TableRate

@@ -79,7 +79,7 @@ func forTests(dir string) bool {
 			return true
 		}
 	}
-	return filepath.Base(dir) == "referee" || filepath.Base(dir) == "demo"
+	return filepath.Base(dir) == "groundtruth" || filepath.Base(dir) == "demo"
 }
 
 // TestReleaseLapses shows that the rule can be broken.

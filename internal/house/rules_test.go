@@ -85,7 +85,7 @@ var only = []struct {
 	why  string
 }{
 	{"github.com/cilium/ebpf", []string{"internal/source/bpf"}, "one package talks to the kernel's eBPF"},
-	{"golang.org/x/exp/trace", []string{"internal/exectrace", "internal/referee"},
+	{"golang.org/x/exp/trace", []string{"internal/exectrace", "internal/groundtruth"},
 		"execution traces are read in one place, and by who checks it"},
 	{"github.com/felixge/fgprof", []string{"internal/baseline"}, "other profilers are the baseline's business"},
 	{"go.etcd.io/bbolt", []string{"internal/demo"}, "the store belongs to the demo"},

@@ -1,5 +1,5 @@
 // Command states has goroutines that wait for everything there is to wait for, and writes an
-// execution trace of itself: the referee of whoever says where their time went.
+// execution trace of itself: the ground truth of whoever says where their time went.
 //
 // Each goroutine has the label "work". Which there are, the flag -case decides:
 //

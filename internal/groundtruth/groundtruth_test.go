@@ -1,4 +1,4 @@
-package referee
+package groundtruth
 
 import (
 	"maps"
@@ -71,7 +71,7 @@ func TestLostSwitches(t *testing.T) {
 
 // Each goroutine's states add up to the window, wherever it was cut.
 func TestJudge(t *testing.T) {
-	r := &Goroutines{map[uint64][]stay{1: {
+	r := &Goroutines{map[uint64][]interval{1: {
 		{from: 0, to: 1e9, state: "runnable"},
 		{from: 1e9, to: 8e9, onThread: true, tid: 7},
 		{from: 8e9, to: 10e9, state: "sleep"},
@@ -109,7 +109,7 @@ func TestReadTrace(t *testing.T) {
 		t.Fatal(err)
 	}
 	var longest int64
-	for goid := range r.stays {
+	for goid := range r.intervals {
 		got := make(States)
 		r.Judge(goid, nil, Window{0, 1 << 62}, got)
 		longest = max(longest, got["sleep"])

@@ -1,4 +1,4 @@
-package referee
+package groundtruth
 
 import (
 	"bufio"
@@ -12,10 +12,10 @@ import (
 )
 
 // Goroutines is what an execution trace says of all goroutines.
-type Goroutines struct{ stays map[uint64][]stay }
+type Goroutines struct{ intervals map[uint64][]interval }
 
-// stay is a time that a goroutine spent in one state.
-type stay struct {
+// interval is a time that a goroutine spent in one state.
+type interval struct {
 	from, to int64
 	state    string
 	onThread bool // it ran or was in a system call: what the thread did decides
@@ -34,7 +34,7 @@ func ReadTrace(name string) (*Goroutines, error) {
 	if err != nil {
 		return nil, fmt.Errorf("execution trace: %w", err)
 	}
-	t := &traceReader{open: make(map[uint64]stay), all: make(map[uint64][]stay)}
+	t := &traceReader{open: make(map[uint64]interval), all: make(map[uint64][]interval)}
 	for {
 		ev, err := in.ReadEvent()
 		if errors.Is(err, io.EOF) {
@@ -49,8 +49,8 @@ func ReadTrace(name string) (*Goroutines, error) {
 }
 
 type traceReader struct {
-	open  map[uint64]stay
-	all   map[uint64][]stay
+	open  map[uint64]interval
+	all   map[uint64][]interval
 	clock []trace.ClockSnapshot
 	last  trace.Time
 }
@@ -80,7 +80,7 @@ func (t *traceReader) transition(ev *trace.Event, st *trace.StateTransition) {
 		t.all[goid] = append(t.all[goid], s)
 		delete(t.open, goid)
 	}
-	s := stay{from: at}
+	s := interval{from: at}
 	switch to {
 	case trace.GoRunning, trace.GoSyscall:
 		s.onThread, s.tid = true, int(ev.Thread())

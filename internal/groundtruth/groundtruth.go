@@ -1,11 +1,11 @@
-// Package referee says where the time of a program's goroutines went by what the program's own
+// Package groundtruth says where the time of a program's goroutines went by what the program's own
 // execution trace and the kernel's scheduler say. It is what mayfly's states are held against, for
 // tests only: an execution trace costs the target more than a profile may, and has no labels.
 //
 // The trace knows when a goroutine ran on which thread, waited for a P, waited for something else,
 // or was in a system call. Whether the thread was on a CPU meanwhile, wanted one or slept, the
 // kernel's events sched_switch and sched_wakeup say. Both are timed by CLOCK_MONOTONIC.
-package referee
+package groundtruth
 
 import "sort"
 
@@ -58,7 +58,7 @@ func (w Window) cut(from, to int64) (int64, int64) { return max(from, w.From), m
 
 // Judge adds up the states of a goroutine within a window.
 func (r *Goroutines) Judge(goid uint64, threads Threads, w Window, into States) {
-	for _, s := range r.stays[goid] {
+	for _, s := range r.intervals[goid] {
 		from, to := w.cut(s.from, s.to)
 		switch {
 		case from >= to:

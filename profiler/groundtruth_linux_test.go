@@ -15,22 +15,22 @@ import (
 
 	"github.com/google/pprof/profile"
 
-	"github.com/mayfly-profiler/mayfly/internal/referee"
+	"github.com/mayfly-profiler/mayfly/internal/groundtruth"
 	"github.com/mayfly-profiler/mayfly/internal/target"
 	"github.com/mayfly-profiler/mayfly/profiler"
 )
 
-var refereeLong = flag.Bool("referee.long", false, "hold the states against the referee for 20 s a case, with tight bounds: on a quiet "+
-	"machine")
+var groundTruthLong = flag.Bool("groundtruth.long", false, "hold the states against the ground truth for 20 s a case, with tight bounds: "+
+	"on a quiet machine")
 
-// refereed is a workload that the states are held against the referee with.
-type refereed struct {
+// judged is a workload that the states are held against the ground truth with.
+type judged struct {
 	name       string
 	args       []string
 	neighbours int // goroutines of another process that burn
 }
 
-var refereedCases = []refereed{
+var judgedCases = []judged{
 	{"starved", []string{"-case", "cpu"}, 2 * runtime.NumCPU()},
 	{"procs", []string{"-case", "cpu", "-procs", "1"}, 0},
 	{"lock", []string{"-case", "lock"}, 0},
@@ -39,11 +39,11 @@ var refereedCases = []refereed{
 
 // For every label the states add up to the time that its goroutines lived, and each state has its
 // share of it, as the program's execution trace and the kernel's scheduler events tell.
-func TestStatesAgreeWithReferee(t *testing.T) {
-	for _, c := range refereedCases {
+func TestStatesAgreeWithGroundTruth(t *testing.T) {
+	for _, c := range judgedCases {
 		t.Run(c.name, func(t *testing.T) {
 			d := 3 * time.Second
-			if *refereeLong {
+			if *groundTruthLong {
 				d = 20 * time.Second
 			}
 			m := c.record(t, d)
@@ -54,11 +54,11 @@ func TestStatesAgreeWithReferee(t *testing.T) {
 }
 
 // record runs a case.
-func (c refereed) record(t *testing.T, d time.Duration) *match {
+func (c judged) record(t *testing.T, d time.Duration) *match {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "trace")
 	exe := target.Compile(t, "states", target.Build{})
-	sched, err := referee.WatchScheduler(t.TempDir(), filepath.Base(exe))
+	sched, err := groundtruth.WatchScheduler(t.TempDir(), filepath.Base(exe))
 	target.Need(t, err)
 	defer sched.Close()
 	if c.neighbours > 0 {
@@ -76,16 +76,16 @@ func (c refereed) record(t *testing.T, d time.Duration) *match {
 	if err != nil {
 		t.Fatal(err)
 	}
-	goroutines, err := referee.ReadTrace(file)
+	goroutines, err := groundtruth.ReadTrace(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.want = make(map[string]referee.States)
+	m.want = make(map[string]groundtruth.States)
 	m.n = make(map[string]int)
 	for _, g := range truth.Goroutines {
 		label := truth.Labels[g[1]]
 		if m.want[label] == nil {
-			m.want[label] = make(referee.States)
+			m.want[label] = make(groundtruth.States)
 		}
 		goroutines.Judge(uint64(g[0]), threads, m.window, m.want[label])
 		m.n[label]++
@@ -95,11 +95,11 @@ func (c refereed) record(t *testing.T, d time.Duration) *match {
 }
 
 // recordWindow records for d and says when that was.
-func recordWindow(t *testing.T, pid int, d time.Duration) (*profiler.Recording, referee.Window) {
+func recordWindow(t *testing.T, pid int, d time.Duration) (*profiler.Recording, groundtruth.Window) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	var w referee.Window
+	var w groundtruth.Window
 	rec, err := profiler.Record(ctx, pid, profiler.Options{Mode: profiler.Wall, MaxOverhead: 1, Started: func() {
 		w.From = target.Monotonic()
 		time.AfterFunc(d, func() { w.To = target.Monotonic(); cancel() })
@@ -112,35 +112,35 @@ func recordWindow(t *testing.T, pid int, d time.Duration) (*profiler.Recording, 
 }
 
 // statesByLabel is the wall time by the label "work" and the state.
-func statesByLabel(p *profile.Profile) map[string]referee.States {
-	got := make(map[string]referee.States)
+func statesByLabel(p *profile.Profile) map[string]groundtruth.States {
+	got := make(map[string]groundtruth.States)
 	for _, s := range p.Sample {
 		for _, label := range s.Label["work"] {
 			if got[label] == nil {
-				got[label] = make(referee.States)
+				got[label] = make(groundtruth.States)
 			}
-			got[label][referee.Word(s.Label["go.state"][0])] += s.Value[4]
+			got[label][groundtruth.Word(s.Label["go.state"][0])] += s.Value[4]
 		}
 	}
 	return got
 }
 
-// match is a recording beside what the referee says of the same time.
+// match is a recording beside what the ground truth says of the same time.
 type match struct {
 	rec       *profiler.Recording
-	window    referee.Window
-	got, want map[string]referee.States
+	window    groundtruth.Window
+	got, want map[string]groundtruth.States
 	n         map[string]int // goroutines by label
 }
 
 // table has a line for each label and state: shares of the label's life, as mayfly and as the
-// referee see it.
+// ground truth see it.
 func (m *match) table() string {
 	var b strings.Builder
 	s := m.rec.Summary
 	fmt.Fprintf(&b, "%.1f s, %.0f looks a second, %d missed, %d samples; CPU: samples %.3f s, table %.3f s\n",
 		float64(m.window.To-m.window.From)/1e9, s.TableRate, s.TableMissed, s.Samples, float64(s.CPUProfiled)/1e9, float64(s.TableCPU)/1e9)
-	fmt.Fprintf(&b, "%-10s %6s %9s  %-20s %9s %9s %7s\n", "label", "n", "life, s", "state", "referee %", "mayfly %", "off")
+	fmt.Fprintf(&b, "%-10s %6s %9s  %-20s %9s %9s %7s\n", "label", "n", "life, s", "state", "truth %", "mayfly %", "off")
 	for _, label := range slices.Sorted(maps.Keys(m.want)) {
 		want, got := m.want[label], m.got[label]
 		life := float64(want.Total()) / 100
@@ -175,7 +175,7 @@ func (m *match) check(t *testing.T) {
 	total, state := wideTotal, wideState
 	s := m.rec.Summary
 	switch missed := float64(s.TableMissed) / (float64(m.window.To-m.window.From) / 1e9 * float64(s.RateAsked)); {
-	case *refereeLong:
+	case *groundTruthLong:
 		total, state = tightTotal, tightState
 	case missed > 0.1:
 		t.Skipf("%.0f %% of the looks were missed: the machine is too busy to say anything", 100*missed)

@@ -1,4 +1,4 @@
-package referee
+package groundtruth
 
 import (
 	"errors"
@@ -35,7 +35,7 @@ func WatchScheduler(dir, comm string) (*Scheduler, error) {
 		return nil, fmt.Errorf("watch the scheduler: mount tracefs: %w", err)
 	}
 	s := &Scheduler{mount: dir}
-	if s.instance, err = os.MkdirTemp(filepath.Join(dir, "instances"), "mayfly-referee-"); err == nil {
+	if s.instance, err = os.MkdirTemp(filepath.Join(dir, "instances"), "mayfly-groundtruth-"); err == nil {
 		err = s.configure(comm)
 	}
 	if err != nil {
@@ -78,7 +78,7 @@ func (s *Scheduler) Stop() (Threads, error) {
 // Close gives the kernel's memory back.
 func (s *Scheduler) Close() error {
 	var err error
-	if strings.Contains(s.instance, "mayfly-referee-") {
+	if strings.Contains(s.instance, "mayfly-groundtruth-") {
 		err = unix.Rmdir(s.instance)
 	}
 	return errors.Join(err, unix.Unmount(s.mount, unix.MNT_DETACH))
