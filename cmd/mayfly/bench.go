@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mayfly-profiler/mayfly/internal/bench"
+	"github.com/mayfly-profiler/mayfly/internal/diff"
 	"github.com/mayfly-profiler/mayfly/internal/work"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
@@ -254,7 +255,7 @@ func (b *benchRun) one(ctx context.Context, turn bench.Turn) error {
 // cpuSeconds is the CPU time in a profile.
 func cpuSeconds(p *profile.Profile) (sum float64) {
 	for i, c := range p.SampleType {
-		if c.Type != "cpu" {
+		if c.Type != sample.ColumnCPU {
 			continue
 		}
 		for _, s := range p.Sample {
@@ -269,7 +270,7 @@ func (b *benchRun) noise() bench.Noise { return bench.Measure(bench.Common(b.tim
 
 // noiseOfCPU is that of the CPU time of the base's runs, for the same work.
 func (b *benchRun) noiseOfCPU() bench.Noise {
-	return bench.Measure(map[string][]float64{"cpu": bench.Scaled(b.cpu, b.ops, bench.Common(b.times[0]))})
+	return bench.Measure(map[string][]float64{sample.ColumnCPU: bench.Scaled(b.cpu, b.ops, bench.Common(b.times[0]))})
 }
 
 // compare says what the runs show.
@@ -284,13 +285,13 @@ func (b *benchRun) compare() error {
 	wanted := d.options.MinEffect
 	// How long goroutines wait depends on what others on the host leave of it, more than on all else. What it does to an operation,
 	// its time says.
-	waits, used := math.Inf(1), cpu.Floor(bases, news)
-	d.options.Floors = map[string]float64{"time": n.Floor(bases, news), sample.ColumnCPU: used, "CPU time": used,
+	waits, took, used := math.Inf(1), n.Floor(bases, news), cpu.Floor(bases, news)
+	d.options.Floors = map[string]float64{diff.TimeColumn: took, sample.ColumnCPU: used, diff.CPUTimeColumn: used,
 		sample.ColumnRunnable: waits, sample.ColumnBlocked: waits, sample.ColumnWall: waits}
 	d.remark = fmt.Sprintf("%s and %s, %d and %d runs of %d and %d layouts; runs of base differ by ± %.2g %% of the time of an operation "+
 		"and ± %.2g %% of its CPU time, so changes under %.2g %% and %.2g %% are not judged, and waits only shown",
-		b.base.Name, b.new.Name, bases, news, b.base.Layouts(), b.new.Layouts(), 100*n.CV, 100*cpu.CV, 100*max(wanted, d.options.Floors["time"]),
-		100*max(wanted, d.options.Floors["cpu"]))
+		b.base.Name, b.new.Name, bases, news, b.base.Layouts(), b.new.Layouts(), 100*n.CV, 100*cpu.CV,
+		100*max(wanted, took), 100*max(wanted, used))
 	if more := n.Wanted(wanted, d.options.Alpha) - min(bases, news); more > 0 {
 		each := b.spent / time.Duration(bases+news)
 		d.remark += fmt.Sprintf("; to see %.2g %% of the time needs %d more runs a side, %s", 100*wanted, more, (2 * each * time.Duration(more)).

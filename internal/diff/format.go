@@ -297,7 +297,6 @@ func (r *Result) footnotes() []string {
 				c.Name, strings.Join(c.Peeled, ", ")))
 		}
 	}
-	return append(notes, fmt.Sprintf("p is one-sided and adjusted for %d tests (Benjamini-Hochberg, by what can be seen in each row), alpha "+
-		"%g; "+
-		"changes under %s do not count", r.Tested, r.Alpha, percent(r.effect)))
+	return append(notes, fmt.Sprintf("p is one-sided and adjusted for %d tests (Benjamini-Hochberg, by what can be seen in each row), "+
+		"alpha %g; changes under %s do not count", r.Tested, r.Alpha, percent(r.effect)))
 }

@@ -220,10 +220,14 @@ func (c *comparison) bring(t *table, s int) (by [][]float64) {
 	return by
 }
 
-// Names of what is known of the work itself.
+// Columns of what is known of the work itself.
 const (
-	workColumn = "time"
-	cpuColumn  = "CPU time"
+	TimeColumn    = "time"     // of an operation, or of a run
+	CPUTimeColumn = "CPU time" // of an operation of each of several benchmarks
+)
+
+// Rows of the times of runs.
+const (
 	wallRow    = "wall time"
 	cpuRowName = "CPU time"
 )
@@ -231,21 +235,24 @@ const (
 // workTable is what go test, or the clock, says of each operation: a row for each benchmark, or the run's times.
 func (c *comparison) workTable() *table {
 	l := c.work
-	t := &table{name: workColumn, unit: unitEach, names: l.names, seconds: min(c.out.Base.Seconds, c.out.New.Seconds)}
+	names := l.names
 	if l.unit == unitRun {
-		t.names = []string{wallRow, cpuRowName}
+		names = []string{wallRow, cpuRowName}
 	}
-	t.peeled, t.n = make([]bool, len(t.names)), make([]float64, len(t.names))
 	single := len(c.sides[older]) == 1 && len(c.sides[newer]) == 1
+	return c.eachTable(TimeColumn, names, func(p *Profile) []repeat { return l.observations(p, single) })
+}
+
+// eachTable is a table of which each row is the time of an operation of its own.
+func (c *comparison) eachTable(name string, rows []string, observations func(p *Profile) []repeat) *table {
+	t := &table{name: name, unit: unitEach, names: rows, seconds: min(c.out.Base.Seconds, c.out.New.Seconds),
+		peeled: make([]bool, len(rows)), n: slices.Repeat([]float64{uncounted}, len(rows))}
 	for s, profiles := range c.sides {
 		h := &t.side[s]
 		for _, p := range profiles {
-			h.rep = append(h.rep, l.observations(p, single)...)
+			h.rep = append(h.rep, observations(p)...)
 		}
 		h.blocks = len(h.rep) > len(profiles)
-	}
-	for i := range t.n {
-		t.n[i] = uncounted
 	}
 	t.reset()
 	return t

@@ -248,7 +248,7 @@ func TestWorkCPU(t *testing.T) {
 				}
 			}
 		}
-		if r.Columns[1].Name != cpuColumn || found != want || len(r.Columns[1].Rows) != 3 || r.Columns[0].Rows[0].Outcome == Regressed {
+		if r.Columns[1].Name != CPUTimeColumn || found != want || len(r.Columns[1].Rows) != 3 || r.Columns[0].Rows[0].Outcome == Regressed {
 			t.Errorf("%.1f slower: %+v", slow, r.Columns[1])
 		}
 	}

@@ -1,6 +1,7 @@
 package diff
 
 import (
+	"maps"
 	"math"
 	"slices"
 
@@ -17,39 +18,24 @@ func (c *comparison) cpuTable() *table {
 	if c.work.unit != unitWork || !c.all(func(p *Profile) bool { return p.column(sample.ColumnCPU) != nil }) {
 		return nil
 	}
-	each := make(map[*Profile]map[string]float64)
-	var names []string
-	for s, profiles := range c.sides {
-		for i, p := range profiles {
-			each[p] = c.work.cpuEach(p)
-			if s == older && i == 0 {
-				for name := range each[p] {
-					names = append(names, name)
-				}
-			}
+	took := make(map[*Profile]map[string]float64)
+	for _, profiles := range c.sides {
+		for _, p := range profiles {
+			took[p] = c.work.cpuEach(p)
 		}
 	}
-	names = slices.DeleteFunc(names, func(name string) bool { return !c.all(func(p *Profile) bool { return each[p][name] > 0 }) })
-	if len(names) < 2 {
+	rows := slices.Sorted(maps.Keys(took[c.sides[older][0]]))
+	rows = slices.DeleteFunc(rows, func(name string) bool { return !c.all(func(p *Profile) bool { return took[p][name] > 0 }) })
+	if len(rows) < 2 {
 		return nil
 	}
-	slices.Sort(names)
-	t := &table{name: cpuColumn, unit: unitEach, names: names, seconds: min(c.out.Base.Seconds, c.out.New.Seconds)}
-	t.peeled, t.n = make([]bool, len(names)), make([]float64, len(names))
-	for i := range t.n {
-		t.n[i] = uncounted
-	}
-	for s, profiles := range c.sides {
-		for _, p := range profiles {
-			r := repeat{total: 1, per: 1}
-			for _, name := range names {
-				r.x = append(r.x, each[p][name])
-			}
-			t.side[s].rep = append(t.side[s].rep, r)
+	return c.eachTable(CPUTimeColumn, rows, func(p *Profile) []repeat {
+		r := repeat{total: 1, per: 1}
+		for _, name := range rows {
+			r.x = append(r.x, took[p][name])
 		}
-	}
-	t.reset()
-	return t
+		return []repeat{r}
+	})
 }
 
 // cpuEach is the CPU time of an operation of each benchmark's function, on average over as many of its benchmarks' operations as
