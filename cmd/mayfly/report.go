@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -216,16 +215,11 @@ func (f *reportFlags) save(e *env, in *reportInput) (path string, err error) {
 	if err := writeProfile(e, path, in.recording); err != nil {
 		return "", err
 	}
-	if in.trace == nil {
+	if in.fetched == nil {
 		return path, nil
 	}
-	trace, err := io.ReadAll(in.trace)
-	if err != nil {
-		return "", err
-	}
-	in.trace = bytes.NewReader(trace)
 	return path, writeOutput(e, output{filepath.Join(f.keep, keptTrace), binaryData}, func(w io.Writer) error {
-		_, err := w.Write(trace)
+		_, err := w.Write(in.fetched)
 		return err
 	})
 }

@@ -21,6 +21,7 @@ type reportInput struct {
 	recording *profile.Profile
 	file      *samples.File
 	trace     io.Reader
+	fetched   []byte // the trace, if the process was asked for it
 	// given says that the trace was named on the command line: it has to be of use.
 	given bool
 	limit int64

@@ -80,7 +80,7 @@ func (t *traceFetch) into(in *reportInput) {
 	t.cancel()
 	<-t.done
 	if len(t.data) > 0 {
-		in.trace = bytes.NewReader(t.data)
+		in.trace, in.fetched = bytes.NewReader(t.data), t.data
 	} else if t.note != "" {
 		in.notes = append(in.notes, t.note)
 	}
