@@ -153,6 +153,11 @@ func (f *benchFlags) check(e *env) error {
 	if _, err := f.diff.options(); err != nil {
 		return err
 	}
+	if f.history != "" {
+		if err := checkOutput(e, f.history); err != nil {
+			return err
+		}
+	}
 	return checkOutput(e, f.diff.result.output)
 }
 
@@ -301,9 +306,14 @@ func (b *benchRun) compare() error {
 	if err != nil {
 		return err
 	}
-	if err := b.remember(r, n); err != nil {
+	if b.f.history == "" {
+		return d.finish(b.e, r)
+	}
+	l := b.historyLine(r, n)
+	r.History = bench.Shifts(append(b.past, l), d.options.Alpha, wanted)
+	outcome := d.finish(b.e, r)
+	if err := b.remember(l); err != nil {
 		return err
 	}
-	r.History = bench.Shifts(b.past, d.options.Alpha, wanted)
-	return d.finish(b.e, r)
+	return outcome
 }

@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/mayfly-profiler/mayfly/internal/bench"
@@ -34,21 +32,22 @@ func readHistory(path string) (lines []bench.Line, err error) {
 	return lines, nil
 }
 
-// remember adds the result to the history.
-func (b *benchRun) remember(r *diff.Result, n bench.Noise) error {
-	if b.f.history == "" {
-		return nil
-	}
+// historyLine is the result as a line of the history.
+func (b *benchRun) historyLine(r *diff.Result, n bench.Noise) bench.Line {
 	l := bench.Line{
 		Time: time.Now().UTC(), Base: b.base.Name, New: b.new.Name, BaseCommit: b.base.Commit, NewCommit: b.new.Commit,
 		GoVersion: r.New.GoVersion, CPUModel: r.New.CPUModel, Runs: [2]int{len(b.files[0]), len(b.files[1])}, Noise: n.CV, Outcome: r.Outcome,
 		Benchmarks: make(map[string][2]float64),
 	}
-	base, after := bench.Common(b.times[0]), bench.Common(b.times[1])
-	for _, name := range slices.Sorted(maps.Keys(base)) {
-		l.Benchmarks[name] = [2]float64{meanNs(base[name]), meanNs(after[name])}
+	after := bench.Common(b.times[1])
+	for name, base := range bench.Common(b.times[0]) {
+		l.Benchmarks[name] = [2]float64{meanNs(base), meanNs(after[name])}
 	}
-	b.past = append(b.past, l)
+	return l
+}
+
+// remember adds a line to the history.
+func (b *benchRun) remember(l bench.Line) error {
 	line, err := json.Marshal(l)
 	if err != nil {
 		return fmt.Errorf("bench: %w", err)
