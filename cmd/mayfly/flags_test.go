@@ -71,6 +71,16 @@ func TestFormatByExtension(t *testing.T) {
 	}
 }
 
+// --json=false asks for nothing.
+func TestJSONFlagValue(t *testing.T) {
+	for value, want := range map[string]string{"true": "json", "false": "", "1": "json", "maybe": ""} {
+		var f resultFlags
+		if err := f.setJSON(value); f.format != want || (err != nil) != (value == "maybe") {
+			t.Errorf("--json=%s: format %q, %v", value, f.format, err)
+		}
+	}
+}
+
 // A default that is none is not shown.
 func TestDefaultsInHelp(t *testing.T) {
 	for _, c := range visible() {

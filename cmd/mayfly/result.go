@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -32,9 +33,18 @@ func (f *resultFlags) define(cmd *cobra.Command, formats ...string) {
 	fl.StringVarP(&f.output, "output", "o", "-", "`file` to write, - for stdout; its extension picks the format")
 	fl.StringVar(&f.format, "format", "", "`format` of the result: "+strings.Join(formats, ", ")+
 		" (default by the extension, else "+formats[0]+")")
-	fl.BoolFunc("json", "the same as --format json", func(string) error { f.format = "json"; return nil })
+	fl.BoolFunc("json", "the same as --format json", f.setJSON)
 	cmd.MarkFlagsMutuallyExclusive("json", "format")
 	cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// setJSON takes --json, and --json=false.
+func (f *resultFlags) setJSON(value string) error {
+	on, err := strconv.ParseBool(value)
+	if on {
+		f.format = "json"
+	}
+	return err
 }
 
 // check settles the format, and refuses one that the command does not have.
