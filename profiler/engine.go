@@ -125,7 +125,7 @@ func (r *recording) attachCPU(l *goruntime.Layout) error {
 }
 
 func (r *recording) attachBPF(l *goruntime.Layout) error {
-	s, err := bpf.Open(r.target, bpf.Options{Rate: r.rate, Layout: l, Held: r.held, OnExec: r.options.Pending != nil})
+	s, err := bpf.Open(r.target, bpf.Options{Rate: r.rate, Layout: l, ExecTimes: r.execTimes, OnExec: r.options.Pending != nil})
 	if err != nil {
 		return err
 	}

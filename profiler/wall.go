@@ -54,12 +54,12 @@ func (r *recording) attachTable(l *goruntime.Layout) error {
 	return err
 }
 
-// held appends for how long the target's threads have had CPUs, nothing if that is not known.
-func (r *recording) held(dst []bpf.Held) []bpf.Held {
+// execTimes appends for how long the target's threads have had CPUs, nothing if that is not known.
+func (r *recording) execTimes(dst []bpf.ExecTime) []bpf.ExecTime {
 	if r.sched == nil {
 		return dst
 	}
-	return r.sched.Held(dst)
+	return r.sched.ExecTimes(dst)
 }
 
 // sources runs the sources until ctx ends or the target is gone. If one fails the other goes on.

@@ -22,10 +22,10 @@ type Options struct {
 	// Layout is the layout of the target's runtime. Without it samples carry neither goroutine id
 	// nor labels.
 	Layout *goruntime.Layout
-	// Held appends for how long each of the target's threads has had CPUs, as Sched.Held does: the samples of
+	// ExecTimes appends for how long each of the target's threads has had CPUs, as Sched.ExecTimes does: the samples of
 	// a thread share that thread's time. What all have had more than the process's clock counts was stolen
 	// from them. nil: all samples weigh the same.
-	Held func([]Held) []Held
+	ExecTimes func([]ExecTime) []ExecTime
 	// OnExec starts sampling when the target calls execve, for a command that mayfly starts.
 	OnExec bool
 }
@@ -50,7 +50,7 @@ type Stats struct {
 	Lost      int64         // taken, but there was no room in the ring buffer
 	Counted   time.Duration // CPU time by the number of samples: times the period, lost ones included
 	Rusage    time.Duration // CPU time of the process by its own clock, over the same window
-	Stolen    time.Duration // that threads had a CPU and could not use it, see Options.Held
+	Stolen    time.Duration // that threads had a CPU and could not use it, see Options.ExecTimes
 	CPUs      int           // that have an event
 	Unsampled error         // why a CPU that the target may run on has none; nil if all have
 	Completed int64         // label sets that were completed from the target's memory

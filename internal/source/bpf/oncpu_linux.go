@@ -44,26 +44,26 @@ type OnCPU struct {
 
 	followed int64 // when the events last followed the target
 
-	complete  *completer
-	decoder   decoder
-	batch     batch
-	stats     Stats
-	told      atomic.Pointer[Stats] // the stats as of the last weighing
-	flushes   *source.Flushes
-	rate      atomic.Int64
-	rhythm    rhythm
-	lost      uint64      // LOST counter at the last look
-	clock     *proc.Clock // the target's CPU time since the start
-	started   bool
-	shared    time.Duration // CPU time that was divided among samples
-	held      []Held        // what Options.Held says,
-	accounts  accounts      // and what of it no sample stands for yet
-	weights   []int64       // of the batch's samples, ns
-	theft     theft
-	robbed    float64 // stolen time, as a share of the weights of the batch
-	ended     bool    // this is the last weighing
-	clockRead bool    // the last reading of the clock went well
-	more      bool    // the batch was full before the ring was empty
+	complete   *completer
+	decoder    decoder
+	batch      batch
+	stats      Stats
+	told       atomic.Pointer[Stats] // the stats as of the last weighing
+	flushes    *source.Flushes
+	rate       atomic.Int64
+	rhythm     rhythm
+	lost       uint64      // LOST counter at the last look
+	clock      *proc.Clock // the target's CPU time since the start
+	started    bool
+	shared     time.Duration // CPU time that was divided among samples
+	execTimes  []ExecTime    // what Options.ExecTimes says,
+	accounts   accounts      // and what of it no sample stands for yet
+	weights    []int64       // of the batch's samples, ns
+	steal      steal
+	stealShare float64 // stolen time, as a share of the weights of the batch
+	ended      bool    // this is the last weighing
+	clockRead  bool    // the last reading of the clock went well
+	more       bool    // the batch was full before the ring was empty
 }
 
 // Open loads the program and opens an event on each CPU of the target; nothing is sampled before Run. The error wraps
@@ -237,10 +237,10 @@ func (s *OnCPU) Start() error {
 	if s.clock = s.target.Clock(); s.options.OnExec {
 		s.clock = s.target.ClockFromExec()
 	}
-	if s.options.Held != nil {
-		s.accounts.read(s.options.Held(nil))
+	if s.options.ExecTimes != nil {
+		s.accounts.read(s.options.ExecTimes(nil))
 		s.accounts.settle()
-		s.theft.held = s.accounts.held
+		s.steal.execTime = s.accounts.execTime
 	}
 	s.followed = proc.Monotonic()
 	s.rhythm.start(s.followed)

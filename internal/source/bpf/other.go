@@ -54,8 +54,8 @@ func OpenSched(*proc.Process) (*Sched, error) { return nil, errPlatform }
 // Times knows no thread.
 func (*Sched) Times(uint32) (sample.ThreadTimes, bool) { return sample.ThreadTimes{}, false }
 
-// Held knows no thread.
-func (*Sched) Held(dst []Held) []Held { return dst }
+// ExecTimes knows no thread.
+func (*Sched) ExecTimes(dst []ExecTime) []ExecTime { return dst }
 
 // Cost is 0.
 func (*Sched) Cost() time.Duration { return 0 }

@@ -199,17 +199,17 @@ func TestShareAddsUp(t *testing.T) {
 func TestAccounts(t *testing.T) {
 	var a accounts
 	w := make([]int64, 3)
-	a.read([]Held{{Slot: 0, TID: 1, NS: 600}, {Slot: 4, TID: 2, NS: 300}, {Slot: 5, TID: 3, NS: 100}})
+	a.read([]ExecTime{{Slot: 0, TID: 1, NS: 600}, {Slot: 4, TID: 2, NS: 300}, {Slot: 5, TID: 3, NS: 100}})
 	left, ok := a.share(w, []uint32{1, 2, 1}, 900) // a tenth was stolen
 	if !ok || left != 900-540-270 || w[0] != 270 || w[1] != 270 || w[2] != 270 {
 		t.Fatalf("weights %v, left %d, %v", w, left, ok)
 	}
 	// The second has ended, the first did nothing.
-	a.read([]Held{{Slot: 0, TID: 1, NS: 600}, {Slot: 4, TID: 2, NS: 350}, {Slot: 5, TID: 3, NS: 1050}})
+	a.read([]ExecTime{{Slot: 0, TID: 1, NS: 600}, {Slot: 4, TID: 2, NS: 350}, {Slot: 5, TID: 3, NS: 1050}})
 	if left, ok = a.share(w[:2], []uint32{3, 2}, left+1010); !ok || w[0] < 1045 || w[1] < 45 || left > 5 {
 		t.Errorf("weights %v, left %d, %v", w[:2], left, ok)
 	}
-	a.read([]Held{{Slot: 0, TID: 1, NS: 700}})
+	a.read([]ExecTime{{Slot: 0, TID: 1, NS: 700}})
 	if _, ok = a.share(w[:2], []uint32{1, 9}, 100); ok {
 		t.Error("a thread that is not known was given a share")
 	}
@@ -218,25 +218,25 @@ func TestAccounts(t *testing.T) {
 	}
 }
 
-// An entry that another thread has now goes on with the sums of those before it: each is owed what it had.
+// An entry that another thread has now goes on with the sums of those before it: each is charged what it had.
 func TestAccountsOfThreadsThatEnd(t *testing.T) {
 	var a accounts
-	a.read([]Held{{Slot: 7, TID: 10, NS: 500}})
-	a.read([]Held{{Slot: 7, TID: 30, Before: 900, NS: 950}}) // 20 lived between the two
-	a.read([]Held{{Slot: 7, TID: 30, Before: 900, NS: 960}})
-	if a.held != 960 || a.owed[10] != 900 || a.owed[30] != 60 {
-		t.Errorf("held %d, owed %v", a.held, a.owed)
+	a.read([]ExecTime{{Slot: 7, TID: 10, NS: 500}})
+	a.read([]ExecTime{{Slot: 7, TID: 30, Before: 900, NS: 950}}) // 20 lived between the two
+	a.read([]ExecTime{{Slot: 7, TID: 30, Before: 900, NS: 960}})
+	if a.execTime != 960 || a.pending[10] != 900 || a.pending[30] != 60 {
+		t.Errorf("exec time %d, pending %v", a.execTime, a.pending)
 	}
-	a.read([]Held{{Slot: 7, TID: 40, Before: 960, NS: 960}})
-	if a.read([]Held{{Slot: 7, TID: 40, Before: 960, NS: 965}}); a.owed[30] != 60 || a.owed[40] != 5 || a.held != 965 {
-		t.Errorf("held %d, owed %v", a.held, a.owed)
+	a.read([]ExecTime{{Slot: 7, TID: 40, Before: 960, NS: 960}})
+	if a.read([]ExecTime{{Slot: 7, TID: 40, Before: 960, NS: 965}}); a.pending[30] != 60 || a.pending[40] != 5 || a.execTime != 965 {
+		t.Errorf("exec time %d, pending %v", a.execTime, a.pending)
 	}
 }
 
 // What threads had of CPUs beyond the process's clock was stolen; what they had less was not, and no
 // more than a skew of the two clocks is held against the time after it.
-func TestTheft(t *testing.T) {
-	var th theft
+func TestSteal(t *testing.T) {
+	var th steal
 	const ms = int64(time.Millisecond)
 	for i, step := range []struct {
 		held, used int64

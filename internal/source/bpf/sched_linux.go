@@ -82,16 +82,16 @@ func (s *Sched) Times(tid uint32) (sample.ThreadTimes, bool) {
 	return sample.ThreadTimes{}, false
 }
 
-// Held appends for how long threads have had CPUs since OpenSched, those that have ended included: one Held for each
+// ExecTimes appends for how long threads have had CPUs since OpenSched, those that have ended included: one ExecTime for each
 // entry that a thread ever had, by ascending Slot. It may be called while others ask for Times.
-func (s *Sched) Held(dst []Held) []Held {
+func (s *Sched) ExecTimes(dst []ExecTime) []ExecTime {
 	now := proc.Monotonic()
 	for i := range maxThreads {
 		sl := s.thread(i)
 		if atomic.LoadUint64(&sl.t.Born) == 0 {
 			continue
 		}
-		if h, ok := sl.held(now); ok {
+		if h, ok := sl.execTime(now); ok {
 			h.Slot = i
 			dst = append(dst, h)
 		}
@@ -169,9 +169,9 @@ func (s slot) times(now int64) (t sample.ThreadTimes, ok bool) {
 	return t, ok
 }
 
-func (s slot) held(now int64) (h Held, ok bool) {
+func (s slot) execTime(now int64) (h ExecTime, ok bool) {
 	ok = s.read(func(state uint32) {
-		h = Held{TID: s.tid(), Before: int64(atomic.LoadUint64(&s.t.Before)), NS: int64(atomic.LoadUint64(&s.t.Ns[schedThreadStatesTHREAD_RUNS]))}
+		h = ExecTime{TID: s.tid(), Before: int64(atomic.LoadUint64(&s.t.Before)), NS: int64(atomic.LoadUint64(&s.t.Ns[schedThreadStatesTHREAD_RUNS]))}
 		if state == uint32(schedThreadStatesTHREAD_RUNS) {
 			h.NS += max(0, now-int64(atomic.LoadUint64(&s.t.Since)))
 		}

@@ -57,14 +57,14 @@ func TestSchedThreadsEnd(t *testing.T) {
 			x := target.Start(t, target.Compile(t, "mortal", b), "-threads", strconv.Itoa(ends), "-work", "10us", "-ctl", ctl)
 			p, s := openSched(t, x.PID)
 			time.Sleep(100 * time.Millisecond) // until the threads that there were have been switched
-			held, cpu := sum(s.Held(nil)), clock(t, p)
+			held, cpu := sum(s.ExecTimes(nil)), clock(t, p)
 			begin(t, ctl)
 			tid := uint32(0)
 			for end := time.Now().Add(time.Minute); tid == 0 && time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 				tid = uint32(word(t, ctl, 1))
 			}
 			time.Sleep(300 * time.Millisecond)
-			got, used := sum(s.Held(nil))-held, clock(t, p)-cpu
+			got, used := sum(s.ExecTimes(nil))-held, clock(t, p)-cpu
 			if n := word(t, ctl, 0); n != ends {
 				t.Fatalf("%d threads ended", n)
 			}
@@ -118,7 +118,7 @@ func openSched(t testing.TB, pid int) (*proc.Process, *Sched) {
 	return p, s
 }
 
-func sum(all []Held) (ns int64) {
+func sum(all []ExecTime) (ns int64) {
 	for _, h := range all {
 		ns += h.NS
 	}
@@ -192,9 +192,9 @@ func BenchmarkSchedHeld(b *testing.B) {
 	x := target.Start(b, target.Compile(b, "threads", target.Build{}))
 	_, s := openSched(b, x.PID)
 	time.Sleep(500 * time.Millisecond)
-	var held []Held
+	var held []ExecTime
 	for b.Loop() {
-		held = s.Held(held[:0])
+		held = s.ExecTimes(held[:0])
 	}
 	b.ReportMetric(float64(len(held)), "threads")
 }

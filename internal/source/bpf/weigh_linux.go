@@ -21,7 +21,7 @@ func (s *OnCPU) weigh(emit func(*sample.Sample)) error {
 	fresh := int64(lost - s.lost)
 	used := s.used(int64(s.batch.len()) + fresh)
 	each := s.divide(used, fresh)
-	s.rob(used)
+	s.chargeSteal(used)
 	err := s.emitBatch(emit)
 	s.emitLost(emit, fresh, each)
 	s.lost = lost
@@ -34,9 +34,9 @@ func (s *OnCPU) weigh(emit func(*sample.Sample)) error {
 func (s *OnCPU) divide(used, lost int64) (each int64) {
 	n := s.batch.len()
 	s.weights = slices.Grow(s.weights[:0], n)[:n]
-	if s.options.Held != nil {
-		s.held = s.options.Held(s.held[:0])
-		s.accounts.read(s.held)
+	if s.options.ExecTimes != nil {
+		s.execTimes = s.options.ExecTimes(s.execTimes[:0])
+		s.accounts.read(s.execTimes)
 	}
 	if lost == 0 && n > 0 {
 		if left, ok := s.accounts.share(s.weights, s.batch.tids, s.batch.carry+used); ok {
@@ -66,17 +66,17 @@ func (s *OnCPU) spread(used, lost int64) (each int64) {
 	return each
 }
 
-// rob divides the time that was stolen from the threads among the samples of the batch, by weight.
-func (s *OnCPU) rob(used int64) {
-	if s.robbed = 0; s.options.Held == nil || !s.clockRead {
+// chargeSteal divides the time that was stolen from the threads among the samples of the batch, by weight.
+func (s *OnCPU) chargeSteal(used int64) {
+	if s.stealShare = 0; s.options.ExecTimes == nil || !s.clockRead {
 		return
 	}
-	stolen := s.theft.take(s.accounts.held, used, s.batch.len())
+	stolen := s.steal.take(s.accounts.execTime, used, s.batch.len())
 	var all int64
 	for _, w := range s.weights {
 		all += w
 	}
-	s.robbed = float64(stolen) / float64(max(all, 1))
+	s.stealShare = float64(stolen) / float64(max(all, 1))
 	s.stats.Stolen += time.Duration(stolen)
 }
 
@@ -102,7 +102,7 @@ func (s *OnCPU) emitBatch(emit func(*sample.Sample)) error {
 			return err
 		}
 		sm.Count, sm.Weight = 1, s.weights[i]
-		sm.Stolen = int64(float64(sm.Weight) * s.robbed)
+		sm.Stolen = int64(float64(sm.Weight) * s.stealShare)
 		if set, ok := s.batch.whole[i]; ok {
 			sm.Labels, sm.LabelsTruncated = set.Labels, set.Truncated
 		}
@@ -135,10 +135,10 @@ func (s *OnCPU) readClock() {
 	if s.clockRead = err == nil; !s.clockRead {
 		return
 	}
-	if s.options.OnExec && s.options.Held != nil && s.stats.Rusage == 0 && used > 0 {
-		s.held = s.options.Held(s.held[:0])
-		s.accounts.read(s.held)
-		s.theft.held = s.accounts.held - int64(used) // what threads had before the execve was not stolen
+	if s.options.OnExec && s.options.ExecTimes != nil && s.stats.Rusage == 0 && used > 0 {
+		s.execTimes = s.options.ExecTimes(s.execTimes[:0])
+		s.accounts.read(s.execTimes)
+		s.steal.execTime = s.accounts.execTime - int64(used) // what threads had before the execve was not stolen
 	}
 	s.stats.Rusage = used
 }
