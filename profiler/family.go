@@ -109,7 +109,7 @@ func (f *family) names() (names []string) {
 func (r *recording) finishFamily() {
 	r.family.look()
 	all := r.family.cpu()
-	r.summary.ChildrenCPU, r.told.children = (all - r.told.children).Nanoseconds(), all
+	r.summary.ChildrenCPU, r.reported.children = (all - r.reported.children).Nanoseconds(), all
 	r.summary.Children = r.family.names()
 }
 

@@ -124,27 +124,27 @@ func Record(ctx context.Context, pid int, o Options) (*Recording, error) {
 
 // recording is a recording under way.
 type recording struct {
-	options Options
-	target  *proc.Process
-	symbols *symbolize.Symbolizer
-	images  goruntime.Images
-	image   goruntime.Image // that has the Go runtime
-	exe     *os.File        // of the goroutine table's own symbols,
-	own     *symbolize.Binary
-	vars    *goruntime.Vars  // and what the table is found by, at link-time addresses
-	source  cpuSource        // nil: not allowed here
-	rate    int              // that it is asked for, Hz: Options.Rate, or what the kernel allows
-	sched   *bpf.Sched       // nil: not asked for, or not allowed
-	table   *goroutine.Table // nil: the same
-	calls   *calls           // nil: the same
-	family  *family          // processes that the target starts
-	mu      sync.Mutex       // of builder, before and symbols while the sources run
-	builder *Builder
-	before  *Builder // of the slice that ends at border, until all its samples have come; or nil
-	border  int64    // CLOCK_MONOTONIC, ns
-	summary Summary
-	told    told // what earlier slices have told already
-	added   int  // samples of all sources
+	options  Options
+	target   *proc.Process
+	symbols  *symbolize.Symbolizer
+	images   goruntime.Images
+	image    goruntime.Image // that has the Go runtime
+	exe      *os.File        // of the goroutine table's own symbols,
+	own      *symbolize.Binary
+	vars     *goruntime.Vars  // and what the table is found by, at link-time addresses
+	source   cpuSource        // nil: not allowed here
+	rate     int              // that it is asked for, Hz: Options.Rate, or what the kernel allows
+	sched    *bpf.Sched       // nil: not asked for, or not allowed
+	table    *goroutine.Table // nil: the same
+	calls    *calls           // nil: the same
+	family   *family          // processes that the target starts
+	mu       sync.Mutex       // of builder, before and symbols while the sources run
+	builder  *Builder
+	before   *Builder // of the slice that ends at border, until all its samples have come; or nil
+	border   int64    // CLOCK_MONOTONIC, ns
+	summary  Summary
+	reported reported // what earlier slices have reported already
+	added    int      // samples of all sources
 
 	cpus    int   // that the target may run on
 	offset  int64 // of the target's CLOCK_MONOTONIC from the kernel's, ns
@@ -178,7 +178,7 @@ func (r *recording) orGone(err error) error {
 
 // openTarget opens the process and nothing more.
 func openTarget(pid int, o Options) (*recording, error) {
-	r := &recording{options: o, opened: time.Now(), told: told{self: selfCPU()}}
+	r := &recording{options: o, opened: time.Now(), reported: reported{self: selfCPU()}}
 	if r.options.Rate == 0 {
 		r.options.Rate = DefaultRate
 	}
@@ -300,16 +300,16 @@ func (r *recording) finish(b *Builder, end string) {
 		s.BuildID = bin.BuildID()
 	}
 	self := selfCPU()
-	s.SelfCPU, r.told.self = (self - r.told.self).Nanoseconds(), self
+	s.SelfCPU, r.reported.self = (self - r.reported.self).Nanoseconds(), self
 	programs := r.programs()
-	s.Programs, r.told.ebpf = (programs - r.told.ebpf).Nanoseconds(), programs
+	s.Programs, r.reported.ebpf = (programs - r.reported.ebpf).Nanoseconds(), programs
 	s.SelfRSS = selfRSS()
 }
 
 func (r *recording) finishCPU(t Tally) {
 	now, s := r.source.Stats(), &r.summary
-	st := now.Since(r.told.cpu)
-	r.told.cpu = now
+	st := now.Since(r.reported.cpu)
+	r.reported.cpu = now
 	s.EngineCPU = r.source.Name()
 	s.CPURusage, s.CPUCounted, s.CPUStolen = st.Rusage.Nanoseconds(), st.Counted.Nanoseconds(), st.Stolen.Nanoseconds()
 	if t.CPU > 0 {
@@ -328,8 +328,8 @@ func (r *recording) finishCPU(t Tally) {
 
 func (r *recording) finishTable(t Tally) {
 	now, s := r.table.Stats(), &r.summary
-	st := now.Since(r.told.table)
-	r.told.table = now
+	st := now.Since(r.reported.table)
+	r.reported.table = now
 	if r.options.Mode == Wall {
 		s.EngineWall = tableName
 	}
@@ -359,7 +359,7 @@ func (r *recording) finishTable(t Tally) {
 	if r.source == nil {
 		s.EngineCPU = tableName
 		if now, err := r.target.CPU(); err == nil {
-			s.CPURusage, r.told.clock = (now - r.told.clock).Nanoseconds(), now
+			s.CPURusage, r.reported.clock = (now - r.reported.clock).Nanoseconds(), now
 		}
 	}
 }

@@ -55,8 +55,8 @@ func Stream(ctx context.Context, pid int, o Options, emit func(*Recording) error
 	return follow(ctx, pid, o, emit)
 }
 
-// told is what earlier slices have told of the numbers that the sources count from their beginning.
-type told struct {
+// reported is what earlier slices have said of the numbers that the sources count from their beginning.
+type reported struct {
 	cpu   bpf.Stats
 	table goroutine.Stats
 	self  time.Duration
@@ -79,7 +79,7 @@ func (r *recording) stream(ctx context.Context, every time.Duration, emit func(*
 		s.start = time.Now()
 	}
 	s.mono = s.start.UnixNano() - r.builder.epoch
-	r.told.clock, _ = r.target.CPU()
+	r.reported.clock, _ = r.target.CPU()
 	if r.options.Started != nil {
 		r.options.Started()
 	}
@@ -217,7 +217,7 @@ func ending(ctx context.Context, p *proc.Process, err error) string {
 // seal makes the recording of a slice that ends at to.
 func (s *slicer) seal(b *Builder, to time.Duration, end string) *Recording {
 	s.mu.Lock()
-	seen := s.told.table.Seen
+	seen := s.reported.table.Seen
 	s.summary = s.attached
 	s.summary.Denied = slices.Clone(s.attached.Denied)
 	s.finish(b, end)
@@ -229,7 +229,7 @@ func (s *slicer) seal(b *Builder, to time.Duration, end string) *Recording {
 	begin := s.start.Add(s.from)
 	s.describe(p, begin, to-s.from)
 	s.from = to
-	return &Recording{Profile: p, Summary: s.summary, begin: begin, fresh: s.told.table.Seen - seen}
+	return &Recording{Profile: p, Summary: s.summary, begin: begin, fresh: s.reported.table.Seen - seen}
 }
 
 // flush returns when the sources have emitted what they hold, or have ended, or are blocked.

@@ -11,15 +11,15 @@ import (
 	"github.com/mayfly-profiler/mayfly/internal/target"
 )
 
-// told is what a report says of itself.
-type told struct {
+// jsonReport is what a report says of itself.
+type jsonReport struct {
 	Evidence string
 	Requests int
 	Notes    []string
 }
 
 // reported runs report on a process to its end.
-func reported(t *testing.T, args ...string) (r told) {
+func reported(t *testing.T, args ...string) (r jsonReport) {
 	t.Helper()
 	s := start(t, nil, append([]string{"report", "--format", "json", "--slo", "p99<10s", "-d", "2s"}, args...)...)
 	if code := s.wait(); code != 0 && code != 4 {

@@ -41,13 +41,13 @@ func TestRingThreadsEnd(t *testing.T) {
 	defer page.Close()
 	page.WriteAt([]byte{1}, 16)
 	memory := watchMemory(s.cmd.Process.Pid, *ringThreads/60)
-	for i, last, stays := 0, "", 0; stays < 2; i++ { // the second window with the last thread has nothing but it
+	for i, last, windows := 0, "", 0; windows < 2; i++ { // the second window with the last thread has nothing but it
 		if word(t, page, 1) != 0 {
-			stays++
+			windows++
 		}
-		told := make(chan counted, 1)
+		states := make(chan counted, 1)
 		written := make(chan struct{})
-		go func() { told <- followStay(x, page, written) }()
+		go func() { states <- followLast(x, page, written) }()
 		time.Sleep(window + window/2)
 		p := s.triggered(&last)
 		close(written)
@@ -55,10 +55,10 @@ func TestRingThreadsEnd(t *testing.T) {
 		if all := columnsIn(p, ""); all.preempted > 20*length { // as many goroutines and threads as there can be at a time
 			t.Errorf("window %d: %v of waiting for a CPU in %v", i, all.preempted, length)
 		}
-		if stays < 2 {
+		if windows < 2 {
 			continue
 		}
-		ended, want := word(t, page, 0), (<-told).between(p.TimeNanos, p.TimeNanos+p.DurationNanos)
+		ended, want := word(t, page, 0), (<-states).between(p.TimeNanos, p.TimeNanos+p.DurationNanos)
 		t.Logf("%d threads ended, %d windows; in %v the last one ran %v, the kernel says %v, and waited for a CPU %v and a P %v, the kernel "+
 			"says %v; %s",
 			ended, i+1, length, got.cpu, want.cpu, got.preempted, got.runnable, want.preempted, memory.now())
@@ -77,16 +77,16 @@ func TestRingThreadsEnd(t *testing.T) {
 	}
 }
 
-// stay is what the kernel has counted of the last thread at some time (Documentation/scheduler/sched-stats.rst).
-type stay struct {
+// lastThread is what the kernel has counted of the last thread at some time (Documentation/scheduler/sched-stats.rst).
+type lastThread struct {
 	at int64 // Unix time, ns
 	spent
 }
 
-type counted []stay
+type counted []lastThread
 
-// followStay reads that until it is told to end.
-func followStay(x *target.Target, page io.ReaderAt, end <-chan struct{}) (all counted) {
+// followLast reads that until it is told to end.
+func followLast(x *target.Target, page io.ReaderAt, end <-chan struct{}) (all counted) {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -98,7 +98,7 @@ func followStay(x *target.Target, page io.ReaderAt, end <-chan struct{}) (all co
 		var id [8]byte
 		page.ReadAt(id[:], 8)
 		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/schedstat", x.PID, binary.LittleEndian.Uint64(id[:])))
-		one := stay{at: time.Now().UnixNano()}
+		one := lastThread{at: time.Now().UnixNano()}
 		if _, serr := fmt.Sscan(string(b), &one.cpu, &one.preempted); err == nil && serr == nil {
 			all = append(all, one)
 		}

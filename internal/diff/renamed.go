@@ -72,13 +72,13 @@ func (c *comparison) rename() {
 
 // tellRenamed says which they are.
 func (c *comparison) tellRenamed(into map[int]int) {
-	var told []string
+	var pairs []string
 	for _, row := range slices.Sorted(maps.Keys(into)) {
 		was, is := c.names[row], c.names[into[row]]
-		told = append(told, fmt.Sprintf("%s is %s", was, strings.TrimPrefix(is, packageOf(is)+".")))
+		pairs = append(pairs, fmt.Sprintf("%s is %s", was, strings.TrimPrefix(is, packageOf(is)+".")))
 	}
-	if len(told) > 0 {
-		c.note("taken for renamed, by file and share of the samples: %s", strings.Join(told, ", "))
+	if len(pairs) > 0 {
+		c.note("taken for renamed, by file and share of the samples: %s", strings.Join(pairs, ", "))
 	}
 }
 

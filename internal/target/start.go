@@ -25,12 +25,12 @@ type Target struct {
 	Exe   string
 	Ready string // the first line it printed: "ready", or "ready NAME=VALUE ..."
 
-	t     testing.TB
-	cmd   *exec.Cmd
-	stdin io.WriteCloser
-	done  chan struct{} // closed when it has ended and all its output was read
-	err   error         // of cmd.Wait; valid after done
-	told  bool          // to end, by SIGTERM
+	t       testing.TB
+	cmd     *exec.Cmd
+	stdin   io.WriteCloser
+	done    chan struct{} // closed when it has ended and all its output was read
+	err     error         // of cmd.Wait; valid after done
+	stopped bool          // to end, by SIGTERM
 
 	mu     sync.Mutex
 	lines  []string
@@ -123,7 +123,7 @@ func (x *Target) Stderr() string {
 func (x *Target) Stop() {
 	x.t.Helper()
 	x.stdin.Close()
-	x.told = true
+	x.stopped = true
 	x.cmd.Process.Signal(syscall.SIGTERM) // it may have ended meanwhile: Wait tells
 	x.Wait()
 }
@@ -136,7 +136,7 @@ func (x *Target) Wait() {
 	case <-time.After(patience):
 		x.t.Fatalf("target: %s still runs after %v", x.Exe, patience)
 	}
-	if x.err != nil && !(x.told && x.err.Error() == "signal: terminated") {
+	if x.err != nil && !(x.stopped && x.err.Error() == "signal: terminated") {
 		x.t.Fatalf("target: %s: %v\n%s", x.Exe, x.err, x.Stderr())
 	}
 }

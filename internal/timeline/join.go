@@ -46,7 +46,7 @@ func (j *joiner) join(pieces []Piece, r *Track) []Piece {
 		case CPU, GC, Syscall:
 			out = j.split(out, p, r)
 		case Network:
-			p.State = j.told(p, r, func(s State) State { return State{j.States[p.State].Name, s.Peer, ""} })
+			p.State = j.refined(p, r, func(s State) State { return State{j.States[p.State].Name, s.Peer, ""} })
 			out = append(out, p)
 		case Unknown:
 			out = j.begun(out, p, r)
@@ -63,7 +63,7 @@ func (j *joiner) join(pieces []Piece, r *Track) []Piece {
 // split cuts a piece in which a goroutine had a P, or its thread was in the kernel, by what the recording says of it.
 func (j *joiner) split(out []Piece, p Piece, r *Track) []Piece {
 	if p.Kind == Syscall {
-		p.State = j.told(p, r, func(s State) State { return State{j.States[p.State].Name, "", s.Call} })
+		p.State = j.refined(p, r, func(s State) State { return State{j.States[p.State].Name, "", s.Call} })
 	}
 	at := p.From
 	r.During(p.From, p.To, func(q *Piece, from, to int64) {
@@ -115,8 +115,8 @@ func (j *joiner) begun(out []Piece, p Piece, r *Track) []Piece {
 	return out
 }
 
-// told is a piece's state with what the recording knows beyond its name.
-func (j *joiner) told(p Piece, r *Track, with func(State) State) int32 {
+// refined is a piece's state with what the recording knows beyond its name.
+func (j *joiner) refined(p Piece, r *Track, with func(State) State) int32 {
 	best, most := p.State, int64(0)
 	r.During(p.From, p.To, func(q *Piece, from, to int64) {
 		s := j.rec.States[q.State]

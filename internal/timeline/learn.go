@@ -25,7 +25,7 @@ type learner struct {
 	sets    map[string]int32        // of those, by content
 	seen    map[int32]map[int32]int // label sets of requests with a function
 	answers map[int32]lesson        // what was learnt of a function
-	told    []int32                 // functions of the request at hand
+	buf     []int32                 // functions of the request at hand
 	stamp   []int32
 	turn    int32
 }
@@ -120,7 +120,7 @@ func (l *learner) ask(r *Request) (best lesson) {
 // functions are those of the program and of its dependencies that were on a request's stacks.
 func (l *learner) functions(r *Request) []int32 {
 	l.turn++
-	l.told = l.told[:0]
+	l.buf = l.buf[:0]
 	r.Main.During(r.From, r.To, func(p *Piece, _, _ int64) {
 		for _, f := range l.Stacks[p.Stack].Frames {
 			if l.stamp[f.Fn] == l.turn {
@@ -128,11 +128,11 @@ func (l *learner) functions(r *Request) []int32 {
 			}
 			l.stamp[f.Fn] = l.turn
 			if fn := &l.Funcs[f.Fn]; fn.App || strings.Contains(fn.Pkg, ".") {
-				l.told = append(l.told, f.Fn)
+				l.buf = append(l.buf, f.Fn)
 			}
 		}
 	})
-	return l.told
+	return l.buf
 }
 
 // content is a label set as a word.

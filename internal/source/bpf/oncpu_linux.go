@@ -48,7 +48,7 @@ type OnCPU struct {
 	decoder    decoder
 	batch      batch
 	stats      Stats
-	told       atomic.Pointer[Stats] // the stats as of the last weighing
+	reported   atomic.Pointer[Stats] // the stats as of the last weighing
 	flushes    *source.Flushes
 	rate       atomic.Int64
 	rhythm     rhythm
@@ -214,7 +214,7 @@ func (s *OnCPU) Close() error {
 
 // Stats say how the sampling went, up to the last batch of samples that was emitted.
 func (s *OnCPU) Stats() Stats {
-	if st := s.told.Load(); st != nil {
+	if st := s.reported.Load(); st != nil {
 		return *st
 	}
 	return Stats{}
@@ -267,7 +267,7 @@ func (s *OnCPU) Run(ctx context.Context, emit func(*sample.Sample)) error {
 		err = er
 	}
 	s.stats.NoG = int64(s.counter(oncpuCountersNO_G))
-	s.tell()
+	s.report()
 	return err
 }
 
@@ -275,9 +275,9 @@ func (s *OnCPU) Run(ctx context.Context, emit func(*sample.Sample)) error {
 // while Run is running.
 func (s *OnCPU) Cost() time.Duration { return time.Duration(s.counter(oncpuCountersSPENT)) }
 
-func (s *OnCPU) tell() {
+func (s *OnCPU) report() {
 	st := s.stats
-	s.told.Store(&st)
+	s.reported.Store(&st)
 }
 
 func (s *OnCPU) sample(ctx context.Context, emit func(*sample.Sample)) error {
@@ -307,7 +307,7 @@ func (s *OnCPU) sample(ctx context.Context, emit func(*sample.Sample)) error {
 		if err := s.weigh(emit); err != nil {
 			return err
 		}
-		s.tell()
+		s.report()
 		if flush != nil {
 			close(flush)
 		}

@@ -171,7 +171,8 @@ func (s slot) times(now int64) (t sample.ThreadTimes, ok bool) {
 
 func (s slot) execTime(now int64) (h ExecTime, ok bool) {
 	ok = s.read(func(state uint32) {
-		h = ExecTime{TID: s.tid(), Before: int64(atomic.LoadUint64(&s.t.Before)), NS: int64(atomic.LoadUint64(&s.t.Ns[schedThreadStatesTHREAD_RUNS]))}
+		h = ExecTime{TID: s.tid(), Before: int64(atomic.LoadUint64(&s.t.Before))}
+		h.NS = int64(atomic.LoadUint64(&s.t.Ns[schedThreadStatesTHREAD_RUNS]))
 		if state == uint32(schedThreadStatesTHREAD_RUNS) {
 			h.NS += max(0, now-int64(atomic.LoadUint64(&s.t.Since)))
 		}

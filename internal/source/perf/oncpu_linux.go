@@ -30,13 +30,13 @@ type OnCPU struct {
 	execs  int
 	execAt int64 // when another program was executed, CLOCK_MONOTONIC in ns; 0: not yet
 
-	spare   *batch // the one that was weighed last
-	stats   Stats
-	told    atomic.Pointer[Stats]
-	flushes *source.Flushes
-	clock   *proc.Clock   // the target's CPU time since the start
-	shared  time.Duration // CPU time that was divided among samples
-	started bool
+	spare    *batch // the one that was weighed last
+	stats    Stats
+	reported atomic.Pointer[Stats]
+	flushes  *source.Flushes
+	clock    *proc.Clock   // the target's CPU time since the start
+	shared   time.Duration // CPU time that was divided among samples
+	started  bool
 }
 
 // Open opens the events; nothing is sampled before Run. The error wraps fs.ErrPermission when the
@@ -64,7 +64,7 @@ func (s *OnCPU) Close() error {
 
 // Stats say how the sampling went, up to the last batch of samples that was emitted.
 func (s *OnCPU) Stats() Stats {
-	if st := s.told.Load(); st != nil {
+	if st := s.reported.Load(); st != nil {
 		return *st
 	}
 	return Stats{CPUs: len(s.events.rings), UserOnly: s.events.userOnly}
@@ -257,7 +257,7 @@ func (s *OnCPU) weigh(emit func(*sample.Sample)) (executed bool, err error) {
 	s.stats.add(b)
 	b.reset()
 	st := s.stats
-	s.told.Store(&st)
+	s.reported.Store(&st)
 	return executed, err
 }
 
