@@ -19,6 +19,7 @@ import (
 	"github.com/mayfly-profiler/mayfly/export"
 	"github.com/mayfly-profiler/mayfly/internal/baseline"
 	"github.com/mayfly-profiler/mayfly/internal/demo"
+	"github.com/mayfly-profiler/mayfly/internal/printable"
 	"github.com/mayfly-profiler/mayfly/profiler"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
@@ -166,7 +167,7 @@ func (d *demoRun) report(dir string) error {
 		return errors.New("nothing was recorded")
 	}
 	for _, path := range files {
-		fmt.Fprintf(d.env.stdout, "go tool pprof -http=: %s\n", path)
+		fmt.Fprintf(d.env.stdout, "go tool pprof -http=: %s\n", printable.Shell(path))
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mayfly-profiler/mayfly/internal/printable"
 	"github.com/mayfly-profiler/mayfly/profiler"
 )
 
@@ -33,7 +34,7 @@ func tell(e *env, f *recordFlags, rec *profiler.Recording) {
 		e.warn("missing: %s", d)
 	}
 	if f.output != "-" {
-		e.say("go tool pprof -http=: %s", f.output)
+		e.say("go tool pprof -http=: %s", printable.Shell(f.output))
 	}
 }
 

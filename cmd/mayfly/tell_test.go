@@ -40,3 +40,17 @@ func TestTellScans(t *testing.T) {
 		})
 	}
 }
+
+// The line that is there to be pasted names the file, whatever its name is.
+func TestTellPastes(t *testing.T) {
+	for _, tt := range []struct{ output, want string }{
+		{"mayfly.pb.gz", "go tool pprof -http=: mayfly.pb.gz\n"},
+		{"it's $HOME/a b.pb.gz", "go tool pprof -http=: 'it'\\''s $HOME/a b.pb.gz'\n"},
+	} {
+		var stderr bytes.Buffer
+		tell(&env{stderr: &stderr}, &recordFlags{output: tt.output}, &profiler.Recording{Summary: profiler.Summary{EngineWall: "none"}})
+		if !strings.HasSuffix(stderr.String(), tt.want) {
+			t.Errorf("said %q, want %q at the end", stderr.String(), tt.want)
+		}
+	}
+}

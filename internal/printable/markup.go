@@ -20,7 +20,13 @@ func MarkdownCode(s string) string {
 	return "`" + strings.NewReplacer("`", "'", "|", `\|`).Replace(Line(s)) + "`"
 }
 
-// Shell returns s as one word of a POSIX shell, whatever is in it.
+// Shell returns s as one word of a POSIX shell, whatever is in it. What no shell reads as anything else stays as it is.
 func Shell(s string) string {
+	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !strings.ContainsRune(plain, r) }) < 0 {
+		return s
+	}
 	return "'" + strings.ReplaceAll(Line(s), "'", `'\''`) + "'"
 }
+
+// plain are the characters that mean themselves in a word of a shell, wherever they stand.
+const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:@%+,-"

@@ -63,7 +63,7 @@ func TestShellWord(t *testing.T) {
 	if err != nil {
 		t.Skip(err)
 	}
-	for _, attack := range append(attacks, `main.book';touch${IFS}PWNED;#`, "$(id)", "`id`", `a\b`, "") {
+	for _, attack := range append(attacks, `main.book';touch${IFS}PWNED;#`, "$(id)", "`id`", `a\b`, "", "~", "a b", "x=y", "main.(*T).f") {
 		if strings.ContainsRune(attack, 0) {
 			continue
 		}
@@ -71,5 +71,8 @@ func TestShellWord(t *testing.T) {
 		if err != nil || string(out) != Line(attack) {
 			t.Errorf("%q -> %q, %v", attack, out, err)
 		}
+	}
+	if got := Shell("/tmp/a-b_c/mayfly.pb.gz"); got != "/tmp/a-b_c/mayfly.pb.gz" {
+		t.Errorf("a plain word is quoted: %s", got)
 	}
 }

@@ -32,7 +32,7 @@ func (c *Cause) remedy() string {
 	case timeline.OSScheduler:
 		return "give the program more CPU time: more CPUs, or fewer neighbours"
 	case timeline.Quota:
-		return "raise the quota (cpu.max), or make " + at + " cheaper: a higher GOMAXPROCS uses it up faster"
+		return "raise the quota (cpu.max; cpu.cfs_quota_us of cgroup v1), or make " + at + " cheaper: a higher GOMAXPROCS uses it up faster"
 	case timeline.Timer:
 		return c.timerRemedy()
 	case timeline.Stopped:
