@@ -85,7 +85,24 @@ func eventRights(r proc.Rights) string {
 		return fmt.Sprintf("kernel.perf_event_paranoid is %d, at which this kernel wants CAP_SYS_ADMIN "+
 			"(sudo sysctl kernel.perf_event_paranoid=2)", r.PerfEventParanoid)
 	}
+	if r.CapPerfmon || r.CapSysAdmin {
+		return refused("perf_event_open")
+	}
 	return "needs CAP_PERFMON (sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace+ep mayfly)"
+}
+
+// loadRights is what a program that was refused needs beyond the rights that there are.
+func loadRights(r proc.Rights) string {
+	if r.CapSysAdmin || r.CapBPF && r.CapPerfmon {
+		return refused("bpf")
+	}
+	return "needs CAP_BPF and CAP_PERFMON (sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace+ep mayfly)"
+}
+
+// refused says who else can refuse a system call: more capabilities would change nothing.
+func refused(call string) string {
+	return "the capabilities are there: a seccomp profile, a security module or a user namespace refuses " + call +
+		" (run mayfly outside of it, or allow it there)"
 }
 
 // onlineCPUs reads a list such as "0-3,8".

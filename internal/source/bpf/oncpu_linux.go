@@ -167,8 +167,8 @@ func loadError(err error) error {
 		return fmt.Errorf("load eBPF: %w (raise the limit of open files: ulimit -n)", unix.EMFILE)
 	}
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
-		return fmt.Errorf("load eBPF: %w: needs CAP_BPF and CAP_PERFMON (sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace+ep mayfly)",
-			fs.ErrPermission)
+		rights, _ := proc.HostRights()
+		return fmt.Errorf("load eBPF: %w: %s", fs.ErrPermission, loadRights(rights))
 	}
 	if errors.Is(err, btf.ErrNotFound) {
 		return fmt.Errorf("load eBPF: %w: this kernel has no BTF (CONFIG_DEBUG_INFO_BTF, /sys/kernel/btf/vmlinux)", errors.ErrUnsupported)

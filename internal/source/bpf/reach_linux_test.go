@@ -130,9 +130,27 @@ func TestEventRights(t *testing.T) {
 		{proc.Rights{PerfEventParanoid: 3}, "needs CAP_PERFMON"},
 		{proc.Rights{PerfEventParanoid: 3, CapPerfmon: true}, "sysctl kernel.perf_event_paranoid=2"},
 		{proc.Rights{PerfEventParanoid: 4, CapPerfmon: true}, "paranoid is 4"},
-		{proc.Rights{PerfEventParanoid: 4, CapPerfmon: true, CapSysAdmin: true}, "needs CAP_PERFMON"}, // a sandbox, perhaps
+		{proc.Rights{PerfEventParanoid: 4, CapPerfmon: true, CapSysAdmin: true}, "seccomp"},
+		{proc.Rights{PerfEventParanoid: 2, CapPerfmon: true}, "seccomp"},
 	} {
 		if got := eventRights(tt.rights); !strings.Contains(got, tt.want) {
+			t.Errorf("%+v: %s, want %s", tt.rights, got, tt.want)
+		}
+	}
+}
+
+// Who has the capabilities and is refused all the same needs no more of them.
+func TestLoadRights(t *testing.T) {
+	for _, tt := range []struct {
+		rights proc.Rights
+		want   string
+	}{
+		{proc.Rights{}, "needs CAP_BPF and CAP_PERFMON"},
+		{proc.Rights{CapBPF: true}, "needs CAP_BPF and CAP_PERFMON"},
+		{proc.Rights{CapBPF: true, CapPerfmon: true}, "seccomp"},
+		{proc.Rights{CapSysAdmin: true}, "seccomp"},
+	} {
+		if got := loadRights(tt.rights); !strings.Contains(got, tt.want) {
 			t.Errorf("%+v: %s, want %s", tt.rights, got, tt.want)
 		}
 	}
