@@ -219,7 +219,7 @@ func (s *OnCPU) observe(e *event) sample.Sample {
 		sm.Goid, sm.Labels = goid, set
 	case late:
 		s.batch.late++
-		sm.LabelsLost = true
+		sm.LabelsLost = s.reader.l.G.Labels >= 0
 	case noG:
 		s.batch.noG++
 	}
