@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -56,7 +57,11 @@ func TestRecordDenied(t *testing.T) {
 		{"pidfd_open", "who goroutines wait for", []string{"go.peer"}},
 	} {
 		t.Run(tt.calls, func(t *testing.T) {
-			s := start(t, func(c *exec.Cmd) { deny(t, c, tt.calls) }, "record", "-q", "-d", "2s", "-p", pid(x))
+			denied := func(c *exec.Cmd) { deny(t, c, tt.calls) }
+			if got := lacks(t, x, denied); (got > lacks(t, x, nil)) != (tt.missing != "") {
+				t.Errorf("the doctor finds %d things amiss, and without the sandbox %d", got, lacks(t, x, nil))
+			}
+			s := start(t, denied, "record", "-q", "-d", "2s", "-p", pid(x))
 			if code := s.wait(); code != 0 {
 				t.Fatalf("exit code %d: %s", code, s.stderr.String())
 			}
@@ -85,6 +90,25 @@ func TestRecordDenied(t *testing.T) {
 			}
 		})
 	}
+}
+
+// lacks says how many things the doctor finds amiss with a recording, none of which keeps it from working.
+func lacks(t *testing.T, x *target.Target, change func(*exec.Cmd)) (n int) {
+	t.Helper()
+	s := start(t, change, "doctor", "--json", pid(x))
+	if code := s.wait(); code != 0 {
+		t.Fatalf("doctor: exit code %d: %s", code, s.stderr.String())
+	}
+	var d diagnosis
+	if err := json.Unmarshal(s.stdout.Bytes(), &d); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range slices.Concat(d.Host, d.Target) {
+		if c.Status != ok {
+			n++
+		}
+	}
+	return n
 }
 
 // deny makes c run behind a filter of system calls.

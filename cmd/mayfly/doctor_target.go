@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/mayfly-profiler/mayfly/internal/goruntime"
@@ -28,7 +30,7 @@ func targetChecks(p *proc.Process) []check {
 	if err != nil {
 		return append(checks, denied("Go", missing, "nothing is known about the program", err))
 	}
-	return append(append(checks, golang(g, im), symbols(file), memory(p)), layout(p, im, file)...)
+	return append(append(checks, golang(g, im), symbols(file), memory(p), peers(p)), layout(p, im, file)...)
 }
 
 // golang says what Go code runs in the process.
@@ -135,8 +137,28 @@ func labels(l *goruntime.Layout) check {
 	case goruntime.LabelsMap:
 		c.Found = "a map (Go 1.23 and earlier)"
 	default:
-		c.Status, c.Found, c.Without = limited, "not known for this release", "samples carry no labels"
-		c.Remedy = "build the program with Go 1.21 or later"
+		var lost bool
+		if c.Found, lost = noLabels(l); lost {
+			c.Status, c.Without, c.Remedy = limited, "samples carry no labels", "build the program with a Go release that mayfly knows"
+		}
 	}
 	return c
+}
+
+// noLabels says why a layout has none. It is a loss if the program can have some: one without the function that sets them cannot.
+func noLabels(l *goruntime.Layout) (why string, lost bool) {
+	if slices.Contains(l.Denied, "g.labels") {
+		return "not found in the code of " + printable.Line(l.Version), true
+	}
+	return "none: nothing in the program sets labels", false
+}
+
+// peers checks whether the other ends of the process's sockets can be seen. The kernel asks for the right before it looks whether
+// there is such a descriptor (kernel/pid.c, pidfd_getfd).
+func peers(p *proc.Process) check {
+	_, err := p.Peer(0)
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, errors.ErrUnsupported) {
+		return denied("peers", limited, "who goroutines wait for: no label go.peer", err)
+	}
+	return check{Name: "peers", Status: ok, Found: "readable"}
 }

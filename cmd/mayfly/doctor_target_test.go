@@ -17,7 +17,8 @@ func TestLayoutChecks(t *testing.T) {
 	}{
 		{"list of labels", labels(&goruntime.Layout{Labels: goruntime.LabelsSlice}), ok},
 		{"map of labels", labels(&goruntime.Layout{Labels: goruntime.LabelsMap}), ok},
-		{"no labels", labels(&goruntime.Layout{}), limited},
+		{"no labels", labels(&goruntime.Layout{}), ok},
+		{"labels not found", labels(&goruntime.Layout{Denied: []string{"g.labels"}}), limited},
 		{"the only word", current(&goruntime.Layout{TLSFrom: goruntime.TLSOnly, TLS: -8}), ok},
 		{"by code", current(&goruntime.Layout{TLSFrom: goruntime.TLSCode, TLS: -16}), ok},
 		{"register of arm64", current(&goruntime.Layout{Arch: "arm64"}), ok},

@@ -113,7 +113,8 @@ func readableLabels(p *proc.Process, im goruntime.Image, file io.ReaderAt) (bool
 		return false, printable.Line(err.Error())
 	}
 	if layout.Labels == goruntime.LabelsNone {
-		return false, printable.Line(layout.Version) + " has no labels that can be read"
+		why, _ := noLabels(layout)
+		return false, why
 	}
 	if err := p.Readable(); err != nil {
 		return false, printable.Line(err.Error())

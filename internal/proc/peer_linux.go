@@ -15,7 +15,7 @@ import (
 func (p *Process) Peer(fd int) (Peer, error) {
 	own, err := p.fd.take(fd)
 	if err != nil {
-		return Peer{}, p.deny(fmt.Sprintf("fd %d", fd), err)
+		return Peer{}, p.deny(fmt.Sprintf("fd %d (pidfd_getfd)", fd), err)
 	}
 	defer unix.Close(own)
 	remote, err := unix.Getpeername(own)
@@ -33,7 +33,7 @@ func (p *Process) Peer(fd int) (Peer, error) {
 // take duplicates a descriptor of the process.
 func (f pidfd) take(fd int) (own int, err error) {
 	if f.handle == nil {
-		return -1, unix.ENOSYS
+		return -1, fmt.Errorf("%w: pidfd_open needs Linux 5.3 and a sandbox that allows it", unix.ENOSYS)
 	}
 	c, err := f.file.SyscallConn()
 	if err != nil {

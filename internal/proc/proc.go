@@ -270,7 +270,7 @@ func (p *Process) deny(what string, err error) error {
 // remedy says what would allow access to another process (ptrace(2), "Ptrace access mode
 // checking"; Documentation/admin-guide/LSM/Yama.rst).
 func remedy(yama int) string {
-	const need = "needs the same user or CAP_SYS_PTRACE"
+	const need = "needs the same user or CAP_SYS_PTRACE, and a sandbox that allows it"
 	switch yama {
 	case 1, 2:
 		return fmt.Sprintf("needs CAP_SYS_PTRACE (kernel.yama.ptrace_scope is %d; 0 would allow the same user)", yama)
