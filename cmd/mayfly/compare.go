@@ -17,12 +17,12 @@ import (
 
 // compareFlags is the command line of compare.
 type compareFlags struct {
-	record   recordFlags
-	standard string // --default
-	result   resultFlags
-	keep     string
-	seed     uint64
-	files    []string
+	record     recordFlags
+	defaultURL string // --default
+	result     resultFlags
+	keep       string
+	seed       uint64
+	files      []string
 }
 
 func compareCommand(e *env) *cobra.Command {
@@ -58,7 +58,7 @@ says so.`,
 	}
 	fl := cmd.Flags()
 	fl.IntVarP(&f.record.pid, "pid", "p", 0, "record the process with this `PID`")
-	fl.StringVar(&f.standard, "default", "", "`URL` of the process's net/http/pprof, http://HOST:PORT[/debug/pprof/profile], or none "+
+	fl.StringVar(&f.defaultURL, "default", "", "`URL` of the process's net/http/pprof, http://HOST:PORT[/debug/pprof/profile], or none "+
 		"(default: it is looked for)")
 	fl.IntVarP(&f.record.rate, "rate", "F", profiler.DefaultRate, rateUsage)
 	f.record.duration = duration(defaultDuration)
@@ -78,7 +78,7 @@ func (f *compareFlags) check() error {
 		return usagef("compare: need one of -p PID, -- COMMAND ARG... or files, not two")
 	case !live && (len(f.files) == 0 || len(f.files) > 2):
 		return usagef("compare: need a process (-p PID), a command (-- COMMAND ARG...) or profiles ([DEFAULT] MAYFLY)")
-	case !live && f.standard != "":
+	case !live && f.defaultURL != "":
 		return usagef("compare: --default is for recording; with files the default profile is the first")
 	case !live && f.keep != "":
 		return usagef("compare: --keep is for recording")
@@ -108,16 +108,16 @@ func runCompare(ctx context.Context, e *env, f *compareFlags) error {
 			return err
 		}
 	}
-	var standard, mayfly *profile.Profile
+	var defaultProfile, mayfly *profile.Profile
 	if len(f.files) > 0 {
-		standard, mayfly, err = f.read()
+		defaultProfile, mayfly, err = f.read()
 	} else {
-		standard, mayfly, err = f.take(ctx, e)
+		defaultProfile, mayfly, err = f.take(ctx, e)
 	}
 	if err != nil {
 		return err
 	}
-	r, err := compare.Compare(standard, mayfly, compare.Options{Seed: f.seed})
+	r, err := compare.Compare(defaultProfile, mayfly, compare.Options{Seed: f.seed})
 	if errors.Is(err, compare.ErrNoCPU) {
 		return &exitError{codeIncomparable, err}
 	} else if err != nil {
@@ -127,14 +127,14 @@ func runCompare(ctx context.Context, e *env, f *compareFlags) error {
 }
 
 // read reads [DEFAULT] MAYFLY.
-func (f *compareFlags) read() (standard, mayfly *profile.Profile, err error) {
+func (f *compareFlags) read() (defaultProfile, mayfly *profile.Profile, err error) {
 	if len(f.files) == 2 {
-		if standard, err = readProfile(f.files[0]); err != nil {
+		if defaultProfile, err = readProfile(f.files[0]); err != nil {
 			return nil, nil, err
 		}
 	}
 	mayfly, err = readProfile(f.files[len(f.files)-1])
-	return standard, mayfly, err
+	return defaultProfile, mayfly, err
 }
 
 // The files that --keep writes.
@@ -145,12 +145,12 @@ const (
 )
 
 // save keeps the profiles that were recorded.
-func (f *compareFlags) save(e *env, standard, mayfly *profile.Profile) error {
+func (f *compareFlags) save(e *env, defaultProfile, mayfly *profile.Profile) error {
 	if f.keep == "" {
 		return nil
 	}
-	if standard != nil {
-		if err := writeProfile(e, filepath.Join(f.keep, keptDefault), standard); err != nil {
+	if defaultProfile != nil {
+		if err := writeProfile(e, filepath.Join(f.keep, keptDefault), defaultProfile); err != nil {
 			return err
 		}
 	}

@@ -20,24 +20,24 @@ import (
 // defaultNone is the value of --default that asks nobody.
 const defaultNone = "none"
 
-// standardSource is where a process serves its default profile.
-type standardSource struct {
+// pprofServer is where a process serves its default profile.
+type pprofServer struct {
 	url    string
 	client *http.Client
 	given  bool // on the command line: it has to work
 }
 
 // take records, and takes the default profile of the same seconds where there is one.
-func (f *compareFlags) take(ctx context.Context, e *env) (standard, mayfly *profile.Profile, err error) {
+func (f *compareFlags) take(ctx context.Context, e *env) (defaultProfile, mayfly *profile.Profile, err error) {
 	var rec *profiler.Recording
 	if len(f.record.command) > 0 {
-		standard, rec, err = f.takeCommand(ctx, e)
+		defaultProfile, rec, err = f.takeCommand(ctx, e)
 	} else {
 		src, lerr := f.locate(ctx, f.record.pid)
 		if lerr != nil {
 			e.say("%s", lerr)
 		}
-		standard, rec, err = f.both(ctx, e, f.record.pid, src)
+		defaultProfile, rec, err = f.both(ctx, e, f.record.pid, src)
 	}
 	if err != nil {
 		return nil, nil, err
@@ -45,7 +45,7 @@ func (f *compareFlags) take(ctx context.Context, e *env) (standard, mayfly *prof
 	for _, what := range rec.Summary.Denied {
 		e.warn("missing: %s", what)
 	}
-	return standard, rec.Profile, f.save(e, standard, rec.Profile)
+	return defaultProfile, rec.Profile, f.save(e, defaultProfile, rec.Profile)
 }
 
 // takeCommand records a command from its first instruction. Once it is seen to serve its default
@@ -53,7 +53,7 @@ func (f *compareFlags) take(ctx context.Context, e *env) (standard, mayfly *prof
 func (f *compareFlags) takeCommand(ctx context.Context, e *env) (*profile.Profile, *profiler.Recording, error) {
 	first, cancel := context.WithCancel(ctx)
 	defer cancel()
-	found := make(chan *standardSource, 1)
+	found := make(chan *pprofServer, 1)
 	f.record.started = func(pid int) {
 		go func() {
 			if src := f.await(first, pid); src != nil {
@@ -72,8 +72,8 @@ func (f *compareFlags) takeCommand(ctx context.Context, e *env) (*profile.Profil
 	case src := <-found:
 		return f.both(ctx, e, child.cmd.Process.Pid, src)
 	default:
-		if f.standard != "" && f.standard != defaultNone {
-			return nil, nil, fmt.Errorf("default profile: nothing listens at %s", f.standard)
+		if f.defaultURL != "" && f.defaultURL != defaultNone {
+			return nil, nil, fmt.Errorf("default profile: nothing listens at %s", f.defaultURL)
 		}
 		return nil, rec, nil
 	}
@@ -81,7 +81,7 @@ func (f *compareFlags) takeCommand(ctx context.Context, e *env) (*profile.Profil
 
 // both records a process and takes its default profile meanwhile. Where that fails and nobody insists
 // on it, there is none.
-func (f *compareFlags) both(ctx context.Context, e *env, pid int, src *standardSource) (*profile.Profile, *profiler.Recording, error) {
+func (f *compareFlags) both(ctx context.Context, e *env, pid int, src *pprofServer) (*profile.Profile, *profiler.Recording, error) {
 	type fetched struct {
 		p   *profile.Profile
 		err error
@@ -114,13 +114,13 @@ func (f *compareFlags) both(ctx context.Context, e *env, pid int, src *standardS
 
 // locate finds where a process serves its default profile: nil when it does not. The error then says where
 // was looked.
-func (f *compareFlags) locate(ctx context.Context, pid int) (*standardSource, error) {
-	switch f.standard {
+func (f *compareFlags) locate(ctx context.Context, pid int) (*pprofServer, error) {
+	switch f.defaultURL {
 	case defaultNone:
 		return nil, nil
 	case "":
 	default:
-		return &standardSource{f.standard, &http.Client{CheckRedirect: noRedirect}, true}, nil
+		return &pprofServer{f.defaultURL, &http.Client{CheckRedirect: noRedirect}, true}, nil
 	}
 	src, err := findProfiles(ctx, pid)
 	if err != nil {
@@ -130,7 +130,7 @@ func (f *compareFlags) locate(ctx context.Context, pid int) (*standardSource, er
 }
 
 // findProfiles finds where a process serves net/http/pprof.
-func findProfiles(ctx context.Context, pid int) (*standardSource, error) {
+func findProfiles(ctx context.Context, pid int) (*pprofServer, error) {
 	p, err := proc.Open(pid)
 	if err != nil {
 		return nil, err
@@ -145,7 +145,7 @@ func findProfiles(ctx context.Context, pid int) (*standardSource, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w, of %d that the process listens at", err, len(listening))
 	}
-	return &standardSource{base, client, false}, nil
+	return &pprofServer{base, client, false}, nil
 }
 
 // dialer is a client that sees the network as the process does, since a container has one of its own, and that
@@ -173,13 +173,13 @@ func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastRe
 const lookEvery = 100 * time.Millisecond
 
 // await waits until the process serves its default profile, or ctx ends: then it is nil.
-func (f *compareFlags) await(ctx context.Context, pid int) *standardSource {
+func (f *compareFlags) await(ctx context.Context, pid int) *pprofServer {
 	for {
 		src, _ := f.locate(ctx, pid)
 		if src != nil && (!src.given || answers(ctx, src.url)) {
 			return src
 		}
-		if f.standard == defaultNone || !sleepContext(ctx, lookEvery) {
+		if f.defaultURL == defaultNone || !sleepContext(ctx, lookEvery) {
 			return nil
 		}
 	}

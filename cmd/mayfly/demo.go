@@ -55,14 +55,14 @@ for eBPF it shows what can be seen without.`,
 
 // demoRun is one run of the demo.
 type demoRun struct {
-	env      *env
-	url      string
-	pid      int
-	length   time.Duration
-	rec      *profiler.Recording // nil without rights
-	standard *profile.Profile    // the default profile
-	before   demo.Truth
-	after    demo.Truth
+	env            *env
+	url            string
+	pid            int
+	length         time.Duration
+	rec            *profiler.Recording // nil without rights
+	defaultProfile *profile.Profile    // the default profile
+	before         demo.Truth
+	after          demo.Truth
 }
 
 func runDemo(ctx context.Context, e *env, length time.Duration, dir string) error {
@@ -132,7 +132,7 @@ func (d *demoRun) record(ctx context.Context) error {
 	if got.err != nil {
 		return got.err
 	}
-	d.standard = got.p
+	d.defaultProfile = got.p
 	d.after, err = fetchTruth(ctx, d.url)
 	return err
 }
@@ -140,9 +140,9 @@ func (d *demoRun) record(ctx context.Context) error {
 // report writes the files and prints the table.
 func (d *demoRun) report(dir string) error {
 	var files []string
-	if d.standard != nil {
+	if d.defaultProfile != nil {
 		path := filepath.Join(dir, defaultFile)
-		if err := writeProfile(d.env, path, d.standard); err != nil {
+		if err := writeProfile(d.env, path, d.defaultProfile); err != nil {
 			return err
 		}
 		files = append(files, path)
@@ -159,7 +159,7 @@ func (d *demoRun) report(dir string) error {
 		}
 		files = append(files, path)
 		d.rec.Profile = p
-		if d.standard != nil {
+		if d.defaultProfile != nil {
 			d.table(lines)
 		}
 	}

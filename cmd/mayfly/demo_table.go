@@ -25,18 +25,18 @@ func (d *demoRun) table(lines int) {
 	}
 	fmt.Fprintf(w, "\tdefault profile\t%s\t\n", "mayfly")
 	fmt.Fprintf(w, "rate asked\t100 Hz\t%d Hz\t\n", s.RateAsked)
-	fmt.Fprintf(w, "samples\t%d\t%d\t\n", compare.Total(d.standard).Samples, s.Samples)
-	cpu := compare.Total(d.standard).NS
+	fmt.Fprintf(w, "samples\t%d\t%d\t\n", compare.Total(d.defaultProfile).Samples, s.Samples)
+	cpu := compare.Total(d.defaultProfile).NS
 	fmt.Fprintf(w, "CPU seen\t%s\t%s\t\n", seconds(cpu), seconds(seen))
 	fmt.Fprintf(w, "of %s by rusage\t%.1f %%\t%.1f %%\t\n", seconds(rusage), compare.Percent(cpu, rusage), compare.Percent(seen, rusage))
 	made := d.after.Lines - d.before.Lines + d.after.OpenLines
 	fmt.Fprintf(w, "order lines (%d goroutines) seen\tat most %.1f %%\t%s%.1f %%\t\n", made,
-		compare.Percent(lineSamples(d.standard), made), atLeast, compare.Percent(int64(lines), made))
+		compare.Percent(lineSamples(d.defaultProfile), made), atLeast, compare.Percent(int64(lines), made))
 	fmt.Fprintf(w, "\t\t\t\nCPU by label\t\t\t\n")
 	for _, key := range []string{"endpoint", "tenant", "job"} {
-		labelRows(w, key, d.standard, d.rec.Profile)
+		labelRows(w, key, d.defaultProfile, d.rec.Profile)
 	}
-	fmt.Fprintf(w, "no label\t%s\t%s\t\n", compare.Unlabelled(d.standard), compare.Unlabelled(d.rec.Profile))
+	fmt.Fprintf(w, "no label\t%s\t%s\t\n", compare.Unlabelled(d.defaultProfile), compare.Unlabelled(d.rec.Profile))
 	d.states(w)
 }
 

@@ -59,7 +59,7 @@ func fetchTrace(ctx context.Context, e *env, pid int, f *reportFlags) *traceFetc
 }
 
 // endpoint finds where the process serves its traces. One that has just been started is asked again, a few times.
-func (f *reportFlags) endpoint(ctx context.Context, pid int) (*standardSource, error) {
+func (f *reportFlags) endpoint(ctx context.Context, pid int) (*pprofServer, error) {
 	for wait := traceMargin; ; wait *= 2 {
 		src, err := findProfiles(ctx, pid)
 		if err == nil || len(f.command) == 0 || wait > 8*time.Second || !sleepContext(ctx, wait) {

@@ -187,7 +187,7 @@ func writeHTML(w io.Writer, r *Result) error {
 	if r.Fine {
 		p.Class = "good"
 	}
-	p.Graphs = []flame.Graph{diff.Graph("cpu: default profile to mayfly, shares", 0, []*profile.Profile{r.default_},
+	p.Graphs = []flame.Graph{diff.Graph("cpu: default profile to mayfly, shares", 0, []*profile.Profile{r.defaultProfile},
 		[]*profile.Profile{r.mayfly})}
 	return flame.Write(w, p)
 }

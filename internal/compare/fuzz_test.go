@@ -13,8 +13,8 @@ import (
 // FuzzCompare compares any profile with a default one, and with itself as if it were one.
 func FuzzCompare(f *testing.F) {
 	hostile.Fuzz(f, func(t *testing.T, p *profile.Profile) {
-		for _, standard := range []*profile.Profile{nil, p} {
-			r, err := Compare(standard, p, Options{Seed: 1})
+		for _, defaultProfile := range []*profile.Profile{nil, p} {
+			r, err := Compare(defaultProfile, p, Options{Seed: 1})
 			if errors.Is(err, ErrNoCPU) {
 				return
 			}

@@ -37,7 +37,7 @@ type Result struct {
 	Waits      []Wait     `json:"waits"`      // the largest first
 	Unlabelled Row        `json:"unlabelled"` // CPU time without any label
 
-	default_, mayfly *profile.Profile
+	defaultProfile, mayfly *profile.Profile
 }
 
 // Row is one label or function in both profiles.
@@ -81,20 +81,20 @@ var ErrNoCPU = errors.New("no CPU samples")
 
 // Compare compares the default profile with mayfly's; a nil default is made of mayfly's samples.
 // The profiles are not changed. The error wraps ErrNoCPU.
-func Compare(standard, mayfly *profile.Profile, o Options) (*Result, error) {
-	r := &Result{mayfly: mayfly, default_: standard, Rusage: comment(mayfly, "cpu_rusage_ns")}
-	if standard == nil {
-		r.default_, r.Decimated = Decimate(mayfly, o.Seed), true
+func Compare(defaultProfile, mayfly *profile.Profile, o Options) (*Result, error) {
+	r := &Result{mayfly: mayfly, defaultProfile: defaultProfile, Rusage: comment(mayfly, "cpu_rusage_ns")}
+	if defaultProfile == nil {
+		r.defaultProfile, r.Decimated = Decimate(mayfly, o.Seed), true
 	}
-	r.Default, r.Mayfly = Total(r.default_), Total(r.mayfly)
-	if r.Mayfly.NS == 0 || Column(r.default_, sample.ColumnCPU) < 0 {
+	r.Default, r.Mayfly = Total(r.defaultProfile), Total(r.mayfly)
+	if r.Mayfly.NS == 0 || Column(r.defaultProfile, sample.ColumnCPU) < 0 {
 		return nil, fmt.Errorf("compare: %w", ErrNoCPU)
 	}
 	r.labels()
 	r.functions()
 	r.goroutines()
 	r.waits()
-	r.Unlabelled = Row{Name: "no label", Default: Unlabelled(r.default_), Mayfly: Unlabelled(r.mayfly)}
+	r.Unlabelled = Row{Name: "no label", Default: Unlabelled(r.defaultProfile), Mayfly: Unlabelled(r.mayfly)}
 	r.Sentence, r.Fine = r.sentence()
 	return r, nil
 }
@@ -106,7 +106,7 @@ const shownValues = 50
 const shownKeys = 100
 
 func (r *Result) labels() {
-	a, b := byLabel(r.default_), byLabel(r.mayfly)
+	a, b := byLabel(r.defaultProfile), byLabel(r.mayfly)
 	values, ns := make(map[string][]label), make(map[string]int64)
 	for l := range joined(a, b) {
 		if b[l].NS > 0 && a[l].NS == 0 {
@@ -135,7 +135,7 @@ func first[T any](n int, all []T, of func(T) int64, order func(a, b T) int) []T 
 }
 
 func (r *Result) functions() {
-	a, b := Functions(r.default_), Functions(r.mayfly)
+	a, b := Functions(r.defaultProfile), Functions(r.mayfly)
 	names := make(map[string]bool)
 	for name := range a {
 		names[name] = true
