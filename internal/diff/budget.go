@@ -334,7 +334,7 @@ func (t *table) merge(l *Limit) int {
 			t.side[s].rep[k].x = []float64{sum}
 		}
 	}
-	t.names, t.n, t.peeled = []string{l.subject()}, []float64{n}, []bool{false}
+	t.names, t.n, t.excluded = []string{l.subject()}, []float64{n}, []bool{false}
 	return 0
 }
 

@@ -108,7 +108,7 @@ func (c *comparison) note(format string, args ...any) {
 
 // table makes the table of a column.
 func (c *comparison) table(name string) *table {
-	t := &table{name: name, unit: c.unit(name), names: c.names, peeled: make([]bool, len(c.names)), n: make([]float64, len(c.names))}
+	t := &table{name: name, unit: c.unit(name), names: c.names, excluded: make([]bool, len(c.names)), n: make([]float64, len(c.names))}
 	t.plain = slices.Contains(c.sides[older][0].plain, name)
 	single := c.work == nil && len(c.sides[older]) == 1 && len(c.sides[newer]) == 1 &&
 		c.sides[older][0].column(name).blocks != nil && c.sides[newer][0].column(name).blocks != nil
@@ -266,9 +266,9 @@ func (c *comparison) report() {
 			continue
 		}
 		col := Column{Name: t.name, Unit: t.unit, scaling: t.ratio()}
-		for row, out := range t.peeled {
+		for row, out := range t.excluded {
 			if out {
-				col.Peeled = append(col.Peeled, t.names[row])
+				col.Excluded = append(col.Excluded, t.names[row])
 			}
 		}
 		var tested []trial

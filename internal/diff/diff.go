@@ -196,10 +196,10 @@ type Column struct {
 	// Unit is what the rows' weights are divided by: "share" of the column, or "second", "op", "request", "run" (ns each), "work"
 	// (ns for what the base side did in a second), "profile" (as it is), or "each" (a row is the time of an operation of its own).
 	Unit string `json:"unit"`
-	// Peeled are the rows that changed so much that the other rows' shares are taken without them.
-	Peeled []string `json:"peeled,omitempty"`
-	Total  Row      `json:"total"` // ns per second, or per op or request
-	Rows   []Row    `json:"rows"`  // the largest change first
+	// Excluded are the rows that changed so much that the other rows' shares are taken without them.
+	Excluded []string `json:"excluded,omitempty"`
+	Total    Row      `json:"total"` // ns per second, or per op or request
+	Rows     []Row    `json:"rows"`  // the largest change first
 	// Callers are the functions that changed with all that they called, of those above each other the one to name.
 	Callers []Caller `json:"with_callees,omitempty"`
 	// Small is how many rows have too few samples to be tested.

@@ -292,9 +292,9 @@ func plural(n int, what string) string {
 func (r *Result) footnotes() []string {
 	notes := append([]string(nil), r.Notes...)
 	for _, c := range r.Columns {
-		if len(c.Peeled) > 0 {
+		if len(c.Excluded) > 0 {
 			notes = append(notes, fmt.Sprintf("%s: shares exclude %s, which changed; otherwise that change would shift every row",
-				c.Name, strings.Join(c.Peeled, ", ")))
+				c.Name, strings.Join(c.Excluded, ", ")))
 		}
 	}
 	return append(notes, fmt.Sprintf("p is one-sided and adjusted for %d tests (Benjamini-Hochberg, by what can be seen in each row), "+

@@ -86,7 +86,7 @@ func (c *comparison) estimate(t *table, s, row int) Estimate {
 	return e
 }
 
-// plain turns shares of what was not peeled into shares of the base side's total, which on the
+// plain turns shares of what was not excluded into shares of the base side's total, which on the
 // base side are the plain shares that people know.
 func (c *comparison) plain(t *table, r *Row) {
 	if t.unit != unitShare {

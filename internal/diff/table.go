@@ -7,7 +7,7 @@ import (
 
 // A table is one column of both sides: rows by repeats. Time on a CPU is compared by share, since a
 // busy program uses all the CPUs it gets whatever it does with them. Shares have a trap: when one
-// function gets faster the shares of all others grow. So a row that changed is peeled: the others'
+// function gets faster the shares of all others grow. So a row that changed is excluded: the others'
 // shares are taken of what remains, and the first row's too. Time not on a CPU is compared by
 // second, and all of it by operation or request when their number is known.
 //
@@ -22,11 +22,11 @@ type table struct {
 	noise noise
 	level [2]level // of a table by operation; zero in others
 
-	plain  bool   // no times, of which nobody knows how many observations they are: only repeats tell their noise
-	flat   *table // of a table of functions with what they called: that of their own time
-	peeled []bool
-	some   bool      // a row is peeled
-	n      []float64 // samples by row, both sides
+	plain    bool   // no times, of which nobody knows how many observations they are: only repeats tell their noise
+	flat     *table // of a table of functions with what they called: that of their own time
+	excluded []bool
+	some     bool      // a row is excluded
+	n        []float64 // samples by row, both sides
 
 	seconds float64 // of the shorter side
 }
@@ -72,7 +72,7 @@ func (t *table) reset() {
 			r.scale = r.per
 			if t.shares() {
 				r.scale = r.total
-				for row, out := range t.peeled {
+				for row, out := range t.excluded {
 					if out {
 						r.scale -= r.x[row]
 					}
@@ -125,7 +125,7 @@ func (t *table) floor(h *half, row int, mean float64) float64 {
 	switch {
 	case !t.shares():
 		return v
-	case t.peeled[row] || t.flat != nil && t.flat.some: // its own count, and that of the rest
+	case t.excluded[row] || t.flat != nil && t.flat.some: // its own count, and that of the rest
 		return v * (1 + mean)
 	}
 	return v * max(0.01, 1-mean)
@@ -367,7 +367,7 @@ func (t *table) within(s, row int, alpha float64) float64 {
 
 // total is a table of one row, the column's whole, by second, op or request.
 func (t *table) total() *table {
-	u := &table{name: t.name, unit: unitSecond, seconds: t.seconds, names: []string{"total"}, peeled: []bool{false}}
+	u := &table{name: t.name, unit: unitSecond, seconds: t.seconds, names: []string{"total"}, excluded: []bool{false}}
 	for s := range t.side {
 		h := t.side[s]
 		u.side[s] = half{weight: h.weight, blocks: h.blocks, rep: slices.Clone(h.rep)}

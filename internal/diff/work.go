@@ -246,7 +246,7 @@ func (c *comparison) workTable() *table {
 // eachTable is a table of which each row is the time of an operation of its own.
 func (c *comparison) eachTable(name string, rows []string, observations func(p *Profile) []repeat) *table {
 	t := &table{name: name, unit: unitEach, names: rows, seconds: min(c.out.Base.Seconds, c.out.New.Seconds),
-		peeled: make([]bool, len(rows)), n: slices.Repeat([]float64{uncounted}, len(rows))}
+		excluded: make([]bool, len(rows)), n: slices.Repeat([]float64{uncounted}, len(rows))}
 	for s, profiles := range c.sides {
 		h := &t.side[s]
 		for _, p := range profiles {

@@ -2,19 +2,19 @@ package diff
 
 import "math"
 
-// test finds p-values, and peels the rows that changed until the rest looks unchanged.
+// test finds p-values, and excludes the rows that changed until the rest looks unchanged.
 func (c *comparison) test() {
-	for range maxPeeled {
+	for range maxExcluded {
 		c.round()
-		if !c.peel() {
+		if !c.exclude() {
 			return
 		}
 	}
 	c.round()
 }
 
-// maxPeeled bounds the work: a program of which so many rows changed is another program.
-const maxPeeled = 25
+// maxExcluded bounds the work: a program of which so many rows changed is another program.
+const maxExcluded = 25
 
 // round tests all rows of all tables, and the totals.
 func (c *comparison) round() {
@@ -98,10 +98,10 @@ func (c *comparison) rowTrials(i int, t *table) (trials []trial) {
 	return trials
 }
 
-// peel takes the row that changed most out of what the others' shares are of. It says whether
+// exclude takes the row that changed most out of what the others' shares are of. It says whether
 // there was one. Of two rows that changed by as much time in opposite directions the smaller one is
-// peeled: it changed by more of itself.
-func (c *comparison) peel() bool {
+// excluded: it changed by more of itself.
+func (c *comparison) exclude() bool {
 	done := false
 	for i, t := range c.tables {
 		if t.unit != unitShare || !t.partition(c.o) {
@@ -110,7 +110,7 @@ func (c *comparison) peel() bool {
 		best, most, found := -1, 0.0, 0.0
 		for pass := range 2 {
 			for _, x := range c.trials {
-				if x.table != i || x.row < 0 || t.peeled[x.row] || x.adj > c.o.Alpha {
+				if x.table != i || x.row < 0 || t.excluded[x.row] || x.adj > c.o.Alpha {
 					continue
 				}
 				d, _, _ := t.difference(x.row)
@@ -123,7 +123,7 @@ func (c *comparison) peel() bool {
 			}
 		}
 		if best >= 0 && t.left(best) > leastReference {
-			t.peeled[best], t.some, done = true, true, true
+			t.excluded[best], t.some, done = true, true, true
 			t.reset()
 			if i+1 < len(c.tables) && c.tables[i+1].flat == t {
 				c.tables[i+1].reset()
@@ -136,7 +136,7 @@ func (c *comparison) peel() bool {
 // leastReference is the share of a column that has to remain as what shares are taken of.
 const leastReference = 0.2
 
-// left is the share of each side that remains when a row is peeled; the smaller one.
+// left is the share of each side that remains when a row is excluded; the smaller one.
 func (t *table) left(row int) float64 {
 	least := 1.0
 	for s := range t.side {
