@@ -25,6 +25,7 @@ var commands = []func(*env) *cobra.Command{
 	topCommand,
 	dumpCommand,
 	reportCommand,
+	viewCommand,
 	compareCommand,
 	diffCommand,
 	benchCommand,

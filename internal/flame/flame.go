@@ -14,6 +14,15 @@ import (
 	"slices"
 )
 
+//go:embed web/colours.js
+var colours string
+
+//go:embed web/graph.js
+var graph string
+
+// Script draws flame graphs into a canvas, for all pages: class FlameGraph, and the colours that states and functions have.
+var Script = colours + graph
+
 //go:embed page.html
 var pageText string
 

@@ -1,0 +1,49 @@
+// Colours, the same on all pages. Hues are those of Okabe and Ito, which all kinds of colour blindness tell apart; what is
+// close in hue differs in lightness, and each state has its name beside it.
+
+// Of what a goroutine spends its time on (timeline.Kind).
+const kindColours = {
+  cpu: "#e69f00", gc: "#b59f00", lock: "#d55e00", channel: "#0072b2", pool: "#332288", limit: "#6a51a3", network: "#56b4e9",
+  syscall: "#009e73", "go-scheduler": "#cc79a7", "os-scheduler": "#882255", quota: "#aa4499", timer: "#8c8c8c",
+  stopped: "#4d4d4d", children: "#44aa99", unknown: "#c4c4c4",
+};
+
+const dark = window.matchMedia("(prefers-color-scheme: dark)");
+
+// colours are those of the theme that the reader has.
+function colours() {
+  return dark.matches
+    ? { ink: "#f0f0f0", paper: "#15181c", mark: "#ffffff", quiet: "#9aa4af", still: "#4a4f57", lightness: 34, saturation: 45, heat: [86, 180, 233] }
+    : { ink: "#101418", paper: "#ffffff", mark: "#000000", quiet: "#5b6875", still: "#dcdcdc", lightness: 78, saturation: 62, heat: [0, 80, 140] };
+}
+
+// frameColour tells the code of the program and its dependencies, the standard library, the runtime and the rest apart.
+function frameColour(name) {
+  const c = colours(), hue = { program: 32, library: 202, runtime: 265, none: 0 }[codeOf(name)];
+  let h = 0;
+  for (const letter of packageOf(name)) h = (h * 31 + letter.codePointAt(0)) >>> 0;
+  const saturation = codeOf(name) === "none" ? 0 : c.saturation;
+  return `hsl(${hue + (h % 24) - 12} ${saturation}% ${c.lightness + (h >>> 5) % 9 - 4}%)`;
+}
+
+// packageOf is the import path in a function's name, as timeline.PackageOf has it.
+function packageOf(name) {
+  const end = name.search(/[([]/), slash = name.slice(0, end < 0 ? undefined : end).lastIndexOf("/") + 1;
+  const dot = name.indexOf(".", slash);
+  return dot < 0 ? "" : name.slice(0, dot);
+}
+
+function codeOf(name) {
+  const pkg = packageOf(name);
+  if (pkg === "") return "none";
+  if (pkg === "runtime" || pkg.startsWith("runtime/") || pkg.startsWith("internal/runtime")) return "runtime";
+  return pkg === "main" || pkg.split("/")[0].includes(".") ? "program" : "library";
+}
+
+// changeColour is red for what is more on the second side, blue for what is less, by how much of itself; gray is the same.
+function changeColour(before, after) {
+  const most = Math.max(before, after), change = most > 0 ? (after - before) / most : 0;
+  const from = dark.matches ? [74, 79, 87] : [220, 220, 220], to = change > 0 ? [213, 70, 40] : [40, 110, 200];
+  const part = Math.sqrt(Math.min(1, Math.abs(change)));
+  return `rgb(${from.map((v, i) => Math.round(v + (to[i] - v) * part)).join(",")})`;
+}

@@ -1,0 +1,150 @@
+package page
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/binary"
+	"encoding/json"
+	"io"
+	"slices"
+	"strconv"
+)
+
+// The data are gzip of: the length of the head as four bytes, little endian; the head, JSON; then the arrays that the head
+// names, one behind the other, each a row of varints (LEB128, zigzag). A column of like numbers compresses far better than
+// rows do, and is read at a pace of 100 MB a second by some lines of JavaScript (web/data.js).
+
+// head is what is no array of numbers.
+type head struct {
+	Title    string       `json:"title"`
+	Columns  []headColumn `json:"columns"`
+	Column   int          `json:"column"` // the one to begin with
+	Labels   []string     `json:"labels"` // the keys to group by at first; null: none were asked for
+	Start    string       `json:"start"`  // Unix ns
+	Duration int64        `json:"duration"`
+	Notes    []string     `json:"notes"`
+	Texts    []string     `json:"texts"`
+	Arrays   []headArray  `json:"arrays"`
+}
+
+type headColumn struct {
+	Name  string `json:"name"`
+	Unit  string `json:"unit"`
+	Total string `json:"total"`
+}
+
+type headArray struct {
+	Name  string `json:"name"`
+	Count int    `json:"count"`
+}
+
+// arrays collects the columns of numbers.
+type arrays struct {
+	list []headArray
+	data bytes.Buffer
+	one  []byte
+}
+
+func put[N int | int32 | int64](a *arrays, name string, values []N) {
+	for _, v := range values {
+		a.one = binary.AppendVarint(a.one[:0], int64(v))
+		a.data.Write(a.one)
+	}
+	a.list = append(a.list, headArray{name, len(values)})
+}
+
+// Data writes what the page shows, for a server whose page asks for it.
+func (b *Builder) Data(w io.Writer) error {
+	var a arrays
+	place := b.putStacks(&a)
+	b.putLabels(&a)
+	b.putRows(&a, place)
+	head, err := json.Marshal(b.head(&a))
+	if err != nil {
+		return err
+	}
+	zip, err := gzip.NewWriterLevel(w, gzip.BestCompression)
+	if err != nil {
+		return err
+	}
+	for _, part := range [][]byte{binary.LittleEndian.AppendUint32(nil, uint32(len(head))), head, a.data.Bytes()} {
+		if _, err := zip.Write(part); err != nil {
+			return err
+		}
+	}
+	return zip.Close()
+}
+
+// putStacks returns where each node of the trie went.
+func (b *Builder) putStacks(a *arrays) (place []int32) {
+	nodes, place := b.stacks.order(func(f int32) string { return b.texts.list[b.stacks.frames[f][0]] })
+	var names, files, frame, up []int32
+	for _, f := range b.stacks.frames {
+		names, files = append(names, f[0]), append(files, f[1])
+	}
+	depth := int32(0)
+	for _, n := range nodes[1:] {
+		at := b.stacks.nodes[n]
+		frame, up = append(frame, at.frame), append(up, depth+1-at.depth) // how far up its parent is from the node before
+		depth = at.depth
+	}
+	put(a, "names", names)
+	put(a, "files", files)
+	put(a, "frame", frame)
+	put(a, "up", up)
+	return place
+}
+
+func (b *Builder) putLabels(a *arrays) {
+	var count, pairs []int32
+	for _, set := range b.sets.list {
+		n := int32(0)
+		for rest := []byte(set); len(rest) > 0; n++ {
+			v, size := binary.Uvarint(rest)
+			pairs, rest = append(pairs, int32(v)), rest[size:]
+		}
+		count = append(count, n/2)
+	}
+	put(a, "pairs", count)
+	put(a, "pair", pairs)
+}
+
+func (b *Builder) putRows(a *arrays, place []int32) {
+	order := make([]int, len(b.rows))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(x, y int) int { return int(place[b.rows[x].stack]) - int(place[b.rows[y].stack]) })
+	var stack, set []int32
+	last := int32(0)
+	for _, i := range order {
+		at := place[b.rows[i].stack]
+		stack, set, last = append(stack, at-last), append(set, b.rows[i].set), at
+	}
+	put(a, "stack", stack)
+	put(a, "set", set)
+	for c, col := range b.columns {
+		values := make([]int64, len(order))
+		for at, i := range order {
+			values[at] = b.rows[i].values[c]
+		}
+		put(a, "value "+col.name, values)
+	}
+}
+
+func (b *Builder) head(a *arrays) head {
+	h := head{Title: b.options.Title, Labels: b.options.Labels, Duration: b.duration, Notes: b.notes, Texts: b.texts.list, Arrays: a.list}
+	h.Start = strconv.FormatInt(b.start, 10)
+	want := b.options.Column
+	if want == "" {
+		want = b.standard
+	}
+	h.Column = len(b.columns) - 1 // as pprof has it, where the profile does not say
+	for i, c := range b.columns {
+		h.Columns = append(h.Columns, headColumn{c.name, c.unit, c.total.String()})
+		if c.name == want {
+			h.Column = i
+		}
+	}
+	return h
+}

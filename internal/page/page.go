@@ -1,0 +1,100 @@
+// Package page writes any profile as one self-contained HTML page to look at: flame graphs by label and state, filters, and
+// a table. The page needs no network, and forbids itself to use one.
+//
+//	b := page.New(page.Options{Title: "etcd.pb.gz"})
+//	err := b.Add(p, slices.Values(p.Sample))
+//	err = b.WriteTo(w)
+package page
+
+import (
+	"bytes"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"io"
+	"slices"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/mayfly-profiler/mayfly/internal/flame"
+)
+
+//go:embed page.html
+var pageText string
+
+//go:embed web/page.css
+var style string
+
+//go:embed web/data.js
+var dataScript string
+
+//go:embed web/tree.js
+var treeScript string
+
+//go:embed web/page.js
+var pageScript string
+
+var page = template.Must(template.New("page").Parse(pageText))
+
+// Options are how a page begins; whoever looks at it can change all but the title.
+type Options struct {
+	Title  string
+	Column string   // the sample type that is shown first, "" for the profile's default
+	Labels []string // keys whose values are the first frames, nil for the page's own choice
+}
+
+// Write writes the page of one profile.
+func Write(w io.Writer, p *profile.Profile) error {
+	b := New(Options{Title: "mayfly"})
+	if err := b.Add(p, slices.Values(p.Sample)); err != nil {
+		return fmt.Errorf("write html: %w", err)
+	}
+	return b.Write(w)
+}
+
+// Write writes the page.
+func (b *Builder) Write(w io.Writer) error {
+	if err := b.write(w); err != nil {
+		return fmt.Errorf("write html: %w", err)
+	}
+	return nil
+}
+
+func (b *Builder) write(w io.Writer) error {
+	script := "\"use strict\";\n" + flame.Script + dataScript + treeScript + pageScript
+	var frame bytes.Buffer
+	err := page.Execute(&frame, struct {
+		Title, Policy string
+		Style         template.CSS
+		Script        template.JS
+		Mark          string
+	}{b.options.Title, "default-src 'none'; img-src data:; style-src " + hash(style) + "; script-src " + hash(script),
+		template.CSS(style), template.JS(script), mark})
+	if err != nil {
+		return err
+	}
+	head, tail, _ := bytes.Cut(frame.Bytes(), []byte(mark))
+	if _, err := w.Write(head); err != nil {
+		return err
+	}
+	encoder := base64.NewEncoder(base64.StdEncoding, w)
+	if err := b.Data(encoder); err != nil {
+		return err
+	}
+	if err := encoder.Close(); err != nil {
+		return err
+	}
+	_, err = w.Write(tail)
+	return err
+}
+
+// mark is where the data go in the page.
+const mark = "@data@"
+
+// hash allows one inline element by its text (Content Security Policy, hash-source).
+func hash(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}

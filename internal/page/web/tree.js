@@ -1,0 +1,140 @@
+// Trees of rows. The rows are in the order of their stacks, so that what two neighbours have in common is the begin of
+// both; a tree's nodes are in preorder, which leaves nothing to look up.
+
+// depths is how many frames each node of the trie of all stacks has, and which is the outermost of its function.
+function measure(m) {
+  const n = m.parent.length, depth = new Int32Array(n), outermost = new Uint8Array(n), open = new Int32Array(m.frames.length);
+  const path = [];
+  for (let i = 1; i < n; i++) {
+    depth[i] = depth[m.parent[i]] + 1;
+    while (path.length >= depth[i]) open[m.frame[path.pop()]]--;
+    path.push(i);
+    outermost[i] = open[m.frame[i]]++ === 0 ? 1 : 0;
+  }
+  m.depth = depth;
+  m.outermost = outermost;
+}
+
+// Grower collects nodes; sides is one set of weights, or two to compare.
+class Grower {
+  constructor(sides) {
+    this.name = []; this.parent = []; this.self = sides.map(() => []);
+  }
+  add(name, parent) {
+    this.name.push(name); this.parent.push(parent);
+    for (const s of this.self) s.push(0);
+    return this.name.length - 1;
+  }
+  // tree is what was collected, with the sums of all that is below each node.
+  tree(label) {
+    const n = this.name.length, parent = Int32Array.from(this.parent), end = new Int32Array(n), depth = new Int32Array(n);
+    const totals = this.self.map((s) => Float64Array.from(s));
+    for (let i = 1; i < n; i++) depth[i] = depth[parent[i]] + 1;
+    for (let i = n - 1; i >= 0; i--) {
+      end[i] = Math.max(end[i], i + 1);
+      if (i === 0) break;
+      end[parent[i]] = Math.max(end[parent[i]], end[i]);
+      for (const t of totals) t[parent[i]] += t[i];
+    }
+    return { n, name: Int32Array.from(this.name), parent, end, depth, self: this.self, totals, label };
+  }
+}
+
+// grow is the tree of some rows below the values of their labels. weights are by row; names from -1 down are labels.
+function grow(m, rows, weights, keys) {
+  const g = new Grower(weights), labels = ["all"], weight = (r) => weights.reduce((a, w) => a + w[r], 0);
+  const branch = (rows, level, parent) => {
+    if (level === keys.length) return stacks(m, g, rows, weights, parent);
+    const groups = new Map();
+    for (const r of rows) {
+      const value = m.sets[m.set[r]].get(keys[level]);
+      if (!groups.has(value)) groups.set(value, { rows: [], sum: 0 });
+      const group = groups.get(value);
+      group.rows.push(r);
+      group.sum += weight(r);
+    }
+    for (const [value, group] of [...groups].sort((a, b) => b[1].sum - a[1].sum)) {
+      labels.push(value === undefined ? `no ${keys[level]}` : keys[level] === "go.state" ? `[${value}]` : `${keys[level]}=${value}`);
+      branch(group.rows, level + 1, g.add(-labels.length, parent));
+    }
+  };
+  branch(rows, 0, g.add(-1, -1));
+  return g.tree((name) => (name < 0 ? labels[-1 - name] : m.frames[name].name));
+}
+
+// stacks adds the stacks of rows, which are in order, below a node.
+function stacks(m, g, rows, weights, root) {
+  const path = [0], out = [root], way = [];
+  for (const r of rows) {
+    let t = m.stack[r];
+    for (way.length = 0; path[m.depth[t]] !== t; t = m.parent[t]) way.push(t);
+    path.length = out.length = m.depth[t] + 1;
+    while (way.length > 0) {
+      t = way.pop();
+      out.push(g.add(m.frame[t], out[path.length - 1]));
+      path.push(t);
+    }
+    weights.forEach((w, side) => { g.self[side][out[path.length - 1]] += w[r]; });
+  }
+}
+
+// sums is what each function takes itself and with all that it calls; where a function calls itself, once.
+function sums(m, rows, weight) {
+  const n = m.parent.length, total = new Float64Array(n), flat = new Float64Array(m.frames.length), cum = new Float64Array(m.frames.length);
+  for (const r of rows) total[m.stack[r]] += weight[r];
+  for (let i = 1; i < n; i++) flat[m.frame[i]] += total[i];
+  for (let i = n - 1; i > 0; i--) {
+    if (m.outermost[i]) cum[m.frame[i]] += total[i];
+    total[m.parent[i]] += total[i];
+  }
+  return { flat, cum, all: total[0] };
+}
+
+// through says of each node of the trie whether one of some functions is on its way to the root.
+function through(m, wanted) {
+  const has = new Uint8Array(m.parent.length);
+  for (let i = 1; i < has.length; i++) has[i] = has[m.parent[i]] | wanted[m.frame[i]];
+  return has;
+}
+
+// around are the callers of a function, innermost first, and what it calls: two trees that begin with it.
+function around(m, rows, weight, f) {
+  const up = new Merger(), down = new Merger(), way = [];
+  for (const r of rows) {
+    let at = -1;
+    way.length = 0;
+    for (let t = m.stack[r]; t > 0; t = m.parent[t]) {
+      way.push(t);
+      if (m.frame[t] === f) at = way.length - 1; // the outermost
+    }
+    if (at < 0) continue;
+    up.path(way.slice(at).map((t) => m.frame[t]), weight[r]);
+    down.path(way.slice(0, at + 1).reverse().map((t) => m.frame[t]), weight[r]);
+  }
+  const label = (name) => m.frames[name].name;
+  return { callers: up.tree(label), callees: down.tree(label) };
+}
+
+// Merger is for paths in any order.
+class Merger {
+  constructor() { this.root = { below: new Map(), self: 0, sum: 0 }; }
+  path(names, weight) {
+    let node = this.root;
+    node.sum += weight;
+    for (const name of names) {
+      if (!node.below.has(name)) node.below.set(name, { below: new Map(), self: 0, sum: 0 });
+      node = node.below.get(name);
+      node.sum += weight;
+    }
+    node.self += weight;
+  }
+  tree(label) {
+    const g = new Grower([0]);
+    const walk = (node, parent) => {
+      g.self[0][parent] = node.self;
+      for (const [name, child] of [...node.below].sort((a, b) => b[1].sum - a[1].sum)) walk(child, g.add(name, parent));
+    };
+    for (const [name, child] of this.root.below) walk(child, g.add(name, -1));
+    return g.name.length > 0 ? g.tree(label) : null;
+  }
+}
