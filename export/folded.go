@@ -34,22 +34,22 @@ func writeFolded(w io.Writer, p *profile.Profile) error {
 
 func writeStack(out *bufio.Writer, s *profile.Sample) {
 	for c, n := rootOf(s), 0; ; n++ {
-		name, ok := c.next()
+		f, ok := c.next()
 		if !ok {
 			return
 		}
 		if n > 0 {
 			out.WriteByte(';')
 		}
-		out.WriteString(name)
+		out.WriteString(frameName(f))
 	}
 }
 
 // compareStacks orders samples by the names of their frames, the root first.
 func compareStacks(a, b *profile.Sample) int {
 	for x, y := rootOf(a), rootOf(b); ; {
-		s, ok := x.next()
-		t, also := y.next()
+		f, ok := x.next()
+		g, also := y.next()
 		switch {
 		case !ok && !also:
 			return 0
@@ -57,8 +57,10 @@ func compareStacks(a, b *profile.Sample) int {
 			return -1
 		case !also:
 			return 1
+		case f == g: // as all callers are that two stacks have in common
+			continue
 		}
-		if c := strings.Compare(s, t); c != 0 {
+		if c := strings.Compare(frameName(f), frameName(g)); c != 0 {
 			return c
 		}
 	}
@@ -72,18 +74,18 @@ type cursor struct {
 
 func rootOf(s *profile.Sample) cursor { return cursor{locations: s.Location} }
 
-// next returns the name of the next frame, false behind the last.
-func (c *cursor) next() (name string, ok bool) {
+// next returns the function of the next frame, nil where it has none, and false behind the last.
+func (c *cursor) next() (f *profile.Function, ok bool) {
 	for len(c.lines) == 0 {
 		last := len(c.locations) - 1
 		if last < 0 {
-			return "", false
+			return nil, false
 		}
 		c.lines, c.locations = c.locations[last].Line, c.locations[:last]
 	}
 	last := len(c.lines) - 1
-	name, c.lines = frameName(c.lines[last].Function), c.lines[:last]
-	return name, true
+	f, c.lines = c.lines[last].Function, c.lines[:last]
+	return f, true
 }
 
 var reserved = strings.NewReplacer(";", ":", "\n", " ")

@@ -20,6 +20,7 @@ type join struct {
 	mappings map[profile.Mapping]*profile.Mapping // by all but the id
 	funcs    map[function]*profile.Function
 	locs     map[location]*profile.Location
+	of       map[*profile.Location]*profile.Location // of the slice that is being added
 	stacks   map[string]*joinedStack
 	labels   map[string]*joinedLabels
 	folds    map[joinedKey]*profile.Sample
@@ -50,7 +51,8 @@ type joinedKey struct {
 func newJoin() *join {
 	return &join{
 		p: &profile.Profile{}, mappings: make(map[profile.Mapping]*profile.Mapping), funcs: make(map[function]*profile.Function),
-		locs: make(map[location]*profile.Location), stacks: make(map[string]*joinedStack), labels: make(map[string]*joinedLabels),
+		locs: make(map[location]*profile.Location), of: make(map[*profile.Location]*profile.Location),
+		stacks: make(map[string]*joinedStack), labels: make(map[string]*joinedLabels),
 		folds: make(map[joinedKey]*profile.Sample), units: map[string][]string{sample.KeyEnd: {"nanoseconds"}},
 	}
 }
@@ -58,6 +60,7 @@ func newJoin() *join {
 // add takes up a slice, which must not be used any more.
 func (j *join) add(p *profile.Profile) {
 	j.p.SampleType, j.p.PeriodType, j.p.Period, j.p.DefaultSampleType = p.SampleType, p.PeriodType, p.Period, p.DefaultSampleType
+	defer clear(j.of)
 	for _, m := range p.Mapping {
 		j.mapping(m) // all of them, and in their order: the first is the main program
 	}
@@ -121,6 +124,9 @@ func (j *join) labelSet(set map[string][]string) *joinedLabels {
 }
 
 func (j *join) location(l *profile.Location) *profile.Location {
+	if own := j.of[l]; own != nil {
+		return own
+	}
 	k := location{addr: l.Address, mapping: j.mapping(l.Mapping), lines: len(l.Line)}
 	lines := make([]profile.Line, len(l.Line))
 	for i, ln := range l.Line {
@@ -135,6 +141,7 @@ func (j *join) location(l *profile.Location) *profile.Location {
 		j.locs[k] = own
 		j.p.Location = append(j.p.Location, own)
 	}
+	j.of[l] = own
 	return own
 }
 

@@ -221,7 +221,7 @@ func Decimate(p *profile.Profile, seed uint64) *profile.Profile {
 	all := Total(p)
 	keep := 1.0
 	if all.Samples > 0 {
-		keep = min(1, float64(DefaultRate)*float64(all.NS)/1e9/float64(all.Samples))
+		keep = min(1, float64(DefaultRate)*float64(max(0, all.NS))/1e9/float64(all.Samples))
 	}
 	q := &profile.Profile{
 		SampleType:        []*profile.ValueType{{Type: sample.ColumnSamples, Unit: "count"}, {Type: sample.ColumnCPU, Unit: "nanoseconds"}},
@@ -233,11 +233,24 @@ func Decimate(p *profile.Profile, seed uint64) *profile.Profile {
 		if n <= 0 || cpu < 0 {
 			continue
 		}
-		if k := int64(distuv.Binomial{N: float64(n), P: keep, Src: rng}.Rand()); k > 0 {
+		if k := thinned(n, keep, rng); k > 0 {
 			q.Sample = append(q.Sample, &profile.Sample{Location: s.Location, Label: s.Label, NumLabel: s.NumLabel, Value: []int64{k, k * q.Period}})
 		}
 	}
 	return q
+}
+
+// manySamples is more than a recording can have with one stack. Beyond it the logarithms of factorials by which
+// distuv.Binomial accepts what it drew lose all their digits, and it never returns.
+const manySamples = 1 << 32
+
+// thinned is how many of n samples are kept if each one is with probability keep: drawn exactly, or of more samples than
+// there can be the mean.
+func thinned(n int64, keep float64, rng *rand.Rand) int64 {
+	if n > manySamples {
+		return int64(min(float64(n)*keep, math.MaxInt64/float64(time.Second)))
+	}
+	return int64(distuv.Binomial{N: float64(n), P: keep, Src: rng}.Rand())
 }
 
 // Functions is the CPU time by the innermost function that both profilers can see: kernel frames

@@ -16,6 +16,10 @@ func TestHold(t *testing.T) {
 	does := map[string]func(){
 		"little": func() { sink = make([]byte, 1<<20) },
 		"hangs":  func() { time.Sleep(time.Minute) },
+		"burns": func() {
+			for {
+			}
+		},
 		"grows": func() {
 			for {
 				sink = append(sink, make([]byte, 1<<20)...)
@@ -28,7 +32,8 @@ func TestHold(t *testing.T) {
 		l.Hold(t, does[what])
 		return
 	}
-	for what, want := range map[string]string{"little": "PASS", "stopped": "PASS", "hangs": "not done after 300ms",
+	for what, want := range map[string]string{"little": "PASS", "stopped": "PASS",
+		"hangs": "not done after 300ms", "burns": "not done after 300ms",
 		"grows": "bytes allocated, the limit is", "at once": "allocated, the limit is"} {
 		c := exec.Command(os.Args[0], "-test.run=^TestHold$")
 		c.Env = append(os.Environ(), "MAYFLY_TEST_COST="+what, "GOMEMLIMIT=256MiB")
