@@ -1,6 +1,7 @@
 // Command mortal has threads that end: -threads of them, one after the other on -n goroutines at a time, each of
 // which ends with its goroutine that was locked to it. Built with cgo, half of them are threads that C made
-// and that call Go. Beside them one goroutine burns CPU in main.burn, under the label "thread" = "stays".
+// and that call Go. Beside them one goroutine burns CPU in main.burn, under the label "thread" = "stays"; with -pause, which
+// is for hours beside others, it begins when all have ended.
 //
 // With -ctl they begin to end when somebody sets word 2 of the page. Word 0
 // counts the threads that have ended, and the last one, which is made when all have, stays: word 1 is its id.
@@ -65,20 +66,28 @@ func stay(id *uint64) {
 	}
 }
 
+// burnOn burns until the end, under a label.
+func burnOn() {
+	pprof.Do(context.Background(), pprof.Labels("thread", "stays"), func(context.Context) {
+		for !run.Stopped() {
+			burn(time.Millisecond)
+		}
+	})
+}
+
 func main() {
 	n := flag.Int("threads", 10000, "threads that end")
 	at := flag.Int("n", 8, "of them at a time")
 	work := flag.Duration("work", 100*time.Microsecond, "CPU time of each")
 	lasting := flag.Duration("for", 0, "go on for that long with threads that end, however many; 0: until -threads have")
+	pause := flag.Duration("pause", 0, "rest of each goroutine between two threads; not 0: main.burn begins with the last thread")
 	ctl := flag.String("ctl", "", "publish counts in this file")
 	flag.Parse()
 	page := run.Page(*ctl)
 	run.Ready()
-	go pprof.Do(context.Background(), pprof.Labels("thread", "stays"), func(context.Context) {
-		for !run.Stopped() {
-			burn(time.Millisecond)
-		}
-	})
+	if *pause == 0 {
+		go burnOn()
+	}
 	for *ctl != "" && atomic.LoadUint64(&page[2]) == 0 && !run.Stopped() {
 		time.Sleep(time.Millisecond)
 	}
@@ -96,10 +105,14 @@ func main() {
 					lock(*work)
 				}
 				atomic.AddUint64(&page[0], 1)
+				time.Sleep(*pause)
 			}
 		}(i)
 	}
 	done.Wait()
+	if *pause != 0 {
+		go burnOn()
+	}
 	go stay(&page[1])
 	run.Wait()
 	truth := run.Measure()
