@@ -71,7 +71,7 @@ func (in *inside) stop() {
 // join puts what was seen from inside into the session's profile.
 func (in *inside) join(s *Session) error {
 	if in.err != nil {
-		return fmt.Errorf("record this process: %w", in.err)
+		return in.err
 	}
 	if in.engine == FGProf {
 		in.joinWall(s)
@@ -112,7 +112,7 @@ func (in *inside) joinCPU(s *Session) error {
 		widen(p, func(v []int64) []int64 { return []int64{v[0], v[1], 0, 0, v[1]} }, sample.Running)
 		merged, err := profile.Merge([]*profile.Profile{s.profile, p})
 		if err != nil {
-			return fmt.Errorf("record this process: %w", err)
+			return err
 		}
 		merged.TimeNanos, merged.DurationNanos = s.profile.TimeNanos, s.profile.DurationNanos
 		reconcile(merged)

@@ -54,6 +54,9 @@ const DefaultShare = 0.02
 //
 // Errors wrap ErrBusy, fs.ErrPermission or errors.ErrUnsupported. The last two only come with
 // an engine that was asked for: some engine works everywhere.
+//
+// Where Yama's ptrace_scope is 1, the helper takes the place of the one process that this one had named by PR_SET_PTRACER,
+// a crash handler for instance: the kernel keeps one name and does not tell it.
 func Start(o Options) (*Session, error) {
 	if err := o.validate(); err != nil {
 		return nil, fmt.Errorf("record this process: %w", err)
@@ -65,11 +68,17 @@ func Start(o Options) (*Session, error) {
 		return nil, ErrBusy
 	}
 	s := &Session{options: o, start: time.Now()}
+	started := false
+	defer func() {
+		if !started { // an error, or a panic
+			defer sessions.Store(false)
+			s.close()
+		}
+	}()
 	if err := s.open(); err != nil {
-		s.close()
-		sessions.Store(false)
 		return nil, fmt.Errorf("record this process: %w", err)
 	}
+	started = true
 	return s, nil
 }
 
@@ -131,10 +140,17 @@ func (s *Session) Stop() (*profile.Profile, error) {
 	s.once.Do(func() {
 		defer sessions.Store(false) // whatever happens: the next session must be possible
 		defer s.close()
-		s.stop()
+		s.err = errPanicked
+		s.err = s.stop()
 	})
-	return s.profile, s.err
+	if s.err != nil {
+		return nil, fmt.Errorf("record this process: %w", s.err)
+	}
+	return s.profile, nil
 }
+
+// errPanicked is what is left to say when Stop is called again after a panic that somebody recovered, as net/http does.
+var errPanicked = errors.New("there is no profile: Stop panicked")
 
 // Summary says what the profile is worth. Like Stop, it ends the session.
 func (s *Session) Summary() Summary {
@@ -142,25 +158,24 @@ func (s *Session) Summary() Summary {
 	return s.summary
 }
 
-func (s *Session) stop() {
+func (s *Session) stop() (err error) {
 	if s.inside != nil {
 		s.inside.stop() // first: what the helper does at its end is no part of the window
 	}
 	if s.helper != nil {
-		s.profile, s.summary, s.err = s.helper.finish()
-		if s.err != nil {
-			s.err = fmt.Errorf("record this process: %w", s.err)
-			return
+		if s.profile, s.summary, err = s.helper.finish(); err != nil {
+			return err
 		}
 	}
 	if s.inside != nil {
-		if s.err = s.inside.join(s); s.err != nil {
-			return
+		if err := s.inside.join(s); err != nil {
+			return err
 		}
 	}
 	s.summary.Denied = append(s.denied, s.summary.Denied...)
 	s.summary.StringsRepaired = max(s.summary.StringsRepaired, tidy(s.profile))
 	s.profile.Comments = s.summary.Comments()
+	return nil
 }
 
 func (s *Session) close() {

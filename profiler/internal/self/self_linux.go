@@ -84,10 +84,17 @@ func Start() (*Helper, error) {
 	if err := <-started; err != nil {
 		return nil, errors.Join(fmt.Errorf("start helper: %w", err), asksW.Close(), answersR.Close())
 	}
-	// Where Yama's ptrace_scope is 1 a process may read its descendants only, unless it is named. EINVAL:
-	// there is no Yama. The kernel takes the name back when the helper ends (security/yama/yama_lsm.c, yama_task_free).
-	_ = unix.Prctl(unix.PR_SET_PTRACER, uintptr(h.PID), 0, 0, 0)
+	h.name()
 	return h, nil
+}
+
+// name names the helper to Yama: where its ptrace_scope is 1, and there only, a process may read its descendants and
+// whoever was named. The name takes the place of the program's own, so elsewhere there is none. The kernel takes it back when
+// the helper ends (security/yama/yama_lsm.c, yama_task_free).
+func (h *Helper) name() {
+	if r, err := proc.HostRights(); err == nil && r.YamaScope == 1 {
+		_ = unix.Prctl(unix.PR_SET_PTRACER, uintptr(h.PID), 0, 0, 0)
+	}
 }
 
 // run starts the helper and waits for it. The signal that comes with the parent's death comes with

@@ -1,0 +1,109 @@
+package profiler
+
+import (
+	"bufio"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"runtime/debug"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/mayfly-profiler/mayfly/internal/target"
+	"github.com/mayfly-profiler/mayfly/profiler/internal/self"
+)
+
+// A helper's budget is a share of what the program may use, and not of the machine: beyond its quota of CPU time the
+// kernel throttles the program for what its helper took.
+func TestBudgetIsOfTheQuota(t *testing.T) {
+	if os.Getenv("MAYFLY_TEST_QUOTA") != "" {
+		bufio.NewReader(os.Stdin).ReadString('\n') // in the control group now
+		fmt.Println("budget", cores(0.02))
+		return
+	}
+	c := exec.Command(os.Args[0], "-test.run=^TestBudgetIsOfTheQuota$")
+	c.Env = append(os.Environ(), "MAYFLY_TEST_QUOTA=1")
+	in, err := c.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	c.Stdout = &out
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer c.Wait()
+	defer in.Close()
+	target.Quota(t, c.Process.Pid, 0.5)
+	in.Close()
+	if err := c.Wait(); err != nil || !strings.Contains(out.String(), "budget 0.01\n") {
+		t.Errorf("%v, %q, want 2 %% of half a CPU", err, out.String())
+	}
+}
+
+// What the program's environment says of garbage collection (GOGC=off, GOMEMLIMIT) is not for its helper: it would grow
+// without end, or collect garbage all the time.
+func TestHelperCollectsAsItself(t *testing.T) {
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(1 << 30))
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	asks, program, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	program.Close()
+	serve(&self.Server{Parent: os.Getpid(), Asks: asks, Answers: asks}) // asked for nothing, it returns
+	if limit := debug.SetMemoryLimit(-1); limit != math.MaxInt64 {
+		t.Errorf("the helper has the program's limit, %d", limit)
+	}
+	if percent := debug.SetGCPercent(100); percent != 100 {
+		t.Errorf("the helper collects garbage at %d %%", percent)
+	}
+}
+
+// A session that ends in a panic, which net/http recovers, is over all the same: its helper is gone, Stop says that
+// there is nothing, and another session can begin.
+func TestStopThatPanics(t *testing.T) {
+	for name, spoil := range map[string]func(*Session){
+		"what the runtime saw":  func(s *Session) { s.inside.stop(); s.inside.profile = nil },
+		"what the helper tells": func(s *Session) { s.helper.answers = nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := Start(Options{Engine: Runtime})
+			if err != nil {
+				t.Fatal(err)
+			}
+			helper := 0
+			if s.helper != nil {
+				helper = s.helper.PID
+			} else if name == "what the helper tells" {
+				t.Skipf("no helper here: %q", s.denied)
+			}
+			spoil(s)
+			if !panics(func() { s.Stop() }) {
+				t.Fatal("nothing panicked")
+			}
+			if p, err := s.Stop(); p != nil || err == nil {
+				t.Errorf("again: %v, %v", p, err)
+			}
+			if helper != 0 && unix.Kill(helper, 0) == nil {
+				t.Error("the helper is there still")
+			}
+			next, err := Start(Options{Engine: Runtime, Mode: CPU})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := next.Stop(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func panics(f func()) (did bool) {
+	defer func() { did = recover() != nil }()
+	f()
+	return false
+}
