@@ -39,7 +39,8 @@ func TestOwnKeys(t *testing.T) {
 	if !maps.Equal(got, want) || p.Sample[0].NumLabel["go.id"][0] != 1 {
 		t.Errorf("labels %v, %v", got, p.Sample[0].NumLabel)
 	}
-	if reported := []string{"user.end_timestamp_ns", "user.go.id", "user.go.state", "user.user.go.state"}; !slices.Equal(b.words.renamed, reported) {
+	reported := []string{"user.end_timestamp_ns", "user.go.id", "user.go.state", "user.user.go.state"}
+	if !slices.Equal(b.words.renamed, reported) {
 		t.Errorf("reported %q", b.words.renamed)
 	}
 }
