@@ -57,7 +57,7 @@ func (r *recording) attach(ctx context.Context) error {
 	keep.TableToo = keep.Wall && r.source != nil && r.sched == nil && !keep.Timeline
 	r.builder = NewBuilder(r.symbols, keep)
 	r.builder.Limit(cmp.Or(r.options.MemoryLimit, DefaultMemoryLimit))
-	r.summary.AttachTime = time.Since(r.opened).Nanoseconds()
+	r.summary.Self.Attach = time.Since(r.opened).Nanoseconds()
 	return nil
 }
 
@@ -104,12 +104,12 @@ func (r *recording) layout() (*goruntime.Layout, error) {
 	switch {
 	case errors.As(err, &unknown):
 		r.deny("goroutine ids, labels and states: " + err.Error())
-		r.summary.GoVersion = unknown.Version
+		r.summary.Target.GoVersion = unknown.Version
 		return nil, nil
 	case err != nil:
 		return nil, fmt.Errorf("record %s: %w", r.name(), err)
 	}
-	r.summary.GoVersion, r.summary.Layout = l.Version, l.From
+	r.summary.Target.GoVersion, r.summary.Target.Layout = l.Version, l.From
 	if len(l.Denied) > 0 {
 		r.deny(fmt.Sprintf("what hangs on these fields of the runtime, which are not found in the code of %s: %s",
 			l.Version, strings.Join(l.Denied, ", ")))
@@ -136,7 +136,7 @@ func (r *recording) findImage() (*os.File, error) {
 		return nil, fmt.Errorf("record %s: %w", r.name(), err)
 	}
 	if !r.image.Exe {
-		r.summary.Image = r.image.Mapping.Path
+		r.summary.Target.Image = r.image.Mapping.Path
 	}
 	r.denyImages(r.image.Others)
 	return r.openImage()

@@ -52,8 +52,8 @@ func TestRecordEndsWhenMemoryBlocks(t *testing.T) {
 	if !slices.ContainsFunc(rec.Summary.Denied, func(d string) bool { return strings.HasPrefix(d, cannotBeRead) }) {
 		t.Errorf("denied is %q", rec.Summary.Denied)
 	}
-	if s := rec.Summary; s.CPUProfiled < s.CPURusage*9/10 || s.CPURusage == 0 {
-		t.Errorf("samples stand for %d of %d ns of CPU time", s.CPUProfiled, s.CPURusage)
+	if s := rec.Summary; s.CPU.Profiled < s.CPU.Rusage*9/10 || s.CPU.Rusage == 0 {
+		t.Errorf("samples stand for %d of %d ns of CPU time", s.CPU.Profiled, s.CPU.Rusage)
 	}
 }
 

@@ -42,7 +42,7 @@ func TestLabelTotals(t *testing.T) {
 	x.Truth(&truth)
 	kinds := map[string]*kindTime{"all": {}}
 	sum := rec.Summary
-	period := 1e9 / sum.TableRate
+	period := 1e9 / sum.Table.Rate
 	inside := make(map[string][]*kindTime) // by the label id
 	for _, x := range truth.Tasks {
 		if x[3] < w.From || x[4] > w.To {
@@ -66,8 +66,8 @@ func TestLabelTotals(t *testing.T) {
 			}
 		}
 	}
-	missed := float64(sum.TableMissed) / (float64(w.To-w.From) / period)
-	t.Logf("%.0f looks a second, %.1f %% missed", sum.TableRate, 100*missed)
+	missed := float64(sum.Table.Missed) / (float64(w.To-w.From) / period)
+	t.Logf("%.0f looks a second, %.1f %% missed", sum.Table.Rate, 100*missed)
 	for kind, k := range kinds {
 		off := k.got/k.want - 1
 		t.Logf("%5d %-5s %+.2f %% of %.3f s, limit %.2f", k.n, kind, 100*off, k.want/1e9, 100*k.limit(period))

@@ -77,7 +77,7 @@ func TestEmbedded(t *testing.T) {
 			if e.build.Mode == "c-shared" {
 				image = file
 			}
-			if got := rec.Summary.Image; got != image {
+			if got := rec.Summary.Target.Image; got != image {
 				t.Errorf("the Go runtime is said to be in %q, want %q", got, image)
 			}
 			checkEmbedded(t, rec)
@@ -115,8 +115,8 @@ func checkEmbedded(t *testing.T, rec *profiler.Recording) {
 	if len(rec.Summary.Denied) > 0 {
 		t.Errorf("denied: %q", rec.Summary.Denied)
 	}
-	if rec.Summary.StacksRooted < 0.999 {
-		t.Errorf("%.4f of the stacks are rooted", rec.Summary.StacksRooted)
+	if rec.Summary.Stacks.Rooted < 0.999 {
+		t.Errorf("%.4f of the stacks are rooted", rec.Summary.Stacks.Rooted)
 	}
 	if call == 0 || spin == 0 || float64(labelled) < 0.99*float64(call) {
 		t.Errorf("CPU time of the label spin %d ns; of main.Call %d ns, labelled %d ns", spin, call, labelled)
@@ -197,7 +197,7 @@ func TestImageLoadedLater(t *testing.T) {
 	two := target.Compile(t, "embed", target.Build{CGO: true, Mode: "c-shared", Strip: true})
 	x := target.Start(t, target.Host(t, ""), one, "later", two)
 	rec := record(t, x.PID, 4*time.Second, profiler.Options{Mode: profiler.Wall})
-	if rec.Summary.Image != one || len(rec.Summary.Denied) != 1 || !strings.Contains(rec.Summary.Denied[0], two) {
-		t.Errorf("the Go runtime is in %q, want %q; denied: %q, want %s", rec.Summary.Image, one, rec.Summary.Denied, two)
+	if rec.Summary.Target.Image != one || len(rec.Summary.Denied) != 1 || !strings.Contains(rec.Summary.Denied[0], two) {
+		t.Errorf("the Go runtime is in %q, want %q; denied: %q, want %s", rec.Summary.Target.Image, one, rec.Summary.Denied, two)
 	}
 }

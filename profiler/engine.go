@@ -204,10 +204,10 @@ func (r *recording) settle(b *Builder, p *profile.Profile) {
 	case b.keep.TableToo:
 		reconcile(p)
 	case b.keep.TableOnly:
-		ration(p, r.summary.CPURusage)
-		r.summary.CPUProfiled = 0
+		ration(p, r.summary.CPU.Rusage)
+		r.summary.CPU.Profiled = 0
 		for _, s := range p.Sample {
-			r.summary.CPUProfiled += s.Value[columnCPU]
+			r.summary.CPU.Profiled += s.Value[columnCPU]
 		}
 	}
 }

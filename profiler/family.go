@@ -109,8 +109,8 @@ func (f *family) names() (names []string) {
 func (r *recording) finishFamily() {
 	r.family.look()
 	all := r.family.cpu()
-	r.summary.ChildrenCPU, r.reported.children = (all - r.reported.children).Nanoseconds(), all
-	r.summary.Children = r.family.names()
+	r.summary.Children.CPUTime, r.reported.children = (all - r.reported.children).Nanoseconds(), all
+	r.summary.Children.Running = r.family.names()
 }
 
 func (f *family) close() {

@@ -79,7 +79,7 @@ func whole(parts []*Recording) (*Recording, error) {
 	var without int64 // CPU time of parts with other columns: states of goroutines could not be read
 	for _, rec := range parts {
 		if len(rec.Profile.SampleType) != len(main.Profile.SampleType) {
-			without += rec.Summary.CPURusage
+			without += rec.Summary.CPU.Rusage
 			continue
 		}
 		k, err := keep(rec)

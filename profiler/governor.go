@@ -175,9 +175,9 @@ func nextRate(now, asked int, spent float64) int {
 
 // tell writes down what it did.
 func (g *governor) tell(s *Summary) {
-	s.MaxOverhead = g.share
+	s.Budget.Most = g.share
 	if d := time.Since(g.begin.at).Seconds(); d > 0 {
-		s.Overhead = (g.r.spending().cpu - g.begin.cpu).Seconds() / d / proc.CPUs()
+		s.Budget.Used = (g.r.spending().cpu - g.begin.cpu).Seconds() / d / proc.CPUs()
 	}
 	var did []string
 	if g.r.table != nil {
@@ -188,7 +188,7 @@ func (g *governor) tell(s *Summary) {
 	if lowest := g.lowest.Load(); lowest < int64(g.r.rate) {
 		did = append(did, fmt.Sprintf("samples on a CPU lowered to %d Hz at times", lowest))
 	}
-	s.Governor = strings.Join(did, "; ")
+	s.Budget.Acts = strings.Join(did, "; ")
 }
 
 // cores is a share of the machine as a number of its CPUs, or of the quota of CPU time that the process has: beyond it a

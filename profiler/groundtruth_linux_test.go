@@ -139,7 +139,8 @@ func (m *match) table() string {
 	var b strings.Builder
 	s := m.rec.Summary
 	fmt.Fprintf(&b, "%.1f s, %.0f looks a second, %d missed, %d samples; CPU: samples %.3f s, table %.3f s\n",
-		float64(m.window.To-m.window.From)/1e9, s.TableRate, s.TableMissed, s.Samples, float64(s.CPUProfiled)/1e9, float64(s.TableCPU)/1e9)
+		float64(m.window.To-m.window.From)/1e9, s.Table.Rate, s.Table.Missed, s.CPU.Samples, float64(s.CPU.Profiled)/1e9,
+		float64(s.Table.Running)/1e9)
 	fmt.Fprintf(&b, "%-10s %6s %9s  %-20s %9s %9s %7s\n", "label", "n", "life, s", "state", "truth %", "mayfly %", "off")
 	for _, label := range slices.Sorted(maps.Keys(m.want)) {
 		want, got := m.want[label], m.got[label]
@@ -174,7 +175,7 @@ func (m *match) check(t *testing.T) {
 	t.Helper()
 	total, state := wideTotal, wideState
 	s := m.rec.Summary
-	switch missed := float64(s.TableMissed) / (float64(m.window.To-m.window.From) / 1e9 * float64(s.RateAsked)); {
+	switch missed := float64(s.Table.Missed) / (float64(m.window.To-m.window.From) / 1e9 * float64(s.RateAsked)); {
 	case *groundTruthLong:
 		total, state = tightTotal, tightState
 	case missed > 0.1:
@@ -182,7 +183,7 @@ func (m *match) check(t *testing.T) {
 	}
 	for label, want := range m.want {
 		life := float64(want.Total())
-		looks := int64(life / 1e9 * m.rec.Summary.TableRate)
+		looks := int64(life / 1e9 * m.rec.Summary.Table.Rate)
 		if looks < 500 {
 			continue // too short a life to say anything of
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mayfly-profiler/mayfly/internal/baseline"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
+	"github.com/mayfly-profiler/mayfly/profiler/summary"
 )
 
 // inside is a profiler of the runtime's that runs in this process.
@@ -118,13 +119,13 @@ func (in *inside) joinCPU(s *Session) error {
 		reconcile(merged)
 		s.profile = merged.Compact()
 	}
-	sum.EngineCPU, sum.Samples = string(Runtime), samples
-	sum.CPUProfiled, sum.CPURusage, sum.CPUCounted = in.cpu.Nanoseconds(), in.cpu.Nanoseconds(), counted
+	sum.EngineCPU, sum.CPU.Samples = string(Runtime), samples
+	sum.CPU.Profiled, sum.CPU.Rusage, sum.CPU.Counted = in.cpu.Nanoseconds(), in.cpu.Nanoseconds(), counted
 	if in.cpu > 0 {
-		sum.RateReached = float64(samples) / in.cpu.Seconds()
+		sum.CPU.RateReached = float64(samples) / in.cpu.Seconds()
 	}
 	sum.Denied = append(sum.Denied, fmt.Sprintf("a rate above the kernel's tick: the runtime's CPU profile has 100 Hz, and reached %.0f",
-		sum.RateReached))
+		sum.CPU.RateReached))
 	return nil
 }
 
@@ -134,10 +135,10 @@ func (in *inside) joinWall(s *Session) {
 	s.summary = in.describe(s)
 	s.summary.EngineWall = string(FGProf)
 	if p.Period > 0 {
-		s.summary.TableRate = 1e9 / float64(p.Period)
+		s.summary.Table.Rate = 1e9 / float64(p.Period)
 	}
 	for _, sm := range p.Sample {
-		s.summary.Wall += sm.Value[1]
+		s.summary.Table.Wall += sm.Value[1]
 	}
 	s.denied = append(s.denied, "states, labels, and time on a CPU by itself: fgprof sees stacks and nothing else")
 	widen(p, func(v []int64) []int64 { return []int64{0, 0, 0, v[1], v[1]} }, sample.Unknown)
@@ -166,6 +167,7 @@ func (in *inside) describe(s *Session) Summary {
 	}
 	return Summary{
 		Version: s.options.Version, EngineCPU: none, EngineWall: none, RateAsked: rate, End: "stopped",
-		CPURusage: in.cpu.Nanoseconds(), GoVersion: runtime.Version(), SelfRSS: selfRSS(),
+		CPU: summary.CPU{Rusage: in.cpu.Nanoseconds()}, Self: summary.Self{RSS: selfRSS()},
+		Target: summary.Target{GoVersion: runtime.Version()},
 	}
 }

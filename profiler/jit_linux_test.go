@@ -73,13 +73,13 @@ func checkGenerated(t *testing.T, b target.Build, args ...string) {
 			}
 		}
 	}
-	t.Logf("%v, %.4f rooted", seen, rec.Summary.StacksRooted)
+	t.Logf("%v, %.4f rooted", seen, rec.Summary.Stacks.Rooted)
 	for _, k := range truth.Kinds {
 		if n := seen[k.Kind]; n < 50 || wrong[k.Kind] > n/50 {
 			t.Errorf("%s: %d samples, %d of them wrong", k.Kind, n, wrong[k.Kind])
 		}
 	}
-	if seen[""] > 0 || rec.Summary.StacksRooted < 0.998 {
-		t.Errorf("%d samples without label, %.2f %% rooted", seen[""], 100*rec.Summary.StacksRooted)
+	if seen[""] > 0 || rec.Summary.Stacks.Rooted < 0.998 {
+		t.Errorf("%d samples without label, %.2f %% rooted", seen[""], 100*rec.Summary.Stacks.Rooted)
 	}
 }

@@ -97,12 +97,12 @@ func (b *burners) check(t *testing.T, rec *profiler.Recording) {
 		}
 	}
 	t.Logf("%.4f of %d ms of CPU time has its function, goroutine and labels; %.4f rooted; waiting %v", float64(whole)/float64(cpu), cpu/1e6,
-		rec.Summary.StacksRooted, waiting)
-	if cpu == 0 || float64(whole) < 0.998*float64(cpu) || rec.Summary.StacksRooted < 0.999 {
+		rec.Summary.Stacks.Rooted, waiting)
+	if cpu == 0 || float64(whole) < 0.998*float64(cpu) || rec.Summary.Stacks.Rooted < 0.999 {
 		t.Errorf("%d of %d ms of CPU time has its function, goroutine and labels; %.4f of the stacks are rooted", whole/1e6,
-			cpu/1e6, rec.Summary.StacksRooted)
+			cpu/1e6, rec.Summary.Stacks.Rooted)
 	}
-	if float64(rec.Summary.TableMissed) >= 0.05*rec.Summary.TableRate*float64(rec.Profile.DurationNanos)/1e9 {
+	if float64(rec.Summary.Table.Missed) >= 0.05*rec.Summary.Table.Rate*float64(rec.Profile.DurationNanos)/1e9 {
 		return // what goroutines did is guessed where the table could not be looked at as often as asked
 	}
 	for name, set := range b.Sets {

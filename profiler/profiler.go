@@ -203,9 +203,9 @@ func (r *recording) readSurroundings() {
 	r.offset = r.target.TimeOffset()
 	s := &r.summary
 	hardware := proc.ReadHardware()
-	s.CPUModel, s.Features, s.FrequencyGovernor = hardware.Model, hardware.Features, hardware.Governor
-	s.Settings, _ = r.target.Settings()
-	s.Quota = r.target.Quota()
+	s.Host.CPUModel, s.Host.Features, s.Host.Governor = hardware.Model, hardware.Features, hardware.Governor
+	s.Host.Settings, _ = r.target.Settings()
+	s.Host.Quota = r.target.Quota()
 }
 
 func (r *recording) deny(what string) { r.summary.Denied = append(r.summary.Denied, what) }
@@ -253,11 +253,11 @@ func (r *recording) add(s *sample.Sample) {
 func (r *recording) finish(b *Builder, end string) {
 	t, s := b.Tally(), &r.summary
 	s.Version, s.EngineCPU, s.EngineWall = r.options.Version, none, none
-	s.RateAsked, s.CPUs = r.options.Rate, r.cpus
-	s.Samples, s.Lost = t.Samples, t.Lost
-	s.CPUProfiled, s.Wall = t.CPU, t.Wall
-	s.LabelsLost, s.LabelsLostTime, s.LabelsTruncated = t.LabelsLost, t.LabelsLostTime, t.LabelsCut
-	s.LabelsRenamed = b.words.renamed
+	s.RateAsked, s.Host.CPUs = r.options.Rate, r.cpus
+	s.CPU.Samples, s.CPU.Lost = t.Samples, t.Lost
+	s.CPU.Profiled, s.Table.Wall = t.CPU, t.Wall
+	s.Labels.Gone, s.Labels.GoneTime, s.Labels.Truncated = t.LabelsLost, t.LabelsLostTime, t.LabelsCut
+	s.Labels.Renamed = b.words.renamed
 	for _, lost := range b.limit.remarks(cmp.Or(r.options.MemoryLimit, DefaultMemoryLimit)) {
 		r.deny(lost)
 	}
@@ -267,14 +267,14 @@ func (r *recording) finish(b *Builder, end string) {
 	if r.table != nil {
 		r.finishTable(t)
 	}
-	s.GoroutinesSeen = max(int64(t.Goroutines), s.GoroutinesSeen)
+	s.Coverage.Seen = max(int64(t.Goroutines), s.Coverage.Seen)
 	if t.CPU > 0 {
-		s.UnlabeledShare = float64(t.Unlabeled) / float64(t.CPU)
+		s.Labels.Unlabeled = float64(t.Unlabeled) / float64(t.CPU)
 	}
 	if n := t.Rooted + t.Unrooted; n > 0 {
-		s.StacksRooted = float64(t.Rooted) / float64(n)
+		s.Stacks.Rooted = float64(t.Rooted) / float64(n)
 	}
-	s.CallersRepaired = t.Repaired
+	s.Stacks.Callers = t.Repaired
 	r.finishImages()
 	r.finishFamily()
 	r.finishCalls()
@@ -291,19 +291,19 @@ func (r *recording) finish(b *Builder, end string) {
 	}
 	s.End = end
 	if host, err := proc.HostRights(); err == nil {
-		s.Kernel = host.Kernel
+		s.Target.Kernel = host.Kernel
 	}
 	if maps := r.symbols.Mappings(); len(maps) > 0 {
-		s.BuildID = maps[0].BuildID
+		s.Target.BuildID = maps[0].BuildID
 	}
 	if bin, _ := r.golang(); bin != nil {
-		s.BuildID = bin.BuildID()
+		s.Target.BuildID = bin.BuildID()
 	}
 	self := selfCPU()
-	s.SelfCPU, r.reported.self = (self - r.reported.self).Nanoseconds(), self
+	s.Self.CPUTime, r.reported.self = (self - r.reported.self).Nanoseconds(), self
 	programs := r.programs()
-	s.Programs, r.reported.ebpf = (programs - r.reported.ebpf).Nanoseconds(), programs
-	s.SelfRSS = selfRSS()
+	s.Self.Programs, r.reported.ebpf = (programs - r.reported.ebpf).Nanoseconds(), programs
+	s.Self.RSS = selfRSS()
 }
 
 func (r *recording) finishCPU(t Tally) {
@@ -311,18 +311,18 @@ func (r *recording) finishCPU(t Tally) {
 	st := now.Since(r.reported.cpu)
 	r.reported.cpu = now
 	s.EngineCPU = r.source.Name()
-	s.CPURusage, s.CPUCounted, s.CPUStolen = st.Rusage.Nanoseconds(), st.Counted.Nanoseconds(), st.Stolen.Nanoseconds()
+	s.CPU.Rusage, s.CPU.Counted, s.CPU.Stolen = st.Rusage.Nanoseconds(), st.Counted.Nanoseconds(), st.Stolen.Nanoseconds()
 	if t.CPU > 0 {
-		s.RateReached = float64(t.Samples+t.Lost) / (float64(t.CPU) / 1e9)
+		s.CPU.RateReached = float64(t.Samples+t.Lost) / (float64(t.CPU) / 1e9)
 	}
 	r.checkRate()
 	for _, d := range r.source.doubts() {
 		r.deny(d)
 	}
-	s.LabelsCompleted = st.Completed
+	s.Labels.Completed = st.Completed
 	if st.Doubtful > 0 {
 		r.deny(fmt.Sprintf("goroutine ids and labels of %d samples on a CPU: by the layout of %s their threads' g, m and curg contradict each "+
-			"other", st.Doubtful, s.GoVersion))
+			"other", st.Doubtful, s.Target.GoVersion))
 	}
 }
 
@@ -333,33 +333,33 @@ func (r *recording) finishTable(t Tally) {
 	if r.options.Mode == Wall {
 		s.EngineWall = tableName
 	}
-	s.TableRate, s.TableMissed = st.Reached, st.Missed
-	s.TableCPU, s.Procs = t.TableCPU, st.Procs
-	s.TableSlowest, s.TableSelfCPU = st.Slowest.Nanoseconds(), st.CPU.Nanoseconds()
-	s.TableLowest = st.Lowest
-	if s.TableFirst = -1; now.Complete > 0 { // of the whole stream, not of this slice
-		s.TableFirst = now.Complete - now.Begin
+	s.Table.Rate, s.Table.Missed = st.Reached, st.Missed
+	s.Table.Running, s.Host.Procs = t.TableCPU, st.Procs
+	s.Table.Slowest, s.Table.Thread = st.Slowest.Nanoseconds(), st.CPU.Nanoseconds()
+	s.Table.Lowest = st.Lowest
+	if s.Table.First = -1; now.Complete > 0 { // of the whole stream, not of this slice
+		s.Table.First = now.Complete - now.Begin
 	}
-	s.GoroutinesCreated, s.GoroutinesSeen = st.Created, st.Seen
-	s.GoroutinesIdle = t.Idle
-	if s.GoroutinesUnwatched = now.Unwatched; now.Unwatched > 0 {
+	s.Coverage.Created, s.Coverage.Seen = st.Created, st.Seen
+	s.Coverage.Idle = t.Idle
+	if s.Coverage.Unwatched = now.Unwatched; now.Unwatched > 0 {
 		r.deny(fmt.Sprintf("%d goroutines at a time, at most: about %d are watched", now.Unwatched, goroutine.MaxWatched))
 	}
 	if st.NoPeers != nil {
 		r.deny("who goroutines wait for: " + st.NoPeers.Error())
 	}
-	s.GoroutinesNew, s.Lives = st.New, st.Lives[:]
+	s.Coverage.New, s.Coverage.Lives = st.New, st.Lives[:]
 	for _, l := range st.Lives {
-		s.GoroutinesAt100 += l.At100
+		s.Coverage.At100 += l.At100
 	}
-	s.GCMark = st.GC.Mark.Nanoseconds()
-	s.STWGC, s.STWGCTime, s.STWGCMax = st.GC.Stopped.Count, st.GC.Stopped.Time.Nanoseconds(), st.GC.Stopped.Longest.Nanoseconds()
-	s.STWOther, s.STWOtherTime, s.STWOtherMax = st.GC.Others.Count, st.GC.Others.Time.Nanoseconds(), st.GC.Others.Longest.Nanoseconds()
-	s.StacksTorn, s.LabelsForeign = st.Torn, st.LabelsForeign
+	s.GC.Mark = st.GC.Mark.Nanoseconds()
+	s.GC.Stops, s.GC.StopTime, s.GC.StopMax = st.GC.Stopped.Count, st.GC.Stopped.Time.Nanoseconds(), st.GC.Stopped.Longest.Nanoseconds()
+	s.GC.Others, s.GC.OtherTime, s.GC.OtherMax = st.GC.Others.Count, st.GC.Others.Time.Nanoseconds(), st.GC.Others.Longest.Nanoseconds()
+	s.Table.Torn, s.Labels.Foreign = st.Torn, st.LabelsForeign
 	if r.source == nil {
 		s.EngineCPU = tableName
 		if now, err := r.target.CPU(); err == nil {
-			s.CPURusage, r.reported.clock = (now - r.reported.clock).Nanoseconds(), now
+			s.CPU.Rusage, r.reported.clock = (now - r.reported.clock).Nanoseconds(), now
 		}
 	}
 }
@@ -368,9 +368,9 @@ func (r *recording) finishTable(t Tally) {
 func (r *recording) describe(p *profile.Profile, start time.Time, length time.Duration) {
 	p.TimeNanos, p.DurationNanos = start.UnixNano(), length.Nanoseconds()
 	p.Period = int64(1e9 / r.options.Rate)
-	if s := r.summary; s.Samples > 0 && s.RateReached > 0 {
-		p.Period = int64(1e9 / s.RateReached)
+	if s := r.summary; s.CPU.Samples > 0 && s.CPU.RateReached > 0 {
+		p.Period = int64(1e9 / s.CPU.RateReached)
 	}
-	r.summary.StringsRepaired, r.summary.Epoch = tidy(p), r.builder.epoch-r.offset
+	r.summary.Labels.Repaired, r.summary.Host.Epoch = tidy(p), r.builder.epoch-r.offset
 	p.Comments = r.summary.Comments()
 }

@@ -18,16 +18,16 @@ func TestGovernor(t *testing.T) {
 	exe := public(t, target.Compile(t, "session", target.Build{Module: true}))
 	p, truth := runSession(t, exe, asIs, "-d", "6s", "-parked", "5000", "-share", "0.005")
 	s := truth.Summary
-	t.Logf("%.2f %% of the machine, %.2f %% allowed; %.0f looks a second, %.0f samples a CPU-second: %s", 100*s.Overhead, 100*s.MaxOverhead,
-		s.TableRate, s.RateReached, s.Governor)
-	if s.MaxOverhead != 0.005 || !strings.Contains(s.Governor, "lowered") || s.TableRate > 900 {
-		t.Errorf("budget %g, %.0f looks a second: %q", s.MaxOverhead, s.TableRate, s.Governor)
+	t.Logf("%.2f %% of the machine, %.2f %% allowed; %.0f looks a second, %.0f samples a CPU-second: %s", 100*s.Budget.Used, 100*s.Budget.Most,
+		s.Table.Rate, s.CPU.RateReached, s.Budget.Acts)
+	if s.Budget.Most != 0.005 || !strings.Contains(s.Budget.Acts, "lowered") || s.Table.Rate > 900 {
+		t.Errorf("budget %g, %.0f looks a second: %q", s.Budget.Most, s.Table.Rate, s.Budget.Acts)
 	}
 	if !strings.Contains(strings.Join(p.Comments, "\n"), "mayfly.governor=") {
 		t.Error("the comments do not tell")
 	}
-	if s.Overhead > 0.06 { // the first two seconds, in which 5,000 stacks are new, are not governed
-		t.Errorf("%.1f %% of the machine used", 100*s.Overhead)
+	if s.Budget.Used > 0.06 { // the first two seconds, in which 5,000 stacks are new, are not governed
+		t.Errorf("%.1f %% of the machine used", 100*s.Budget.Used)
 	}
 }
 
@@ -70,8 +70,8 @@ func TestPerfLabels(t *testing.T) {
 	if all < 100 || wrong*200 > all || none*5 > all {
 		t.Errorf("of %d samples %d have no labels and %d wrong ones", all, none, wrong)
 	}
-	if rec.Summary.StacksRooted < 0.99 {
-		t.Errorf("%.2f %% of goroutine stacks end at their root", 100*rec.Summary.StacksRooted)
+	if rec.Summary.Stacks.Rooted < 0.99 {
+		t.Errorf("%.2f %% of goroutine stacks end at their root", 100*rec.Summary.Stacks.Rooted)
 	}
 }
 

@@ -27,8 +27,8 @@ func TestMaxSampleRate(t *testing.T) {
 		target.Need(t, err)
 		s := rec.Summary
 		denied := strings.Join(s.Denied, "; ")
-		if s.RateAsked != 4999 || s.RateReached > 1500 || s.RateReached < 300 {
-			t.Errorf("%s: %.0f Hz of %d", e, s.RateReached, s.RateAsked)
+		if s.RateAsked != 4999 || s.CPU.RateReached > 1500 || s.CPU.RateReached < 300 {
+			t.Errorf("%s: %.0f Hz of %d", e, s.CPU.RateReached, s.RateAsked)
 		}
 		if !strings.Contains(denied, "750 Hz instead") || !strings.Contains(denied, "was lowered to 100") {
 			t.Errorf("%s: %s", e, denied)

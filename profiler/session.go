@@ -173,7 +173,7 @@ func (s *Session) stop() (err error) {
 		}
 	}
 	s.summary.Denied = append(s.denied, s.summary.Denied...)
-	s.summary.StringsRepaired = max(s.summary.StringsRepaired, tidy(s.profile))
+	s.summary.Labels.Repaired = max(s.summary.Labels.Repaired, tidy(s.profile))
 	s.profile.Comments = s.summary.Comments()
 	return nil
 }

@@ -154,7 +154,7 @@ func TestEngineLadder(t *testing.T) {
 				!strings.Contains(c, "mayfly.engine.wall="+s.EngineWall+"\n") {
 				t.Errorf("comments %s", c)
 			}
-			t.Logf("%.0f Hz, table %.0f Hz, %d samples", s.RateReached, s.TableRate, s.Samples)
+			t.Logf("%.0f Hz, table %.0f Hz, %d samples", s.CPU.RateReached, s.Table.Rate, s.CPU.Samples)
 			if s.EngineCPU != "none" {
 				checkCPU(t, p, truth)
 			}
@@ -193,7 +193,7 @@ func checkCPU(t *testing.T, p *profile.Profile, truth *sessionTruth) {
 	if off := float64(all)/float64(truth.Process) - 1; math.Abs(off) > whole {
 		t.Errorf("%.3fs of CPU, the program counted %.3fs: %+.1f %%", float64(all)/1e9, float64(truth.Process)/1e9, 100*off)
 	}
-	n := truth.Summary.Samples
+	n := truth.Summary.CPU.Samples
 	if truth.Summary.EngineCPU == "goroutine table" {
 		return
 	}
@@ -309,9 +309,9 @@ func TestRateWhileSaturated(t *testing.T) {
 	exe := target.Compile(t, "session", target.Build{Module: true})
 	_, truth := runSession(t, public(t, exe), asIs, "-d", "4s", "-burners", "4", "-share", "0.5")
 	s := truth.Summary
-	t.Logf("asked %d Hz, looks at %.0f Hz, %d missed; %.0f samples a CPU-second", s.RateAsked, s.TableRate, s.TableMissed, s.RateReached)
-	if s.TableRate < 300 {
-		t.Errorf("%.0f looks a second of %d", s.TableRate, s.RateAsked)
+	t.Logf("asked %d Hz, looks at %.0f Hz, %d missed; %.0f samples a CPU-second", s.RateAsked, s.Table.Rate, s.Table.Missed, s.CPU.RateReached)
+	if s.Table.Rate < 300 {
+		t.Errorf("%.0f looks a second of %d", s.Table.Rate, s.RateAsked)
 	}
 }
 

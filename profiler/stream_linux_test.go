@@ -63,10 +63,10 @@ func TestStreamAddsUp(t *testing.T) {
 	var cpu, rusage, length int64
 	wall := make(map[uint64]int64)
 	for _, rec := range all {
-		if first := all[0].Summary.TableFirst; rec.Summary.TableFirst != first && first > 0 {
-			t.Errorf("the first look at all took %d ns in one slice's words, %d in another's", rec.Summary.TableFirst, first)
+		if first := all[0].Summary.Table.First; rec.Summary.Table.First != first && first > 0 {
+			t.Errorf("the first look at all took %d ns in one slice's words, %d in another's", rec.Summary.Table.First, first)
 		}
-		cpu, rusage, length = cpu+rec.Summary.CPUProfiled, rusage+rec.Summary.CPURusage, length+rec.Profile.DurationNanos
+		cpu, rusage, length = cpu+rec.Summary.CPU.Profiled, rusage+rec.Summary.CPU.Rusage, length+rec.Profile.DurationNanos
 		for id, ns := range wallOf(rec.Profile) {
 			wall[id] += ns
 		}

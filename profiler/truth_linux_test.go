@@ -130,8 +130,8 @@ func checkLeaves(t *testing.T, rec *profiler.Recording, truth *leafTruth) {
 	if orphans > 0 {
 		t.Errorf("%d samples of main.mix without its caller", orphans)
 	}
-	if rec.Summary.StacksRooted < 0.995 {
-		t.Errorf("%.2f %% of goroutine stacks end at their root", 100*rec.Summary.StacksRooted)
+	if rec.Summary.Stacks.Rooted < 0.995 {
+		t.Errorf("%.2f %% of goroutine stacks end at their root", 100*rec.Summary.Stacks.Rooted)
 	}
 	var cpu int64
 	for _, p := range truth.Pairs {
@@ -254,8 +254,8 @@ func TestServerAgreesWithRuntimePprof(t *testing.T) {
 			if base.err != nil {
 				t.Fatal(base.err)
 			}
-			if rec.Summary.StacksRooted < 0.995 {
-				t.Errorf("%.2f %% of goroutine stacks end at their root", 100*rec.Summary.StacksRooted)
+			if rec.Summary.Stacks.Rooted < 0.995 {
+				t.Errorf("%.2f %% of goroutine stacks end at their root", 100*rec.Summary.Stacks.Rooted)
 			}
 			agree(t, rec.Profile, base.p)
 		})
@@ -277,19 +277,19 @@ func TestCPUTotals(t *testing.T) {
 				d = 5 * time.Second // for 300 ms of CPU
 			}
 			s := record(t, x.PID, d, profiler.Options{Mode: profiler.Wall}).Summary
-			off, second := float64(s.CPUProfiled)/float64(s.CPURusage)-1, float64(s.CPUCounted)/float64(s.CPURusage+s.CPUStolen)-1
-			t.Logf("%s: %d samples, %.1f Hz, %.3fs of CPU, rusage %.3fs: %+.2f %%, stolen %.3fs, counted %+.2f %%", w.name, s.Samples,
-				s.RateReached, float64(s.CPUProfiled)/1e9, float64(s.CPURusage)/1e9, 100*off, float64(s.CPUStolen)/1e9, 100*second)
+			off, second := float64(s.CPU.Profiled)/float64(s.CPU.Rusage)-1, float64(s.CPU.Counted)/float64(s.CPU.Rusage+s.CPU.Stolen)-1
+			t.Logf("%s: %d samples, %.1f Hz, %.3fs of CPU, rusage %.3fs: %+.2f %%, stolen %.3fs, counted %+.2f %%", w.name, s.CPU.Samples,
+				s.CPU.RateReached, float64(s.CPU.Profiled)/1e9, float64(s.CPU.Rusage)/1e9, 100*off, float64(s.CPU.Stolen)/1e9, 100*second)
 			if math.Abs(off) > 0.05 {
 				t.Errorf("%s: samples stand for %+.1f %% of the CPU time", w.name, 100*off)
 			}
 			// The weights are measured by the process's clock, so the line above cannot show what was not sampled. The number
 			// of samples does: the timers run on while a hypervisor has the CPU, which the scheduler knows and the clock does not.
-			if limit := 0.05 + sigmas/math.Sqrt(float64(s.Samples)); math.Abs(second) > limit {
+			if limit := 0.05 + sigmas/math.Sqrt(float64(s.CPU.Samples)); math.Abs(second) > limit {
 				t.Errorf("%s: samples for %+.1f %% of the time that threads had a CPU, limit %.1f %%", w.name, 100*second, 100*limit)
 			}
-			if s.Lost > 0 {
-				t.Errorf("%s: %d samples lost", w.name, s.Lost)
+			if s.CPU.Lost > 0 {
+				t.Errorf("%s: %d samples lost", w.name, s.CPU.Lost)
 			}
 		})
 	}
@@ -298,7 +298,7 @@ func TestCPUTotals(t *testing.T) {
 // heldRate is the samples per second for which the target's threads had a CPU: the process's clock leaves out what a hypervisor
 // steals, the timers do not.
 func heldRate(s *profiler.Summary) float64 {
-	return s.RateReached * float64(s.CPURusage) / float64(s.CPURusage+s.CPUStolen)
+	return s.CPU.RateReached * float64(s.CPU.Rusage) / float64(s.CPU.Rusage+s.CPU.Stolen)
 }
 
 // Rates are what was asked, and nothing is lost. On a quiet machine they are within 2.5 %.
@@ -308,12 +308,12 @@ func TestRateReached(t *testing.T) {
 		t.Run(fmt.Sprint(hz), func(t *testing.T) {
 			s := record(t, x.PID, 2*time.Second, profiler.Options{Rate: hz}).Summary
 			rate := heldRate(&s)
-			t.Logf("%d Hz: %.1f reached, %d lost", hz, rate, s.Lost)
-			if off := rate/float64(hz) - 1; math.Abs(off) > 0.05+sigmas/2/math.Sqrt(float64(s.Samples)) {
+			t.Logf("%d Hz: %.1f reached, %d lost", hz, rate, s.CPU.Lost)
+			if off := rate/float64(hz) - 1; math.Abs(off) > 0.05+sigmas/2/math.Sqrt(float64(s.CPU.Samples)) {
 				t.Errorf("%d Hz: %.1f reached", hz, rate)
 			}
-			if s.Lost > 0 {
-				t.Errorf("%d Hz: %d lost", hz, s.Lost)
+			if s.CPU.Lost > 0 {
+				t.Errorf("%d Hz: %d lost", hz, s.CPU.Lost)
 			}
 		})
 	}
@@ -344,10 +344,10 @@ func TestTickPhase(t *testing.T) {
 		theirs += s.Value[1]
 	}
 	s := rec.Summary
-	ours := float64(s.CPUProfiled) / float64(s.CPURusage)
+	ours := float64(s.CPU.Profiled) / float64(s.CPU.Rusage)
 	t.Logf("CPU accounted for: runtime/pprof %.1f %% of %.2fs, mayfly %.1f %% of %.2fs at %.0f Hz; samples times period %.1f %%",
-		100*float64(theirs)/float64(truth.CPU), float64(truth.CPU)/1e9, 100*ours, float64(s.CPURusage)/1e9,
-		s.RateReached, 100*float64(s.CPUCounted)/float64(s.CPURusage))
+		100*float64(theirs)/float64(truth.CPU), float64(truth.CPU)/1e9, 100*ours, float64(s.CPU.Rusage)/1e9,
+		s.CPU.RateReached, 100*float64(s.CPU.Counted)/float64(s.CPU.Rusage))
 	if math.Abs(ours-1) > 0.05 {
 		t.Errorf("mayfly accounts for %.1f %% of the CPU time", 100*ours)
 	}

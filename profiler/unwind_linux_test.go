@@ -68,9 +68,9 @@ func checkCrypto(t *testing.T, rec *profiler.Recording, truth *cryptoTruth) {
 			}
 		}
 	}
-	t.Logf("%d samples, %d labelled, %d whole, %.4f rooted: %v", all, labelled, whole, rec.Summary.StacksRooted, seen)
-	if all < 200 || float64(labelled) < 0.995*float64(all) || float64(whole) < 0.998*float64(all) || rec.Summary.StacksRooted < 0.998 {
-		t.Errorf("%d samples, %d labelled, %d whole, %.2f %% rooted", all, labelled, whole, 100*rec.Summary.StacksRooted)
+	t.Logf("%d samples, %d labelled, %d whole, %.4f rooted: %v", all, labelled, whole, rec.Summary.Stacks.Rooted, seen)
+	if all < 200 || float64(labelled) < 0.995*float64(all) || float64(whole) < 0.998*float64(all) || rec.Summary.Stacks.Rooted < 0.998 {
+		t.Errorf("%d samples, %d labelled, %d whole, %.2f %% rooted", all, labelled, whole, 100*rec.Summary.Stacks.Rooted)
 	}
 	for _, k := range truth.Kinds {
 		if seen[k.Kind] == 0 {
@@ -132,7 +132,7 @@ func TestDeepStacks(t *testing.T) {
 			t.Errorf("%s: %d samples", kind, seen[kind])
 		}
 	}
-	if rec.Summary.StacksRooted < 0.998 {
-		t.Errorf("%.2f %% rooted", 100*rec.Summary.StacksRooted)
+	if rec.Summary.Stacks.Rooted < 0.998 {
+		t.Errorf("%.2f %% rooted", 100*rec.Summary.Stacks.Rooted)
 	}
 }

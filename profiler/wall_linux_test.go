@@ -34,16 +34,16 @@ func TestStatesAddUp(t *testing.T) {
 			length := float64(rec.Profile.DurationNanos)
 			s := rec.Summary
 			// Where the table could not be looked at as often as asked, what goroutines did is guessed.
-			often := float64(s.TableMissed) < 0.05*s.TableRate*length/1e9
+			often := float64(s.Table.Missed) < 0.05*s.Table.Rate*length/1e9
 			for name, set := range truth.Sets {
 				if off := float64(wall[set.Goid])/length - 1; often && math.Abs(off) > 0.15 {
 					t.Errorf("set %q: states add up to %+.1f %% of the recording: ms %v", name, 100*off, states[set.Goid])
 				}
 			}
-			t.Logf("%.0f looks a second, %d missed; the table saw %.2fs on a CPU, samples %.2fs; %v", s.TableRate, s.TableMissed,
-				float64(s.TableCPU)/1e9, float64(s.CPUProfiled)/1e9, s.Denied)
+			t.Logf("%.0f looks a second, %d missed; the table saw %.2fs on a CPU, samples %.2fs; %v", s.Table.Rate, s.Table.Missed,
+				float64(s.Table.Running)/1e9, float64(s.CPU.Profiled)/1e9, s.Denied)
 			// Without the rights for eBPF there is nothing to compare the second opinion with.
-			if off := float64(s.TableCPU)/float64(s.CPUProfiled) - 1; s.EngineCPU == "ebpf" && often && math.Abs(off) > 0.25 {
+			if off := float64(s.Table.Running)/float64(s.CPU.Profiled) - 1; s.EngineCPU == "ebpf" && often && math.Abs(off) > 0.25 {
 				t.Errorf("CPU time: the goroutine table saw %+.1f %% of what the samples stand for", 100*off)
 			}
 		})

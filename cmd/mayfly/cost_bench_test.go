@@ -61,11 +61,11 @@ func cost(b *testing.B, x *target.Target, mayfly string, args ...string) {
 			b.Fatal(err)
 		}
 		n++
-		busy += 100 * float64(r.SelfCPU) / float64(r.Duration)
-		rss += float64(r.SelfRSS) / 1e6
-		attach += float64(r.AttachTime) / 1e6
-		samples += float64(r.Samples+r.Lost) / (float64(r.Duration) / 1e9)
-		cpus += float64(r.CPURusage) / float64(r.Duration)
+		busy += 100 * float64(r.Self.CPUTime) / float64(r.Duration)
+		rss += float64(r.Self.RSS) / 1e6
+		attach += float64(r.Self.Attach) / 1e6
+		samples += float64(r.CPU.Samples+r.CPU.Lost) / (float64(r.Duration) / 1e9)
+		cpus += float64(r.CPU.Rusage) / float64(r.Duration)
 	}
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(busy/n, "%CPU")

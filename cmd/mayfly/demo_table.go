@@ -19,13 +19,13 @@ func (d *demoRun) table(lines int) {
 	s := d.rec.Summary
 	w := tabwriter.NewWriter(d.env.stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	defer w.Flush()
-	seen, rusage, atLeast := s.CPUProfiled, s.CPURusage, ""
+	seen, rusage, atLeast := s.CPU.Profiled, s.CPU.Rusage, ""
 	if s.EngineCPU == "goroutine table" { // the goroutine table tells CPU time by label, and not where it goes
-		seen, rusage, atLeast = s.TableCPU, d.after.CPUNS-d.before.CPUNS, "at least "
+		seen, rusage, atLeast = s.Table.Running, d.after.CPUNS-d.before.CPUNS, "at least "
 	}
 	fmt.Fprintf(w, "\tdefault profile\t%s\t\n", "mayfly")
 	fmt.Fprintf(w, "rate asked\t100 Hz\t%d Hz\t\n", s.RateAsked)
-	fmt.Fprintf(w, "samples\t%d\t%d\t\n", compare.Total(d.defaultProfile).Samples, s.Samples)
+	fmt.Fprintf(w, "samples\t%d\t%d\t\n", compare.Total(d.defaultProfile).Samples, s.CPU.Samples)
 	cpu := compare.Total(d.defaultProfile).NS
 	fmt.Fprintf(w, "CPU seen\t%s\t%s\t\n", seconds(cpu), seconds(seen))
 	fmt.Fprintf(w, "of %s by rusage\t%.1f %%\t%.1f %%\t\n", seconds(rusage), compare.Percent(cpu, rusage), compare.Percent(seen, rusage))

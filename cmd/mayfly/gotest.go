@@ -226,7 +226,7 @@ func (t tested) tell(e *env, path string) {
 	}
 	e.say("%s: %s of the test binary, %s", path, seconds(t.p.DurationNanos), what)
 	for _, c := range t.p.Comments {
-		if why, ok := strings.CutPrefix(c, sample.CommentDenied+"="); ok && why != "" {
+		if key, why := sample.Comment(c); key == sample.CommentDenied && why != "" {
 			e.warn("missing: %s", why)
 		}
 	}

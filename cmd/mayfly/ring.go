@@ -175,7 +175,7 @@ func limitMemory(e *env, bytes int64) {
 // take takes up a slice.
 func (fl *flight) take(rec *profiler.Recording) error {
 	fl.ended = rec.Summary.End
-	if n := int(rec.Summary.GoroutinesSeen); n > fl.most {
+	if n := int(rec.Summary.Coverage.Seen); n > fl.most {
 		fl.most = n
 		fl.limitMemory()
 	}

@@ -50,7 +50,7 @@ func brief(t *testing.T, exe string, args ...string) {
 		if err := json.Unmarshal(s.stdout.Bytes(), &sum); err != nil {
 			t.Fatal(err)
 		}
-		counted, rusage = counted+sum.CPUCounted, rusage+sum.CPURusage
+		counted, rusage = counted+sum.CPU.Counted, rusage+sum.CPU.Rusage
 		for _, sm := range s.profile("mayfly.pb.gz").Sample {
 			stack := names(sm)
 			all += sm.Value[0]

@@ -19,7 +19,7 @@ type recordReport struct {
 // tell prints on stderr what the recording is worth.
 func tell(e *env, f *recordFlags, rec *profiler.Recording) {
 	s := rec.Summary
-	if s.Samples > 0 || s.EngineCPU == "ebpf" {
+	if s.CPU.Samples > 0 || s.EngineCPU == "ebpf" {
 		tellCPU(e, f, rec)
 	}
 	if s.EngineWall != "none" {
@@ -40,57 +40,57 @@ func tell(e *env, f *recordFlags, rec *profiler.Recording) {
 
 // tellLabels is about labels that are not what the program has.
 func tellLabels(e *env, f *recordFlags, s profiler.Summary) {
-	if s.LabelsLost > 0 {
+	if s.Labels.Gone > 0 {
 		e.warn("%s: labels of %.4g %% of the time were gone before they could be read: %s in %d samples",
-			f.output, 100*float64(s.LabelsLostTime)/float64(max(s.Wall, s.CPUProfiled, 1)), time.Duration(s.LabelsLostTime), s.LabelsLost)
+			f.output, 100*float64(s.Labels.GoneTime)/float64(max(s.Table.Wall, s.CPU.Profiled, 1)), time.Duration(s.Labels.GoneTime), s.Labels.Gone)
 	}
-	if s.LabelsTruncated > 0 {
-		e.warn("%s: %d samples have only some of their labels: a set is cut at 64 KiB, and all of them at 64 MiB", f.output, s.LabelsTruncated)
+	if s.Labels.Truncated > 0 {
+		e.warn("%s: %d samples have only some of their labels: a set is cut at 64 KiB, and all of them at 64 MiB", f.output, s.Labels.Truncated)
 	}
-	if s.LabelsForeign > 0 {
+	if s.Labels.Foreign > 0 {
 		e.say("%s: %d goroutines have no labels here: their g.labels holds something else, as with goroutine-local stores",
-			f.output, s.LabelsForeign)
+			f.output, s.Labels.Foreign)
 	}
-	if len(s.LabelsRenamed) > 0 {
-		e.say("%s: labels of the program were renamed, because go.* belongs to mayfly: %q", f.output, s.LabelsRenamed)
+	if len(s.Labels.Renamed) > 0 {
+		e.say("%s: labels of the program were renamed, because go.* belongs to mayfly: %q", f.output, s.Labels.Renamed)
 	}
-	if s.StringsRepaired > 0 {
-		e.say("%s: %d labels, names and paths were not UTF-8; U+FFFD stands for the wrong bytes", f.output, s.StringsRepaired)
+	if s.Labels.Repaired > 0 {
+		e.say("%s: %d labels, names and paths were not UTF-8; U+FFFD stands for the wrong bytes", f.output, s.Labels.Repaired)
 	}
 }
 
 // tellChildren says so when most of the CPU time was used by processes that the recorded one had started.
 func tellChildren(e *env, s profiler.Summary) {
-	if s.ChildrenCPU < max(s.CPURusage, int64(100*time.Millisecond)) {
+	if s.Children.CPUTime < max(s.CPU.Rusage, int64(100*time.Millisecond)) {
 		return
 	}
 	names, remedy := "", "record them by themselves: mayfly record -p PID, while they run"
-	if len(s.Children) > 0 {
-		pid, _, _ := strings.Cut(s.Children[0], " ")
-		names, remedy = ": "+strings.Join(s.Children, ", "), "record them by themselves: mayfly record -p "+pid
+	if len(s.Children.Running) > 0 {
+		pid, _, _ := strings.Cut(s.Children.Running[0], " ")
+		names, remedy = ": "+strings.Join(s.Children.Running, ", "), "record them by themselves: mayfly record -p "+pid
 	}
-	e.warn("%s of CPU time here, %s in children%s; %s", seconds(s.CPURusage), seconds(s.ChildrenCPU), names, remedy)
+	e.warn("%s of CPU time here, %s in children%s; %s", seconds(s.CPU.Rusage), seconds(s.Children.CPUTime), names, remedy)
 }
 
 // tellWall is about the goroutine table.
 func tellWall(e *env, f *recordFlags, rec *profiler.Recording) {
 	s := rec.Summary
 	e.say("%s: all states %s, goroutine table %.0f Hz, %d goroutines, %d idle left out",
-		f.output, seconds(s.Wall), s.TableRate, s.GoroutinesSeen, s.GoroutinesIdle)
-	if s.GoroutinesCreated > 0 {
-		share := 100 / float64(s.GoroutinesCreated)
+		f.output, seconds(s.Table.Wall), s.Table.Rate, s.Coverage.Seen, s.Coverage.Idle)
+	if s.Coverage.Created > 0 {
+		share := 100 / float64(s.Coverage.Created)
 		e.say("%s: %d goroutines created, %.1f %% of them seen (100 Hz would have seen %.1f %%)",
-			f.output, s.GoroutinesCreated, share*float64(s.GoroutinesNew), share*float64(s.GoroutinesAt100))
+			f.output, s.Coverage.Created, share*float64(s.Coverage.New), share*float64(s.Coverage.At100))
 	}
-	if s.TableRate < rare*float64(s.RateAsked) && s.TableLowest < rare*float64(s.RateAsked) {
+	if s.Table.Rate < rare*float64(s.RateAsked) && s.Table.Lowest < rare*float64(s.RateAsked) {
 		e.say("%s: %.0f scans a second of %d is what --max-overhead %s of a core allows; %s",
-			f.output, s.TableRate, s.RateAsked, f.overhead.String(), f.remedy())
+			f.output, s.Table.Rate, s.RateAsked, f.overhead.String(), f.remedy())
 	}
-	for _, l := range s.Lives {
+	for _, l := range s.Coverage.Lives {
 		e.detail("goroutines by life, and at 100 Hz: %s", l)
 	}
 	e.detail("garbage collection: marking for %s; %d stops of the world, %s in all, longest below %s",
-		time.Duration(s.GCMark), s.STWGC, time.Duration(s.STWGCTime), time.Duration(s.STWGCMax))
+		time.Duration(s.GC.Mark), s.GC.Stops, time.Duration(s.GC.StopTime), time.Duration(s.GC.StopMax))
 }
 
 // remedy says what allows more scans, or that nothing does.
@@ -106,11 +106,11 @@ func (f *recordFlags) remedy() string {
 func tellCPU(e *env, f *recordFlags, rec *profiler.Recording) {
 	s := rec.Summary
 	e.say("%s: %d samples in %s, %s CPU (rusage %s), %.0f Hz of %d, %d lost, %d goroutines, %.1f %% labelled",
-		f.output, s.Samples, seconds(rec.Profile.DurationNanos), seconds(s.CPUProfiled), seconds(s.CPURusage),
-		s.RateReached, s.RateAsked, s.Lost, s.GoroutinesSeen, 100*(1-s.UnlabeledShare))
-	if s.Samples == 0 {
-		e.warn("no samples: the process used %s of CPU", time.Duration(s.CPURusage))
-	} else if off := float64(s.CPUCounted)/float64(s.CPURusage) - 1; s.CPURusage > int64(300*time.Millisecond) &&
+		f.output, s.CPU.Samples, seconds(rec.Profile.DurationNanos), seconds(s.CPU.Profiled), seconds(s.CPU.Rusage),
+		s.CPU.RateReached, s.RateAsked, s.CPU.Lost, s.Coverage.Seen, 100*(1-s.Labels.Unlabeled))
+	if s.CPU.Samples == 0 {
+		e.warn("no samples: the process used %s of CPU", time.Duration(s.CPU.Rusage))
+	} else if off := float64(s.CPU.Counted)/float64(s.CPU.Rusage) - 1; s.CPU.Rusage > int64(300*time.Millisecond) &&
 		(off > tolerance || off < -tolerance) {
 		e.warn("the number of samples stands for %.0f %% of the CPU time: the program's rhythm and the sampling interfere; try another rate (-F)",
 			100*(1+off))

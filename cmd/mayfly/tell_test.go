@@ -8,6 +8,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/mayfly-profiler/mayfly/profiler"
+	"github.com/mayfly-profiler/mayfly/profiler/summary"
 )
 
 // Looks that the budget made rare are told, with what buys more; those that a busy machine missed are not the budget's.
@@ -29,7 +30,8 @@ func TestTellScans(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var stderr bytes.Buffer
 			rec := &profiler.Recording{Profile: &profile.Profile{}, Summary: profiler.Summary{
-				EngineWall: "goroutine table", RateAsked: 999, TableRate: tt.rate, TableLowest: tt.lowest, GoroutinesCreated: 100, GoroutinesNew: 52,
+				EngineWall: "goroutine table", RateAsked: 999, Table: summary.Table{Rate: tt.rate, Lowest: tt.lowest},
+				Coverage: summary.Coverage{Created: 100, New: 52},
 			}}
 			tellWall(&env{stderr: &stderr}, &recordFlags{output: "x", overhead: tt.overhead}, rec)
 			said := stderr.String()

@@ -297,7 +297,7 @@ func leaf(s *profile.Sample) string {
 // comment reads a number from a comment of mayfly's, 0 if there is none.
 func comment(p *profile.Profile, key string) (n int64) {
 	for _, c := range p.Comments {
-		if v, ok := strings.CutPrefix(c, sample.CommentPrefix+key+"="); ok {
+		if k, v := sample.Comment(c); k == sample.CommentPrefix+key {
 			f, err := strconv.ParseFloat(v, 64)
 			if err == nil && f > 0 && f < 1e18 {
 				n = int64(f)

@@ -60,9 +60,9 @@ func readFacts(p *profile.Profile) (f facts) {
 		"settings": &f.settings, "gomaxprocs": &f.procs, "cpus": &f.cpus, "cpu_quota": &f.quota,
 	}
 	for _, c := range p.Comments {
-		key, value, _ := strings.Cut(Clean(c), "=")
-		if at := known[strings.TrimPrefix(key, sample.CommentPrefix)]; at != nil && strings.HasPrefix(key, sample.CommentPrefix) {
-			*at = value
+		line, value := sample.Comment(Clean(c))
+		if key, ours := strings.CutPrefix(line, sample.CommentPrefix); ours && known[key] != nil {
+			*known[key] = value
 		}
 	}
 	if f.buildID == "" && len(p.Mapping) > 0 {

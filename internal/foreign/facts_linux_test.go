@@ -111,8 +111,8 @@ type facts struct {
 
 func (o observed) facts(scopes []scope) facts {
 	s := o.rec.Summary
-	f := facts{rooted: s.StacksRooted, lost: share(s.LabelsLostTime, s.Wall)}
-	f.cpuOff, f.countedOff = outside(s.CPUProfiled, int64(o.least), int64(o.most)), float64(s.CPUCounted)/float64(s.CPUProfiled)-1
+	f := facts{rooted: s.Stacks.Rooted, lost: share(s.Labels.GoneTime, s.Table.Wall)}
+	f.cpuOff, f.countedOff = outside(s.CPU.Profiled, int64(o.least), int64(o.most)), float64(s.CPU.Counted)/float64(s.CPU.Profiled)-1
 	var right [2]int64
 	var cut, all int64
 	spent := make(map[uint64]int64)
@@ -273,7 +273,7 @@ func (f facts) hold(t *testing.T, s profiler.Summary) {
 	if math.Abs(f.cpuOff) > maxCPU {
 		t.Errorf("CPU time is off by %+.1f %%", 100*f.cpuOff)
 	}
-	if limit := maxCounted + 4/math.Sqrt(float64(max(s.Samples, 1))); math.Abs(f.countedOff) > limit {
+	if limit := maxCounted + 4/math.Sqrt(float64(max(s.CPU.Samples, 1))); math.Abs(f.countedOff) > limit {
 		t.Errorf("samples for %+.1f %% of the CPU time, limit %.1f %%", 100*f.countedOff, 100*limit)
 	}
 	if math.Abs(f.statesOff) > maxStates {

@@ -187,8 +187,8 @@ func (s server) row(t *testing.T, o observed, f facts, asked string) string {
 		labelled = [2]string{fmt.Sprintf("%.2f %%", 100*f.labelledCPU), fmt.Sprintf("%.2f %%", 100*f.labelled)}
 	}
 	sum := o.rec.Summary
-	looks := sum.TableRate - float64(sum.TableMissed)/(float64(o.rec.Profile.DurationNanos)/1e9)
-	return fmt.Sprintf("| %s | %s | %s | %s | %d | %.0f ", s.name, goVersion, answered[1], answered[2], sum.Samples, looks) +
+	looks := sum.Table.Rate - float64(sum.Table.Missed)/(float64(o.rec.Profile.DurationNanos)/1e9)
+	return fmt.Sprintf("| %s | %s | %s | %s | %d | %.0f ", s.name, goVersion, answered[1], answered[2], sum.CPU.Samples, looks) +
 		fmt.Sprintf("| %.2f %% | %s | %s | %.2f %% | %+.2f %% | %+.1f %% |",
 			100*f.rooted, labelled[0], labelled[1], 100*f.lost, 100*f.cpuOff, 100*f.statesOff)
 }

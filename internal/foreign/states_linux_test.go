@@ -109,17 +109,17 @@ func (r *judged) hold(t *testing.T) {
 			got[k] += ns
 		}
 	}
-	t.Logf("%.0f looks a second, %d missed", s.TableRate, s.TableMissed)
+	t.Logf("%.0f looks a second, %d missed", s.Table.Rate, s.Table.Missed)
 	r.compare(t, "all", got, want)
 }
 
 func (r *judged) compare(t *testing.T, who string, got, want groundtruth.States) bool {
 	t.Helper()
 	s, life := r.rec.Summary, float64(want.Total())
-	period := 1e9 / s.TableRate
+	period := 1e9 / s.Table.Rate
 	limit := 0.1*float64(on(want)) + 4*math.Sqrt(2*float64(on(want))*period) + 4*period
 	// Looks are missed when the machine is busiest: what happened then is not what happened when they were not.
-	if missed := float64(s.TableMissed) / (float64(r.rec.Profile.DurationNanos) / 1e9 * float64(s.RateAsked)); missed > 0.05 {
+	if missed := float64(s.Table.Missed) / (float64(r.rec.Profile.DurationNanos) / 1e9 * float64(s.RateAsked)); missed > 0.05 {
 		limit += missed * life
 	}
 	total, preempted := float64(got.Total())-life, float64(got["preempted"]-want["preempted"])

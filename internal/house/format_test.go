@@ -39,7 +39,7 @@ func schema(path string, src any) (keys, frames []string, err error) {
 		case *ast.ImportSpec:
 			return false
 		case *ast.TypeSpec:
-			if s, ok := n.Type.(*ast.StructType); ok && n.Name.Name == "Summary" && file.Name.Name == "profiler" {
+			if s, ok := n.Type.(*ast.StructType); ok && file.Name.Name == "summary" {
 				keys = append(keys, tags(s)...)
 			}
 		case *ast.BasicLit:
@@ -115,10 +115,14 @@ func TestFormatPage(t *testing.T) {
 
 // TestSchema shows that TestFormatPage can fail, both ways.
 func TestSchema(t *testing.T) {
-	const src = "package profiler\nimport _ \"go.x\"\ntype Summary struct {\n\tA int `json:\"a_ns\"`\n}\n" +
+	const src = "import _ \"go.x\"\ntype CPU struct {\n\tA int `json:\"a_ns\"`\n}\ntype Summary struct {\n\tCPU\n}\n" +
 		"var k = []string{\"go.state\", \"go.mod\", \"mayfly.ops.\", \"mayfly.pb.gz\", \"[C]\"}\n"
-	keys, frames, err := schema("x.go", src)
-	if err != nil || !slices.Equal(keys, []string{"mayfly.a_ns", "go.state", "mayfly.ops"}) || !slices.Equal(frames, []string{"[C]"}) {
+	of, _, err := schema("x.go", "package summary\n"+src)
+	if err != nil || !slices.Equal(of, []string{"mayfly.a_ns", "go.state", "mayfly.ops"}) {
+		t.Errorf("schema of the summary = %q, %v", of, err)
+	}
+	keys, frames, err := schema("x.go", "package profiler\n"+src)
+	if err != nil || !slices.Equal(keys, []string{"go.state", "mayfly.ops"}) || !slices.Equal(frames, []string{"[C]"}) {
 		t.Errorf("schema = %q, %q, %v", keys, frames, err)
 	}
 	got := quotedKeys("`go.id` and `mayfly.ops.NAME`, mayfly.none, `mayfly.engine.cpu`")

@@ -24,7 +24,7 @@ import (
 
 const (
 	outsideFolder = "testdata/outside"
-	mainLines     = 16
+	mainLines     = 15
 )
 
 // publicPackages are those that another module may import, by import path.
@@ -198,6 +198,7 @@ func TestOutside(t *testing.T) {
 	want(run(nil, "service"), "true\n")
 	want(run(nil, "symbols", filepath.Join(bin, "symbols")), "true main.main true\n")
 	want(run(nil, "addresses"), "main.main go\n")
+	want(run([]byte(`{"engine.cpu":"ebpf","lost":7,"goroutines_seen":42,"output":"x"}`), "worth"), "ebpf 7 42\n")
 
 	spin := fmt.Sprint(target.Start(t, target.Compile(t, "spin", target.Build{})).PID)
 	profile := run(nil, "process", spin)
@@ -206,6 +207,6 @@ func TestOutside(t *testing.T) {
 		t.Errorf("folded: %.200q", folded)
 	}
 	if lines := bytes.Count(run(nil, "stream", spin), []byte("true true\n")); lines < 2 {
-		t.Errorf("%d slices of half a second in 3 s", lines)
+		t.Errorf("%d slices of half a second in 5 s", lines)
 	}
 }

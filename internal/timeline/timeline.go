@@ -229,7 +229,7 @@ func (r *reader) findColumns(p *profile.Profile) error {
 // comments reads what the recording says of the target's CPUs.
 func (r *reader) comments(lines []string) {
 	for _, l := range lines {
-		key, val, _ := strings.Cut(l, "=")
+		key, val := sample.Comment(l)
 		if hz, err := strconv.ParseFloat(val, 64); key == sample.CommentTableRate && err == nil && hz > 0 && hz < 1e6 {
 			r.Looks = hz
 		}

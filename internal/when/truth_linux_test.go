@@ -31,7 +31,7 @@ func TestLatenciesAreTrue(t *testing.T) {
 			begin = float64(rec.Profile.TimeNanos)
 		}
 		end = float64(rec.Profile.TimeNanos + rec.Profile.DurationNanos)
-		missed += rec.Summary.TableMissed
+		missed += rec.Summary.Table.Missed
 		return nil
 	})
 	target.Need(t, err)

@@ -97,6 +97,9 @@ func (w *Work) Comments() (lines []string) {
 		lines = append(lines, opsKey+Run+"="+strconv.FormatFloat(w.Runs, 'g', -1, 64),
 			runWallKey+strconv.FormatInt(int64(w.Wall), 10), runCPUKey+strconv.FormatInt(int64(w.CPU), 10))
 	}
+	for i := range lines {
+		lines[i] = sample.CommentMark + lines[i]
+	}
 	return lines
 }
 
@@ -104,6 +107,7 @@ func (w *Work) Comments() (lines []string) {
 func Read(comments []string) Work {
 	var w Work
 	for _, c := range comments {
+		c = strings.TrimPrefix(c, sample.CommentMark)
 		switch {
 		case strings.HasPrefix(c, benchKey):
 			w.result(c[len(benchKey):])

@@ -12,7 +12,6 @@ import (
 	"runtime/metrics"
 	"runtime/pprof"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -23,6 +22,7 @@ import (
 
 	"github.com/mayfly-profiler/mayfly/internal/baseline"
 	"github.com/mayfly-profiler/mayfly/profiler/fgprof"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
 // BenchmarkBeside holds mayfly's handler beside fgprof in a service of some goroutines, most of
@@ -149,7 +149,7 @@ func rate(p *profile.Profile) float64 {
 		return 0
 	}
 	for _, c := range p.Comments {
-		if v, ok := strings.CutPrefix(c, "mayfly.table_rate_hz="); ok {
+		if key, v := sample.Comment(c); key == sample.CommentTableRate {
 			f, _ := strconv.ParseFloat(v, 64)
 			return f
 		}

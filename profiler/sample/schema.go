@@ -1,5 +1,7 @@
 package sample
 
+import "strings"
+
 // What a Sample becomes in a profile (profile.proto): names of sample types, keys of labels and of comments. All that mayfly
 // writes and reads again is spelled here and nowhere else; docs/format.md says the same in prose.
 
@@ -34,8 +36,18 @@ const OwnPrefix = "go."
 // UserPrefix comes before a program's label whose key is one of mayfly's.
 const UserPrefix = "user."
 
-// CommentPrefix comes before the key of a comment, "mayfly.KEY=VALUE". Most keys are the JSON keys of profiler.Summary.
+// CommentPrefix comes before the key of a comment, "mayfly.KEY=VALUE". Most keys are the JSON keys of summary.Summary.
 const CommentPrefix = "mayfly."
+
+// CommentMark comes before a comment that go tool pprof does not print above its tables, as it prints those that begin with
+// anything else (ProfileLabels in pprof's internal/report); its -comments prints all. Readers use Comment.
+const CommentMark = "#"
+
+// Comment returns the key and the value of a comment of a profile, without its mark. Recordings of before have none.
+func Comment(line string) (key, value string) {
+	key, value, _ = strings.Cut(strings.TrimPrefix(line, CommentMark), "=")
+	return key, value
+}
 
 // Keys of comments that are not in the summary, or that readers know.
 const (

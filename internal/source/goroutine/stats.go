@@ -1,8 +1,9 @@
 package goroutine
 
 import (
-	"fmt"
 	"time"
+
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
 // Stats say how the sampling went.
@@ -29,7 +30,7 @@ type Stats struct {
 	New     int64 // of them, created while recording
 	Procs   int   // GOMAXPROCS at the beginning; 0: not known
 	Created int64 // goroutines that the runtime created while recording, by its own count of ids
-	Lives   [len(lifeBounds) + 1]Life
+	Lives   [len(lifeBounds) + 1]sample.Life
 	Runs    int64 // times that a goroutine ran and stopped between two looks, modulo 256 each
 
 	GC GC
@@ -42,23 +43,6 @@ type Stats struct {
 	Truncated     int64 // stacks that are deeper than what is read, or lead into C
 	LabelsLost    int64 // looks whose label set could not be read: it was gone before it was
 	LabelsForeign int64 // goroutines whose g.labels points to something else than a label set
-}
-
-// Life counts the new goroutines whose life, as far as it was seen, was shorter than Below and not
-// in the Life before. Those that were not seen at all, Created - New, lived mostly for less than
-// one period, and for less than two of them surely but for missed ticks.
-type Life struct {
-	Below time.Duration `json:"below_ns"` // 0: no bound
-	Seen  int64         `json:"seen"`
-	At100 int64         `json:"at_100hz"` // of them, those that ticks at 100 Hz would have seen
-}
-
-func (l Life) String() string {
-	below := "longer"
-	if l.Below > 0 {
-		below = "<" + l.Below.String()
-	}
-	return fmt.Sprintf("%s %d (%d)", below, l.Seen, l.At100)
 }
 
 var lifeBounds = [...]time.Duration{

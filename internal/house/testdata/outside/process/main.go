@@ -1,4 +1,4 @@
-// A program records another one, whose id is its argument, for three seconds.
+// A program records another one, whose id is its argument, for five seconds.
 package main
 
 import (
@@ -12,7 +12,7 @@ import (
 
 func main() {
 	pid, _ := strconv.Atoi(os.Args[1])
-	ctx, stop := context.WithTimeout(context.Background(), 3*time.Second)
+	ctx, stop := context.WithTimeout(context.Background(), 5*time.Second)
 	defer stop()
 	rec, err := profiler.Record(ctx, pid, profiler.Options{Rate: profiler.DefaultRate})
 	if err != nil {

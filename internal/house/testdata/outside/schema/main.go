@@ -15,11 +15,12 @@ func main() {
 	if err != nil {
 		panic(err)
 	}
+	wall := len(p.SampleType) - 1
 	states := make(map[sample.State]int64)
 	for _, s := range p.Sample {
 		if state := s.Label[sample.KeyState]; len(state) > 0 {
-			states[sample.State(state[0])] += s.Value[len(s.Value)-1] // sample.ColumnWall
+			states[sample.State(state[0])] += s.Value[wall]
 		}
 	}
-	fmt.Println(p.SampleType[len(p.SampleType)-1].Type == sample.ColumnWall, states[sample.Running] > 0)
+	fmt.Println(p.SampleType[wall].Type == sample.ColumnWall, states[sample.Running] > 0)
 }

@@ -1,0 +1,119 @@
+package summary
+
+import (
+	"slices"
+
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
+)
+
+func (c *CPU) merge(next *CPU, share float64) {
+	c.Samples += next.Samples
+	c.Lost += next.Lost
+	c.Profiled += next.Profiled
+	c.Rusage += next.Rusage
+	c.Counted += next.Counted
+	c.Stolen += next.Stolen
+	c.RateReached += share * next.RateReached
+	if c.Profiled > 0 {
+		c.RateReached = float64(c.Samples+c.Lost) / (float64(c.Profiled) / 1e9)
+	}
+}
+
+func (c *Children) merge(next *Children) {
+	c.CPUTime += next.CPUTime
+	c.Running = next.Running
+}
+
+func (t *Table) merge(next *Table, share float64) {
+	t.Wall += next.Wall
+	t.Rate += share * next.Rate
+	t.Missed += next.Missed
+	t.Running += next.Running
+	t.First = next.First // of the whole stream
+	t.Slowest = max(t.Slowest, next.Slowest)
+	t.Thread += next.Thread
+	t.Lowest += share * next.Lowest
+	t.Torn += next.Torn
+}
+
+func (h *Host) merge(next *Host, share float64) {
+	quota := h.Quota + share*next.Quota
+	*h = *next
+	h.Quota = quota
+}
+
+func (c *Coverage) merge(next *Coverage) {
+	c.Created += next.Created
+	c.Seen += next.Seen
+	c.Idle = next.Idle
+	c.Unwatched += next.Unwatched
+	c.New += next.New
+	c.At100 += next.At100
+	c.Lives = addLives(c.Lives, next.Lives)
+}
+
+func addLives(a, b []sample.Life) []sample.Life {
+	sum := slices.Clone(b)
+	if len(a) == len(b) {
+		for i := range sum {
+			sum[i].Seen += a[i].Seen
+			sum[i].At100 += a[i].At100
+		}
+	}
+	return sum
+}
+
+func (g *GC) merge(next *GC) {
+	g.Mark = plus(g.Mark, next.Mark)
+	g.Stops = plus(g.Stops, next.Stops)
+	g.StopTime = plus(g.StopTime, next.StopTime)
+	g.StopMax = most(g.StopMax, next.StopMax)
+	g.Others = plus(g.Others, next.Others)
+	g.OtherTime = plus(g.OtherTime, next.OtherTime)
+	g.OtherMax = most(g.OtherMax, next.OtherMax)
+}
+
+// plus is a+b, or -1 where one of them is not known.
+func plus(a, b int64) int64 {
+	if a < 0 || b < 0 {
+		return -1
+	}
+	return a + b
+}
+
+// most is the larger one, or -1 where one of them is not known.
+func most(a, b int64) int64 {
+	if a < 0 || b < 0 {
+		return -1
+	}
+	return max(a, b)
+}
+
+func (l *Labels) merge(next *Labels, share float64) {
+	l.Unlabeled += share * next.Unlabeled
+	l.Completed += next.Completed
+	l.Truncated += next.Truncated
+	l.Gone += next.Gone
+	l.GoneTime += next.GoneTime
+	l.Foreign += next.Foreign
+	l.Renamed = next.Renamed
+	l.Repaired += next.Repaired
+}
+
+func (s *Stacks) merge(next *Stacks, share float64) {
+	s.Rooted += share * next.Rooted
+	s.Callers += next.Callers
+}
+
+func (b *Budget) merge(next *Budget, share float64) {
+	b.Most += share * next.Most
+	b.Used += share * next.Used
+	b.Acts = next.Acts
+}
+
+func (s *Self) merge(next *Self) {
+	s.CPUTime += next.CPUTime
+	s.Programs += next.Programs
+	s.RSS = max(s.RSS, next.RSS)
+	s.Attach = next.Attach
+}

@@ -1,0 +1,141 @@
+package summary
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
+)
+
+// each calls f with every field of a summary, and its key.
+func each(group reflect.Value, f func(key string, field reflect.Value)) {
+	for i := range group.NumField() {
+		if t := group.Type().Field(i); t.Anonymous {
+			each(group.Field(i), f)
+		} else {
+			f(t.Tag.Get("json"), group.Field(i))
+		}
+	}
+}
+
+// full has something else in every field.
+func full() *Summary {
+	var s Summary
+	each(reflect.ValueOf(&s).Elem(), func(key string, field reflect.Value) {
+		switch field.Interface().(type) {
+		case string:
+			field.SetString(key)
+		case []string:
+			field.Set(reflect.ValueOf([]string{key, "b"}))
+		case float64:
+			field.SetFloat(float64(len(key)) + float64(key[0])/256)
+		case []sample.Life:
+			field.Set(reflect.ValueOf([]sample.Life{{Below: time.Millisecond, Seen: 120, At100: 11}, {Seen: 2, At100: 1}}))
+		default:
+			field.SetInt(int64(len(key))*1000 + int64(key[0]))
+		}
+	})
+	return &s
+}
+
+// What programs of others read does not change: keys, their order, how values are written.
+func TestGolden(t *testing.T) {
+	s := full()
+	text, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	comments := strings.Join(s.Comments(), "\n")
+	for name, got := range map[string]string{"summary.json": string(text), "comments.txt": comments} {
+		want, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got != strings.TrimSpace(string(want)) {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	var back Summary
+	if err := json.Unmarshal(text, &back); err != nil || !reflect.DeepEqual(&back, s) {
+		t.Errorf("read back: %v, %+v", err, back)
+	}
+}
+
+// A comment has the same key and value with its mark and without it, as in recordings of before.
+func TestComment(t *testing.T) {
+	for _, mark := range []string{"", sample.CommentMark} {
+		if key, value := sample.Comment(mark + sample.CommentPrefix + "settings=GOGC=off"); key != "mayfly.settings" || value != "GOGC=off" {
+			t.Errorf("mark %q: %q, %q", mark, key, value)
+		}
+	}
+}
+
+// In a file, go tool pprof prints the comments that begin with something else than "#" above its tables.
+func TestShown(t *testing.T) {
+	p := &profile.Profile{Comments: full().Comments(), SampleType: []*profile.ValueType{{Type: "cpu", Unit: "nanoseconds"}}}
+	var b bytes.Buffer
+	if err := p.Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	p, err := profile.Parse(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var above []string
+	for _, c := range p.Comments {
+		if !strings.HasPrefix(c, "#") {
+			key, _ := sample.Comment(c)
+			above = append(above, strings.TrimPrefix(key, sample.CommentPrefix))
+		}
+	}
+	if !reflect.DeepEqual(above, shown) {
+		t.Errorf("%q, want %q", above, shown)
+	}
+}
+
+// No field is forgotten: two halves that are the same make a whole that has something in each.
+func TestMergeHasAll(t *testing.T) {
+	var s Summary
+	s.Merge(full(), 0.5)
+	s.Merge(full(), 0.5)
+	want := full()
+	want.RateReached = float64(2*(want.Samples+want.CPU.Lost)) / (float64(2*want.Profiled) / 1e9)
+	once := map[string]bool{}
+	for _, key := range []string{"rate_asked_hz", "table_first_ns", "table_slowest_ns", "epoch_ns", "gomaxprocs", "cpus", "goroutines_idle",
+		"stw_gc_max_ns", "stw_other_max_ns", "self_rss_bytes", "attach_ns"} {
+		once[key] = true
+	}
+	each(reflect.ValueOf(want).Elem(), func(key string, field reflect.Value) {
+		if field.CanInt() && !once[key] {
+			field.SetInt(2 * field.Int())
+		}
+	})
+	for i := range want.Lives {
+		want.Lives[i].Seen *= 2
+		want.Lives[i].At100 *= 2
+	}
+	if !reflect.DeepEqual(&s, want) {
+		t.Errorf("%+v\nwant %+v", &s, want)
+	}
+}
+
+// The largest of the largest stays, and what one slice does not know nobody knows.
+func TestMergeUnknown(t *testing.T) {
+	var s Summary
+	s.Merge(&Summary{GC: GC{Mark: 3, Stops: 4, StopMax: 9}, Table: Table{First: -1, Slowest: 9}, Denied: []string{"sight"}}, 0.5)
+	s.Merge(&Summary{GC: GC{Mark: 4, Stops: -1, StopMax: 8}, Table: Table{First: 8, Slowest: 7}, Denied: []string{"sight", "hearing"}}, 0.5)
+	if s.GC != (GC{Mark: 7, Stops: -1, StopMax: 9}) || s.Table.First != 8 || s.Table.Slowest != 9 {
+		t.Errorf("%+v", s)
+	}
+	if !reflect.DeepEqual(s.Denied, []string{"sight", "hearing"}) {
+		t.Errorf("denied %q", s.Denied)
+	}
+}
