@@ -41,7 +41,7 @@ const defaultEvery = time.Second
 // stream and is returned. The last slice is as long as was left.
 //
 // When the process executes another Go program, a slice ends there, and the next begins when that one has been
-// read. Errors are those of Record. GoroutinesSeen of a slice counts those that it has a sample of.
+// read. Errors are those of Record. Coverage.Seen of a slice counts those that it has a sample of.
 func Stream(ctx context.Context, pid int, o Options, emit func(*Recording) error) error {
 	if len(o.Calls) > 0 {
 		return errCalls
