@@ -9,7 +9,6 @@ import (
 	"path"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/google/pprof/profile"
 
@@ -30,6 +29,8 @@ type Builder struct {
 	sets     table // of labels, each a list of pairs of texts
 	rows     []row
 	byRow    map[[2]int32]int32
+	spans    []span
+	length   int // the sample type that says how long a span is
 	key      []byte
 	pairs    [][2]int32
 }
@@ -66,6 +67,7 @@ func (b *Builder) Add(head *profile.Profile, samples iter.Seq[*profile.Sample]) 
 			b.notes = append(b.notes, c)
 		}
 	}
+	b.length = lengthColumn(head)
 	names := make(map[*profile.Location][]int32)
 	for s := range samples {
 		if len(s.Value) != len(b.columns) {
@@ -114,19 +116,20 @@ func (b *Builder) add(s *profile.Sample, names map[*profile.Location][]int32) {
 	}
 	r := b.row(node, b.labels(s))
 	for i, v := range s.Value {
-		r.values[i] = saturate(r.values[i], v)
+		b.rows[r].values[i] = saturate(b.rows[r].values[i], v)
 	}
+	b.note(s, r)
 }
 
-// row is the row of a stack with a set of labels.
-func (b *Builder) row(stack, set int32) *row {
+// row is the number of the row of a stack with a set of labels.
+func (b *Builder) row(stack, set int32) int32 {
 	i, ok := b.byRow[[2]int32{stack, set}]
 	if !ok {
 		i = int32(len(b.rows))
 		b.byRow[[2]int32{stack, set}] = i
 		b.rows = append(b.rows, row{stack, set, make([]int64, len(b.columns))})
 	}
-	return &b.rows[i]
+	return i
 }
 
 // frames are the functions of a location, root first.
@@ -156,7 +159,9 @@ func (b *Builder) labels(s *profile.Sample) int32 {
 	b.pairs = b.pairs[:0]
 	for k, values := range s.Label {
 		for _, v := range values {
-			b.pairs = append(b.pairs, [2]int32{b.texts.of(k), b.texts.of(b.value(k, v))})
+			if v, ok := lasting(k, v); ok {
+				b.pairs = append(b.pairs, [2]int32{b.texts.of(k), b.texts.of(v)})
+			}
 		}
 	}
 	for k, values := range s.NumLabel {
@@ -179,20 +184,20 @@ func (b *Builder) labels(s *profile.Sample) int32 {
 	return b.sets.of(string(b.key))
 }
 
-// value leaves out of what a goroutine waits for what is of one moment only.
-func (b *Builder) value(key, value string) string {
+// lasting is a label's value without what is of one moment only, such as how full a channel is. Of what a goroutine waits
+// for, one object is kept; the cases of a select are another list at each call.
+func lasting(key, value string) (string, bool) {
 	if key != sample.KeyWaitOn {
-		return value
+		return value, true
 	}
 	objects, _, err := sample.ParseObjects(value)
 	if err != nil {
-		return value
+		return value, true
 	}
-	var names []string
-	for _, o := range objects {
-		names = append(names, fmt.Sprintf("%v %#x", o.Kind, o.Addr))
+	if len(objects) != 1 || objects[0].Kind == sample.Timer || objects[0].Time {
+		return "", false
 	}
-	return strings.Join(names, ", ")
+	return fmt.Sprintf("%v %#x", objects[0].Kind, objects[0].Addr), true
 }
 
 // saturate adds two values; a sum that int64 cannot hold is the largest that it can.

@@ -1,12 +1,16 @@
 package page
 
 import (
+	"context"
 	"math/big"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 	"github.com/google/pprof/profile"
 
@@ -44,8 +48,8 @@ func example() *profile.Profile {
 	return p
 }
 
-// sums are those of each column, as pprof has them.
-func sums(p *profile.Profile) (all []string) {
+// totalsOf are those of each column, as pprof has them.
+func totalsOf(p *profile.Profile) (all []string) {
 	for i := range p.SampleType {
 		sum := new(big.Int)
 		for _, s := range p.Sample {
@@ -98,7 +102,7 @@ func TestPageInBrowser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := sums(p)
+	want := totalsOf(p)
 	for i := range want {
 		if got[i] != want[i] || totals[i] != want[i] {
 			t.Errorf("%s: rows add up to %s, the page says %s, pprof %s", p.SampleType[i].Type, got[i], totals[i], want[i])
@@ -126,6 +130,66 @@ func TestEmptyAndOne(t *testing.T) {
 		if facts != want {
 			t.Errorf("the page says %q, want %q", facts, want)
 		}
+	}
+	w.Check(t)
+}
+
+// timed is a profile of two seconds: in the first /pay waits for a lock, in the second it computes.
+func timed() *profile.Profile {
+	p := example()
+	p.SampleType = append(p.SampleType, &profile.ValueType{Type: "samples", Unit: "count"})
+	lock, serve := p.Sample[len(hostile)], p.Sample[len(hostile)+2]
+	p.Sample = nil
+	for i := range int64(100) {
+		s := &profile.Sample{Location: lock.Location, Value: []int64{0, 20e6, 20e6, 0}, Label: lock.Label}
+		if i >= 50 {
+			s = &profile.Sample{Location: serve.Location, Value: []int64{20e6, 0, 20e6, 20}, Label: serve.Label}
+		}
+		s.NumLabel = map[string][]int64{"end_timestamp_ns": {p.TimeNanos + (i+1)*20e6}, "go.id": {7}}
+		p.Sample = append(p.Sample, s)
+	}
+	return p
+}
+
+// TestWindows drags over the first second of a timeline, and compares it with the second one.
+func TestWindows(t *testing.T) {
+	ctx, w := chrome.Start(t)
+	var box struct{ X, Y, W, H float64 }
+	var heat []float64
+	var alone, both []float64
+	var facts, legend, changed string
+	drag := func(second float64) chromedp.Action {
+		return chromedp.ActionFunc(func(ctx context.Context) error {
+			x, last := box.X+(second+0.5)*box.W, box.Y+box.H*50-1
+			for _, e := range []chromedp.MouseAction{chromedp.MouseEvent(input.MousePressed, x, box.Y+1, chromedp.ButtonLeft),
+				chromedp.MouseEvent(input.MouseMoved, x, last, chromedp.ButtonLeft),
+				chromedp.MouseEvent(input.MouseReleased, x, last, chromedp.ButtonLeft)} {
+				if err := e.Do(ctx); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	err := chromedp.Run(ctx, chromedp.Navigate(save(t, timed())), chromedp.Poll(ready, nil),
+		chromedp.Evaluate(`[...spread(page.m, page.rows, page.m.columns[2].values)]`, &heat),
+		chromedp.Evaluate(`(() => { const r = document.querySelector(".heat canvas").getBoundingClientRect(); `+
+			`return { X: r.left, Y: r.top, W: page.heat.w, H: page.heat.h }; })()`, &box),
+		chromedp.ActionFunc(func(ctx context.Context) error { return drag(0).Do(ctx) }),
+		chromedp.Evaluate(`page.sides.map((s) => s.all)`, &alone), chromedp.Text(".facts", &facts), chromedp.Text(".legend", &legend),
+		chromedp.Click(".compare"), chromedp.ActionFunc(func(ctx context.Context) error { return drag(1).Do(ctx) }),
+		chromedp.Evaluate(`page.sides.map((s) => s.all)`, &both), chromedp.Text(".legend", &changed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(heat) != 101 || slices.ContainsFunc(heat[:100], func(v float64) bool { return v != 20e6 }) {
+		t.Errorf("cells: %v", heat)
+	}
+	if !slices.Equal(alone, []float64{1e9}) || facts != "1.00 s in 1 stacks, 0.00 s to 1.00 s" || legend != "sync.Mutex.Lock" {
+		t.Errorf("the first second has %v, says %q, in states %q", alone, facts, legend)
+	}
+	if !slices.Equal(both, []float64{1e9, 1e9}) || !strings.Contains(changed, "more in B") {
+		t.Errorf("two windows have %v a second, legend %q", both, changed)
 	}
 	w.Check(t)
 }

@@ -2,12 +2,16 @@ package page
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"encoding/binary"
 	"encoding/json"
 	"io"
 	"slices"
 	"strconv"
+
+	"github.com/mayfly-profiler/mayfly/internal/timeline"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
 // The data are gzip of: the length of the head as four bytes, little endian; the head, JSON; then the arrays that the head
@@ -23,6 +27,9 @@ type head struct {
 	Start    string       `json:"start"`  // Unix ns
 	Duration int64        `json:"duration"`
 	Notes    []string     `json:"notes"`
+	Cells    int64        `json:"cells"` // how many there are, 0 without a timeline
+	Cell     int64        `json:"cell"`  // ns
+	States   []headState  `json:"states"`
 	Texts    []string     `json:"texts"`
 	Arrays   []headArray  `json:"arrays"`
 }
@@ -31,6 +38,13 @@ type headColumn struct {
 	Name  string `json:"name"`
 	Unit  string `json:"unit"`
 	Total string `json:"total"`
+}
+
+// headState says what a state of goroutines is.
+type headState struct {
+	Name    string        `json:"name"`
+	Kind    timeline.Kind `json:"kind"`
+	Meaning string        `json:"meaning"`
 }
 
 type headArray struct {
@@ -130,14 +144,28 @@ func (b *Builder) putRows(a *arrays, place []int32) {
 		}
 		put(a, "value "+col.name, values)
 	}
+	if from, _, ok := b.window(); ok {
+		b.putSeries(a, order, from)
+	}
 }
 
 func (b *Builder) head(a *arrays) head {
 	h := head{Title: b.options.Title, Labels: b.options.Labels, Duration: b.duration, Notes: b.notes, Texts: b.texts.list, Arrays: a.list}
 	h.Start = strconv.FormatInt(b.start, 10)
-	want := b.options.Column
-	if want == "" {
-		want = b.standard
+	if from, to, ok := b.window(); ok {
+		h.Start = strconv.FormatInt(from, 10)
+		h.Cells, h.Cell = (to-from+int64(cell)-1)/int64(cell), int64(cell)
+	}
+	for _, name := range b.states() {
+		k := timeline.KindOfState(name)
+		h.States = append(h.States, headState{name, k, k.Meaning()})
+		if k == timeline.Unknown && name != string(sample.Unknown) {
+			h.States[len(h.States)-1].Meaning = "waits, for what the runtime calls this"
+		}
+	}
+	want := cmp.Or(b.options.Column, b.standard)
+	if b.options.Column == "" && len(h.States) > 0 {
+		want = sample.ColumnWall // what states are about
 	}
 	h.Column = len(b.columns) - 1 // as pprof has it, where the profile does not say
 	for i, c := range b.columns {
@@ -147,4 +175,22 @@ func (b *Builder) head(a *arrays) head {
 		}
 	}
 	return h
+}
+
+// states are those of all rows.
+func (b *Builder) states() (names []string) {
+	key, ok := b.texts.number[sample.KeyState]
+	if !ok {
+		return nil
+	}
+	for _, set := range b.sets.list {
+		for rest := []byte(set); len(rest) > 0; {
+			k, n := binary.Uvarint(rest)
+			v, m := binary.Uvarint(rest[n:])
+			if rest = rest[n+m:]; int32(k) == key && !slices.Contains(names, b.texts.list[v]) {
+				names = append(names, b.texts.list[v])
+			}
+		}
+	}
+	return names
 }

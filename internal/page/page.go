@@ -33,6 +33,15 @@ var dataScript string
 //go:embed web/tree.js
 var treeScript string
 
+//go:embed web/time.js
+var timeScript string
+
+//go:embed web/table.js
+var tableScript string
+
+//go:embed web/filter.js
+var filterScript string
+
 //go:embed web/page.js
 var pageScript string
 
@@ -63,7 +72,7 @@ func (b *Builder) Write(w io.Writer) error {
 }
 
 func (b *Builder) write(w io.Writer) error {
-	script := "\"use strict\";\n" + flame.Script + dataScript + treeScript + pageScript
+	script := "\"use strict\";\n" + flame.Script + dataScript + treeScript + timeScript + filterScript + tableScript + pageScript
 	var frame bytes.Buffer
 	err := page.Execute(&frame, struct {
 		Title, Policy string

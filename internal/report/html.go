@@ -7,6 +7,8 @@ import (
 	"html/template"
 	"io"
 	"strings"
+
+	"github.com/mayfly-profiler/mayfly/internal/timeline"
 )
 
 //go:embed page.html
@@ -31,18 +33,14 @@ type shown struct {
 	Data          template.JS
 }
 
-// meanings say what the states are, to those who do not know the runtime's words.
-var meanings = map[string]string{
-	"cpu": "runs on a CPU", "gc": "helps the garbage collector, or is held by it", "lock": "waits for a sync.Mutex or RWMutex",
-	"channel": "waits on a channel or a sync.Cond",
-	"pool":    "waits until the pool has a free connection", "network": "waits for an answer, or for a client",
-	"syscall":      "blocked in a system call",
-	"go-scheduler": "could run, but waits for its turn among the goroutines (no free P)",
-	"os-scheduler": "could run, but other processes have the CPU",
-	"quota":        "could run, but the CPU quota of its control group is used up",
-	"limit":        "waits for a place of a semaphore", "timer": "time.Sleep, or a timer",
-	"stopped":  "the process is stopped: by a signal, a debugger, the freezer of its cgroup",
-	"children": "waits in sync.WaitGroup for goroutines that it started", "unknown": "not known",
+// meaning says what a kind is, by its name.
+func meaning(name string) string {
+	for k := range timeline.Kind(timeline.Kinds) {
+		if k.String() == name {
+			return k.Meaning()
+		}
+	}
+	return ""
 }
 
 // WriteHTML writes one page that needs no network and forbids itself to use one.
@@ -53,7 +51,7 @@ func WriteHTML(w io.Writer, reports []*Report) error {
 			Rows: r.stateRows()[1:], Data: "null", Others: r.Requests - r.Slow}
 		_, s.Limit, _ = strings.Cut(r.SLO, "<")
 		for i, row := range s.Rows {
-			s.Rows[i] = append(row, meanings[row[0]])
+			s.Rows[i] = append(row, meaning(row[0]))
 		}
 		if r.Cause != nil {
 			s.Because = r.Cause.because()

@@ -56,6 +56,32 @@ var waits = map[string]Kind{
 	"garbage collection scan": GC, "stopping the world": GC, "waiting for gc": GC, "GC weak to strong wait": GC,
 }
 
+// meanings say what the kinds are, to those who do not know the runtime's words.
+var meanings = [...]string{
+	CPU: "runs on a CPU", GC: "helps the garbage collector, or is held by it", Lock: "waits for a sync.Mutex or RWMutex",
+	Channel: "waits on a channel or a sync.Cond", Pool: "waits until the pool has a free connection",
+	Limit: "waits for a place of a semaphore", Network: "waits for an answer, or for a client", Syscall: "blocked in a system call",
+	GoScheduler: "could run, but waits for its turn among the goroutines (no free P)",
+	OSScheduler: "could run, but other processes have the CPU",
+	Quota:       "could run, but the CPU quota of its control group is used up", Timer: "time.Sleep, or a timer",
+	Stopped:  "the process is stopped: by a signal, a debugger, the freezer of its cgroup",
+	Children: "waits in sync.WaitGroup for goroutines that it started", Unknown: "not known",
+}
+
+// Meaning says what a kind is, to those who do not know the runtime's words.
+func (k Kind) Meaning() string { return meanings[k] }
+
+// KindOfState is what time in a state is spent on as far as the state alone tells.
+func KindOfState(state string) Kind {
+	if k, ok := waits[state]; ok {
+		return k
+	}
+	if state == "semacquire" {
+		return Lock // or a sync.WaitGroup, before Go 1.20
+	}
+	return Unknown
+}
+
 // kindsOf is what those wait for who wait in a function of a framework.
 var kindsOf = map[frameworks.Role]Kind{
 	frameworks.Pool: Pool, frameworks.Limit: Limit, frameworks.Rate: Timer, frameworks.Retry: Timer, frameworks.Batch: Timer,

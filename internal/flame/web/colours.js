@@ -17,6 +17,13 @@ function colours() {
     : { ink: "#101418", paper: "#ffffff", mark: "#000000", quiet: "#5b6875", still: "#dcdcdc", lightness: 78, saturation: 62, heat: [0, 80, 140] };
 }
 
+// inkOn is what can be read on a colour of a kind; frames have the theme's own ink.
+function inkOn(colour, theme) {
+  if (!colour.startsWith("#")) return theme.ink;
+  const [r, g, b] = [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16));
+  return 0.3 * r + 0.59 * g + 0.11 * b > 125 ? "#101418" : "#ffffff";
+}
+
 // frameColour tells the code of the program and its dependencies, the standard library, the runtime and the rest apart.
 function frameColour(name) {
   const c = colours(), hue = { program: 32, library: 202, runtime: 265, none: 0 }[codeOf(name)];

@@ -4,7 +4,8 @@
 const rowHeight = 18;
 
 class FlameGraph {
-  // options: colour(i) of a node's frame, describe(i) for the line below, pick(i) when one is chosen, up: root at the bottom.
+  // options: colour(i, tree) of a frame, describe(i, tree) for the line below, up(): whether the root is at the bottom, and
+  // actions(i, tree): what can be done with a frame that was clicked, as { name, run }.
   constructor(parent, options) {
     this.options = options;
     this.box = element("div", { className: "flame", tabIndex: 0 }, parent);
@@ -12,8 +13,10 @@ class FlameGraph {
     this.box.setAttribute("aria-label", "flame graph: arrows move, Enter zooms in, Escape zooms out");
     this.space = element("div", { className: "space" }, this.box);
     this.canvas = element("canvas", {}, this.space);
-    this.line = element("p", { className: "details" }, parent);
+    const below = element("div", { className: "details" }, parent);
+    this.line = element("p", {}, below);
     this.line.setAttribute("aria-live", "polite");
+    this.actions = element("p", {}, below);
     this.tree = null;
     this.focus = 0;
     this.at = -1;
@@ -27,10 +30,6 @@ class FlameGraph {
     this.canvas.addEventListener("mousemove", (e) => this.over(this.hit(e)));
     this.canvas.addEventListener("mouseleave", () => this.over(-1));
     this.canvas.addEventListener("click", (e) => { const i = this.hit(e); if (i >= 0) { this.at = i; this.zoom(i); } });
-    this.canvas.addEventListener("contextmenu", (e) => {
-      const i = this.hit(e);
-      if (i >= 0 && this.options.pick) { e.preventDefault(); this.options.pick(i); }
-    });
     this.box.addEventListener("keydown", (e) => this.key(e));
   }
 
@@ -94,17 +93,8 @@ class FlameGraph {
 
   // paint draws what is in view.
   paint() {
-    const c = this.canvas, ratio = window.devicePixelRatio || 1, w = this.box.clientWidth;
-    const h = this.drawn.length > 0 ? Math.min(this.box.clientHeight, this.rows * rowHeight) : 0;
-    if (c.width !== Math.round(w * ratio) || c.height !== Math.round(h * ratio)) {
-      c.width = Math.round(w * ratio);
-      c.height = Math.round(h * ratio);
-      c.style.width = w + "px";
-      c.style.height = h + "px";
-    }
-    const g = c.getContext("2d"), theme = colours();
-    g.setTransform(ratio, 0, 0, ratio, 0, 0);
-    g.clearRect(0, 0, w, h);
+    const w = this.box.clientWidth, h = this.drawn.length > 0 ? Math.min(this.box.clientHeight, this.rows * rowHeight) : 0;
+    const g = canvasOf(this.canvas, w, h), theme = colours();
     g.font = "12px ui-monospace, Menlo, Consolas, monospace";
     g.textBaseline = "middle";
     const letter = g.measureText("0").width, from = this.box.scrollTop;
@@ -118,7 +108,7 @@ class FlameGraph {
   cell(g, d, y, theme, letter) {
     const marked = this.marks && this.marks[d.i], w = Math.max(d.w - (d.w > 3 ? 1 : 0), 0.5);
     g.globalAlpha = d.above ? 0.55 : this.marks && !marked ? 0.3 : 1;
-    g.fillStyle = this.options.colour(d.i);
+    g.fillStyle = this.options.colour(d.i, this.tree);
     g.fillRect(d.x, y, w, rowHeight - 1);
     if (marked || d.i === this.at) {
       g.lineWidth = 2;
@@ -128,9 +118,8 @@ class FlameGraph {
     }
     const fits = Math.floor((w - 6) / letter);
     if (fits >= 3) {
-      const name = this.tree.label(this.tree.name[d.i]);
-      g.fillStyle = theme.ink;
-      g.fillText(name.length > fits ? name.slice(0, fits - 1) + "…" : name, d.x + 4, y + rowHeight / 2);
+      g.fillStyle = inkOn(this.options.colour(d.i, this.tree), theme);
+      g.fillText(fit(this.tree.label(this.tree.name[d.i]), fits), d.x + 4, y + rowHeight / 2);
     }
     g.globalAlpha = 1;
   }
@@ -142,8 +131,22 @@ class FlameGraph {
     return found ? found.i : -1;
   }
 
+  act(i, which) {
+    const list = this.options.actions ? this.options.actions(i, this.tree) : [];
+    if (list[which]) list[which].run();
+  }
+
   over(i) {
-    this.line.textContent = i >= 0 ? this.options.describe(i) : this.at >= 0 ? this.options.describe(this.at) : " ";
+    if (this.options.actions && this.acting !== this.at) {
+      this.acting = this.at;
+      const list = this.at >= 0 ? this.options.actions(this.at, this.tree) : [];
+      this.actions.replaceChildren(...list.map(({ name, run }) => {
+        const b = element("button", { type: "button", textContent: name });
+        b.addEventListener("click", run);
+        return b;
+      }));
+    }
+    this.line.textContent = i >= 0 ? this.options.describe(i, this.tree) : this.at >= 0 ? this.options.describe(this.at, this.tree) : " ";
     this.canvas.style.cursor = i >= 0 ? "pointer" : "default";
   }
 
@@ -158,7 +161,8 @@ class FlameGraph {
       case "ArrowLeft": to = before(t, now); break;
       case "Enter": this.at = now; this.zoom(now); break;
       case "Escape": this.at = -1; this.zoom(0); break;
-      case "s": if (this.options.pick) this.options.pick(now); break;
+      case "s": this.act(now, 0); break;
+      case "o": this.act(now, 1); break;
       default: return;
     }
     e.preventDefault();
@@ -178,6 +182,12 @@ class FlameGraph {
   }
 }
 
+// fit makes a name as long as there is room for: without the path of its package before without its end.
+function fit(name, letters) {
+  if (name.length > letters) name = name.replace(/^[^\s([]*\//, "");
+  return name.length > letters ? name.slice(0, letters - 1) + "…" : name;
+}
+
 function childNamed(t, i, name) {
   for (let c = i + 1; c < t.end[i]; c = t.end[c]) if (t.label(t.name[c]) === name) return c;
   return -1;
@@ -195,6 +205,21 @@ function widest(graph, i) {
   let best = i;
   for (let c = i + 1; c < t.end[i]; c = t.end[c]) if (best === i || graph.width(c) > graph.width(best)) best = c;
   return best;
+}
+
+// canvasOf clears a canvas that has a size in CSS pixels, and returns what draws into it in the screen's.
+function canvasOf(c, w, h) {
+  const ratio = window.devicePixelRatio || 1;
+  if (c.width !== Math.round(w * ratio) || c.height !== Math.round(h * ratio)) {
+    c.width = Math.round(w * ratio);
+    c.height = Math.round(h * ratio);
+    c.style.width = w + "px";
+    c.style.height = h + "px";
+  }
+  const g = c.getContext("2d");
+  g.setTransform(ratio, 0, 0, ratio, 0, 0);
+  g.clearRect(0, 0, w, h);
+  return g;
 }
 
 // element makes one, in parent. Text of profiles gets into a page as textContent and in no other way.

@@ -53,8 +53,26 @@ function model(head, a) {
   }
   const stack = Int32Array.from(a.stack);
   for (let i = 1; i < stack.length; i++) stack[i] += stack[i - 1];
+  const at = times(a), states = new Map((head.states || []).map((s) => [s.name, s]));
   const columns = head.columns.map((c) => ({ ...c, values: a["value " + c.name] }));
-  return { head, frames, frame, parent, sets, keys, stack, set: Int32Array.from(a.set), columns, rows: stack.length };
+  return { head, frames, frame, parent, sets, keys, stack, set: Int32Array.from(a.set), columns, rows: stack.length, states, ...at };
+}
+
+// times are the runs of the rows: cells in which a row has the same number of ticks (series.go).
+function times(a) {
+  if (!a.runs) return {};
+  const n = a.gap.length, runAt = new Int32Array(a.runs.length + 1), runFrom = new Int32Array(n), runTo = new Int32Array(n);
+  const rowTicks = new Float64Array(a.runs.length);
+  for (let r = 0, i = 0; r < a.runs.length; r++) {
+    runAt[r] = i;
+    for (let last = 0, end = i + a.runs[r]; i < end; i++) {
+      runFrom[i] = last + a.gap[i];
+      last = runTo[i] = runFrom[i] + a.length[i] + 1;
+      rowTicks[r] += (last - runFrom[i]) * a.ticks[i];
+    }
+    runAt[r + 1] = i;
+  }
+  return { runAt, runFrom, runTo, runTicks: a.ticks, rowTicks };
 }
 
 // base64 is the inverse of Go's base64.StdEncoding.

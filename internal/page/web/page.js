@@ -4,16 +4,16 @@ class Page {
   constructor(root, model) {
     this.m = model;
     measure(model);
-    const { head } = model;
-    this.chosen = { column: head.column, keys: head.labels || usualKeys(model), filters: [], up: false, search: "" };
+    this.chosen = { column: model.head.column, keys: model.head.labels || usualKeys(model), filters: [], up: false, search: "", pick: -1 };
+    this.windows = [null, null];
+    this.comparing = false;
     root.replaceChildren();
     this.parts(root);
     this.update();
   }
 
   parts(root) {
-    const { m } = this, { head } = m;
-    const top = element("header", {}, root);
+    const { m } = this, { head } = m, top = element("header", {}, root);
     element("h1", { textContent: head.title }, top);
     this.facts = element("p", { className: "facts" }, top);
     const bar = element("div", { className: "bar" }, root);
@@ -22,17 +22,18 @@ class Page {
     this.direction(bar);
     this.searching(bar);
     this.filtering(element("div", { className: "bar filters" }, root));
+    if (m.runAt) this.heat = new HeatMap(element("section", { className: "time" }, root), this);
+    this.legend = element("p", { className: "legend" }, root);
     const both = element("div", { className: "both" }, root);
-    const left = element("section", { className: "left" }, both);
-    this.graph = new FlameGraph(left, {
-      colour: (i) => this.colour(i), describe: (i) => this.describe(i), up: () => this.chosen.up, pick: (i) => this.pick(i),
-    });
+    this.graphs(element("section", { className: "left" }, both));
     this.table = new Table(element("section", { className: "right" }, both), this);
     if (head.notes && head.notes.length > 0) {
       const notes = element("details", { className: "notes" }, root);
       element("summary", { textContent: "What the profile says of itself" }, notes);
       element("pre", { textContent: head.notes.join("\n") }, notes);
     }
+    this.hover = element("div", { className: "tip", hidden: true }, root);
+    document.addEventListener("mousemove", (e) => { this.hover.style.left = Math.min(e.clientX + 14, innerWidth - 260) + "px"; this.hover.style.top = e.clientY + 16 + "px"; });
     document.addEventListener("keydown", (e) => {
       if (e.key === "/" && !/^(INPUT|SELECT|TEXTAREA)$/.test(e.target.tagName)) { e.preventDefault(); this.search.focus(); }
     });
@@ -46,8 +47,8 @@ class Page {
   }
 
   grouping(bar) {
-    const few = [...this.m.keys.keys()].sort(), choices = [[], ...few.map((k) => [k])];
-    if (this.m.keys.has("go.state")) for (const k of few) if (k !== "go.state") choices.push([k, "go.state"]);
+    const keys = [...this.m.keys.keys()].sort(), choices = [[], ...keys.map((k) => [k])];
+    if (this.m.keys.has("go.state")) for (const k of keys) if (k !== "go.state") choices.push([k, "go.state"]);
     if (!choices.some((c) => same(c, this.chosen.keys))) choices.push(this.chosen.keys);
     const select = picker(bar, "by", choices.map((c) => c.join(", then ") || "stack only"));
     select.value = choices.findIndex((c) => same(c, this.chosen.keys));
@@ -68,22 +69,35 @@ class Page {
 
   filtering(bar) {
     const keys = [...this.m.keys.keys()].sort(), key = picker(bar, "only", ["function", ...keys]);
-    const value = element("input", { placeholder: "text, or /regexp/", className: "filter" }, bar);
-    value.setAttribute("aria-label", "value to keep");
+    const value = element("input", { placeholder: "text, or /regexp/, and Enter", className: "filter" }, bar);
+    value.setAttribute("aria-label", "what to keep");
     const list = element("datalist", { id: "values" }, bar);
     value.setAttribute("list", "values");
     this.counted = element("span", { className: "found" }, bar);
     this.chips = element("span", { className: "chips" }, bar);
     const filter = () => ({ key: key.value === "0" ? null : keys[key.value - 1], text: value.value });
     key.addEventListener("change", () => {
-      value.value = "";
-      list.replaceChildren(...[...(this.m.keys.get(filter().key) || [])].slice(0, 500).map((v) => element("option", { value: v })));
-      this.counted.textContent = "";
+      value.value = this.counted.textContent = "";
+      list.replaceChildren(...[...(this.m.keys.get(filter().key) || [])].sort().slice(0, 500).map((v) => element("option", { value: v })));
     });
     value.addEventListener("input", () => { this.counted.textContent = value.value ? this.count(filter()) : ""; });
     value.addEventListener("keydown", (e) => {
-      if (e.key === "Enter" && value.value && !matcher(value.value).error) { this.keep(filter()); value.value = this.counted.textContent = ""; }
+      if (e.key !== "Enter" || !value.value || matcher(filter()).error) return;
+      this.keep(filter());
+      value.value = this.counted.textContent = "";
     });
+  }
+
+  graphs(parent) {
+    const options = { colour: (i, t) => this.colour(i, t), describe: (i, t) => this.describe(i, t), actions: (i, t) => this.actions(i, t) };
+    this.whole = element("div", {}, parent);
+    this.graph = new FlameGraph(this.whole, { ...options, up: () => this.chosen.up });
+    this.sandwich = element("div", { hidden: true }, parent);
+    const back = element("button", { type: "button", className: "back" }, this.sandwich);
+    back.addEventListener("click", () => this.pick(-1));
+    this.back = back;
+    this.callers = new FlameGraph(this.sandwich, { ...options, up: () => true });
+    this.callees = new FlameGraph(this.sandwich, { ...options, up: () => false });
   }
 
   // keep adds a filter: rows that do not match it are left out of everything.
@@ -92,135 +106,171 @@ class Page {
     this.update();
   }
 
+  // look makes a window of the timeline what is shown, or compares the one that is shown with a second.
+  look(window, second) {
+    if (!window) this.windows = [null, null];
+    else if (second && this.windows[0]) this.windows[1] = window;
+    else this.windows = [window, null];
+    this.comparing = false;
+    this.update();
+  }
+
+  pick(f) {
+    this.chosen.pick = f;
+    this.update();
+  }
+
   // count says what of what is shown a filter would keep.
   count(filter) {
-    const m = matcher(filter.text);
+    const m = matcher(filter);
     if (m.error) return m.error;
-    const { values, unit } = this.m.columns[this.chosen.column], rows = select(this.m, this.rows, filter);
-    let sum = 0;
-    for (const r of rows) sum += values[r];
-    return `${rows.length} of ${this.rows.length} stacks, ${amount(sum, unit)}`;
+    const rows = select(this.m, this.rows, filter), sum = rows.reduce((a, r) => a + this.weights.reduce((b, w) => b + w[r], 0), 0);
+    return `${rows.length} of ${this.rows.length} stacks, ${this.say(sum)}`;
   }
 
   update() {
-    const { m, chosen } = this, column = m.columns[chosen.column];
-    this.rows = Array.from({ length: m.rows }, (_, i) => i);
-    for (const f of chosen.filters) this.rows = select(m, this.rows, f);
-    this.rows = this.rows.filter((r) => column && column.values[r] !== 0);
-    this.weights = column ? column.values : new Float64Array(0);
-    this.unit = column ? column.unit : "";
-    this.sums = sums(m, this.rows, this.weights);
-    this.tree = grow(m, this.rows, [this.weights], chosen.keys);
-    this.graph.show(this.tree);
-    this.mark();
+    const { m, chosen } = this, column = m.columns[chosen.column] || { values: new Float64Array(m.rows), unit: "" };
+    this.unit = column.unit;
+    this.weights = this.windowed(column.values);
+    let rows = Array.from({ length: m.rows }, (_, i) => i);
+    for (const f of chosen.filters) rows = select(m, rows, f);
+    if (this.heat) this.heat.show(spread(m, rows, column.values));
+    this.rows = rows.filter((r) => this.weights.some((w) => w[r] > 0));
+    this.sides = this.weights.map((w) => sums(m, this.rows, w));
+    this.show();
     this.table.show();
-    this.chips.replaceChildren(...chosen.filters.map((f) => {
-      const chip = element("button", { type: "button", title: "remove", textContent: `${f.key || "function"}: ${f.text} ×` });
-      chip.addEventListener("click", () => { chosen.filters = chosen.filters.filter((g) => g !== f); this.update(); });
-      return chip;
-    }));
-    this.facts.textContent = this.rows.length === 0 ? "no samples" : `${amount(this.sums.all, this.unit)} in ${this.rows.length} stacks`
-      + (m.head.duration > 0 ? `, recorded for ${amount(m.head.duration, "nanoseconds")}` : "");
+    this.words();
+  }
+
+  // windowed is the values of the rows in what is looked at: all, a window, or a second of each of two windows.
+  windowed(values) {
+    const m = this.m, shown = this.windows.filter((w) => w);
+    if (shown.length === 0) return [values];
+    return shown.map((w) => {
+      const part = share(m, w), scale = shown.length > 1 ? 1e9 / ((w.to - w.from) * m.head.cell) : 1;
+      return values.map((v, r) => v * part[r] * scale);
+    });
+  }
+
+  show() {
+    const { m, chosen } = this, picked = chosen.pick >= 0;
+    this.whole.hidden = picked;
+    this.sandwich.hidden = !picked;
+    if (picked) {
+      const { callers, callees } = around(m, this.rows, this.weights, chosen.pick);
+      this.back.textContent = `callers and callees of ${m.frames[chosen.pick].name} ×`;
+      this.callers.show(callers);
+      this.callees.show(callees);
+    }
+    this.tree = grow(m, this.rows, this.weights, chosen.keys);
+    if (!picked) this.graph.show(this.tree);
+    this.mark();
+  }
+
+  // words are those around the graph.
+  words() {
+    const { m, chosen, windows } = this;
+    this.chips.replaceChildren(...chosen.filters.map((f) => this.chip(`${f.key || "function"}${f.exact ? " = " : ": "}${f.text}`,
+      () => { chosen.filters = chosen.filters.filter((g) => g !== f); this.update(); })));
+    const of = windows[0] ? `, ${windows[1] ? `A ${within(m, windows[0])}, B ${within(m, windows[1])}` : within(m, windows[0])}` : "";
+    this.facts.textContent = this.rows.length === 0 ? "no samples" + of
+      : this.sides.map((s) => this.say(s.all)).join(" and ") + ` in ${this.rows.length} stacks`
+        + (of || (m.head.duration > 0 ? `, recorded for ${amount(m.head.duration, "nanoseconds")}` : ""));
+    this.legend.replaceChildren(...(windows[1] ? this.changes() : this.states()));
+    if (!this.heat) return;
+    const what = windows[0] ? windows.filter((w) => w).map((w, i) => `${"AB"[i]}: ${within(m, w)}`).join(", ") : "drag over a part of the time to look at it alone";
+    const parts = [element("span", { textContent: what })];
+    if (windows[0] && !windows[1]) parts.push(this.toggle());
+    if (windows[0]) parts.push(this.chip("all of the time", () => this.look(null, false)));
+    this.heat.line.replaceChildren(...parts);
+  }
+
+  toggle() {
+    const b = element("button", { type: "button", textContent: this.comparing ? "now drag over the other window" : "compare with another window", className: "compare" });
+    b.setAttribute("aria-pressed", this.comparing);
+    b.addEventListener("click", () => { this.comparing = !this.comparing; this.words(); });
+    return b;
+  }
+
+  chip(text, run) {
+    const b = element("button", { type: "button", textContent: text + " ×" });
+    b.addEventListener("click", run);
+    return b;
+  }
+
+  // states are those that are shown, with what they mean.
+  states() {
+    const { m } = this, all = new Map();
+    for (const r of this.rows) {
+      const s = m.sets[m.set[r]].get("go.state");
+      if (s !== undefined) all.set(s, (all.get(s) || 0) + this.weights[0][r]);
+    }
+    return [...all].sort((a, b) => b[1] - a[1]).slice(0, 16).map(([s, v]) => {
+      const { kind, meaning } = m.states.get(s) || { kind: "unknown", meaning: "" };
+      return this.swatch(kindColours[kind], s, `${s}: ${meaning}. ${this.say(v)}, ${percent(v, this.sides[0].all)}`, () => this.keep({ key: "go.state", text: s, exact: true }));
+    });
+  }
+
+  changes() {
+    return [[1, 3, "more in B"], [1, 1, "the same"], [3, 1, "less in B"]].map(([a, b, text]) => this.swatch(changeColour(a, b), text, "by how much of itself, a second of each window"));
+  }
+
+  swatch(colour, text, tip, run) {
+    const b = element("button", { type: "button", className: "swatch" });
+    element("i", {}, b).style.background = colour;
+    b.append(text);
+    b.setAttribute("aria-label", tip);
+    b.addEventListener("mouseenter", () => this.tip(tip));
+    b.addEventListener("focus", () => this.tip(tip));
+    for (const e of ["mouseleave", "blur"]) b.addEventListener(e, () => this.tip(""));
+    if (run) b.addEventListener("click", () => { this.tip(""); run(); });
+    return b;
+  }
+
+  tip(text) {
+    this.hover.hidden = text === "";
+    this.hover.textContent = text;
   }
 
   // mark finds the functions that are searched for, and their part of what is shown.
   mark() {
-    const { m, tree } = this, text = this.chosen.search;
+    const { m, tree } = this, filter = { text: this.chosen.search }, shown = this.chosen.pick >= 0 ? [this.callers, this.callees] : [this.graph];
     this.found.textContent = "";
-    this.graph.mark(null);
-    if (!text) return;
-    const match = matcher(text), wanted = Uint8Array.from(m.frames, (f) => match.test(f.name) ? 1 : 0), has = through(m, wanted);
+    if (!filter.text) { for (const g of shown) g.mark(null); return; }
+    const match = matcher(filter), wanted = Uint8Array.from(m.frames, (f) => (match.test(f.name) ? 1 : 0)), has = through(m, wanted);
     if (match.error) { this.found.textContent = match.error; return; }
-    let sum = 0;
-    for (const r of this.rows) if (has[m.stack[r]]) sum += this.weights[r];
-    this.graph.mark(Uint8Array.from(tree.name, (name) => match.test(tree.label(name)) ? 1 : 0));
-    this.found.textContent = `${amount(sum, this.unit)}, ${percent(sum, this.sums.all)}, in ${wanted.reduce((a, b) => a + b, 0)} functions`;
+    const sum = this.weights.map((w) => this.rows.reduce((a, r) => a + (has[m.stack[r]] ? w[r] : 0), 0));
+    for (const g of shown) if (g.tree) g.mark(Uint8Array.from(g.tree.name, (name) => (match.test(g.tree.label(name)) ? 1 : 0)));
+    this.found.textContent = sum.map((s, i) => `${this.say(s)}, ${percent(s, this.sides[i].all)}`).join("; ") + `, in ${wanted.reduce((a, b) => a + b, 0)} functions`;
   }
 
-  pick(i) { this.search.value = this.chosen.search = this.tree.label(this.tree.name[i]); this.mark(); }
-
-  colour(i) {
-    const name = this.tree.label(this.tree.name[i]);
-    return this.tree.name[i] < 0 ? colours().still : frameColour(name);
+  colour(i, t) {
+    if (t.totals.length > 1) return changeColour(t.totals[0][i], t.totals[1][i]);
+    if (t.name[i] >= 0) return frameColour(t.label(t.name[i]));
+    const { key, value } = t.group(t.name[i]);
+    return key === "go.state" ? kindColours[(this.m.states.get(value) || { kind: "unknown" }).kind] : colours().still;
   }
 
-  describe(i) {
-    const t = this.tree, total = t.totals[0][i], self = t.self[0][i];
-    return `${t.label(t.name[i])}: ${amount(total, this.unit)}, ${percent(total, t.totals[0][0])}`
-      + (self > 0 ? `; itself ${amount(self, this.unit)}` : "");
+  describe(i, t) {
+    const name = t.label(t.name[i]), total = t.totals.map((s) => s[i]), all = t.totals.map((s) => s[0]);
+    if (total.length > 1) return `${name}: A ${this.say(total[0])}, B ${this.say(total[1])}, ${change(total[0], total[1])}`;
+    const state = t.name[i] < 0 && t.group(t.name[i]).key === "go.state" ? this.m.states.get(t.group(t.name[i]).value) : null;
+    return `${name}: ${this.say(total[0])}, ${percent(total[0], all[0])}` + (t.self[0][i] > 0 ? `; itself ${this.say(t.self[0][i])}` : "")
+      + (state && state.meaning ? ` (${state.meaning})` : "");
   }
-}
 
-// Table is the functions with what they take, the largest first.
-class Table {
-  constructor(parent, page) {
-    this.page = page;
-    this.by = "flat";
-    const table = element("table", {}, parent), head = element("tr", {}, element("thead", {}, table));
-    for (const by of ["flat", "cum"]) {
-      const button = element("button", { type: "button", textContent: by }, element("th", {}, head));
-      button.addEventListener("click", () => { this.by = by; this.show(); });
-    }
-    element("th", { textContent: "function" }, head);
-    this.body = element("tbody", {}, table);
+  // actions are what can be done with a frame.
+  actions(i, t) {
+    const name = t.name[i], text = t.label(name);
+    if (i === 0 && name < 0) return [];
+    if (name >= 0) return [{ name: "callers and callees (s)", run: () => this.pick(name) }, { name: "only stacks with it (o)", run: () => this.keep({ key: null, text, exact: true }) }];
+    const { key, value } = t.group(name);
+    const only = () => this.keep({ key, text: value === undefined ? "" : value, exact: true });
+    return [{ name: "only this", run: only }];
   }
-  show() {
-    const { m, sums, unit } = this.page, by = sums[this.by];
-    const order = Array.from(m.frames.keys()).filter((f) => sums.cum[f] > 0).sort((a, b) => by[b] - by[a]).slice(0, 200);
-    this.body.replaceChildren(...order.map((f) => {
-      const row = element("tr", { title: m.frames[f].file }), name = m.frames[f].name;
-      for (const v of [sums.flat[f], sums.cum[f]]) element("td", { textContent: v > 0 ? `${amount(v, unit)} ${percent(v, sums.all)}` : "" }, row);
-      const cell = element("button", { type: "button", textContent: name }, element("td", {}, row));
-      cell.addEventListener("click", () => { this.page.search.value = this.page.chosen.search = name; this.page.mark(); });
-      return row;
-    }));
-  }
-}
 
-// usualKeys is by label, then state, where there are states: by the label that tells most apart with few values.
-function usualKeys(m) {
-  if (!m.keys.has("go.state")) return [];
-  const own = [...m.keys].filter(([k, v]) => !k.startsWith("go.") && v.size > 1 && v.size <= 50).sort((a, b) => b[1].size - a[1].size);
-  return own.length > 0 ? [own[0][0], "go.state"] : ["go.state"];
-}
-
-// select keeps the rows that match a filter: a function on the stack, or the value of a label.
-function select(m, rows, filter) {
-  const match = matcher(filter.text);
-  if (filter.key === null) {
-    const has = through(m, Uint8Array.from(m.frames, (f) => match.test(f.name) ? 1 : 0));
-    return rows.filter((r) => has[m.stack[r]]);
-  }
-  const keep = m.sets.map((s) => s.has(filter.key) && match.test(s.get(filter.key)));
-  return rows.filter((r) => keep[m.set[r]]);
-}
-
-// matcher reads "text" or "/regexp/".
-function matcher(text) {
-  const parts = /^\/(.+?)\/?$/.exec(text);
-  if (!parts || text.startsWith("//")) return { test: (s) => s.includes(text) };
-  try {
-    const re = new RegExp(parts[1]);
-    return { test: (s) => re.test(s) };
-  } catch (e) {
-    return { test: () => false, error: String(e.message) };
-  }
-}
-
-function picker(bar, label, choices) {
-  const select = element("select", {}, element("label", { textContent: label + " " }, bar));
-  choices.forEach((c, i) => select.add(new Option(c, i)));
-  return select;
-}
-
-const same = (a, b) => a.length === b.length && a.every((v, i) => v === b[i]);
-const percent = (part, all) => (all > 0 ? ((100 * part) / all).toFixed(part === all ? 0 : 1) + " %" : "");
-
-function amount(v, unit) {
-  const steps = { nanoseconds: [["s", 1e9], ["ms", 1e6], ["µs", 1e3], ["ns", 1]], bytes: [["GiB", 2 ** 30], ["MiB", 2 ** 20], ["KiB", 1024], ["B", 1]] }[unit];
-  if (!steps) return v.toLocaleString("en") + (unit && unit !== "count" ? " " + unit : "");
-  const [name, size] = steps.find(([, s]) => Math.abs(v) >= s) || steps[steps.length - 1];
-  return (v / size).toFixed(size === 1 ? 0 : Math.abs(v) >= 100 * size ? 0 : 2) + " " + name;
+  // say is an amount of the column; of two windows, by second.
+  say(v) { return amount(v, this.unit) + (this.weights.length > 1 ? "/s" : ""); }
 }
 
 async function start() {

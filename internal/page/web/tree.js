@@ -42,7 +42,7 @@ class Grower {
 
 // grow is the tree of some rows below the values of their labels. weights are by row; names from -1 down are labels.
 function grow(m, rows, weights, keys) {
-  const g = new Grower(weights), labels = ["all"], weight = (r) => weights.reduce((a, w) => a + w[r], 0);
+  const g = new Grower(weights), labels = [{ text: "all" }], weight = (r) => weights.reduce((a, w) => a + w[r], 0);
   const branch = (rows, level, parent) => {
     if (level === keys.length) return stacks(m, g, rows, weights, parent);
     const groups = new Map();
@@ -54,12 +54,15 @@ function grow(m, rows, weights, keys) {
       group.sum += weight(r);
     }
     for (const [value, group] of [...groups].sort((a, b) => b[1].sum - a[1].sum)) {
-      labels.push(value === undefined ? `no ${keys[level]}` : keys[level] === "go.state" ? `[${value}]` : `${keys[level]}=${value}`);
+      const key = keys[level], text = value === undefined ? `no ${key}` : key === "go.state" ? `[${value}]` : `${key}=${value}`;
+      labels.push({ key, value, text });
       branch(group.rows, level + 1, g.add(-labels.length, parent));
     }
   };
   branch(rows, 0, g.add(-1, -1));
-  return g.tree((name) => (name < 0 ? labels[-1 - name] : m.frames[name].name));
+  const tree = g.tree((name) => (name < 0 ? labels[-1 - name].text : m.frames[name].name));
+  tree.group = (name) => labels[-1 - name];
+  return tree;
 }
 
 // stacks adds the stacks of rows, which are in order, below a node.
@@ -98,43 +101,46 @@ function through(m, wanted) {
 }
 
 // around are the callers of a function, innermost first, and what it calls: two trees that begin with it.
-function around(m, rows, weight, f) {
-  const up = new Merger(), down = new Merger(), way = [];
+function around(m, rows, weights, f) {
+  const up = new Merger(weights), down = new Merger(weights), way = [];
   for (const r of rows) {
     let at = -1;
     way.length = 0;
     for (let t = m.stack[r]; t > 0; t = m.parent[t]) {
-      way.push(t);
+      way.push(m.frame[t]);
       if (m.frame[t] === f) at = way.length - 1; // the outermost
     }
     if (at < 0) continue;
-    up.path(way.slice(at).map((t) => m.frame[t]), weight[r]);
-    down.path(way.slice(0, at + 1).reverse().map((t) => m.frame[t]), weight[r]);
+    up.path(way.slice(at), r);
+    down.path(way.slice(0, at + 1).reverse(), r);
   }
   const label = (name) => m.frames[name].name;
   return { callers: up.tree(label), callees: down.tree(label) };
 }
 
-// Merger is for paths in any order.
+// Merger is for paths in any order, which all begin with the same function.
 class Merger {
-  constructor() { this.root = { below: new Map(), self: 0, sum: 0 }; }
-  path(names, weight) {
+  constructor(weights) { this.weights = weights; this.root = this.node(); }
+  node() { return { below: new Map(), self: this.weights.map(() => 0), sum: 0 }; }
+  path(names, row) {
     let node = this.root;
-    node.sum += weight;
     for (const name of names) {
-      if (!node.below.has(name)) node.below.set(name, { below: new Map(), self: 0, sum: 0 });
+      if (!node.below.has(name)) node.below.set(name, this.node());
       node = node.below.get(name);
-      node.sum += weight;
+      for (const w of this.weights) node.sum += w[row];
     }
-    node.self += weight;
+    this.weights.forEach((w, side) => { node.self[side] += w[row]; });
   }
   tree(label) {
-    const g = new Grower([0]);
+    const g = new Grower(this.weights);
     const walk = (node, parent) => {
-      g.self[0][parent] = node.self;
-      for (const [name, child] of [...node.below].sort((a, b) => b[1].sum - a[1].sum)) walk(child, g.add(name, parent));
+      for (const [name, child] of [...node.below].sort((a, b) => b[1].sum - a[1].sum)) {
+        const at = g.add(name, parent);
+        child.self.forEach((v, side) => { g.self[side][at] = v; });
+        walk(child, at);
+      }
     };
-    for (const [name, child] of this.root.below) walk(child, g.add(name, -1));
-    return g.name.length > 0 ? g.tree(label) : null;
+    walk(this.root, -1);
+    return g.tree(label);
   }
 }

@@ -1,0 +1,151 @@
+package page
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
+)
+
+// A timeline has samples that say when they ended. For each row the page knows how much of it fell into which cell of time,
+// in whole ticks: enough to say what happened in a window. What all of it is, is exact.
+const (
+	cell    = 20 * time.Millisecond
+	tick    = 10 * time.Microsecond
+	perCell = int64(cell / tick)
+	longest = 2 * time.Hour // a timeline that is longer is none
+
+)
+
+// span is one sample of a row.
+type span struct {
+	row      int32
+	from, to int64 // Unix ns
+}
+
+// note keeps when a sample was, if it says so.
+func (b *Builder) note(s *profile.Sample, r int32) {
+	end := s.NumLabel[sample.KeyEnd]
+	if len(end) != 1 || end[0] <= 0 || len(s.NumLabel[sample.KeyCall]) > 0 {
+		return
+	}
+	length := int64(tick)
+	if b.length >= 0 {
+		length = max(s.Value[b.length], 1)
+	}
+	if length < end[0] {
+		b.spans = append(b.spans, span{r, end[0] - length, end[0]})
+	}
+}
+
+// lengthColumn is the sample type that says how long an interval is, -1 if there is none: wall time, else the default.
+func lengthColumn(p *profile.Profile) int {
+	at := -1
+	for i, t := range p.SampleType {
+		switch {
+		case t.Unit != "nanoseconds":
+		case t.Type == sample.ColumnWall:
+			return i
+		case at < 0 || t.Type == p.DefaultSampleType:
+			at = i
+		}
+	}
+	return at
+}
+
+// window is when the first sample began and the last ended; false if there is no timeline, or one of no recording.
+func (b *Builder) window() (from, to int64, ok bool) {
+	if len(b.spans) == 0 {
+		return 0, 0, false
+	}
+	from, to = b.spans[0].from, b.spans[0].to
+	for _, s := range b.spans {
+		from, to = min(from, s.from), max(to, s.to)
+	}
+	return from, to, to-from <= int64(longest)
+}
+
+// run is some cells in which a row has the same number of ticks.
+type run struct {
+	from, to int64
+	ticks    int64
+}
+
+// putSeries writes the runs of each row, in the order in which the rows are written.
+func (b *Builder) putSeries(a *arrays, order []int, from int64) {
+	slices.SortFunc(b.spans, func(x, y span) int { return cmp.Or(cmp.Compare(x.row, y.row), cmp.Compare(x.from, y.from)) })
+	begin := make([]int, len(b.rows)+1)
+	for i, s := range b.spans {
+		begin[s.row+1] = i + 1
+	}
+	for i := 1; i < len(begin); i++ {
+		begin[i] = max(begin[i], begin[i-1])
+	}
+	var count, gap, length []int32
+	var ticks []int64
+	for _, row := range order {
+		runs := runsOf(b.spans[begin[row]:begin[row+1]], from)
+		count = append(count, int32(len(runs)))
+		last := int64(0)
+		for _, r := range runs {
+			gap, length, ticks = append(gap, int32(r.from-last)), append(length, int32(r.to-r.from-1)), append(ticks, r.ticks)
+			last = r.to
+		}
+	}
+	put(a, "runs", count)
+	put(a, "gap", gap)
+	put(a, "length", length)
+	put(a, "ticks", ticks)
+}
+
+// step is a change at the begin of a cell: of what is there in this cell alone, and of how many spans go on.
+type step struct{ cell, once, more int64 }
+
+// runsOf lays the spans of one row over the cells.
+func runsOf(spans []span, start int64) (runs []run) {
+	var steps []step
+	for _, s := range spans {
+		from, to := (s.from-start)/int64(tick), (s.to-start)/int64(tick)
+		if to == from {
+			to++ // shorter than a tick, and there
+		}
+		first, last := from/perCell, (to-1)/perCell
+		if first == last {
+			steps = append(steps, step{first, to - from, 0})
+			continue
+		}
+		steps = append(steps, step{first, (first+1)*perCell - from, 0}, step{last, to - last*perCell, 0})
+		if last > first+1 {
+			steps = append(steps, step{first + 1, 0, 1}, step{last, 0, -1})
+		}
+	}
+	slices.SortFunc(steps, func(x, y step) int { return cmp.Compare(x.cell, y.cell) })
+	more, at := int64(0), int64(0)
+	for i := 0; i < len(steps); {
+		c := steps[i].cell
+		runs = appendRun(runs, run{at, c, more * perCell})
+		once := int64(0)
+		for ; i < len(steps) && steps[i].cell == c; i++ {
+			once += steps[i].once
+			more += steps[i].more
+		}
+		runs = appendRun(runs, run{c, c + 1, once + more*perCell})
+		at = c + 1
+	}
+	return runs
+}
+
+// appendRun joins cells that have the same, and leaves out those that have nothing.
+func appendRun(runs []run, r run) []run {
+	if r.to <= r.from || r.ticks == 0 {
+		return runs
+	}
+	if n := len(runs) - 1; n >= 0 && runs[n].to == r.from && runs[n].ticks == r.ticks {
+		runs[n].to = r.to
+		return runs
+	}
+	return append(runs, r)
+}

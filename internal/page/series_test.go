@@ -1,0 +1,42 @@
+package page
+
+import (
+	"math/rand/v2"
+	"testing"
+)
+
+// TestRuns lays random spans over cells, and counts each tick on its own.
+func TestRuns(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 200 {
+		want := map[int64]int64{}
+		var spans []span
+		for range random.IntN(6) {
+			from := random.Int64N(20 * perCell)
+			to := from + 1 + random.Int64N(8*perCell)
+			spans = append(spans, span{0, 77 + from*int64(tick), 77 + to*int64(tick)})
+			for at := from; at < to; at++ {
+				want[at/perCell]++
+			}
+		}
+		last := int64(0)
+		for _, r := range runsOf(spans, 77) {
+			if r.from < last || r.to <= r.from {
+				t.Fatalf("%+v begins before %d", r, last)
+			}
+			for c := r.from; c < r.to; c++ {
+				if want[c] != r.ticks {
+					t.Fatalf("cell %d has %d ticks, want %d, of %v", c, r.ticks, want[c], spans)
+				}
+				delete(want, c)
+			}
+			last = r.to
+		}
+		if len(want) > 0 {
+			t.Fatalf("without %v, of %v", want, spans)
+		}
+	}
+	if runs := runsOf([]span{{0, 100, 101}}, 100); len(runs) != 1 || runs[0].ticks != 1 {
+		t.Errorf("less than a tick: %v", runs)
+	}
+}
