@@ -16,13 +16,25 @@ import (
 type Format struct {
 	Name       string
 	Extensions []string // with the dot, lower case, longest first
+	MIME       string   // what a server says it is
 	Doc        string
-	Write      func(io.Writer, *profile.Profile) error
+	Timeline   bool // only for profiles that say when each sample was (mayfly record --timeline)
+	Write      func(io.Writer, *profile.Profile, Options) error
 }
 
+const (
+	octets   = "application/octet-stream"
+	plain    = "text/plain; charset=utf-8"
+	jsonText = "application/json"
+)
+
 var formats = []Format{
-	{"pprof", []string{".pb.gz", ".pprof", ".pb"}, "gzip-compressed profile.proto, for go tool pprof and every pprof viewer", writePprof},
-	{"folded", []string{".folded", ".collapsed"}, "one stack a line, root first, with its time in ns, for flame graph tools", writeFolded},
+	{"pprof", []string{".pb.gz", ".pprof", ".pb"}, octets,
+		"gzip-compressed profile.proto, for go tool pprof and every pprof viewer", false, writePprof},
+	{"folded", []string{".folded", ".collapsed"}, plain,
+		"one stack a line, root first, with its time in ns, for flame graph tools", false, writeFolded},
+	{"speedscope", []string{".speedscope.json"}, jsonText,
+		"for speedscope.app: each column is a profile", false, writeSpeedscope},
 }
 
 // Formats returns all formats, the default first.
@@ -52,9 +64,26 @@ func ForFile(path string) Format {
 	return formats[0]
 }
 
-func writePprof(w io.Writer, p *profile.Profile) error {
+func writePprof(w io.Writer, p *profile.Profile, o Options) error {
 	if err := p.CheckValid(); err != nil {
 		return fmt.Errorf("write pprof: %w", err)
 	}
-	return p.Write(w)
+	if o.Column == "" {
+		return p.Write(w)
+	}
+	column, err := o.column(p)
+	if err != nil {
+		return err
+	}
+	return showing(p, column).Write(w)
+}
+
+// showing is a profile with another default column. It shares all else with p.
+func showing(p *profile.Profile, column int) *profile.Profile {
+	return &profile.Profile{
+		SampleType: p.SampleType, DefaultSampleType: p.SampleType[column].Type, PeriodType: p.PeriodType, Period: p.Period,
+		Sample: p.Sample, Mapping: p.Mapping, Location: p.Location, Function: p.Function,
+		Comments: p.Comments, DocURL: p.DocURL, DropFrames: p.DropFrames, KeepFrames: p.KeepFrames,
+		TimeNanos: p.TimeNanos, DurationNanos: p.DurationNanos,
+	}
 }

@@ -8,12 +8,16 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/pprof/profile"
 
 	"github.com/mayfly-profiler/mayfly/internal/cost"
+	"github.com/mayfly-profiler/mayfly/internal/samples/hostile"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -40,7 +44,7 @@ func small() *profile.Profile {
 
 func TestFoldedIsRootFirst(t *testing.T) {
 	var got bytes.Buffer
-	if err := writeFolded(&got, small()); err != nil {
+	if err := writeFolded(&got, small(), Options{}); err != nil {
 		t.Fatal(err)
 	}
 	golden := filepath.Join("testdata", "small.folded")
@@ -60,7 +64,7 @@ func TestFoldedIsRootFirst(t *testing.T) {
 
 func TestPprofReadsBack(t *testing.T) {
 	var b bytes.Buffer
-	if err := writePprof(&b, small()); err != nil {
+	if err := writePprof(&b, small(), Options{}); err != nil {
 		t.Fatal(err)
 	}
 	p, err := profile.Parse(&b)
@@ -74,6 +78,7 @@ func TestPprofReadsBack(t *testing.T) {
 
 func TestFormatByNameAndExtension(t *testing.T) {
 	for path, want := range map[string]string{"a.pb.gz": "pprof", "x/B.FOLDED": "folded", "a.collapsed": "folded",
+		"a.speedscope.json": "speedscope", "a.json": "pprof",
 		"plain": "pprof", "a.txt": "pprof"} {
 		if got := ForFile(path).Name; got != want {
 			t.Errorf("%s: %s, want %s", path, got, want)
@@ -101,8 +106,76 @@ func TestFoldedIsWrittenLineByLine(t *testing.T) {
 		p.Sample = append(p.Sample, &profile.Sample{Location: stack, Value: []int64{1}})
 	}
 	cost.Limit{Bytes: 8 << 20, Time: time.Minute}.Hold(t, func() {
-		if err := writeFolded(io.Discard, p); err != nil {
+		if err := writeFolded(io.Discard, p, Options{}); err != nil {
 			t.Fatal(err)
 		}
 	})
+}
+
+// All that a program waits for is in the column wall: it was left out of a wall recording's folded stacks.
+func TestFoldedHasTheWaiting(t *testing.T) {
+	p := hostile.New(4, "request")
+	for _, tt := range []struct {
+		o    Options
+		want string
+	}{
+		{Options{}, "main.f 8000000\n"},
+		{Options{Column: "cpu"}, "main.f 4000000\n"},
+		{Options{Labels: []string{"go.state", "none"}}, "go.state=IO wait;none=(none);main.f 4000000\n" +
+			"go.state=running;none=(none);main.f 4000000\n"},
+		{Options{Column: "samples", Labels: []string{"go.id"}}, "go.id=0;main.f 4\n"},
+	} {
+		var got bytes.Buffer
+		if err := writeFolded(&got, p, tt.o); err != nil || got.String() != tt.want {
+			t.Errorf("%+v: %q, %v, want %q", tt.o, got.String(), err, tt.want)
+		}
+	}
+}
+
+func TestColumnThatIsNone(t *testing.T) {
+	for _, f := range Formats() {
+		err := f.Write(io.Discard, hostile.New(4, "request"), Options{Column: "heap"})
+		if err == nil || !strings.Contains(err.Error(), `column "heap": not one of this profile's: samples, cpu`) {
+			t.Errorf("%s: %v", f.Name, err)
+		}
+	}
+}
+
+func TestPprofShowsAColumn(t *testing.T) {
+	in, out := hostile.New(4, "request"), new(bytes.Buffer)
+	if err := writePprof(out, in, Options{Column: "blocked"}); err != nil {
+		t.Fatal(err)
+	}
+	p, err := profile.Parse(out)
+	if err != nil || p.DefaultSampleType != "blocked" || len(p.Sample) != 4 || p.TimeNanos != in.TimeNanos {
+		t.Errorf("%v: %v", err, p)
+	}
+	if in.DefaultSampleType == "blocked" {
+		t.Error("the caller's profile has changed")
+	}
+}
+
+func TestFoldedSums(t *testing.T) {
+	for name, p := range recordings(t) {
+		for c, column := range p.SampleType {
+			var b bytes.Buffer
+			if err := writeFolded(&b, p, Options{Column: column.Type}); err != nil {
+				t.Fatal(err)
+			}
+			sum, want := int64(0), int64(0)
+			for line := range strings.Lines(b.String()) {
+				n, err := strconv.ParseInt(line[strings.LastIndexByte(line, ' ')+1:len(line)-1], 10, 64)
+				if err != nil {
+					t.Fatal(err)
+				}
+				sum += n
+			}
+			for _, s := range p.Sample {
+				want += s.Value[c]
+			}
+			if sum != want || !utf8.Valid(b.Bytes()) {
+				t.Errorf("%s, %s: %d, want %d", name, column.Type, sum, want)
+			}
+		}
+	}
 }

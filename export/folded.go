@@ -2,6 +2,7 @@ package export
 
 import (
 	"bufio"
+	"cmp"
 	"io"
 	"slices"
 	"strconv"
@@ -10,18 +11,19 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// writeFolded writes "root;...;leaf value" lines, sorted by frames, inlined frames expanded. The value is that
-// of the profile's default sample type. Flame graph tools expect the root first. No line is kept in memory: together they are
-// many times as large as the profile.
-func writeFolded(w io.Writer, p *profile.Profile) error {
-	column := defaultColumn(p)
-	sorted := slices.Clone(p.Sample)
-	slices.SortFunc(sorted, compareStacks)
+// writeFolded writes "root;...;leaf value" lines, sorted by frames, inlined frames expanded, labels before the root. Flame
+// graph tools expect the root first. No line is kept in memory: together they are many times as large as the profile.
+func writeFolded(w io.Writer, p *profile.Profile, o Options) error {
+	column, err := o.column(p)
+	if err != nil {
+		return err
+	}
+	sorted := foldedStacks(p, o.Labels)
 	out := bufio.NewWriter(w)
 	for len(sorted) > 0 {
 		first, sum, n := sorted[0], int64(0), 0
 		for n < len(sorted) && compareStacks(first, sorted[n]) == 0 {
-			sum += sorted[n].Value[column]
+			sum += sorted[n].sample.Value[column]
 			n++
 		}
 		if sorted = sorted[n:]; sum != 0 {
@@ -32,8 +34,35 @@ func writeFolded(w io.Writer, p *profile.Profile) error {
 	return out.Flush()
 }
 
-func writeStack(out *bufio.Writer, s *profile.Sample) {
-	for c, n := rootOf(s), 0; ; n++ {
+// foldedStack is a sample behind what is written before its root.
+type foldedStack struct {
+	labels string // joined, with a ";" at the end
+	sample *profile.Sample
+}
+
+func foldedStacks(p *profile.Profile, labels []string) []foldedStack {
+	stacks := make([]foldedStack, len(p.Sample))
+	known := make(map[string]string) // many samples have the same labels
+	var b []byte
+	for i, s := range p.Sample {
+		b = b[:0]
+		for _, key := range labels {
+			b = append(append(b, reserved.Replace(labelFrame(s, key))...), ';')
+		}
+		joined, ok := known[string(b)]
+		if !ok {
+			joined = string(b)
+			known[joined] = joined
+		}
+		stacks[i] = foldedStack{joined, s}
+	}
+	slices.SortFunc(stacks, compareStacks)
+	return stacks
+}
+
+func writeStack(out *bufio.Writer, s foldedStack) {
+	out.WriteString(s.labels)
+	for c, n := rootOf(s.sample), 0; ; n++ {
 		f, ok := c.next()
 		if !ok {
 			return
@@ -41,15 +70,18 @@ func writeStack(out *bufio.Writer, s *profile.Sample) {
 		if n > 0 {
 			out.WriteByte(';')
 		}
-		out.WriteString(frameName(f))
+		out.WriteString(foldedName(f))
 	}
 }
 
 // compareStacks orders samples by the names of their frames, the root first.
-func compareStacks(a, b *profile.Sample) int {
-	for x, y := rootOf(a), rootOf(b); ; {
-		f, ok := x.next()
-		g, also := y.next()
+func compareStacks(a, b foldedStack) int {
+	if c := cmp.Compare(a.labels, b.labels); c != 0 {
+		return c
+	}
+	for x, y := rootOf(a.sample), rootOf(b.sample); ; {
+		s, ok := x.next()
+		t, also := y.next()
 		switch {
 		case !ok && !also:
 			return 0
@@ -57,10 +89,11 @@ func compareStacks(a, b *profile.Sample) int {
 			return -1
 		case !also:
 			return 1
-		case f == g: // as all callers are that two stacks have in common
+		}
+		if s == t {
 			continue
 		}
-		if c := strings.Compare(frameName(f), frameName(g)); c != 0 {
+		if c := strings.Compare(foldedName(s), foldedName(t)); c != 0 {
 			return c
 		}
 	}
@@ -74,36 +107,21 @@ type cursor struct {
 
 func rootOf(s *profile.Sample) cursor { return cursor{locations: s.Location} }
 
-// next returns the function of the next frame, nil where it has none, and false behind the last.
+// next returns the next function, false behind the last.
 func (c *cursor) next() (f *profile.Function, ok bool) {
 	for len(c.lines) == 0 {
 		last := len(c.locations) - 1
 		if last < 0 {
 			return nil, false
 		}
-		c.lines, c.locations = c.locations[last].Line, c.locations[:last]
+		c.lines, c.locations = linesOf(c.locations[last]), c.locations[:last]
 	}
 	last := len(c.lines) - 1
 	f, c.lines = c.lines[last].Function, c.lines[:last]
 	return f, true
 }
 
+func foldedName(f *profile.Function) string { return reserved.Replace(frameName(f)) }
+
+// reserved keeps the two characters that have a meaning in the format out of names.
 var reserved = strings.NewReplacer(";", ":", "\n", " ")
-
-// frameName keeps the two characters that have a meaning in the format out of names.
-func frameName(f *profile.Function) string {
-	if f == nil || f.Name == "" {
-		return "[unknown]"
-	}
-	return reserved.Replace(f.Name)
-}
-
-// defaultColumn is the index of the default sample type; without one it is the last, as pprof has it.
-func defaultColumn(p *profile.Profile) int {
-	for i, t := range p.SampleType {
-		if t.Type == p.DefaultSampleType {
-			return i
-		}
-	}
-	return len(p.SampleType) - 1
-}

@@ -2,12 +2,16 @@ package export
 
 import (
 	"bytes"
+	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/pprof/profile"
 
 	"github.com/mayfly-profiler/mayfly/internal/samples/hostile"
+	"github.com/mayfly-profiler/mayfly/internal/timeline"
 )
 
 // FuzzFormats writes any profile in each format. A line of folded is a stack and a number, whatever functions are called.
@@ -18,8 +22,18 @@ func FuzzFormats(f *testing.F) {
 		}
 		for _, format := range Formats() {
 			var out bytes.Buffer
-			if err := format.Write(&out, p); err != nil {
+			err := format.Write(&out, p, Options{Labels: []string{"k", "go.state"}})
+			if errors.Is(err, errRange) || format.Timeline && errors.Is(err, timeline.ErrNoTimeline) {
+				continue
+			}
+			if err != nil {
 				t.Fatalf("%s: %v", format.Name, err)
+			}
+			if format.MIME == jsonText && !json.Valid(out.Bytes()) {
+				t.Fatalf("%s: no JSON", format.Name)
+			}
+			if format.MIME != octets && !utf8.Valid(out.Bytes()) {
+				t.Fatalf("%s: no UTF-8", format.Name)
 			}
 			if format.Name != "folded" {
 				continue

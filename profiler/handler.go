@@ -200,13 +200,11 @@ func (h handler) answer(w http.ResponseWriter, q request, p *profile.Profile) {
 			}
 		}
 	}
-	if q.format.Name == "pprof" {
-		w.Header().Set("Content-Type", "application/octet-stream")
-		w.Header().Set("Content-Disposition", `attachment; filename="mayfly.pb.gz"`)
-	} else {
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Content-Type", q.format.MIME)
+	if q.format.Name != "folded" {
+		w.Header().Set("Content-Disposition", `attachment; filename="mayfly`+q.format.Extensions[0]+`"`)
 	}
-	if err := q.format.Write(w, p); err != nil {
+	if err := q.format.Write(w, p, export.Options{}); err != nil {
 		return // the client has gone, or its connection: there is no one to tell
 	}
 }

@@ -16,7 +16,6 @@ import (
 	"github.com/google/pprof/profile"
 	"github.com/spf13/cobra"
 
-	"github.com/mayfly-profiler/mayfly/export"
 	"github.com/mayfly-profiler/mayfly/internal/baseline"
 	"github.com/mayfly-profiler/mayfly/internal/demo"
 	"github.com/mayfly-profiler/mayfly/internal/printable"
@@ -170,11 +169,6 @@ func (d *demoRun) report(dir string) error {
 		fmt.Fprintf(d.env.stdout, "go tool pprof -http=: %s\n", printable.Shell(path))
 	}
 	return nil
-}
-
-func writeProfile(e *env, path string, p *profile.Profile) error {
-	format := export.ForFile(path)
-	return writeOutput(e, output{path, contentOf(format.Name)}, func(w io.Writer) error { return format.Write(w, p) })
 }
 
 // withoutGoroutines drops the goroutine ids and merges what they told apart.

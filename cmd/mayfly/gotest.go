@@ -96,7 +96,7 @@ func recordGoTest(ctx context.Context, e *env, f *recordFlags) error {
 		return fmt.Errorf("start %s: %w", f.command[0], cause(err))
 	}
 	ended := cmd.Wait()
-	if err := collect(e, f.output, dir); err != nil && ended == nil {
+	if err := collect(e, f, dir); err != nil && ended == nil {
 		return err
 	}
 	return childExit(ended)
@@ -154,9 +154,9 @@ func testOutput(dir, binary string) (string, error) {
 	return f.Name(), f.Close()
 }
 
-// collect moves what was recorded to where it is wanted: one file to output, several beside it, by package.
+// collect writes what was recorded to where it is wanted: one file to the output, several beside it, by package.
 // Packages without benchmarks are left out when another one has some.
-func collect(e *env, output, dir string) error {
+func collect(e *env, f *recordFlags, dir string) error {
 	files, err := filepath.Glob(filepath.Join(dir, "*.pb.gz"))
 	if err != nil {
 		return err
@@ -179,12 +179,12 @@ func collect(e *env, output, dir string) error {
 		return errors.New("record: go test executed no test binary that could be recorded")
 	}
 	for _, t := range all {
-		to := output
+		to := f.output
 		if len(all) > 1 {
-			to = beside(output, filepath.Base(t.path))
+			to = beside(f.output, filepath.Base(t.path))
 		}
-		if err := os.Rename(t.path, to); err != nil {
-			return writeError(to, err)
+		if err := f.write(e, to, t.p); err != nil {
+			return err
 		}
 		t.tell(e, to)
 	}

@@ -35,9 +35,9 @@ const (
 // contentOf tells the content of a format by its name.
 func contentOf(format string) content {
 	switch format {
-	case "pprof":
+	case "pprof", "otlp", "perfetto":
 		return binaryData
-	case "json":
+	case "json", "speedscope", "firefox":
 		return jsonText
 	}
 	return plainText

@@ -4,16 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/mayfly-profiler/mayfly/export"
 	"github.com/mayfly-profiler/mayfly/internal/source"
 	"github.com/mayfly-profiler/mayfly/internal/timeline"
 	"github.com/mayfly-profiler/mayfly/profiler"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
 // defaultDuration is how long a running process is recorded when nobody says. A command is recorded
@@ -37,11 +36,11 @@ const leastMemory = 144
 
 // recordFlags is the command line of record.
 type recordFlags struct {
-	pid        int
-	rate       int
-	duration   duration
-	output     string
-	format     string
+	pid      int
+	rate     int
+	duration duration
+	output   string
+	profileFlags
 	mode       string
 	overhead   percentage
 	engine     string
@@ -112,7 +111,7 @@ goroutine that it sees in a second.`, ringBase>>20, perGoroutine>>10),
 	fl.IntVarP(&f.rate, "rate", "F", profiler.DefaultRate, rateUsage)
 	fl.VarP(&f.duration, "duration", "d", durationUsage(defaultDuration))
 	fl.StringVarP(&f.output, "output", "o", "mayfly.pb.gz", "`file` to write, - for stdout; its extension picks the format")
-	fl.StringVar(&f.format, "format", "", "`format` of the file: "+formatNames()+" (default by the extension, else pprof)")
+	f.profileFlags.define(cmd)
 	fl.StringVar(&f.mode, "mode", string(profiler.Wall), "what to record: wall, all states of all goroutines; cpu, time on a CPU only")
 	fl.StringVar(&f.engine, "engine", "", "how to sample what is on a CPU: "+engineNames()+" (default the best that works)")
 	f.overhead = percentage(profiler.DefaultMaxOverhead)
@@ -134,16 +133,7 @@ goroutine that it sees in a second.`, ringBase>>20, perGoroutine>>10),
 		cobra.ShellCompDirectiveNoFileComp))
 	cmd.RegisterFlagCompletionFunc("engine", cobra.FixedCompletions(strings.Split(engineNames(), ", "), cobra.ShellCompDirectiveNoFileComp))
 	cmd.RegisterFlagCompletionFunc("pid", completePID)
-	cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(strings.Split(formatNames(), ", "), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
-}
-
-func formatNames() string {
-	var names []string
-	for _, f := range export.Formats() {
-		names = append(names, f.Name)
-	}
-	return strings.Join(names, ", ")
 }
 
 // check finds what is wrong with the command line itself; dash is the position of "--", or -1.
@@ -189,22 +179,29 @@ func (f *recordFlags) check(dash int) error {
 	} else if f.exact != "" {
 		f.calls = []string{f.exact}
 	}
-	_, err := f.writer()
-	return err
+	return f.checkFormat()
 }
 
 // servers is what --exact-requests is without a name.
 const servers = "servers"
 
-func (f *recordFlags) writer() (export.Format, error) {
-	if f.format == "" {
-		return export.ForFile(f.output), nil
-	}
-	format, err := export.ByName(f.format)
+// checkFormat finds what a format does not go with.
+func (f *recordFlags) checkFormat() error {
+	format, err := f.of(f.output)
 	if err != nil {
-		return format, usagef("record: %w", err)
+		return usagef("record: %w", err)
 	}
-	return format, nil
+	if format.Timeline && !f.timeline && f.ring.when == "" {
+		return usagef("record: the format %s draws when things happened: it needs --timeline", format.Name)
+	}
+	columns := []string{sample.ColumnSamples, sample.ColumnCPU}
+	if f.mode == string(profiler.Wall) {
+		columns = append(columns, sample.ColumnRunnable, sample.ColumnBlocked, sample.ColumnWall)
+	}
+	if err := f.checkColumn(columns); err != nil {
+		return usagef("record: %w", err)
+	}
+	return nil
 }
 
 func record(ctx context.Context, e *env, f *recordFlags) (err error) {
@@ -212,6 +209,7 @@ func record(ctx context.Context, e *env, f *recordFlags) (err error) {
 		if f.output, err = testOutput(f.tests, f.command[0]); err != nil {
 			return err
 		}
+		f.profileFlags = profileFlags{} // what go test has made is written as it was asked for when it has ended
 	}
 	if err := checkOutput(e, f.output); err != nil {
 		return err
@@ -286,9 +284,7 @@ func finishRecord(e *env, f *recordFlags, rec *profiler.Recording, err error) er
 	if rec == nil {
 		return err
 	}
-	format, _ := f.writer()
-	werr := writeOutput(e, output{f.output, contentOf(format.Name)}, func(w io.Writer) error { return format.Write(w, rec.Profile) })
-	if werr != nil {
+	if werr := f.write(e, f.output, rec.Profile); werr != nil {
 		return rescue(e, f.output, rec, werr)
 	}
 	if f.json {

@@ -253,10 +253,7 @@ func (fl *flight) rotate(written string) {
 // dumpName makes the names of dumps: the time in front of the extension, or of the first of two.
 func dumpName(output string) func(time.Time) string {
 	dir, name := filepath.Split(output)
-	ext := filepath.Ext(name)
-	if base := strings.TrimSuffix(name, ext); ext == ".gz" {
-		ext = filepath.Ext(base) + ext
-	}
+	ext := extension(name)
 	base := strings.TrimSuffix(name, ext)
 	return func(t time.Time) string {
 		return filepath.Join(dir, fmt.Sprintf("%s-%s%s", base, t.UTC().Format("20060102T150405.000Z"), ext))

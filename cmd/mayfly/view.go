@@ -104,7 +104,8 @@ func (f *viewFlags) writer(format export.Format, isPage bool) (func(io.Writer) e
 	if err != nil {
 		return nil, fmt.Errorf("view: %w", err)
 	}
-	return func(w io.Writer) error { return format.Write(w, merged) }, nil
+	shown := export.Options{Column: f.column, Labels: f.labels}
+	return func(w io.Writer) error { return format.Write(w, merged, shown) }, nil
 }
 
 // page adds the files up, one sample at a time.

@@ -61,6 +61,6 @@ func Start(w io.Writer, format Format) func() error {
 			return fmt.Errorf("fgprof: %w", err)
 		}
 		p.DefaultSampleType = column
-		return f.Write(w, p)
+		return f.Write(w, p, export.Options{})
 	}
 }

@@ -151,7 +151,7 @@ func fold(t *testing.T, s profiler.Symbols, records [][]byte) []byte {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	if err := format.Write(&out, b.Profile()); err != nil {
+	if err := format.Write(&out, b.Profile(), export.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	return out.Bytes()

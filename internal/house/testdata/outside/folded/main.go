@@ -18,7 +18,7 @@ func main() {
 	if err != nil {
 		panic(err)
 	}
-	if err := format.Write(os.Stdout, p); err != nil {
+	if err := format.Write(os.Stdout, p, export.Options{}); err != nil {
 		panic(err)
 	}
 }
