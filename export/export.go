@@ -35,6 +35,8 @@ var formats = []Format{
 		"one stack a line, root first, with its time in ns, for flame graph tools", false, writeFolded},
 	{"speedscope", []string{".speedscope.json"}, jsonText,
 		"for speedscope.app: each column is a profile", false, writeSpeedscope},
+	{"firefox", []string{".firefox.json"}, jsonText,
+		"for profiler.firefox.com: each column is a thread", false, writeFirefox},
 }
 
 // Formats returns all formats, the default first.

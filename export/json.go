@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"io"
+	"slices"
 	"strconv"
 )
 
@@ -38,4 +39,21 @@ func (w *jsonWriter) list(n int, element func(i int)) {
 		element(i)
 	}
 	w.WriteByte(']')
+}
+
+// decimal writes a number with so many of its digits behind the point: nanoseconds as milliseconds, and no digit is lost.
+func (w *jsonWriter) decimal(n int64, digits int) {
+	b := strconv.AppendInt(w.number[:0], n, 10)
+	sign := 0
+	if n < 0 {
+		sign = 1
+	}
+	for len(b)-sign <= digits {
+		b = slices.Insert(b, sign, '0')
+	}
+	if digits > 0 {
+		b = slices.Insert(b, len(b)-digits, '.')
+	}
+	w.number = b
+	w.Write(b)
 }

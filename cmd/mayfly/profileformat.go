@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/google/pprof/profile"
 	"github.com/spf13/cobra"
 
 	"github.com/mayfly-profiler/mayfly/export"
+	"github.com/mayfly-profiler/mayfly/internal/page"
 )
 
 // profileFlags say in which format a profile is written, and what of it.
@@ -28,9 +30,20 @@ func (f *profileFlags) define(cmd *cobra.Command) {
 	cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(strings.Split(formatNames(), ", "), cobra.ShellCompDirectiveNoFileComp))
 }
 
+// pageFormat is the page of mayfly view, as a format of profiles.
+var pageFormat = export.Format{Name: "html", Extensions: resultExtensions["html"], Write: writePage}
+
+func writePage(w io.Writer, p *profile.Profile, o export.Options) error {
+	b := page.New(page.Options{Title: "mayfly", Column: o.Column, Labels: o.Labels})
+	if err := b.Add(p, slices.Values(p.Sample)); err != nil {
+		return fmt.Errorf("write html: %w", err)
+	}
+	return b.Write(w)
+}
+
 func formatNames() string {
 	var names []string
-	for _, f := range export.Formats() {
+	for _, f := range append(export.Formats(), pageFormat) {
 		names = append(names, f.Name)
 	}
 	return strings.Join(names, ", ")
@@ -38,10 +51,17 @@ func formatNames() string {
 
 // of is the format for a file.
 func (f *profileFlags) of(path string) (export.Format, error) {
-	if f.format == "" {
+	switch {
+	case f.format == pageFormat.Name, f.format == "" && hasExtension(path, pageFormat.Extensions):
+		return pageFormat, nil
+	case f.format == "":
 		return export.ForFile(path), nil
 	}
 	return export.ByName(f.format)
+}
+
+func hasExtension(path string, list []string) bool {
+	return slices.ContainsFunc(list, func(ext string) bool { return strings.HasSuffix(strings.ToLower(path), ext) })
 }
 
 // write writes a profile to a file.
@@ -50,7 +70,11 @@ func (f *profileFlags) write(e *env, path string, p *profile.Profile) error {
 	if err != nil {
 		return err
 	}
-	return writeOutput(e, output{path, contentOf(format.Name)}, func(w io.Writer) error { return format.Write(w, p, f.shown) })
+	content := contentOf(format.Name)
+	if format.Name == pageFormat.Name {
+		content = binaryData // what it shows is in it as base64
+	}
+	return writeOutput(e, output{path, content}, func(w io.Writer) error { return format.Write(w, p, f.shown) })
 }
 
 // writeProfile writes a profile in the format that the file's extension asks for.
@@ -71,13 +95,8 @@ func extension(path string) string {
 
 // checkColumn refuses a column that a recording in a mode will not have.
 func (f *profileFlags) checkColumn(columns []string) error {
-	if f.shown.Column == "" {
+	if f.shown.Column == "" || slices.Contains(columns, f.shown.Column) {
 		return nil
-	}
-	for _, c := range columns {
-		if c == f.shown.Column {
-			return nil
-		}
 	}
 	return fmt.Errorf("--column %q: not %s", f.shown.Column, strings.Join(columns, ", "))
 }

@@ -28,7 +28,8 @@ func TestFormatNeedsWhatIsRecorded(t *testing.T) {
 		f    recordFlags
 		want string
 	}{
-		{recordFlags{mode: "cpu", profileFlags: profileFlags{shown: export.Options{Column: "wall"}}}, `record: --column "wall": not samples, cpu`},
+		{recordFlags{mode: "cpu", profileFlags: profileFlags{shown: export.Options{Column: "wall"}}},
+			`record: --column "wall": not samples, cpu`},
 		{recordFlags{mode: "wall", profileFlags: profileFlags{shown: export.Options{Column: "heap"}}},
 			`record: --column "heap": not samples, cpu, runnable, blocked, wall`},
 		{recordFlags{mode: "wall", profileFlags: profileFlags{shown: export.Options{Column: "blocked"}}}, ""},
