@@ -27,6 +27,10 @@ const reportDuration = 30 * time.Second
 // traced by what was seen of them, so that looks are worth more here than in a profile.
 const reportOverhead = 0.15
 
+// requestUsage is the help of --request.
+const requestUsage = "what a request is: label:KEY, func:NAME, goroutine:FUNC, or task:TYPE or region:TYPE of a " +
+	"trace (default the server functions of net/http, gRPC and fasthttp)"
+
 // reportFlags is the command line of report.
 type reportFlags struct {
 	recordFlags
@@ -80,8 +84,7 @@ not judged.`,
 	}
 	fl := cmd.Flags()
 	fl.StringVar(&f.slo, "slo", "", "`objective`: p99<800ms, p99.9<1s, mean<50ms")
-	fl.StringVar(&f.request, "request", "", "what a request is: label:KEY, func:NAME, goroutine:FUNC, or task:TYPE or region:TYPE of a "+
-		"trace (default the server functions of net/http, gRPC and fasthttp)")
+	fl.StringVar(&f.request, "request", "", requestUsage)
 	fl.StringVar(&f.by, "by", "", "one verdict for each value of this `label`")
 	fl.StringSliceVar(&f.failOn, "fail-on", nil, "undecided: exit code 4 also if a group of --by has too few requests to be judged")
 	f.result.define(cmd, "text", "markdown", "json", "html")

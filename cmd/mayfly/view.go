@@ -13,11 +13,13 @@ import (
 	"github.com/mayfly-profiler/mayfly/export"
 	"github.com/mayfly-profiler/mayfly/internal/page"
 	"github.com/mayfly-profiler/mayfly/internal/samples"
+	"github.com/mayfly-profiler/mayfly/internal/timeline"
 )
 
 // viewFlags is the command line of view.
 type viewFlags struct {
 	output, column string
+	request        string
 	labels         []string
 	files          []string
 }
@@ -47,6 +49,7 @@ Any other extension of --output writes another format; record --output has the s
 	fl.StringVarP(&f.output, "output", "o", "page.html", "`file` to write, - for stdout; its extension picks the format")
 	fl.StringVar(&f.column, "column", "", "sample `type` to begin with, such as wall (default the profile's)")
 	fl.StringSliceVar(&f.labels, "labels", nil, "`keys` of labels that stand before the stacks at first (default the page's choice)")
+	fl.StringVar(&f.request, "request", "", requestUsage)
 	return cmd
 }
 
@@ -114,7 +117,11 @@ func (f *viewFlags) page() (*page.Builder, error) {
 	if n := len(f.files); n > 1 {
 		title += fmt.Sprintf(" and %d more", n-1)
 	}
-	b := page.New(page.Options{Title: title, Column: f.column, Labels: f.labels})
+	requests, err := timeline.ParseSelector(f.request)
+	if err != nil {
+		return nil, usagef("view: %w", err)
+	}
+	b := page.New(page.Options{Title: title, Column: f.column, Labels: f.labels, Requests: requests})
 	for _, path := range f.files {
 		err := withFile(path, func(r io.Reader) error {
 			file, err := samples.Open(r, path)
@@ -122,6 +129,12 @@ func (f *viewFlags) page() (*page.Builder, error) {
 				return err
 			}
 			if err := b.Add(file.Head, file.Each()); err != nil {
+				return fmt.Errorf("%s: %w", path, err)
+			}
+			if err := file.Err(); err != nil || len(f.files) > 1 {
+				return err
+			}
+			if err := b.AddLanes(file.Head, file.Each()); err != nil {
 				return fmt.Errorf("%s: %w", path, err)
 			}
 			return file.Err()

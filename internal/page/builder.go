@@ -30,7 +30,8 @@ type Builder struct {
 	rows     []row
 	byRow    map[[2]int32]int32
 	spans    []span
-	length   int // the sample type that says how long a span is
+	life     *life // nil without a timeline
+	length   int   // the sample type that says how long a span is
 	key      []byte
 	pairs    [][2]int32
 }

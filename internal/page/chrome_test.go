@@ -2,6 +2,8 @@ package page
 
 import (
 	"context"
+	"errors"
+	"io"
 	"math/big"
 	"net/url"
 	"os"
@@ -15,6 +17,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/mayfly-profiler/mayfly/internal/chrome"
+	"github.com/mayfly-profiler/mayfly/internal/timeline"
 )
 
 // hostile is what a name must not do to a page.
@@ -63,12 +66,17 @@ func totalsOf(p *profile.Profile) (all []string) {
 // save writes the page of a profile and returns its address.
 func save(t *testing.T, p *profile.Profile) string {
 	t.Helper()
+	return saved(t, func(w io.Writer) error { return Write(w, p) })
+}
+
+func saved(t *testing.T, write func(io.Writer) error) string {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "page.html")
 	f, err := os.Create(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := Write(f, p); err != nil {
+	if err := write(f); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.Close(); err != nil {
@@ -190,6 +198,77 @@ func TestWindows(t *testing.T) {
 	}
 	if !slices.Equal(both, []float64{1e9, 1e9}) || !strings.Contains(changed, "more in B") {
 		t.Errorf("two windows have %v a second, legend %q", both, changed)
+	}
+	w.Check(t)
+}
+
+// asked is a profile with two requests on goroutine 7, which is idle before, between and after them. Goroutine 8 has the lock
+// that the first one waits for.
+func asked() *profile.Profile {
+	p := timed()
+	lock, serve := p.Sample[0], p.Sample[99]
+	idle := []*profile.Location{lock.Location[0]}
+	p.Sample = nil
+	at := map[int64]int64{}
+	add := func(goid int64, locations []*profile.Location, state string, ms int64) {
+		at[goid] += ms
+		s := &profile.Sample{Location: locations, Value: []int64{0, ms * 1e6, ms * 1e6, 0}, Label: map[string][]string{"go.state": {state}},
+			NumLabel: map[string][]int64{"go.id": {goid}, "end_timestamp_ns": {p.TimeNanos + at[goid]*1e6}}}
+		if len(locations) > 1 {
+			s.Label["endpoint"] = []string{"/pay"}
+		}
+		if state == "sync.Mutex.Lock" {
+			s.Label["go.wait_on"] = []string{"mutex 0xc000012340"}
+		}
+		p.Sample = append(p.Sample, s)
+	}
+	add(7, idle, "chan receive", 100)
+	add(7, lock.Location, "sync.Mutex.Lock", 300)
+	add(7, serve.Location, "syscall", 50)
+	add(7, idle, "chan receive", 400)
+	add(7, serve.Location, "syscall", 60)
+	add(7, idle, "chan receive", 1090)
+	add(8, serve.Location[:1], "syscall", 400)
+	add(8, idle, "chan receive", 1600)
+	return p
+}
+
+// TestRequest opens the slowest request, and looks at the stack of its wait.
+func TestRequest(t *testing.T) {
+	ctx, w := chrome.Start(t)
+	p := asked()
+	b := New(Options{Title: "asked", Requests: timeline.Selector{By: timeline.Func, Name: "main.serve"}})
+	if err := errors.Join(b.Add(p, slices.Values(p.Sample)), b.AddLanes(p, slices.Values(p.Sample))); err != nil {
+		t.Fatal(err)
+	}
+	var tabs, title, stack string
+	var lengths []float64
+	var box struct{ X, Y, W float64 }
+	click := func(part, row float64) chromedp.Action {
+		return chromedp.ActionFunc(func(ctx context.Context) error {
+			return chromedp.MouseClickXY(box.X+part*box.W, box.Y+(row+0.5)*20).Do(ctx)
+		})
+	}
+	where := chromedp.Evaluate(`(() => { const r = document.querySelector(".lanes canvas").getBoundingClientRect(), l = page.lanes; `+
+		`return { X: r.left + l.left, Y: r.top, W: l.wide - l.left }; })()`, &box)
+	err := chromedp.Run(ctx, chromedp.Navigate(saved(t, b.Write)), chromedp.Poll(ready, nil),
+		chromedp.Text(".life .bar", &tabs), chromedp.Evaluate(`page.lanes.rows.map((r) => r.end)`, &lengths),
+		chromedp.ScrollIntoView(".lanes canvas"), where, click(0.5, 0), chromedp.Text(".life > .found", &title),
+		chromedp.ScrollIntoView(".lanes canvas"), where, click(0.2, 0), chromedp.Text(".stack", &stack))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(tabs, "the 2 slowest of 2 requests") || !slices.Equal(lengths, []float64{350e3, 60e3}) {
+		t.Errorf("requests: %q, of %v us", tabs, lengths)
+	}
+	if !strings.HasPrefix(title, "endpoint=/pay: 350 ms, began 100 ms into the recording.") {
+		t.Errorf("the request is called %q", title)
+	}
+	for _, want := range []string{"sync.Mutex.Lock for 300 ms, from 0 ns on: waits for a sync.Mutex or RWMutex (mutex 0xc000012340)",
+		"sync.(*Mutex).Lock", "main.serve"} {
+		if !strings.Contains(stack, want) {
+			t.Errorf("the wait says %q, without %q", stack, want)
+		}
 	}
 	w.Check(t)
 }

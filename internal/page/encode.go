@@ -30,8 +30,14 @@ type head struct {
 	Cells    int64        `json:"cells"` // how many there are, 0 without a timeline
 	Cell     int64        `json:"cell"`  // ns
 	States   []headState  `json:"states"`
-	Texts    []string     `json:"texts"`
-	Arrays   []headArray  `json:"arrays"`
+	Kinds    []headState  `json:"kinds"`
+
+	// Of these the lanes are some.
+	Requests   int `json:"requests"`
+	Goroutines int `json:"goroutines"`
+
+	Texts  []string    `json:"texts"`
+	Arrays []headArray `json:"arrays"`
 }
 
 type headColumn struct {
@@ -70,9 +76,13 @@ func put[N int | int32 | int64](a *arrays, name string, values []N) {
 // Data writes what the page shows, for a server whose page asks for it.
 func (b *Builder) Data(w io.Writer) error {
 	var a arrays
+	node := b.place()
 	place := b.putStacks(&a)
 	b.putLabels(&a)
 	b.putRows(&a, place)
+	if b.life != nil {
+		b.putLanes(&a, b.begin(), node, place)
+	}
 	head, err := json.Marshal(b.head(&a))
 	if err != nil {
 		return err
@@ -152,8 +162,14 @@ func (b *Builder) putRows(a *arrays, place []int32) {
 func (b *Builder) head(a *arrays) head {
 	h := head{Title: b.options.Title, Labels: b.options.Labels, Duration: b.duration, Notes: b.notes, Texts: b.texts.list, Arrays: a.list}
 	h.Start = strconv.FormatInt(b.start, 10)
+	if b.life != nil {
+		h.Start = strconv.FormatInt(b.begin(), 10)
+		h.Requests, h.Goroutines = b.life.found, len(b.life.Tracks)
+		for k := range timeline.Kind(timeline.Kinds) {
+			h.Kinds = append(h.Kinds, headState{k.String(), k, k.Meaning()})
+		}
+	}
 	if from, to, ok := b.window(); ok {
-		h.Start = strconv.FormatInt(from, 10)
 		h.Cells, h.Cell = (to-from+int64(cell)-1)/int64(cell), int64(cell)
 	}
 	for _, name := range b.states() {

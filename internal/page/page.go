@@ -19,6 +19,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/mayfly-profiler/mayfly/internal/flame"
+	"github.com/mayfly-profiler/mayfly/internal/timeline"
 )
 
 //go:embed page.html
@@ -36,6 +37,9 @@ var treeScript string
 //go:embed web/time.js
 var timeScript string
 
+//go:embed web/lanes.js
+var lanesScript string
+
 //go:embed web/table.js
 var tableScript string
 
@@ -52,12 +56,17 @@ type Options struct {
 	Title  string
 	Column string   // the sample type that is shown first, "" for the profile's default
 	Labels []string // keys whose values are the first frames, nil for the page's own choice
+
+	Requests timeline.Selector // what a request is, of a timeline
 }
 
 // Write writes the page of one profile.
 func Write(w io.Writer, p *profile.Profile) error {
 	b := New(Options{Title: "mayfly"})
 	if err := b.Add(p, slices.Values(p.Sample)); err != nil {
+		return fmt.Errorf("write html: %w", err)
+	}
+	if err := b.AddLanes(p, slices.Values(p.Sample)); err != nil {
 		return fmt.Errorf("write html: %w", err)
 	}
 	return b.Write(w)
@@ -72,7 +81,7 @@ func (b *Builder) Write(w io.Writer) error {
 }
 
 func (b *Builder) write(w io.Writer) error {
-	script := "\"use strict\";\n" + flame.Script + dataScript + treeScript + timeScript + filterScript + tableScript + pageScript
+	script := "\"use strict\";\n" + flame.Script + dataScript + treeScript + timeScript + lanesScript + filterScript + tableScript + pageScript
 	var frame bytes.Buffer
 	err := page.Execute(&frame, struct {
 		Title, Policy string

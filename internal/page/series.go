@@ -68,6 +68,17 @@ func (b *Builder) window() (from, to int64, ok bool) {
 	return from, to, to-from <= int64(longest)
 }
 
+// begin is when the page's time begins, Unix ns.
+func (b *Builder) begin() int64 {
+	if from, _, ok := b.window(); ok {
+		return from
+	}
+	if b.life != nil {
+		return b.life.From
+	}
+	return b.start
+}
+
 // run is some cells in which a row has the same number of ticks.
 type run struct {
 	from, to int64

@@ -3,7 +3,6 @@ package report
 import (
 	"cmp"
 	"slices"
-	"strings"
 
 	"github.com/mayfly-profiler/mayfly/internal/flame"
 	"github.com/mayfly-profiler/mayfly/internal/timeline"
@@ -163,37 +162,16 @@ func (n *node) prune(least float64) {
 // draw is a request and those that its chain leads to.
 func (b reporter) draw(r *timeline.Request) timelines {
 	rows, waits := b.chain(r)
-	tl := timelines{Name: b.nameOf(r), Start: ms(r.From - b.From), Took: ms(r.Length()), Rows: []row{}}
+	tl := timelines{Name: b.NameOf(r), Start: ms(r.From - b.From), Took: ms(r.Length()), Rows: []row{}}
 	for i, g := range rows {
 		name := "request"
 		if i > 0 {
-			name = shortName(b.started(g))
+			name = shortName(b.Started(g))
 		}
 		tl.Rows = append(tl.Rows, b.row(r, g, name))
 	}
 	tl.Wakes = b.wakes(r, rows, waits)
 	return tl
-}
-
-// nameOf is the labels of a request, or the function of its goroutine if it has none.
-func (b reporter) nameOf(r *timeline.Request) string {
-	var names []string
-	for k, v := range b.Labels[r.Labels] {
-		names = append(names, k+"="+v)
-	}
-	if len(names) == 0 {
-		return b.started(r.Main)
-	}
-	slices.Sort(names)
-	return strings.Join(names, " ")
-}
-
-// started is the function that a goroutine was started with, "" if it never had a stack.
-func (b reporter) started(g *timeline.Track) (root string) {
-	for i := 0; i < len(g.Pieces) && root == ""; i++ {
-		root = b.Root(g.Pieces[i].Stack)
-	}
-	return root
 }
 
 func (b reporter) row(r *timeline.Request, g *timeline.Track, name string) row {

@@ -3,6 +3,7 @@ package timeline
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/mayfly-profiler/mayfly/internal/goruntime/names"
 )
@@ -35,6 +36,30 @@ type Request struct {
 
 // Length is how long the request took, ns.
 func (r *Request) Length() int64 { return r.To - r.From }
+
+// NameOf is the labels of a request, or the function of its goroutine if it has none.
+func (t *Timeline) NameOf(r *Request) string {
+	var names []string
+	for k, v := range t.Labels[r.Labels] {
+		names = append(names, k+"="+v)
+	}
+	if len(names) == 0 {
+		return t.Started(r.Main)
+	}
+	slices.Sort(names)
+	return strings.Join(names, " ")
+}
+
+// Started is the function that a goroutine was started with, "" if it never had a stack. What stands for a stack that could
+// not be walked is none.
+func (t *Timeline) Started(g *Track) string {
+	for i := range g.Pieces {
+		if root := t.Root(g.Pieces[i].Stack); root != "" && root[0] != '[' {
+			return root
+		}
+	}
+	return ""
+}
 
 // Found is the requests of a timeline.
 type Found struct {

@@ -55,7 +55,9 @@ function model(head, a) {
   for (let i = 1; i < stack.length; i++) stack[i] += stack[i - 1];
   const at = times(a), states = new Map((head.states || []).map((s) => [s.name, s]));
   const columns = head.columns.map((c) => ({ ...c, values: a["value " + c.name] }));
-  return { head, frames, frame, parent, sets, keys, stack, set: Int32Array.from(a.set), columns, rows: stack.length, states, ...at };
+  const m = { head, frames, frame, parent, sets, keys, stack, set: Int32Array.from(a.set), columns, rows: stack.length, states, ...at };
+  m.life = a["lane goid"] && a["lane goid"].length > 0 ? lanesOf(m, a) : null;
+  return m;
 }
 
 // times are the runs of the rows: cells in which a row has the same number of ticks (series.go).

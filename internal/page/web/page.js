@@ -14,6 +14,7 @@ class Page {
 
   parts(root) {
     const { m } = this, { head } = m, top = element("header", {}, root);
+    this.hover = element("div", { className: "tip", hidden: true }, root);
     element("h1", { textContent: head.title }, top);
     this.facts = element("p", { className: "facts" }, top);
     const bar = element("div", { className: "bar" }, root);
@@ -27,17 +28,17 @@ class Page {
     const both = element("div", { className: "both" }, root);
     this.graphs(element("section", { className: "left" }, both));
     this.table = new Table(element("section", { className: "right" }, both), this);
+    if (m.life) this.lanes = new Lanes(element("section", { className: "life" }, root), this, m.life);
     if (head.notes && head.notes.length > 0) {
       const notes = element("details", { className: "notes" }, root);
       element("summary", { textContent: "What the profile says of itself" }, notes);
       element("pre", { textContent: head.notes.join("\n") }, notes);
     }
-    this.hover = element("div", { className: "tip", hidden: true }, root);
     document.addEventListener("mousemove", (e) => { this.hover.style.left = Math.min(e.clientX + 14, innerWidth - 260) + "px"; this.hover.style.top = e.clientY + 16 + "px"; });
     document.addEventListener("keydown", (e) => {
       if (e.key === "/" && !/^(INPUT|SELECT|TEXTAREA)$/.test(e.target.tagName)) { e.preventDefault(); this.search.focus(); }
     });
-    dark.addEventListener("change", () => this.update());
+    dark.addEventListener("change", () => { this.update(); if (this.lanes) this.lanes.paint(); });
   }
 
   columns(bar) {
