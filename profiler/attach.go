@@ -99,6 +99,9 @@ func (r *recording) layout() (*goruntime.Layout, error) {
 		return nil, err
 	}
 	defer f.Close()
+	if bi, err := goruntime.BuildInfo(f); err == nil {
+		r.summary.Target.Build = goruntime.CodeSettings(bi)
+	}
 	l, err := r.image.Layout(r.target, f, symbolize.FindFunc(f))
 	var unknown *goruntime.UnknownVersionError
 	switch {

@@ -71,6 +71,7 @@ func (c *comparison) noColumn() string {
 // A difference of what surrounds a program weighs as much as it can make the same code faster.
 const (
 	remark    = iota // it is said
+	rebuilt          // the compiler moves time between functions: those are shown, and only totals are judged
 	otherHost        // the profiles cannot be compared without AnyHost
 	never            // they cannot be compared
 )
@@ -87,6 +88,13 @@ var surroundings = []struct {
 	{"on CPUs with different features", func(f facts) string { return f.features }, otherHost},
 	{"with CPU features switched off by GODEBUG on one side", func(f facts) string { return f.godebug(true) }, otherHost},
 	{"by different CPU engines", func(f facts) string { return f.engine }, never},
+	{"with -race, -asan or -msan on one side", func(f facts) string { return f.built("-race", "-asan", "-msan") }, never},
+	{"of builds with another -pgo or -gcflags, so functions are shown and only totals are judged",
+		func(f facts) string { return f.built("-pgo", "-gcflags") }, rebuilt},
+	{"of builds with other settings", func(f facts) string {
+		return f.built("-tags", "CGO_ENABLED", "GO386", "GOAMD64", "GOARM", "GOARM64",
+			"GOEXPERIMENT")
+	}, remark},
 	{"with another GODEBUG", func(f facts) string { return f.godebug(false) }, remark},
 	{"with another GOGC", func(f facts) string { return f.setting("GOGC") }, remark},
 	{"with another GOMEMLIMIT", func(f facts) string { return f.setting("GOMEMLIMIT") }, remark},
@@ -104,12 +112,31 @@ func (f facts) setting(key string) string {
 	if f.model == "" { // recorded before they were kept
 		return ""
 	}
-	for s := range strings.SplitSeq(f.settings, "; ") {
-		if v, ok := strings.CutPrefix(s, key+"="); ok && v != "" {
+	return cmp.Or(value(f.settings, key), unset)
+}
+
+// value is that of a key in a list of settings, "" if it has none.
+func value(settings, key string) string {
+	for s := range strings.SplitSeq(settings, "; ") {
+		if v, ok := strings.CutPrefix(s, key+"="); ok {
 			return v
 		}
 	}
-	return unset
+	return ""
+}
+
+// built are settings of the program's build, "" where the profile does not say.
+func (f facts) built(keys ...string) string {
+	if f.build == "" {
+		return ""
+	}
+	var set []string
+	for _, key := range keys {
+		if v := value(f.build, key); v != "" {
+			set = append(set, key+"="+v)
+		}
+	}
+	return cmp.Or(strings.Join(set, " "), unset)
 }
 
 // godebug are the parts of GODEBUG that are about the CPU, or the others.
@@ -156,6 +183,7 @@ func (c *comparison) differ(get func(facts) string) (a, b string) {
 func (c *comparison) differences() {
 	for _, f := range surroundings {
 		if a, b := c.differ(f.get); a != b {
+			c.out.rebuilt = c.out.rebuilt || f.level == rebuilt
 			c.out.Differences = append(c.out.Differences, fmt.Sprintf("recorded %s: %s", f.what, apart(a, b)))
 		}
 	}

@@ -147,7 +147,9 @@ type Result struct {
 	History   []Shift  `json:"history,omitempty"` // of the same benchmarks, where one is kept
 
 	effect float64
-	folded map[string]string // functions by the name of the row that they are in, where it is another
+	// rebuilt: the compiler made other code of the same source. A function's time is in others then, so that totals only decide.
+	rebuilt bool
+	folded  map[string]string // functions by the name of the row that they are in, where it is another
 }
 
 // Shift is a benchmark that is slower or faster since some result of its history.

@@ -1,6 +1,9 @@
 package diff
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // describe is the result of one row.
 func (c *comparison) describe(t *table, row int, x trial) Row {
@@ -27,6 +30,9 @@ func (c *comparison) describe(t *table, row int, x trial) Row {
 // row is the same when its interval leaves no room for a change that matters to the whole.
 func (c *comparison) outcome(t *table, r Row, m [2]float64) Outcome {
 	floor := max(c.o.MinEffect, c.o.Floors[t.name])
+	if c.out.rebuilt && c.o.By.frames() && t.unit != unitEach && r.Name != totalName {
+		floor = math.Inf(1)
+	}
 	large := m[older] == 0 && !math.IsInf(floor, 1) || math.Abs(r.Change.Relative) >= floor
 	if !r.tested {
 		return Undecided
@@ -109,21 +115,11 @@ func (c *comparison) plain(t *table, r *Row) {
 func (c *comparison) whole() Outcome {
 	seen := make(map[Outcome]bool)
 	for _, col := range c.out.Columns {
-		if col.Total.tested {
-			seen[col.Total.Outcome] = true
-		}
-		for _, r := range col.Rows {
-			seen[r.Outcome] = true
-		}
-		for _, r := range col.callers {
+		for _, r := range c.out.judged(col) {
 			seen[r.Outcome] = true
 		}
 	}
-	for _, s := range c.out.Columns {
-		if len(s.Rows) == 0 {
-			seen[Undecided] = true // too few samples for any row
-		}
-	}
+	seen[Undecided] = c.out.Undecided()
 	for _, o := range []Outcome{Regressed, Undecided, Improved} {
 		if seen[o] {
 			return o
@@ -134,15 +130,20 @@ func (c *comparison) whole() Outcome {
 
 // Undecided says whether a change that matters cannot be ruled out somewhere.
 func (r *Result) Undecided() bool {
-	for _, c := range r.Columns {
-		if len(c.Rows) == 0 || c.Total.tested && c.Total.Outcome == Undecided {
-			return true
-		}
-		for _, row := range c.Rows {
-			if row.Outcome == Undecided {
-				return true
-			}
-		}
+	return slices.ContainsFunc(r.Columns, func(c Column) bool {
+		rows := r.judged(c)
+		return len(c.Rows) == 0 || len(rows) == 0 || // too few samples for any row, or nothing that could be judged
+			slices.ContainsFunc(rows, func(r Row) bool { return r.Outcome == Undecided })
+	})
+}
+
+// judged are the rows of a column that decide.
+func (r *Result) judged(c Column) (rows []Row) {
+	if c.Total.tested {
+		rows = append(rows, c.Total)
 	}
-	return false
+	if r.rebuilt && c.Unit != unitEach {
+		return rows
+	}
+	return slices.Concat(rows, c.Rows, c.callers)
 }

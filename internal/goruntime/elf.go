@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
+	"slices"
 )
 
 // Executables are written by anybody: the kernel runs a file whatever its section headers say, and looks at none of
@@ -94,6 +96,28 @@ func BuildInfo(r io.ReaderAt) (*buildinfo.BuildInfo, error) {
 		return nil, fmt.Errorf("goruntime: %w", ErrNotGo) // buildinfo says the same in its own words
 	}
 	return bi, nil
+}
+
+// codeSettings are those of a build that decide what machine code the compiler makes of a source (go help build,
+// go help buildconstraint).
+var codeSettings = []string{"-asan", "-gcflags", "-msan", "-pgo", "-race", "-tags", "CGO_ENABLED", "GO386", "GOAMD64", "GOARCH",
+	"GOARM", "GOARM64", "GOEXPERIMENT"}
+
+const longestSetting = 1 << 10
+
+// CodeSettings are the settings of a build that decide what machine code the compiler makes of a source, as KEY=VALUE and in
+// the order of their keys. Of the profile of -pgo it is the name without the folder, which says where somebody builds.
+func CodeSettings(bi *buildinfo.BuildInfo) (set []string) {
+	for _, s := range bi.Settings {
+		if s.Key == "-pgo" {
+			s.Value = filepath.Base(s.Value)
+		}
+		if slices.Contains(codeSettings, s.Key) && len(s.Value) <= longestSetting {
+			set = append(set, s.Key+"="+s.Value)
+		}
+	}
+	slices.Sort(set)
+	return set
 }
 
 // packed says whether UPX has packed the file: its l_info stands behind the program headers, of which there

@@ -2,12 +2,16 @@ package goruntime
 
 import (
 	"bytes"
+	"debug/buildinfo"
 	"debug/elf"
 	"encoding/binary"
 	"errors"
 	"io"
 	"os"
 	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/mayfly-profiler/mayfly/internal/target"
@@ -144,5 +148,17 @@ func TestPacked(t *testing.T) {
 	copy(b[0xec:], "UPX!") // where UPX 4 has it
 	if _, err := Read(bytes.NewReader(b)); !errors.Is(err, ErrPacked) || !errors.Is(err, ErrNotGo) {
 		t.Errorf("error %v", err)
+	}
+}
+
+// The folder that a profile of -pgo lies in is nobody's business, and flags of the linker can hold secrets.
+func TestCodeSettings(t *testing.T) {
+	bi := &buildinfo.BuildInfo{Settings: []debug.BuildSetting{
+		{Key: "-pgo", Value: "/home/someone/default.pgo"}, {Key: "-ldflags", Value: "-X main.token=secret"}, {Key: "GOAMD64", Value: "v1"},
+		{Key: "-gcflags", Value: strings.Repeat("x", longestSetting+1)}, {Key: "-race", Value: "true"},
+	}}
+	want := []string{"-pgo=default.pgo", "-race=true", "GOAMD64=v1"}
+	if got := CodeSettings(bi); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

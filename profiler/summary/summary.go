@@ -151,8 +151,10 @@ type Target struct {
 	Kernel    string `json:"kernel"` // release of the one that it runs on
 	GoVersion string `json:"go_version"`
 	BuildID   string `json:"build_id"`
-	Image     string `json:"image"`  // file with the Go runtime, when it is not the executable
-	Layout    string `json:"layout"` // where the offsets of the runtime's structs come from
+	// Build are the settings of the build that decide what machine code is made of a source.
+	Build  []string `json:"build"`
+	Image  string   `json:"image"`  // file with the Go runtime, when it is not the executable
+	Layout string   `json:"layout"` // where the offsets of the runtime's structs come from
 }
 
 // Merge adds the summary of the slice that comes next; s is the zero value before the first. Counts and times add up. Ratios are
