@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -59,6 +60,7 @@ func grow(p *profile.Profile, most int, keys bool) {
 	n := len(p.Sample)
 	for i := n; n > 0 && i < most; i++ {
 		s := *p.Sample[i%n]
+		s.Value = slices.Clone(s.Value) // as what reads a file or records has them: join adds in place
 		s.Label = make(map[string][]string)
 		for key, values := range p.Sample[i%n].Label {
 			switch {
