@@ -152,16 +152,3 @@ func sameFile(f *os.File, m Mapping) bool {
 	_, inode, err := fileID(f)
 	return err == nil && inode == m.Inode
 }
-
-// openRegular opens a link of map_files. What is mapped was opened before, so this cannot block
-// on a FIFO, but it may be a device, whose opening could have effects: stat comes first.
-func openRegular(path string) (*os.File, error) {
-	st, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !st.Mode().IsRegular() {
-		return nil, fs.ErrInvalid
-	}
-	return os.Open(path)
-}

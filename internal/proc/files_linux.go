@@ -33,6 +33,17 @@ func openInRoot(root, path string) (*os.File, error) {
 	return reopen(fd, filepath.Join(root, rel))
 }
 
+// openRegular opens a link of map_files. What is mapped may be a device, whose opening could have effects, and the target may
+// map something else at any moment: what is opened is what was looked at.
+func openRegular(path string) (*os.File, error) {
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer unix.Close(fd)
+	return reopen(fd, path)
+}
+
 // reopen opens for reading what fd (O_PATH) refers to, if that is a regular file.
 func reopen(fd int, name string) (*os.File, error) {
 	var st unix.Stat_t

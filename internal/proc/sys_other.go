@@ -49,6 +49,8 @@ func (noMemory) ReadAt([]byte, int64) (int, error) { return 0, fmt.Errorf("proc:
 
 func openInRoot(root, path string) (*os.File, error) { return nil, errNotLinux }
 
+func openRegular(path string) (*os.File, error) { return nil, errNotLinux }
+
 func fileID(*os.File) (dev, inode uint64, err error) { return 0, 0, errNotLinux }
 
 // AffinityCPUs is 0.
