@@ -98,13 +98,13 @@ const displaced = int64(20 * time.Microsecond)
 
 // At is for a goroutine that the thread has not had for long. What the thread did before says nothing of that one:
 // it slept, and waited for a CPU after it was woken, without a goroutine. So it is what the thread was doing
-// at the moment of the look, unless the look itself changed that.
-func (s *threadStates) At(tid uint32, l goroutine.Look) (sample.State, string, bool) {
+// at the moment of the scan, unless the scan itself changed that.
+func (s *threadStates) At(tid uint32, at goroutine.Scan) (sample.State, string, bool) {
 	now, _, ok := s.ask(tid)
 	if !ok {
 		return s.stands(tid)
 	}
-	switch state := midway(now, l); state {
+	switch state := midway(now, at); state {
 	case sample.Syscall:
 		return state, now.Call, true
 	default:
@@ -112,13 +112,13 @@ func (s *threadStates) At(tid uint32, l goroutine.Look) (sample.State, string, b
 	}
 }
 
-// midway is what a thread was doing in the middle of a look, of which it is known what it does a moment later.
-func midway(now sample.ThreadTimes, l goroutine.Look) sample.State {
-	middle := l.From + (l.To-l.From)/2
+// midway is what a thread was doing in the middle of a scan, of which it is known what it does a moment later.
+func midway(now sample.ThreadTimes, at goroutine.Scan) sample.State {
+	middle := at.From + (at.To-at.From)/2
 	switch {
-	case now.Now == sample.Preempted && max(now.Since-l.Began, l.Began-now.Since) < displaced:
+	case now.Now == sample.Preempted && max(now.Since-at.Began, at.Began-now.Since) < displaced:
 		return sample.Running // it was, until it lost its CPU to the one who asks
-	case now.Since <= l.From || now.Now == sample.Running && !l.Call:
+	case now.Since <= at.From || now.Now == sample.Running && !at.Call:
 		return now.Now
 	case now.Now == sample.Syscall:
 		return sample.Running // who goes to sleep has had a CPU, and no goroutine runs on who sleeps
@@ -126,7 +126,7 @@ func midway(now sample.ThreadTimes, l goroutine.Look) sample.State {
 		return now.Now
 	case now.Now == sample.Running:
 		return sample.Preempted
-	case now.Now == sample.Preempted && l.Call:
+	case now.Now == sample.Preempted && at.Call:
 		return sample.Syscall // who is in a call is woken more often than it is preempted
 	}
 	return sample.Running

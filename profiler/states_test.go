@@ -78,13 +78,13 @@ func (a threadsAt) Times(tid uint32) (sample.ThreadTimes, bool) {
 	return t, ok
 }
 
-// A goroutine that has its thread only since a moment ago does what the thread did in the middle of the look, whatever
+// A goroutine that has its thread only since a moment ago does what the thread did in the middle of the scan, whatever
 // the thread did before; and who lost its CPU to the one who asks, or gave it away since, had it.
 func TestThreadStatesAt(t *testing.T) {
 	c := &clockwork{step: sample.ThreadTimes{Sleeping: 1000, Preempted: 1000}}
 	s := newThreadStates(c, nil)
 	const began = int64(time.Second)
-	l := goroutine.Look{Began: began, From: began + 100e3, To: began + 200e3}
+	l := goroutine.Scan{Began: began, From: began + 100e3, To: began + 200e3}
 	for _, tt := range []struct {
 		now        sample.State
 		since      time.Duration // after the tick began
@@ -163,7 +163,7 @@ func TestThreadStatesOfBursts(t *testing.T) {
 		}
 		r.now = at + 60e3 // the one who asks has read the goroutines meanwhile
 		found++
-		if st, _, ok := s.At(7, goroutine.Look{Began: at - 10e3, From: at - 10e3, To: at + 10e3}); ok && st == sample.Running {
+		if st, _, ok := s.At(7, goroutine.Scan{Began: at - 10e3, From: at - 10e3, To: at + 10e3}); ok && st == sample.Running {
 			running++
 		}
 	}

@@ -13,7 +13,7 @@ package profiler
 // So each nanosecond that a source reports is in one slice, and the slices add up to what Record
 // would have returned. Late are: stays whose beginning is open at the flush, stacks that are put
 // off while a large table is taken in, and in tables of more than 10,000 goroutines those that
-// last (package goroutine, flush.go).
+// last (package goroutine, record.go).
 //
 // If emit takes longer than a slice, the next slice is longer: memory does not grow with what
 // waits.

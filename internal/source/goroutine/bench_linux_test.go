@@ -66,7 +66,7 @@ func (l load) tick(b *testing.B, full bool, n int) (r ticked) {
 		x.SleepUntil(next)
 	}
 	begin := time.Now()
-	for i, put := 0, int64(-1); i < 64 && time.Since(begin) < 20*time.Second; i++ { // all chunks are looked at in 32 ticks
+	for i, put := 0, int64(-1); i < 64 && time.Since(begin) < 20*time.Second; i++ { // all chunks are read in 32 ticks
 		if step(); x.Put() != put {
 			put, i, r.first = x.Put(), 0, time.Since(begin)
 		}

@@ -19,7 +19,7 @@ func BenchmarkWaitsOn(b *testing.B) {
 		for _, release := range []string{"1.25.7", "1.27.4"} {
 			x := open(b, target.Start(b, target.Compile(b, dir, target.Build{Go: release})), goroutine.Options{Split: true})
 			without := open(b, x.Target, goroutine.Options{Split: true})
-			without.LookForNothing()
+			without.WithoutWaits()
 			for on, y := range map[bool]*live{true: x, false: without} {
 				b.Run(fmt.Sprintf("%s/go%s/on=%v", dir, release, on), y.tickCost)
 			}

@@ -36,21 +36,21 @@ func (b *births) fresh(goid uint64) bool {
 }
 
 // readBirths reads the counters. Where the Ps cannot be read only the batches count.
-func (s *scanner) readBirths() (b births) {
-	if s.l.Sched.GoidGen < 0 {
+func (m *memory) readBirths() (b births) {
+	if m.l.Sched.GoidGen < 0 {
 		return b
 	}
-	b.next = s.word(s.v.Sched + uint64(s.l.Sched.GoidGen))
-	if s.v.Allp == 0 || s.l.P.GoidCache < 0 || s.l.P.GoidCacheEnd < 0 {
+	b.next = m.word(m.v.Sched + uint64(m.l.Sched.GoidGen))
+	if m.v.Allp == 0 || m.l.P.GoidCache < 0 || m.l.P.GoidCacheEnd < 0 {
 		return b
 	}
-	all, n := s.word(s.v.Allp), s.word(s.v.Allp+8)
+	all, n := m.word(m.v.Allp), m.word(m.v.Allp+8)
 	for i := range min(n, maxPs) {
-		p := s.word(all + 8*i)
+		p := m.word(all + 8*i)
 		if p == 0 {
 			continue
 		}
-		c := [2]uint64{s.word(p + uint64(s.l.P.GoidCache)), s.word(p + uint64(s.l.P.GoidCacheEnd))}
+		c := [2]uint64{m.word(p + uint64(m.l.P.GoidCache)), m.word(p + uint64(m.l.P.GoidCacheEnd))}
 		if c[0] < c[1] && c[1]-c[0] <= 1<<10 {
 			b.cached = append(b.cached, c)
 		}
@@ -59,21 +59,21 @@ func (s *scanner) readBirths() (b births) {
 }
 
 // readProcs reads GOMAXPROCS, the length of allp; 0 where it cannot be read.
-func (s *scanner) readProcs() int {
-	if s.v.Allp == 0 {
+func (m *memory) readProcs() int {
+	if m.v.Allp == 0 {
 		return 0
 	}
-	if n := s.word(s.v.Allp + 8); n <= maxPs {
+	if n := m.word(m.v.Allp + 8); n <= maxPs {
 		return int(n)
 	}
 	return 0
 }
 
 // word reads one word, 0 where it cannot be read.
-func (s *scanner) word(addr uint64) uint64 {
+func (m *memory) word(addr uint64) uint64 {
 	var b [8]byte
-	s.pieces = append(s.pieces[:0], proc.Piece{Addr: addr, Buf: b[:]})
-	if s.mem.Gather(s.pieces) != nil || !s.pieces[0].OK {
+	m.pieces = append(m.pieces[:0], proc.Piece{Addr: addr, Buf: b[:]})
+	if m.Gather(m.pieces) != nil || !m.pieces[0].OK {
 		return 0
 	}
 	return word(b[:], 0)

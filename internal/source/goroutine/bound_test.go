@@ -8,19 +8,20 @@ import (
 // What is remembered of stacks has a bound in bytes, whatever their number and their size.
 func TestRememberedIsBounded(t *testing.T) {
 	for _, depth := range []int{1, maxFrames} {
-		w := walker{pcs: make([]uint64, depth)}
+		var known knownStacks
+		pcs := make([]uint64, depth)
 		for i := range 50000 {
-			w.pcs[0] = uint64(i)
-			w.intern(false)
-			if len(w.known)*(stackCost+depth) > maxHeld {
-				t.Fatalf("%d stacks of %d frames remembered", len(w.known), depth)
+			pcs[0] = uint64(i)
+			known.intern(pcs, false)
+			if len(known.byHash)*(stackCost+depth) > maxRemembered {
+				t.Fatalf("%d stacks of %d frames remembered", len(known.byHash), depth)
 			}
 		}
 	}
 }
 
-// The last look ends, however many goroutines there are and however long it takes to read them.
-func TestLastLookIsBounded(t *testing.T) {
+// The last tick ends, however many goroutines there are and however long it takes to read them.
+func TestLastTickIsBounded(t *testing.T) {
 	const n = 8000
 	h := newHeap(t, n)
 	for i := range n {
@@ -30,15 +31,15 @@ func TestLastLookIsBounded(t *testing.T) {
 	for range 4 {
 		h.step(s)
 	}
-	clock := s.now()
-	s.now = func() int64 { clock += int64(50 * time.Millisecond); return clock }
+	clock := s.clock.now()
+	s.clock.now = func() int64 { clock += int64(50 * time.Millisecond); return clock }
 	begin := clock
-	s.group = 1
+	s.pace.group = 1
 	r := &recorder{scan: s}
 	if err := r.last(); err != nil {
 		t.Fatal(err)
 	}
 	if took := time.Duration(clock - begin); took > 2*maxLast {
-		t.Errorf("the last look took %v", took)
+		t.Errorf("the last tick took %v", took)
 	}
 }

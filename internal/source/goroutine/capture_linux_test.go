@@ -160,7 +160,7 @@ func BenchmarkCapture(b *testing.B) {
 	for _, d := range captureBounds[:len(captureBounds)-1] {
 		fmt.Printf(" %8s", "<"+d.String())
 	}
-	fmt.Printf(" %8s %8s %8s %8s %8s\n%s\n", "longer", "wall %", "median %", "looks/s", "core %", strings.Join(lines, "\n"))
+	fmt.Printf(" %8s %8s %8s %8s %8s\n%s\n", "longer", "wall %", "median %", "scans/s", "core %", strings.Join(lines, "\n"))
 }
 
 // shares is how many percent were seen, of all and by life.

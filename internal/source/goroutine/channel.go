@@ -8,15 +8,15 @@ import (
 
 // channels finds the channels of a receive, a send or a select. It says whether that is done. If anything is not as
 // it must be, nothing is found: half of a select is no answer.
-func (s *scanner) channels(w *waiter) (done bool) {
-	f := &s.waiting.f
+func (x *waitFinder) channels(w *waiter) (done bool) {
+	f := &x.f
 	done = true
 	sg := w.first
 	for last := uint64(0); sg != 0; {
-		if w.cut = len(w.found) == s.waiting.most; w.cut {
+		if w.cut = len(w.found) == x.most; w.cut {
 			return done
 		}
-		mem, known := s.sudog(w, sg)
+		mem, known := x.sudog(w, sg)
 		if !known {
 			return false
 		}
@@ -24,18 +24,18 @@ func (s *scanner) channels(w *waiter) (done bool) {
 			return w.nothing()
 		}
 		c := word(mem, f.c)
-		if c < last || !s.inHeap(w.job, c) {
+		if c < last || !x.inHeap(w.job, c) {
 			return w.nothing() // a select locks its channels, and links its sudogs, in the order of their addresses
 		}
 		sg, last = word(mem, f.link), c
 		ch, known := w.get(c, f.chanBytes)
-		o, isOne := s.channel(c, ch, w.class.op)
+		o, isOne := x.channel(c, ch, w.class.op)
 		if known && !isOne {
 			return w.nothing()
 		}
 		if known && o.Kind == sample.Timer && f.when >= 0 {
 			known = w.due(&o, word(ch, f.timer), f)
-			o.Due = s.kernelTime(o.Due)
+			o.Due = x.mem.kernelTime(o.Due)
 		}
 		done = done && known
 		w.found = append(w.found, o)
@@ -64,11 +64,11 @@ func (w *waiter) nothing() (done bool) {
 }
 
 // channel makes sense of a channel at which somebody waits, to do op if that is known. ok is false if it makes none.
-func (s *scanner) channel(addr uint64, mem []byte, op sample.Op) (o sample.Object, ok bool) {
+func (x *waitFinder) channel(addr uint64, mem []byte, op sample.Op) (o sample.Object, ok bool) {
 	if mem == nil {
 		return o, false
 	}
-	f := &s.waiting.f
+	f := &x.f
 	o = sample.Object{Kind: sample.Chan, Op: op, Addr: addr, Cap: word(mem, f.size), Len: word(mem, f.count)}
 	receivers, senders := word(mem, f.recvq) != 0, word(mem, f.send) != 0
 	if op == sample.NoOp {
@@ -94,7 +94,7 @@ func (s *scanner) channel(addr uint64, mem []byte, op sample.Op) (o sample.Objec
 	case f.timer >= 0 && word(mem, f.timer) != 0:
 		o.Kind, o.Cap = sample.Timer, 0
 	case o.Cap == 1 && binary.LittleEndian.Uint16(mem[f.elemSize:]) == timeSize && o.Op == sample.Receive:
-		o.Time = s.isTime(word(mem, f.elemType))
+		o.Time = x.isTime(word(mem, f.elemType))
 	}
 	return o, true
 }
@@ -110,24 +110,24 @@ const (
 
 // isTime says whether the type at an address is time.Time: the struct of 24 bytes with three fields that package
 // time declared (internal/abi/type.go: StructType, Name). The channel of a timer has it as its elements, and had
-// nothing else that told it apart before Go 1.23.
-func (s *scanner) isTime(addr uint64) bool {
-	known, ok := s.waiting.times[addr]
+// nothing else by which to know it before Go 1.23.
+func (x *waitFinder) isTime(addr uint64) bool {
+	known, ok := x.times[addr]
 	if ok || addr < 4096 || addr > 1<<62 {
 		return known
 	}
-	if len(s.waiting.times) >= maxTypes {
-		clear(s.waiting.times)
+	if len(x.times) >= maxTypes {
+		clear(x.times)
 	}
 	var t [typeSize + 24]byte // the name of the package, and the list of fields
 	var name [6]byte          // flags, length, text
-	if n, _ := s.mem.ReadAt(t[:], int64(addr)); n == len(t) && word(t[:], 0) == timeSize && t[kindAt]&31 == isStruct &&
+	if n, _ := x.mem.ReadAt(t[:], int64(addr)); n == len(t) && word(t[:], 0) == timeSize && t[kindAt]&31 == isStruct &&
 		word(t[:], typeSize+16) == timeParts {
 		if at := word(t[:], typeSize); at < 1<<62 {
-			n, _ = s.mem.ReadAt(name[:], int64(at))
+			n, _ = x.mem.ReadAt(name[:], int64(at))
 			known = n == len(name) && string(name[1:]) == "\x04time"
 		}
 	}
-	s.waiting.times[addr] = known
+	x.times[addr] = known
 	return known
 }

@@ -38,7 +38,7 @@ func TestCheck(t *testing.T) {
 				h.park(i, uint64(i+1), 2, 64, 1, 2)
 			}
 			tt.edit(h)
-			err := h.scanner(Options{}).check()
+			err := h.scanner(Options{}).mem.check()
 			switch {
 			case tt.want == "" && err != nil:
 				t.Error(err)

@@ -104,7 +104,7 @@ func TestOpenRefuses(t *testing.T) {
 type threads sample.State
 
 func (s threads) State(uint32) (sample.State, string, bool)              { return sample.State(s), "", s != "" }
-func (s threads) At(uint32, goroutine.Look) (sample.State, string, bool) { return s.State(0) }
+func (s threads) At(uint32, goroutine.Scan) (sample.State, string, bool) { return s.State(0) }
 
 // What is known of the threads decides what goroutines that have one are doing.
 func TestThreads(t *testing.T) {

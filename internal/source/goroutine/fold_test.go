@@ -75,13 +75,13 @@ func (v *vast) scanner(t testing.TB) *scanner {
 		t.Fatal(err)
 	}
 	clock := int64(1e9)
-	s.now = func() int64 { clock += 2e6; return clock }
-	s.births = births{next: 1}
+	s.clock.now = func() int64 { clock += 2e6; return clock }
+	s.track.births = births{next: 1}
 	return s
 }
 
 func (s *scanner) alive() (n int) {
-	for _, c := range s.chunks {
+	for _, c := range s.mem.chunks {
 		for i := range c.slots {
 			if c.slots[i].alive {
 				n++
@@ -102,19 +102,18 @@ func TestMoreDeadThanAreWatched(t *testing.T) {
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	s := v.scanner(t)
-	s.whole = true // as a snapshot
-	for !s.settled || s.cold > 0 {
-		if err := s.step(); err != nil {
+	for !s.mem.settled || s.mem.cold > 0 {
+		if err := s.tick(mode{all: true}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if n := s.alive(); n != 50 || s.report().Unwatched != 0 {
 		t.Errorf("%d goroutines found, %d unwatched, want 50", n, s.report().Unwatched)
 	}
-	if s.slots > 50*chunkWindows*windowSize/gSize {
-		t.Errorf("%d slots for 50 goroutines", s.slots)
+	if s.mem.slots > 50*chunkWindows*windowSize/gSize {
+		t.Errorf("%d slots for 50 goroutines", s.mem.slots)
 	}
-	s.out, s.due = nil, nil
+	s.track.out, s.pace.due = nil, nil
 	runtime.GC()
 	runtime.ReadMemStats(&after)
 	bytes := float64(after.HeapAlloc - before.HeapAlloc)
@@ -131,10 +130,10 @@ func TestUnwatched(t *testing.T) {
 		v.live[i] = true
 	}
 	s := v.scanner(t)
-	s.most, s.whole, s.o.Full = 640, true, true
+	s.mem.most = 640
 	step := func() {
 		t.Helper()
-		if err := s.step(); err != nil {
+		if err := s.tick(mode{full: true, all: true}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -149,8 +148,8 @@ func TestUnwatched(t *testing.T) {
 	for range 2 * maxPeriod { // those that died fold up
 		step()
 	}
-	if n := s.alive(); n != 64 || s.unwatched != 0 {
-		t.Errorf("%d goroutines watched, %d not, want 64", n, s.unwatched)
+	if n := s.alive(); n != 64 || s.mem.unwatched != 0 {
+		t.Errorf("%d goroutines watched, %d not, want 64", n, s.mem.unwatched)
 	}
 }
 
@@ -160,30 +159,30 @@ func TestUnfold(t *testing.T) {
 	v := &vast{n: 640, live: map[uint64]bool{0: true}}
 	s := v.scanner(t)
 	clock := int64(1e9)
-	s.now = func() int64 { return clock }
+	s.clock.now = func() int64 { return clock }
 	for range 3000 {
 		clock += 1e6
-		if err := s.step(); err != nil {
+		if err := s.tick(mode{}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if s.slots >= 128 {
-		t.Fatalf("%d slots, not folded", s.slots)
+	if s.mem.slots >= 128 {
+		t.Fatalf("%d slots, not folded", s.mem.slots)
 	}
 	v.live[600] = true
-	s.births.next = 601
+	s.track.births.next = 601
 	born := clock
 	for range 2 * maxPeriod {
 		clock += 1e6
-		if err := s.step(); err != nil {
+		if err := s.tick(mode{}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	s.close()
 	var wall int64
-	for i := range s.out {
+	for i := range s.track.out {
 		var sm sample.Sample
-		s.out[i].sample(&sm, s)
+		s.track.out[i].sample(&sm, s.state.names)
 		if sm.Goid == 601 {
 			wall += sm.Weight
 		}

@@ -30,11 +30,11 @@ func FuzzScan(f *testing.F) {
 			*h.byte(2, 144) = gsyscall
 			copy(h.mem[min(int(at), len(h.mem)):], b)
 			s := h.scanner(Options{Split: true, SPDelta: func(pc uint64) (int32, bool) { return int32(pc), pc%3 > 0 }})
-			_ = s.check()
-			s.births = s.readBirths()
+			_ = s.mem.check()
+			s.track.births = s.mem.readBirths()
 			for i := range 6 {
 				h.clock += 1e6
-				if s.step() != nil {
+				if s.tick(mode{}) != nil {
 					break
 				}
 				if i == 2 {
@@ -45,7 +45,7 @@ func FuzzScan(f *testing.F) {
 			if h.reads > 20_000 {
 				t.Errorf("%d pieces read", h.reads)
 			}
-			for _, e := range s.out {
+			for _, e := range s.track.out {
 				if e.to <= e.from || e.to > h.clock+1e6 {
 					t.Errorf("an event from %d to %d at %d", e.from, e.to, h.clock)
 				}

@@ -10,7 +10,7 @@ import (
 
 // The runtime itself counts how often and for how long it stopped the world, in two histograms in
 // runtime.sched (since Go 1.22). Most stops are shorter than the time between two ticks, so counting
-// by looking would miss half of them; the histograms are exact in number. Marking lasts for
+// by ticks would miss half of them; the histograms are exact in number. Marking lasts for
 // milliseconds: at each tick runtime.gcphase says whether it goes on.
 
 // GC says what the garbage collector and other stops of the world cost while recording.
@@ -40,13 +40,13 @@ const (
 // histogram is the counts of a runtime.timeHistogram, nil where there is none.
 type histogram []uint64
 
-func (s *scanner) readHistogram(off int32) histogram {
-	at := s.l.TimeHist.Counts
-	if off < 0 || at == goruntime.None || s.l.TimeHist.Size < at+8*histCounts {
+func (m *memory) readHistogram(off int32) histogram {
+	at := m.l.TimeHist.Counts
+	if off < 0 || at == goruntime.None || m.l.TimeHist.Size < at+8*histCounts {
 		return nil
 	}
 	b := make([]byte, 8*histCounts)
-	if n, _ := s.mem.ReadAt(b, int64(s.v.Sched)+int64(off)+int64(at)); n < len(b) {
+	if n, _ := m.ReadAt(b, int64(m.v.Sched)+int64(off)+int64(at)); n < len(b) {
 		return nil
 	}
 	h := make(histogram, histCounts)
@@ -81,7 +81,7 @@ func (h histogram) since(before histogram) (st Stops) {
 		lo, hi := bounds(i)
 		over, ns := bits.Mul64(n, (lo+hi)/2)
 		if over > 0 || ns > 1<<62-uint64(st.Time) {
-			return Stops{Count: -1} // no such thing happened while anybody looked
+			return Stops{Count: -1} // no such thing happened while anybody counted
 		}
 		st.Count += int64(n)
 		st.Time += time.Duration(ns)
@@ -93,20 +93,19 @@ func (h histogram) since(before histogram) (st Stops) {
 // stops are the histograms when the recording began.
 type stops struct{ gc, others histogram }
 
-func (s *scanner) readStops() stops {
-	return stops{s.readHistogram(s.l.Sched.STWTotalTimeGC), s.readHistogram(s.l.Sched.STWTotalTimeOther)}
+func (m *memory) readStops() stops {
+	return stops{m.readHistogram(m.l.Sched.STWTotalTimeGC), m.readHistogram(m.l.Sched.STWTotalTimeOther)}
 }
 
-// countStops enters what happened since before was read.
-func (s *scanner) countStops(before stops) {
-	now := s.readStops()
-	s.stats.GC.Stopped, s.stats.GC.Others = now.gc.since(before.gc), now.others.since(before.others)
+// since is what happened since before was read.
+func (now stops) since(before stops) (gc, others Stops) {
+	return now.gc.since(before.gc), now.others.since(before.others)
 }
 
-// countPhase enters that a collection goes on, for the time since the look before.
-func (s *scanner) countPhase() {
-	if s.before != 0 && binary.LittleEndian.Uint32(s.phase[:]) != 0 {
-		s.stats.GC.Mark += time.Duration(s.looked - s.before)
+// countPhase enters that a collection goes on, for the time since the tick before.
+func (m *memory) countPhase() {
+	if m.before != 0 && binary.LittleEndian.Uint32(m.phase[:]) != 0 {
+		m.stats.GC.Mark += time.Duration(m.read - m.before)
 	}
 }
 

@@ -164,7 +164,7 @@ func (h *heap) scanner(o Options) *scanner {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	s.now = func() int64 { return h.clock }
+	s.clock.now = func() int64 { return h.clock }
 	return s
 }
 
@@ -172,14 +172,14 @@ func (h *heap) scanner(o Options) *scanner {
 func (h *heap) step(s *scanner) {
 	h.t.Helper()
 	h.clock += 1e6
-	if err := s.step(); err != nil {
+	if err := s.tick(mode{}); err != nil {
 		h.t.Fatal(err)
 	}
 }
 
 // total is the weight of all events of a goroutine in a state.
 func total(s *scanner, goid uint64, st state) (ns int64) {
-	for _, e := range s.out {
+	for _, e := range s.track.out {
 		if e.goid == goid && e.state == st {
 			ns += e.to - e.from
 		}

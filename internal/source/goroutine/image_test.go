@@ -150,14 +150,14 @@ func openProgram(exe io.ReaderAt, v *goruntime.Vars) (*program, error) {
 	return &program{l, v, bin}, nil
 }
 
-// scan is a look at all goroutines.
+// scan is a snapshot of all goroutines.
 func (p *program) scan(mem proc.Memory) ([]*Goroutine, error) {
 	s, err := newScanner(gatherer(mem), p.layout, p.vars, Options{Full: true, SPDelta: p.bin.SPDelta})
 	if err != nil {
 		return nil, err
 	}
-	s.peers = s.newPeers(func(int) (proc.Peer, error) { return proc.Peer{}, proc.ErrFault })
-	if err := s.check(); err != nil {
+	s.stacks.peers = newPeers(s.state, func(int) (proc.Peer, error) { return proc.Peer{}, proc.ErrFault })
+	if err := s.mem.check(); err != nil {
 		return nil, err
 	}
 	return s.snapshot()
@@ -185,12 +185,12 @@ type truth struct {
 	Labels map[uint64]map[string]string `json:"labels"` // by goroutine id
 }
 
-// told is a goroutine of runtime.Stack.
-type told struct{ state, stack string }
+// traced is a goroutine of runtime.Stack.
+type traced struct{ state, stack string }
 
 // goroutines parses the runtime's dump, which leaves its own goroutines out.
-func (x *truth) goroutines(t testing.TB) map[uint64]told {
-	all := make(map[uint64]told)
+func (x *truth) goroutines(t testing.TB) map[uint64]traced {
+	all := make(map[uint64]traced)
 	for text := range strings.SplitSeq(x.Stacks, "\n\n") {
 		head, rest, _ := strings.Cut(text, "\n")
 		var id uint64
@@ -206,7 +206,7 @@ func (x *truth) goroutines(t testing.TB) map[uint64]told {
 				names = append(names, name)
 			}
 		}
-		all[id] = told{state, outsideRuntime(names)}
+		all[id] = traced{state, outsideRuntime(names)}
 	}
 	return all
 }

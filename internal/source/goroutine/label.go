@@ -22,24 +22,25 @@ const (
 	maxRecent   = 1 << 14  // addresses of sets that are remembered
 )
 
-// labelSet is an immutable set of labels.
-type labelSet = goruntime.LabelSet
-
 // noSet stands for what g.labels points to and is no label set.
 var noSet = new(labelSet)
 
+// labelReader reads the label sets of jobs.
 type labelReader struct {
+	mem    *memory
 	sets   *goruntime.LabelSets
 	recent map[uint64]recentSet // by address
 
-	todo  []todo
-	index map[uint64]int // of todo, by address
-	heads []byte         // 24 bytes a set: pointer, length, capacity
-	lists []byte         // 32 bytes a label: two strings
-	text  []byte
-	raw   []goruntime.RawLabel
-	doubt []int  // jobs whose grace is over
-	check []byte // 16 bytes a job in doubt: goid, g.labels
+	jobs   []job
+	pieces []proc.Piece
+	todo   []todo
+	index  map[uint64]int // of todo, by address
+	heads  []byte         // 24 bytes a set: pointer, length, capacity
+	lists  []byte         // 32 bytes a label: two strings
+	text   []byte
+	raw    []goruntime.RawLabel
+	doubt  []int  // jobs whose grace is over
+	check  []byte // 16 bytes a job in doubt: goid, g.labels
 }
 
 // recentSet is a set that is at its address still, while the grace lasts.
@@ -56,21 +57,18 @@ type todo struct {
 	done  bool
 }
 
-func newLabelReader() labelReader {
-	return labelReader{sets: goruntime.NewLabelSets(), recent: make(map[uint64]recentSet), index: make(map[uint64]int)}
+func newLabelReader(m *memory) *labelReader {
+	return &labelReader{mem: m, sets: goruntime.NewLabelSets(), recent: make(map[uint64]recentSet), index: make(map[uint64]int)}
 }
 
-// owes says whether labels are to be read for the job now.
-func (j *job) owes() bool { return j.owed && !j.seen.late }
-
-// readLabels reads the sets that jobs are owed.
-func (s *scanner) readLabels() {
-	r := &s.labels
-	s.recall()
+// read reads the sets that are pending for jobs.
+func (r *labelReader) read(jobs []job) {
+	r.jobs = jobs
+	r.recall()
 	r.todo = r.todo[:0]
-	for i := range s.jobs {
-		j := &s.jobs[i]
-		if _, ok := r.index[j.labels]; !ok && j.owes() {
+	for i := range r.jobs {
+		j := &r.jobs[i]
+		if _, ok := r.index[j.labels]; !ok && j.wantsLabels() {
 			r.index[j.labels] = len(r.todo)
 			r.todo = append(r.todo, todo{addr: j.labels})
 		}
@@ -78,26 +76,25 @@ func (s *scanner) readLabels() {
 	if len(r.todo) == 0 {
 		return
 	}
-	if s.l.Labels == goruntime.LabelsSlice && s.batchHeads() == nil && s.batchLists() == nil {
-		s.batchTexts()
+	if r.mem.l.Labels == goruntime.LabelsSlice && r.batchHeads() == nil && r.batchLists() == nil {
+		r.batchTexts()
 	}
 	for i := range r.todo {
 		if t := &r.todo[i]; !t.done {
-			s.slowLabels(t)
+			r.slowLabels(t)
 		}
 	}
-	s.settle()
+	r.settle()
 	clear(r.todo)
 	clear(r.index)
 }
 
 // recall gives out the sets that were read lately.
-func (s *scanner) recall() {
-	r := &s.labels
+func (r *labelReader) recall() {
 	asked := false
-	for i := range s.jobs {
-		j := &s.jobs[i]
-		if !j.owes() {
+	for i := range r.jobs {
+		j := &r.jobs[i]
+		if !j.wantsLabels() {
 			continue
 		}
 		e, ok := r.recent[j.labels]
@@ -105,33 +102,31 @@ func (s *scanner) recall() {
 			continue
 		}
 		if !asked {
-			s.readSweeps()
+			r.mem.readSweeps()
 			asked = true
 		}
-		if s.sweeps.cover(e.grace) {
-			s.deliver(j, e.set, e.grace.Longest(j.grace))
+		if r.mem.sweeps.cover(e.grace) {
+			r.deliver(j, e.set, e.grace.Longest(j.grace))
 		}
 	}
 }
 
 // deliver gives a job its set, which is at its address for as long as the grace lasts.
-func (s *scanner) deliver(j *job, set *labelSet, grace goruntime.Grace) {
-	r := &s.labels
-	j.owed = false
+func (r *labelReader) deliver(j *job, set *labelSet, grace goruntime.Grace) {
+	j.pending = false
 	if j.seen.set = set; set == noSet && (j.s.set != noSet || j.s.setGoid != j.key.goid) {
-		s.stats.LabelsForeign++
+		r.mem.stats.LabelsForeign++
 	}
 	if _, ok := r.recent[j.labels]; !ok && len(r.recent) >= maxRecent {
-		s.forget()
+		r.forget()
 	}
 	r.recent[j.labels] = recentSet{set, grace}
 }
 
 // forget makes room in recent: what may be somewhere else by now goes, and if that is little, all does.
-func (s *scanner) forget() {
-	r := &s.labels
+func (r *labelReader) forget() {
 	for addr, e := range r.recent {
-		if !s.sweeps.cover(e.grace) {
+		if !r.mem.sweeps.cover(e.grace) {
 			delete(r.recent, addr)
 		}
 	}
@@ -141,62 +136,60 @@ func (s *scanner) forget() {
 }
 
 // settle delivers what was read to those whose it is.
-func (s *scanner) settle() {
-	r := &s.labels
-	s.readSweeps() // after the last byte
+func (r *labelReader) settle() {
+	r.mem.readSweeps() // after the last byte
 	r.doubt = r.doubt[:0]
-	for i := range s.jobs {
-		j := &s.jobs[i]
-		if !j.owes() {
+	for i := range r.jobs {
+		j := &r.jobs[i]
+		if !j.wantsLabels() {
 			continue
 		}
-		if t := &r.todo[r.index[j.labels]]; t.done && s.sweeps.cover(j.grace) {
-			s.deliver(j, t.set, j.grace)
+		if t := &r.todo[r.index[j.labels]]; t.done && r.mem.sweeps.cover(j.grace) {
+			r.deliver(j, t.set, j.grace)
 		} else {
 			r.doubt = append(r.doubt, i)
 		}
 	}
-	s.recheck()
+	r.recheck()
 }
 
 // recheck reads goid and g.labels of the jobs in doubt once more: if they are what they were, so is the set.
-func (s *scanner) recheck() {
-	r := &s.labels
+func (r *labelReader) recheck() {
 	if len(r.doubt) == 0 {
 		return
 	}
-	grace := s.sweeps.grace
+	grace := r.mem.sweeps.grace
 	r.check = grow(r.check, 16*len(r.doubt))
-	s.pieces = s.pieces[:0]
+	r.pieces = r.pieces[:0]
 	for n, i := range r.doubt {
-		g, b := s.jobs[i].s.addr, r.check[16*n:]
-		s.pieces = append(s.pieces, proc.Piece{Addr: g + uint64(s.f.goid), Buf: b[:8]}, proc.Piece{Addr: g + uint64(s.f.labels), Buf: b[8:16]})
+		g, b := r.jobs[i].s.addr, r.check[16*n:]
+		r.pieces = append(r.pieces, proc.Piece{Addr: g + uint64(r.mem.f.goid), Buf: b[:8]},
+			proc.Piece{Addr: g + uint64(r.mem.f.labels), Buf: b[8:16]})
 	}
-	err := s.mem.Gather(s.pieces)
+	err := r.mem.Gather(r.pieces)
 	for n, i := range r.doubt {
-		j, b := &s.jobs[i], r.check[16*n:]
-		still := err == nil && s.pieces[2*n].OK && s.pieces[2*n+1].OK && word(b, 0) == j.key.goid && word(b, 8) == j.labels
+		j, b := &r.jobs[i], r.check[16*n:]
+		still := err == nil && r.pieces[2*n].OK && r.pieces[2*n+1].OK && word(b, 0) == j.key.goid && word(b, 8) == j.labels
 		if t := &r.todo[r.index[j.labels]]; t.done && still {
-			s.deliver(j, t.set, grace)
+			r.deliver(j, t.set, grace)
 		} else {
-			s.stats.LabelsLost++
+			r.mem.stats.LabelsLost++
 		}
 	}
 }
 
 // batchHeads reads the slice headers.
-func (s *scanner) batchHeads() error {
-	r := &s.labels
+func (r *labelReader) batchHeads() error {
 	r.heads = grow(r.heads, 24*len(r.todo))
-	s.pieces = s.pieces[:0]
+	r.pieces = r.pieces[:0]
 	for i := range r.todo {
-		s.pieces = append(s.pieces, proc.Piece{Addr: r.todo[i].addr, Buf: r.heads[24*i : 24*i+24]})
+		r.pieces = append(r.pieces, proc.Piece{Addr: r.todo[i].addr, Buf: r.heads[24*i : 24*i+24]})
 	}
-	err := s.mem.Gather(s.pieces)
+	err := r.mem.Gather(r.pieces)
 	total := 0
 	for i := range r.todo {
 		n := word(r.heads, 24*i+8)
-		if !s.pieces[i].OK || n > word(r.heads, 24*i+16) || n > batchLabels {
+		if !r.pieces[i].OK || n > word(r.heads, 24*i+16) || n > batchLabels {
 			n = 0
 		}
 		r.todo[i].count = int(n)
@@ -207,20 +200,19 @@ func (s *scanner) batchHeads() error {
 }
 
 // batchLists reads the keys' and values' addresses and lengths.
-func (s *scanner) batchLists() error {
-	r := &s.labels
-	s.pieces = s.pieces[:0]
+func (r *labelReader) batchLists() error {
+	r.pieces = r.pieces[:0]
 	off := 0
 	for i := range r.todo {
 		n := 32 * r.todo[i].count
-		s.pieces = append(s.pieces, proc.Piece{Addr: word(r.heads, 24*i), Buf: r.lists[off : off+n]})
+		r.pieces = append(r.pieces, proc.Piece{Addr: word(r.heads, 24*i), Buf: r.lists[off : off+n]})
 		off += n
 	}
-	err := s.mem.Gather(s.pieces)
+	err := r.mem.Gather(r.pieces)
 	kept := 0
 	for i := range r.todo {
-		list := s.pieces[i].Buf
-		if !s.pieces[i].OK || textLen(list) < 0 {
+		list := r.pieces[i].Buf
+		if !r.pieces[i].OK || textLen(list) < 0 {
 			r.todo[i].count = 0
 			continue
 		}
@@ -246,27 +238,26 @@ func textLen(list []byte) int {
 }
 
 // batchTexts reads the strings and makes the sets.
-func (s *scanner) batchTexts() {
-	r := &s.labels
+func (r *labelReader) batchTexts() {
 	all := 0
 	for i := range r.todo {
 		all += r.todo[i].count
 	}
 	r.text = grow(r.text, textSum(r.lists[:32*all]))
-	s.pieces = s.pieces[:0]
+	r.pieces = r.pieces[:0]
 	off := 0
 	for o := 0; o < 32*all; o += 16 {
 		n := int(word(r.lists, o+8))
-		s.pieces = append(s.pieces, proc.Piece{Addr: word(r.lists, o), Buf: r.text[off : off+n]})
+		r.pieces = append(r.pieces, proc.Piece{Addr: word(r.lists, o), Buf: r.text[off : off+n]})
 		off += n
 	}
-	if s.mem.Gather(s.pieces) != nil {
+	if r.mem.Gather(r.pieces) != nil {
 		return
 	}
 	at := 0
 	for i := range r.todo {
 		t := &r.todo[i]
-		ps := s.pieces[at : at+2*t.count]
+		ps := r.pieces[at : at+2*t.count]
 		at += len(ps)
 		if len(ps) > 0 && allOK(ps) {
 			t.set, t.done = r.intern(ps), true
@@ -300,8 +291,8 @@ func (r *labelReader) intern(ps []proc.Piece) *labelSet {
 }
 
 // slowLabels reads one set on its own.
-func (s *scanner) slowLabels(t *todo) {
-	set, err := s.labels.sets.Read(s.mem, s.l, t.addr)
+func (r *labelReader) slowLabels(t *todo) {
+	set, err := r.sets.Read(r.mem, r.mem.l, t.addr)
 	switch {
 	case errors.Is(err, goruntime.ErrLabels), errors.Is(err, proc.ErrFault):
 		t.set, t.done = noSet, true

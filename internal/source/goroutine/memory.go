@@ -1,141 +1,235 @@
 package goroutine
 
 import (
-	"encoding/binary"
+	"cmp"
 	"errors"
+	"fmt"
+	"slices"
 
 	"github.com/mayfly-profiler/mayfly/internal/goruntime"
 	"github.com/mayfly-profiler/mayfly/internal/proc"
 )
 
-// gatherer makes a Gatherer of any memory, reading piece by piece if need be.
-func gatherer(m proc.Memory) proc.Gatherer {
-	if g, ok := m.(proc.Gatherer); ok {
-		return g
-	}
-	return single{m}
+const (
+	growBatch = 1 << 14 // entries of the table that are taken up in one tick
+	groupSize = 16      // chunks that are read together at most
+)
+
+// memory is the target's goroutine table: where its g's are, in chunks, and their bytes as they were read last.
+type memory struct {
+	proc.Gatherer
+	clock *clock
+	stats *Stats
+	l     *goruntime.Layout
+	v     *goruntime.Vars
+	f     fields
+
+	chunks    []*chunk
+	windows   map[uint64]*chunk // by address >> windowBits
+	n         int               // entries of allgs taken up
+	slots     int               // of chunks that are not folded,
+	most      int               // and at most
+	unwatched int64             // goroutines that live where there was no room to unfold
+	settled   bool              // all goroutines that there were at first were taken up
+	cold      int               // chunks that were never read
+	offset    int64             // of the target's CLOCK_MONOTONIC from the kernel's, ns
+
+	asked  bool  // allglen was read in this tick
+	read   int64 // when it was read last,
+	before int64 // and the time before that
+	image  []byte
+	pieces []proc.Piece
+	length [8]byte
+	phase  [4]byte
+	sweeps sweeps
 }
 
-type single struct{ proc.Memory }
+func newMemory(mem proc.Gatherer, l *goruntime.Layout, v *goruntime.Vars, c *clock) (*memory, error) {
+	f, ok := newFields(l)
+	if !ok {
+		return nil, fmt.Errorf("the layout of %s lacks fields: %w", l.Version, errors.ErrUnsupported)
+	}
+	m := &memory{Gatherer: mem, clock: c, l: l, v: v, f: f, most: MaxWatched, windows: make(map[uint64]*chunk)}
+	m.image = make([]byte, groupSize*chunkWindows*m.stride())
+	return m, nil
+}
 
-func (m single) Gather(ps []proc.Piece) error {
-	for i := range ps {
-		_, err := m.ReadAt(ps[i].Buf, int64(ps[i].Addr))
-		if err != nil && !errors.Is(err, proc.ErrFault) {
+// stride is the distance of two windows in a chunk's image: the last g of a window may reach into
+// the next.
+func (m *memory) stride() int { return windowSize + m.f.size }
+
+// g is what was read of a g, by its offset in its chunk's image: valid until the next group of chunks is read.
+func (m *memory) g(c *chunk, off int) []byte { return m.image[c.image+off:][:m.f.size] }
+
+// entries is how many entries the table had when its length was read last, as far as they are read.
+func (m *memory) entries() int { return int(min(word(m.length[:], 0), uint64(maxEntries))) }
+
+// kernelTime is a time that the target took of its CLOCK_MONOTONIC as one of the kernel's; 0 is none.
+func (m *memory) kernelTime(ns int64) int64 {
+	if ns == 0 {
+		return 0
+	}
+	return ns - m.offset
+}
+
+// errGone says that the table cannot be read any more. The caller finds out whether the process
+// ended or executed another program.
+var errGone = errors.New("the goroutine table is gone")
+
+// readGroup reads a group's windows into the image, and with the first group of a tick the number of
+// goroutines. A system call costs as much as a few g's, so groups are large.
+func (m *memory) readGroup(group []*chunk) error {
+	m.pieces = m.pieces[:0]
+	if !m.asked {
+		m.pieces = m.appendSweeps(m.pieces)
+	}
+	lead := len(m.pieces)
+	for k, c := range group {
+		c.image = k * chunkWindows * m.stride()
+		for i := range c.n {
+			w := c.windows[i]
+			off := c.image + i*m.stride() + int(w.lo&(windowSize-1))
+			m.pieces = append(m.pieces, proc.Piece{Addr: w.lo, Buf: m.image[off : off+int(w.hi-w.lo)]})
+		}
+	}
+	n := len(m.pieces)
+	if !m.asked {
+		m.pieces = append(m.pieces, proc.Piece{Addr: m.v.Allglen, Buf: m.length[:]})
+		if m.v.GCPhase != 0 {
+			m.pieces = append(m.pieces, proc.Piece{Addr: m.v.GCPhase, Buf: m.phase[:]})
+		}
+	}
+	m.clock.from = m.clock.now()
+	if err := m.Gather(m.pieces); err != nil {
+		return err
+	}
+	m.note(group, m.pieces[lead:n])
+	if m.asked {
+		return nil
+	}
+	m.noteSweeps(m.pieces[:lead])
+	if !m.pieces[n].OK || word(m.length[:], 0) < uint64(m.n) {
+		return errGone
+	}
+	m.asked, m.before, m.read = true, m.read, m.clock.now()
+	m.countPhase()
+	return nil
+}
+
+// note enters which windows of a group could be read.
+func (m *memory) note(group []*chunk, ps []proc.Piece) {
+	for _, c := range group {
+		for i := range c.n {
+			c.windows[i].ok = ps[i].OK
+		}
+		ps = ps[c.n:]
+	}
+}
+
+// takeUp makes slots of new entries of allgs: at most growBatch of those that there were when the
+// length was read last, which was in the tick before. The runtime publishes the array before its
+// length (runtime/proc.go, allgadd), so the length was read first.
+func (m *memory) takeUp() error {
+	m.asked = false
+	if m.n == 0 {
+		if err := m.readGroup(nil); err != nil {
 			return err
 		}
-		ps[i].OK = err == nil
+	}
+	if all := m.entries(); all > m.n {
+		n := min(all, m.n+growBatch)
+		err := m.takeUpTo(n)
+		m.settled = m.settled || n >= all
+		return err
 	}
 	return nil
 }
 
-func word(b []byte, off int) uint64 { return binary.LittleEndian.Uint64(b[off:]) }
-
-// grow returns b with length n, with any content.
-func grow(b []byte, n int) []byte {
-	if cap(b) < n {
-		return make([]byte, n+n/2)[:n]
+// takeUpTo makes slots of the entries up to n.
+func (m *memory) takeUpTo(n int) error {
+	var ptr [8]byte
+	if k, err := m.ReadAt(ptr[:], int64(m.v.Allgptr)); k < len(ptr) {
+		return cmp.Or(noFault(err), errGone)
 	}
-	return b[:n]
-}
-
-// status values of a goroutine (runtime/runtime2.go).
-const (
-	gidle      = 0
-	grunnable  = 1
-	grunning   = 2
-	gsyscall   = 3
-	gwaiting   = 4
-	gdead      = 6
-	gcopystack = 8
-	gpreempted = 9
-	gleaked    = 10 // Go 1.26: blocked for ever, the leak detector says
-	gdeadextra = 11 // Go 1.26: dead, of a thread that C made
-	gscan      = 0x1000
-)
-
-// kind is what a status means for reading the goroutine.
-type kind uint8
-
-const (
-	odd     kind = iota // no status at all
-	dead                // the slot is not in use
-	running             // has a thread; g.sched is out of date
-	inCall              // in a system call or in C; syscallsp and syscallpc are valid
-	parked              // g.sched is valid
-)
-
-var kinds = [...]kind{
-	gidle: dead, grunnable: parked, grunning: running, gsyscall: inCall, gwaiting: parked, gdead: dead,
-	gcopystack: running, gpreempted: parked, gleaked: parked, gdeadextra: dead,
-}
-
-func kindOf(status uint32) kind {
-	if int(status) < len(kinds) {
-		return kinds[status]
+	tail := make([]byte, 8*(n-m.n))
+	at := word(ptr[:], 0) + 8*uint64(m.n)
+	if at > 1<<62 {
+		return errGone
 	}
-	return odd
-}
-
-// fields are the offsets of what is read in a g, checked against its size. -1: there is none.
-type fields struct {
-	lo, hi, m              int
-	sp, pc, bp             int // sched
-	callSP, callPC, callBP int // syscall*
-	status, goid, reason   int
-	since, seq, parent     int
-	gopc, startpc, labels  int
-	size                   int
-	head                   int // bytes from the start of a g that hold its key
-	procid                 int // in m
-}
-
-func newFields(l *goruntime.Layout) (f fields, ok bool) {
-	g := &l.G
-	f = fields{
-		lo: int(g.StackLo), hi: int(g.StackHi), m: int(g.M), sp: int(g.SchedSP), pc: int(g.SchedPC), bp: int(g.SchedBP),
-		callSP: int(g.SyscallSP), callPC: int(g.SyscallPC), callBP: int(g.SyscallBP), status: int(g.Status), goid: int(g.Goid),
-		reason: int(g.WaitReason), since: int(g.WaitSince), seq: int(g.TrackingSeq), parent: int(g.ParentGoid), gopc: int(g.GoPC),
-		startpc: int(g.StartPC), labels: int(g.Labels), size: int(g.Size), procid: int(l.M.Procid),
+	if k, err := m.ReadAt(tail, int64(at)); k < len(tail) {
+		return cmp.Or(noFault(err), errGone)
 	}
-	for _, off := range []int{f.lo, f.hi, f.m, f.sp, f.pc, f.bp, f.callSP, f.callPC, f.status, f.goid, f.reason, f.seq, f.startpc} {
-		if off < 0 || off > f.size-8 {
-			return f, false
+	addrs := make([]uint64, 0, n-m.n)
+	for ; len(tail) > 0; tail = tail[8:] {
+		if a := word(tail, 0); a >= 4096 && a < 1<<62 && a%8 == 0 {
+			addrs = append(addrs, a)
 		}
 	}
-	for _, off := range []int{f.callBP, f.since, f.parent, f.gopc, f.labels} {
-		if off < -1 || off > f.size-8 {
-			return f, false
+	slices.Sort(addrs)
+	for _, a := range slices.Compact(addrs) {
+		m.place(a)
+	}
+	m.n = n
+	return nil
+}
+
+// place finds or makes the chunk for a g at addr.
+func (m *memory) place(addr uint64) {
+	at := addr >> windowBits
+	c := m.windows[at]
+	if c == nil {
+		if n := len(m.chunks); n > 0 && m.chunks[n-1].n < chunkWindows {
+			c = m.chunks[n-1]
+		} else {
+			c = &chunk{period: 1, due: m.clock.tick}
+			m.chunks = append(m.chunks, c)
+			m.cold++
+		}
+		c.windows[c.n] = window{lo: addr, hi: addr}
+		c.n++
+		m.windows[at] = c
+	}
+	for i := range c.n {
+		if w := &c.windows[i]; w.lo>>windowBits == at {
+			w.lo, w.hi = min(w.lo, addr), max(w.hi, addr+uint64(m.f.size))
+			off := i*m.stride() + int(addr&(windowSize-1))
+			if !m.settled && len(c.slots) == 0 || !m.unfold(c) || m.slots >= m.most {
+				c.folded = append(c.folded, uint16(off))
+				continue
+			}
+			sl := slot{addr: addr, off: int32(off)}
+			if m.settled {
+				sl.read = m.before // it did not exist then
+			}
+			c.slots = append(c.slots, sl)
+			m.slots++
 		}
 	}
-	f.head = max(f.lo, f.sp, f.pc, f.callSP, f.callPC, f.status, f.goid, f.seq) + 8
-	return f, f.size >= 64 && f.size <= maxG && f.procid >= 0
+	c.due, c.period = m.clock.tick, 1
 }
 
-// maxG bounds the size of a g in bytes, which is 456 in Go 1.26.
-const maxG = 2048
-
-// optional reads a field that may not exist.
-func optional(g []byte, off int) uint64 {
-	if off < 0 {
-		return 0
+// reasons reads the target's own words for wait reasons, or takes those of its version.
+func (m *memory) reasons() func(uint8) string {
+	own := make([]string, m.v.NWaitReasons)
+	head := make([]byte, 16*len(own))
+	if n, _ := m.ReadAt(head, int64(m.v.WaitReasons)); m.v.WaitReasons == 0 || n < len(head) {
+		return m.l.WaitReason
 	}
-	return word(g, off)
-}
-
-// key is what changes when a goroutine runs: two equal keys mean that it did not run in between,
-// but for 256 parks that end at the same place, and for the exceptions of shaky.
-type key struct {
-	goid, sp, pc, lo uint64
-	status           uint32
-	seq              uint8
-}
-
-func (f *fields) key(g []byte) key {
-	k := key{goid: word(g, f.goid), sp: word(g, f.sp), pc: word(g, f.pc), lo: word(g, f.lo), seq: g[f.seq]}
-	k.status = binary.LittleEndian.Uint32(g[f.status:]) &^ gscan
-	if k.status == gsyscall {
-		k.sp, k.pc = word(g, f.callSP), word(g, f.callPC)
+	for i := range own {
+		addr, n := word(head, 16*i), word(head, 16*i+8)
+		if n > 64 || addr > 1<<62 {
+			return m.l.WaitReason
+		}
+		text := make([]byte, n)
+		if k, _ := m.ReadAt(text, int64(addr)); k < len(text) {
+			return m.l.WaitReason
+		}
+		own[i] = string(text)
 	}
-	return k
+	return func(n uint8) string {
+		if int(n) < len(own) {
+			return own[n]
+		}
+		return m.l.WaitReason(n)
+	}
 }

@@ -19,27 +19,27 @@ const (
 )
 
 // searchStack finds a semaphore or condition by the words on the stack. It says whether that is done.
-func (s *scanner) searchStack(w *waiter) (done bool) {
-	at := s.waiting.learnt[w.class.how]
+func (x *waitFinder) searchStack(w *waiter) (done bool) {
+	at := x.learnt[w.class.how]
 	if at >= 0 && !w.wide {
-		found, known := s.tryWord(w, at)
+		found, known := x.tryWord(w, at)
 		if found || !known {
 			return found
 		}
 	}
 	if !w.wide {
-		if s.waiting.wide <= 0 && !s.whole {
-			w.job.steady = false // it is looked at again
+		if x.wide <= 0 {
+			w.job.stable = false // it is read again
 			return true
 		}
-		s.waiting.wide--
+		x.wide--
 		w.wide = true
 	}
 	done = true
 	for off := 0; off+8 <= min(len(w.stack), stackSpan); off += 8 {
-		found, known := s.tryWord(w, off)
+		found, known := x.tryWord(w, off)
 		if found {
-			s.waiting.learnt[w.class.how] = off
+			x.learnt[w.class.how] = off
 			return true
 		}
 		done = done && known
@@ -47,24 +47,24 @@ func (s *scanner) searchStack(w *waiter) (done bool) {
 	return done
 }
 
-// tryWord looks at what the word at a distance from sp points to. known is false if that has to be read first.
-func (s *scanner) tryWord(w *waiter, off int) (found, known bool) {
+// tryWord tries what the word at a distance from sp points to. known is false if that has to be read first.
+func (x *waitFinder) tryWord(w *waiter, off int) (found, known bool) {
 	if off+8 > len(w.stack) {
 		return false, true
 	}
 	addr := word(w.stack, off)
-	if lo, hi := w.job.key.lo, word(w.job.g, s.f.hi); addr >= lo && addr < hi || len(w.fetched) > maxTried {
+	if lo, hi := w.job.key.lo, word(w.job.g, x.mem.f.hi); addr >= lo && addr < hi || len(w.fetched) > maxTried {
 		return false, true
 	}
 	if w.class.how == semaphore {
-		return s.trySudog(w, addr)
+		return x.trySudog(w, addr)
 	}
-	return s.tryList(w, addr)
+	return x.tryList(w, addr)
 }
 
-func (s *scanner) trySudog(w *waiter, addr uint64) (found, known bool) {
-	f := &s.waiting.f
-	sg, known := s.sudog(w, addr)
+func (x *waitFinder) trySudog(w *waiter, addr uint64) (found, known bool) {
+	f := &x.f
+	sg, known := x.sudog(w, addr)
 	if sg == nil || word(sg, f.c) != 0 {
 		return false, known
 	}
@@ -78,7 +78,7 @@ func (s *scanner) trySudog(w *waiter, addr uint64) (found, known bool) {
 	return len(w.found) > 0, true
 }
 
-func (s *scanner) tryList(w *waiter, addr uint64) (found, known bool) {
+func (x *waitFinder) tryList(w *waiter, addr uint64) (found, known bool) {
 	if addr < 4096 || addr > 1<<47 || addr%8 != 0 {
 		return false, true
 	}

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"io/fs"
-	"sync/atomic"
 
 	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
@@ -18,7 +17,7 @@ import (
 // wg. Two words that fit each other like that are no accident; if more fit, because old ones lie
 // about, the right one is where the goroutine itself is entered as waiting, or the lowest.
 //
-// The file's descriptor and sequence number are in the pollDesc: as long as both stay the peer does.
+// The file's descriptor and sequence number are in the pollDesc: as long as both are the same the peer is.
 
 const (
 	ioWait     = sample.State("IO wait")
@@ -30,54 +29,19 @@ const (
 	pollerHead = 64 // bytes of a pollDesc that hold fd, fdseq, rg, wg
 )
 
-// peer is who a goroutine waits for. Whether that is a client can come out later, when the socket that
-// it came in by is seen; whoever turns events into samples may be reading then.
-type peer struct {
-	proc.Peer
-	name, client string // Peer.String, without and with Client
-	isClient     atomic.Bool
-}
-
-func newPeer(p proc.Peer) *peer {
-	x := &peer{Peer: p, name: p.String()}
-	p.Client = true
-	x.client = p.String()
-	return x
-}
-
-func (p *peer) String() string {
-	if p.isClient.Load() {
-		return p.client
-	}
-	return p.name
-}
-
-// whole is the peer as it is known now.
-func (p *peer) whole() proc.Peer {
-	w := p.Peer
-	w.Client = w.Client || p.isClient.Load()
-	return w
-}
-
-// poll is how a goroutine was seen to wait for a file. The next wait mostly looks the same.
-type poll struct {
-	gpp   uint64
-	at    int // of gpp, from sp
-	desc  uint64
-	write bool
-}
-
 // peerKey identifies an open file of the target for good: fdseq counts how often a pollDesc was
 // given away (runtime/netpoll.go).
 type peerKey struct{ desc, seq, fd uint64 }
 
 // peers finds who goroutines wait for.
 type peers struct {
+	state  *stateReader
+	mem    *memory
 	lookUp func(fd int) (proc.Peer, error) // nil: not possible
 	fields pollFields
 	known  map[peerKey]*peer
 	ports  map[int]bool // at which the process listens
-	denied error        // why descriptors cannot be looked at
+	denied error        // why descriptors cannot be looked up
 
 	todo   []polled
 	heads  []byte // of pollDescs
@@ -95,58 +59,57 @@ type polled struct {
 // pollFields are offsets in runtime.pollDesc and internal/poll.FD; seq is -1 before Go 1.21.
 type pollFields struct{ fd, seq, rg, wg, desc int }
 
-// newPeers is without effect where the layout is not known.
-func (s *scanner) newPeers(lookUp func(int) (proc.Peer, error)) peers {
-	d := &s.l.PollDesc
-	f := pollFields{fd: int(d.FD), seq: int(d.FD) + 8, rg: int(d.RG), wg: int(d.WG), desc: int(s.l.FD.PollDesc)}
+// newPeers is without effect where the layout is not known, or without lookUp.
+func newPeers(state *stateReader, lookUp func(int) (proc.Peer, error)) peers {
+	l := state.mem.l
+	d := &l.PollDesc
+	f := pollFields{fd: int(d.FD), seq: int(d.FD) + 8, rg: int(d.RG), wg: int(d.WG), desc: int(l.FD.PollDesc)}
 	if d.RG < d.FD+24 {
 		f.seq = -1 // fd is followed by atomicInfo and rg
 	}
 	if f.fd < 0 || f.desc < 0 || f.rg < f.fd+8 || f.wg < f.fd+8 || max(f.rg, f.wg) > pollerHead-8 {
 		lookUp = nil
 	}
-	return peers{lookUp: lookUp, fields: f, known: make(map[peerKey]*peer), ports: make(map[int]bool)}
+	return peers{state: state, mem: state.mem, lookUp: lookUp, fields: f, known: make(map[peerKey]*peer), ports: make(map[int]bool)}
 }
 
 // waits says whether a job waits for a file that can be found out.
-func (s *scanner) waits(j *job) bool {
-	return s.peers.lookUp != nil && j.kind == parked && s.states[j.seen.state] == ioWait
+func (p *peers) waits(j *job) bool {
+	return p.lookUp != nil && j.kind == parked && p.state.name(j) == ioWait
 }
 
-// waitsAgain says whether a job waits for a file and did so before: mostly it is the same, and its
+// again says whether a job waits for a file and did so before: mostly it is the same, and its
 // pollDesc is read together with the stack.
-func (s *scanner) waitsAgain(j *job) bool { return j.s.poll != nil && s.waits(j) }
+func (p *peers) again(j *job) bool { return j.s.poll != nil && p.waits(j) }
 
-// wantPeer enters the peer of a job that was walked, if it waits as it did before, or notes that it needs one.
-func (s *scanner) wantPeer(j *job, r *reading) {
-	if !s.waits(j) || j.key.sp < r.base || j.key.sp-r.base >= uint64(len(r.mem)) {
+// want enters the peer of a job that was walked, if it waits as it did before, or notes that it needs one.
+func (p *peers) want(j *job, r *reading) {
+	if !p.waits(j) || j.key.sp < r.base || j.key.sp-r.base >= uint64(len(r.mem)) {
 		return
 	}
-	p, stack := &s.peers, r.mem[j.key.sp-r.base:]
+	stack := r.mem[j.key.sp-r.base:]
 	last := j.s.poll
 	if last == nil || r.poll == nil || last.at+8 > len(stack) || word(stack, last.at) != last.gpp || word(r.poll, p.fields.fd) >= 1<<31 {
 		p.todo = append(p.todo, polled{j, stack})
 		return
 	}
-	s.enterPeer(j, *last, r.poll)
+	p.enter(j, *last, r.poll)
 }
 
-// findPeers enters the peers of all jobs noted. Each costs two reads.
-func (s *scanner) findPeers() error {
-	p := &s.peers
+// find enters the peers of all jobs noted. Each costs two reads.
+func (p *peers) find() error {
 	defer func() { clear(p.todo); p.todo = p.todo[:0] }()
 	for i := range p.todo {
-		if err := s.findPeer(&p.todo[i]); err != nil {
+		if err := p.findOne(&p.todo[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *scanner) findPeer(t *polled) error {
-	p := &s.peers
+func (p *peers) findOne(t *polled) error {
 	p.guess = p.guess[:0]
-	if err := s.guessPoll(t); err != nil || len(p.guess) == 0 {
+	if err := p.guessPoll(t); err != nil || len(p.guess) == 0 {
 		return err
 	}
 	p.heads = grow(p.heads, pollerHead*len(p.guess))
@@ -154,7 +117,7 @@ func (s *scanner) findPeer(t *polled) error {
 	for i, g := range p.guess {
 		p.pieces = append(p.pieces, proc.Piece{Addr: g.desc, Buf: p.heads[pollerHead*i : pollerHead*(i+1)]})
 	}
-	if err := s.mem.Gather(p.pieces); err != nil {
+	if err := p.mem.Gather(p.pieces); err != nil {
 		return err
 	}
 	best := -1
@@ -169,16 +132,15 @@ func (s *scanner) findPeer(t *polled) error {
 		}
 	}
 	if best >= 0 {
-		s.enterPeer(t.job, p.guess[best], p.pieces[best].Buf)
+		p.enter(t.job, p.guess[best], p.pieces[best].Buf)
 	}
 	return nil
 }
 
 // guessPoll finds the pairs of words that fit each other.
-func (s *scanner) guessPoll(t *polled) error {
-	p := &s.peers
+func (p *peers) guessPoll(t *polled) error {
 	p.pieces = p.pieces[:0]
-	lo, hi := t.job.key.lo, word(t.job.g, s.f.hi)
+	lo, hi := t.job.key.lo, word(t.job.g, p.mem.f.hi)
 	for i := 0; i+8 <= min(len(t.stack), fdSpan); i += 8 {
 		w := word(t.stack, i)
 		if w&7 != 0 || w-t.job.s.addr+heapSpan > 2*heapSpan || w >= lo && w < hi {
@@ -186,7 +148,7 @@ func (s *scanner) guessPoll(t *polled) error {
 		}
 		p.pieces = append(p.pieces, proc.Piece{Addr: w + uint64(p.fields.desc), Buf: p.fds[i : i+8 : i+8]})
 	}
-	if err := s.mem.Gather(p.pieces); err != nil {
+	if err := p.mem.Gather(p.pieces); err != nil {
 		return err
 	}
 	for _, fd := range p.pieces {
@@ -222,9 +184,8 @@ func (p *peers) introduce(x *peer) {
 	}
 }
 
-// enterPeer looks up the file of a pollDesc, of which head was read.
-func (s *scanner) enterPeer(j *job, g poll, head []byte) {
-	p := &s.peers
+// enter looks up the file of a pollDesc, of which head was read.
+func (p *peers) enter(j *job, g poll, head []byte) {
 	key := peerKey{desc: g.desc, fd: word(head, p.fields.fd)}
 	if p.fields.seq >= 0 {
 		key.seq = word(head, p.fields.seq)
@@ -236,7 +197,7 @@ func (s *scanner) enterPeer(j *job, g poll, head []byte) {
 			p.denied = err
 		}
 		if err != nil {
-			return // closed meanwhile, or not allowed: the wait stays without a name
+			return // closed meanwhile, or not allowed: the wait is left without a name
 		}
 		if len(p.known) >= maxPeers {
 			clear(p.known)

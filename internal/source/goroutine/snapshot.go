@@ -28,18 +28,16 @@ type Goroutine struct {
 	WaitSince int64
 }
 
-// Snapshot looks once at all goroutines, running a recording or not, and calls visit for each in the
+// Snapshot reads once all goroutines, running a recording or not, and calls visit for each in the
 // order of their ids. The goroutines are not seen at one and the same moment, but within the time
 // that it takes to read them, some 20 us per hundred. visit may keep what it is given.
 func (t *Table) Snapshot(visit func(*Goroutine)) error {
-	o := t.options
-	o.Full = true
-	s, err := newScanner(gatherer(t.process.Mem()), t.scan.l, t.scan.v, o)
+	s, err := newScanner(gatherer(t.process.Mem()), t.scan.mem.l, t.scan.mem.v, t.options)
 	if err != nil {
 		return err
 	}
 	s.of(t.process)
-	s.waiting = s.newWaitFinder(maxCasesAll)
+	s.stacks.waiting = newWaitFinder(s.stacks.state, maxCasesAll)
 	all, err := s.snapshot()
 	for _, g := range all {
 		visit(g)
@@ -47,7 +45,7 @@ func (t *Table) Snapshot(visit func(*Goroutine)) error {
 	return t.ending(err)
 }
 
-// snapshot looks at all chunks until every stack is walked, which is more than once only for very
+// snapshot reads all chunks until every stack is walked, which is more than once only for very
 // many goroutines.
 func (s *scanner) snapshot() ([]*Goroutine, error) {
 	byID := make(map[uint64]*Goroutine)
@@ -56,14 +54,19 @@ func (s *scanner) snapshot() ([]*Goroutine, error) {
 			byID[j.key.goid] = s.goroutine(j, g)
 		}
 	}
-	s.whole = true
-	err := s.step()
-	for err == nil && (s.cold > 0 || s.n < int(min(word(s.length[:], 0), uint64(maxEntries)))) {
-		err = s.step()
+	all := mode{full: true, all: true}
+	err := s.tick(all)
+	for err == nil && (s.mem.cold > 0 || s.mem.n < s.mem.entries()) {
+		err = s.tick(all)
 	}
-	s.finish()
+	s.enter()
+	return s.living(byID), err
+}
+
+// living returns those of goroutines that lived at the end, by id.
+func (s *scanner) living(byID map[uint64]*Goroutine) []*Goroutine {
 	all := make([]*Goroutine, 0, len(byID))
-	for _, c := range s.chunks {
+	for _, c := range s.mem.chunks {
 		for i := range c.slots {
 			sl := &c.slots[i]
 			if g := byID[sl.key.goid]; sl.alive && g != nil {
@@ -78,17 +81,18 @@ func (s *scanner) snapshot() ([]*Goroutine, error) {
 		}
 	}
 	slices.SortFunc(all, func(a, b *Goroutine) int { return cmp.Compare(a.ID, b.ID) })
-	return slices.CompactFunc(all, func(a, b *Goroutine) bool { return a.ID == b.ID }), err
+	return slices.CompactFunc(all, func(a, b *Goroutine) bool { return a.ID == b.ID })
 }
 
 func (s *scanner) goroutine(j *job, g []byte) *Goroutine {
+	f := &s.mem.f
 	r := &Goroutine{
-		ID: j.key.goid, ParentID: optional(g, s.f.parent), State: s.states[j.seen.state], Loss: j.seen.loss,
-		StartPC: word(g, s.f.startpc), GoPC: optional(g, s.f.gopc), ThreadID: j.seen.tid,
+		ID: j.key.goid, ParentID: optional(g, f.parent), State: s.state.names[j.seen.state], Loss: j.seen.loss,
+		StartPC: word(g, f.startpc), GoPC: optional(g, f.gopc), ThreadID: j.seen.tid,
 	}
 	if j.key.status == gwaiting || j.key.status == gleaked {
-		r.WaitReason = string(s.states[g[s.f.reason]])
-		r.WaitSince = s.kernelTime(int64(optional(g, s.f.since)))
+		r.WaitReason = string(s.state.names[g[f.reason]])
+		r.WaitSince = s.mem.kernelTime(int64(optional(g, f.since)))
 	}
 	if j.seen.peer != nil {
 		r.Write = j.seen.write

@@ -171,7 +171,7 @@ func TestLeaked(t *testing.T) {
 	checkOrphansOf(t, target.Compile(t, "orphans", target.Build{Go: "1.27.4"}), []string{"-leak"}, sample.Leaked)
 }
 
-// checkOrphansOf looks at testdata/orphans, whose blocked goroutines are to be in a state.
+// checkOrphansOf dumps testdata/orphans, whose blocked goroutines are to be in a state.
 func checkOrphansOf(t *testing.T, exe string, args []string, blocked sample.State) {
 	t.Helper()
 	target := target.Start(t, exe, args...)

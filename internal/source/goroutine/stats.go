@@ -9,7 +9,7 @@ import (
 // Stats say how the sampling went.
 type Stats struct {
 	Begin, End int64 // CLOCK_MONOTONIC of the first and the last tick
-	Complete   int64 // and of the end of the first by which every goroutine had been looked at; 0: never
+	Complete   int64 // and of the end of the first by which every goroutine had been read; 0: never
 	Ticks      int64
 	Missed     int64         // ticks that were due while an earlier one was late or still busy
 	Asked      float64       // Hz
@@ -24,14 +24,14 @@ type Stats struct {
 	Reads      int64 // pieces of the table that were read
 	Goroutines int64 // slots of the table, those of dead goroutines included
 	Unwatched  int64 // goroutines beyond what is watched, at most at a time
-	Unread     int64 // looks that failed: memory that could not be read, unknown statuses
+	Unread     int64 // readings that failed: memory that could not be read, unknown statuses
 
 	Seen    int64 // goroutines seen at all
 	New     int64 // of them, created while recording
 	Procs   int   // GOMAXPROCS at the beginning; 0: not known
 	Created int64 // goroutines that the runtime created while recording, by its own count of ids
 	Lives   [len(lifeBounds) + 1]sample.Life
-	Runs    int64 // times that a goroutine ran and stopped between two looks, modulo 256 each
+	Runs    int64 // times that a goroutine ran and stopped between two ticks, modulo 256 each
 
 	GC GC
 
@@ -41,7 +41,7 @@ type Stats struct {
 	Torn          int64 // stacks that were dropped because the goroutine ran while they were read
 	Rootless      int64 // stacks that were dropped because they do not end below a goroutine
 	Truncated     int64 // stacks that are deeper than what is read, or lead into C
-	LabelsLost    int64 // looks whose label set could not be read: it was gone before it was
+	LabelsLost    int64 // readings whose label set could not be read: it was gone before it was
 	LabelsForeign int64 // goroutines whose g.labels points to something else than a label set
 }
 
@@ -58,16 +58,42 @@ func bucket(life time.Duration) int {
 	return len(lifeBounds)
 }
 
-// report is the Stats as of now.
-func (s *scanner) report() *Stats {
-	st := s.stats
-	st.Goroutines, st.NoPeers = int64(s.n), s.peers.denied
-	st.Unwatched += int64(max(word(s.length[:], 0), uint64(maxEntries))) - int64(maxEntries)
-	for i := range st.Lives[:len(lifeBounds)] {
-		st.Lives[i].Below = lifeBounds[i]
+// finish computes what follows from the rest.
+func (s *Stats) finish() {
+	for i := range s.Lives[:len(lifeBounds)] {
+		s.Lives[i].Below = lifeBounds[i]
 	}
-	if d := st.End - st.Begin; d > 0 && st.Ticks > 1 {
-		st.Reached = float64(st.Ticks-1) / time.Duration(d).Seconds()
+	if d := s.End - s.Begin; d > 0 && s.Ticks > 1 {
+		s.Reached = float64(s.Ticks-1) / time.Duration(d).Seconds()
 	}
-	return &st
+}
+
+// Since is what was counted since an earlier reading of the same Table: Begin is the end of that
+// reading. What is no count (Complete, Lowest, BackOff, Slowest) is as of now.
+func (s Stats) Since(before Stats) Stats {
+	if before.End == 0 {
+		return s
+	}
+	d := s
+	d.Begin = before.End
+	for _, x := range []struct{ now, then *int64 }{
+		{&d.Missed, &before.Missed}, {&d.Samples, &before.Samples}, {&d.Reads, &before.Reads}, {&d.Unread, &before.Unread},
+		{&d.Seen, &before.Seen}, {&d.New, &before.New}, {&d.Created, &before.Created}, {&d.Runs, &before.Runs},
+		{&d.Walked, &before.Walked}, {&d.Torn, &before.Torn}, {&d.Rootless, &before.Rootless},
+		{&d.Truncated, &before.Truncated}, {&d.LabelsLost, &before.LabelsLost}, {&d.LabelsForeign, &before.LabelsForeign},
+	} {
+		*x.now -= *x.then
+	}
+	d.Ticks -= before.Ticks
+	d.CPU -= before.CPU
+	d.GC = s.GC.since(before.GC)
+	for i := range d.Lives {
+		d.Lives[i].Seen -= before.Lives[i].Seen
+		d.Lives[i].At100 -= before.Lives[i].At100
+	}
+	d.Reached = 0
+	if length := time.Duration(d.End - d.Begin); length > 0 {
+		d.Reached = float64(d.Ticks) / length.Seconds()
+	}
+	return d
 }

@@ -22,21 +22,21 @@ type sweeps struct {
 func (w *sweeps) cover(g goruntime.Grace) bool { return w.known && g.Covers(w.gen[:]) }
 
 // appendSweeps appends the pieces that noteSweeps takes.
-func (s *scanner) appendSweeps(ps []proc.Piece) []proc.Piece {
-	w := &s.sweeps
-	if s.v.SweepGen == 0 || w.wrong {
+func (m *memory) appendSweeps(ps []proc.Piece) []proc.Piece {
+	w := &m.sweeps
+	if m.v.SweepGen == 0 || w.wrong {
 		return ps
 	}
-	ps = append(ps, proc.Piece{Addr: s.v.SweepGen, Buf: w.gen[:]})
-	if s.v.GCPhase != 0 {
-		ps = append(ps, proc.Piece{Addr: s.v.GCPhase, Buf: w.phase[:]})
+	ps = append(ps, proc.Piece{Addr: m.v.SweepGen, Buf: w.gen[:]})
+	if m.v.GCPhase != 0 {
+		ps = append(ps, proc.Piece{Addr: m.v.GCPhase, Buf: w.phase[:]})
 	}
 	return ps
 }
 
 // noteSweeps takes what appendSweeps' pieces have read.
-func (s *scanner) noteSweeps(ps []proc.Piece) {
-	w := &s.sweeps
+func (m *memory) noteSweeps(ps []proc.Piece) {
+	w := &m.sweeps
 	w.known = len(ps) > 0 && ps[0].OK
 	switch {
 	case !w.known:
@@ -67,10 +67,10 @@ func (w *sweeps) check() {
 }
 
 // readSweeps reads how far the collector is now.
-func (s *scanner) readSweeps() {
-	s.pieces = s.appendSweeps(s.pieces[:0])
-	if s.mem.Gather(s.pieces) != nil {
-		s.pieces = s.pieces[:0]
+func (m *memory) readSweeps() {
+	m.pieces = m.appendSweeps(m.pieces[:0])
+	if m.Gather(m.pieces) != nil {
+		m.pieces = m.pieces[:0]
 	}
-	s.noteSweeps(s.pieces)
+	m.noteSweeps(m.pieces)
 }

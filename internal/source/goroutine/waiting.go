@@ -66,6 +66,7 @@ const condList = 16
 
 // waitFinder finds what goroutines wait for.
 type waitFinder struct {
+	mem     *memory
 	most    int // cases of a select; 0: nothing is looked for
 	classes [256]waitClass
 	f       waitFields
@@ -91,27 +92,14 @@ type waitFields struct {
 	sudogBytes, chanBytes           int
 }
 
-// objects is what one wait is for.
-type objects struct {
-	list []sample.Object
-	all  bool
-	text string // made when it is needed first, by the one who turns events into samples
-}
-
-func (o *objects) String() string {
-	if o.text == "" {
-		o.text = sample.FormatObjects(o.list, o.all)
-	}
-	return o.text
-}
-
 // newWaitFinder looks for at most that many cases of a select. It is without effect where the layout is not known.
-func (s *scanner) newWaitFinder(most int) waitFinder {
-	g, sg, ch := &s.l.G, &s.l.Sudog, &s.l.Hchan
+func newWaitFinder(state *stateReader, most int) waitFinder {
+	l := state.mem.l
+	g, sg, ch := &l.G, &l.Sudog, &l.Hchan
 	f := waitFields{
 		waiting: int(g.Waiting), g: int(sg.G), elem: int(sg.Elem), link: int(sg.WaitLink), c: int(sg.C),
 		count: int(ch.QCount), size: int(ch.DataQSiz), timer: int(ch.Timer), recvq: int(ch.RecvQ), send: int(ch.SendQ),
-		elemSize: int(ch.ElemSize), elemType: int(ch.ElemType), when: int(s.l.Timer.When), period: int(s.l.Timer.Period),
+		elemSize: int(ch.ElemSize), elemType: int(ch.ElemType), when: int(l.Timer.When), period: int(l.Timer.Period),
 	}
 	if f.timer < 0 || max(f.when, f.period) > fetchSize-8 || f.period < 0 {
 		f.when = -1
@@ -119,16 +107,16 @@ func (s *scanner) newWaitFinder(most int) waitFinder {
 	f.sudogBytes = max(f.g, f.elem, f.link, f.c) + 8
 	f.chanBytes = max(f.count, f.size, f.timer, f.recvq, f.send, f.elemSize, f.elemType) + 8
 	if min(f.waiting, f.g, f.elem, f.link, f.c, f.count, f.size, f.recvq, f.send, f.elemSize, f.elemType) < 0 ||
-		f.waiting > s.f.size-8 || max(f.sudogBytes, f.chanBytes) > fetchSize {
+		f.waiting > state.mem.f.size-8 || max(f.sudogBytes, f.chanBytes) > fetchSize {
 		most = 0
 	}
-	w := waitFinder{most: most, f: f, onStack: !s.l.WaitingLeadsToLocks(), learnt: [...]int{-1, -1, -1, -1}}
+	w := waitFinder{mem: state.mem, most: most, f: f, onStack: !l.WaitingLeadsToLocks(), learnt: [...]int{-1, -1, -1, -1}}
 	if most == 0 {
 		return w
 	}
 	w.sets, w.times = make(map[uint64]*objects), make(map[uint64]bool)
 	for i := range w.classes {
-		reason := string(s.states[i])
+		reason := string(state.names[i])
 		for _, bubble := range []string{" (synctest)", " (durable)"} { // those of package testing/synctest
 			reason = strings.TrimSuffix(reason, bubble)
 		}
@@ -137,46 +125,46 @@ func (s *scanner) newWaitFinder(most int) waitFinder {
 	return w
 }
 
-// waitClass is what a job's state says.
-func (s *scanner) waitClass(j *job) waitClass {
-	reason := j.g[s.f.reason]
-	if s.waiting.most == 0 || j.key.status != gleaked && (j.key.status != gwaiting || j.seen.state != state(reason)) {
+// classOf is what a job's state says.
+func (x *waitFinder) classOf(j *job) waitClass {
+	reason := j.g[x.mem.f.reason]
+	if x.most == 0 || j.key.status != gleaked && (j.key.status != gwaiting || j.seen.state != state(reason)) {
 		return waitClass{}
 	}
-	return s.waiting.classes[reason]
+	return x.classes[reason]
 }
 
-// askWaits appends to the pieces that are read with the stacks of the planned jobs what they wait for, as far as it
+// ask appends to the pieces that are read with the stacks of the planned jobs what they wait for, as far as it
 // is known where that is.
-func (s *scanner) askWaits(jobs []job, todo []int) {
-	x := &s.waiting
+func (x *waitFinder) ask(ps []proc.Piece, jobs []job, todo []int, readings []reading) []proc.Piece {
 	x.todo = x.todo[:0]
 	if x.most == 0 {
-		return
+		return ps
 	}
-	for n := range s.walker.readings {
+	for n := range readings {
 		j := &jobs[todo[n]]
-		class := s.waitClass(j)
+		class := x.classOf(j)
 		if class.how == nowhere {
 			continue
 		}
 		w := x.add(j, class)
-		w.head = grow(w.head, s.f.head)
-		s.walker.readings[n].wait = len(x.todo)
-		if w.first = word(j.g, x.f.waiting); !s.inHeap(j, w.first) {
+		w.head = grow(w.head, x.mem.f.head)
+		readings[n].wait = len(x.todo)
+		if w.first = word(j.g, x.f.waiting); !x.inHeap(j, w.first) {
 			w.first = 0
 		}
 	}
 	x.spans.choose(x)
-	s.pieces = x.spans.appendTo(s.pieces)
+	ps = x.spans.appendTo(ps)
 	for i := range x.todo {
 		w := &x.todo[i]
 		if w.first != 0 && !x.spans.wanted(w.first) {
 			w.want(w.first, x.f.sudogBytes)
 		}
 		x.guess(w)
-		s.pieces = w.appendWanted(s.pieces)
+		ps = w.appendWanted(ps)
 	}
+	return ps
 }
 
 // guess wants what the goroutine in the same g waited for twice in a row.
@@ -204,31 +192,30 @@ func (x *waitFinder) add(j *job, class waitClass) *waiter {
 	return w
 }
 
-// gotWaits takes what askWaits asked for.
-func (s *scanner) gotWaits(ps []proc.Piece) {
-	ps = s.waiting.spans.take(ps)
-	for i := range s.waiting.todo {
-		ps = s.waiting.todo[i].take(ps)
+// take takes what ask asked for.
+func (x *waitFinder) take(ps []proc.Piece) {
+	ps = x.spans.take(ps)
+	for i := range x.todo {
+		ps = x.todo[i].take(ps)
 	}
 }
 
-// wantWait notes that a job was walked, so that what was read with its stack is true.
-func (s *scanner) wantWait(j *job, r *reading) {
+// walked notes that a job was walked, so that what was read with its stack is true.
+func (x *waitFinder) walked(j *job, r *reading) {
 	if r.wait == 0 || j.key.sp < r.base || j.key.sp-r.base >= uint64(len(r.mem)) {
 		return
 	}
-	s.waiting.todo[r.wait-1].stack = r.mem[j.key.sp-r.base:]
+	x.todo[r.wait-1].stack = r.mem[j.key.sp-r.base:]
 }
 
-// findWaits goes on until it is known what all who were walked wait for.
-func (s *scanner) findWaits() error {
-	x := &s.waiting
+// find goes on until it is known what all who were walked wait for.
+func (x *waitFinder) find() error {
 	defer x.forget()
 	for range x.most + 2 {
 		x.pieces = x.pieces[:0]
 		for i := range x.todo {
 			if w := &x.todo[i]; w.stack != nil && !w.done {
-				s.decide(w)
+				x.decide(w)
 			}
 		}
 		for i := range x.todo { // once nothing is added to them any more
@@ -240,17 +227,16 @@ func (s *scanner) findWaits() error {
 		if len(x.pieces) == 0 {
 			return nil
 		}
-		if err := s.mem.Gather(x.pieces); err != nil {
+		if err := x.mem.Gather(x.pieces); err != nil {
 			return err
 		}
-		s.takeRound()
+		x.takeRound()
 	}
 	return nil
 }
 
 // takeRound enters what a round has read. Who has run meanwhile is left alone.
-func (s *scanner) takeRound() {
-	x := &s.waiting
+func (x *waitFinder) takeRound() {
 	ps := x.pieces
 	for i := range x.todo {
 		w := &x.todo[i]
@@ -258,7 +244,7 @@ func (s *scanner) takeRound() {
 			continue
 		}
 		ps = w.take(ps)
-		w.done = !ps[0].OK || s.f.key(w.head) != w.job.key
+		w.done = !ps[0].OK || x.mem.f.key(w.head) != w.job.key
 		ps = ps[1:]
 	}
 }
@@ -272,34 +258,34 @@ func (x *waitFinder) forget() {
 }
 
 // decide finds out what a waiter waits for from what was read, or notes what to read next.
-func (s *scanner) decide(w *waiter) {
+func (x *waitFinder) decide(w *waiter) {
 	w.found, w.cut = w.found[:0], false
 	if w.class.how == channels {
-		w.done = s.channels(w)
+		w.done = x.channels(w)
 	} else {
-		w.done = s.queued(w)
+		w.done = x.queued(w)
 	}
 	if w.done && len(w.found) > 0 {
-		on := s.waiting.intern(w.found, !w.cut)
+		on := x.intern(w.found, !w.cut)
 		w.job.seen.on = on
 		w.job.s.waited, w.job.s.again = on, on == w.job.s.waited
 	}
 }
 
 // inHeap says whether an address can be that of something that the runtime allocated.
-func (s *scanner) inHeap(j *job, addr uint64) bool {
+func (x *waitFinder) inHeap(j *job, addr uint64) bool {
 	return addr >= 4096 && addr%8 == 0 && addr-j.s.addr+heapSpan <= 2*heapSpan
 }
 
 // sudog returns a sudog of the waiter's goroutine. It is nil if there is none at the address.
-func (s *scanner) sudog(w *waiter, addr uint64) (mem []byte, known bool) {
-	f := &s.waiting.f
-	if !s.inHeap(w.job, addr) {
+func (x *waitFinder) sudog(w *waiter, addr uint64) (mem []byte, known bool) {
+	f := &x.f
+	if !x.inHeap(w.job, addr) {
 		return nil, true
 	}
-	if mem = s.waiting.spans.get(addr, f.sudogBytes); mem == nil {
+	if mem = x.spans.get(addr, f.sudogBytes); mem == nil {
 		if mem, known = w.get(addr, f.sudogBytes); !known {
-			s.waiting.spans.missed(addr)
+			x.spans.missed(addr)
 		}
 	}
 	known = known || mem != nil
@@ -310,12 +296,12 @@ func (s *scanner) sudog(w *waiter, addr uint64) (mem []byte, known bool) {
 }
 
 // queued finds the semaphore or condition. It says whether that is done, be it without success.
-func (s *scanner) queued(w *waiter) (done bool) {
-	f := &s.waiting.f
+func (x *waitFinder) queued(w *waiter) (done bool) {
+	f := &x.f
 	if w.first == 0 {
-		return !s.waiting.onStack || s.searchStack(w)
+		return !x.onStack || x.searchStack(w)
 	}
-	sg, known := s.sudog(w, w.first)
+	sg, known := x.sudog(w, w.first)
 	if sg != nil && word(sg, f.c) == 0 {
 		w.enter(word(sg, f.elem))
 	}

@@ -61,11 +61,11 @@ func (h *heap) waitsOn(minor int) string {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	s.reasons()
-	s.now = func() int64 { return h.clock }
+	s.mem.reasons()
+	s.clock.now = func() int64 { return h.clock }
 	h.step(s)
 	h.step(s)
-	if on := s.chunks[0].slots[0].now.on; on != nil {
+	if on := s.mem.chunks[0].slots[0].now.on; on != nil {
 		return on.String()
 	}
 	return ""

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Equal stays of one goroutine are one, unless every stay is asked for.
+// Equal intervals of one goroutine are one, unless every interval is asked for.
 func TestSplit(t *testing.T) {
 	for split, want := range map[bool]int{false: 1, true: 10} {
 		h := newHeap(t, 1)
@@ -15,11 +15,11 @@ func TestSplit(t *testing.T) {
 			h.park(0, 7, 4, 64, 1, 2)
 			h.step(s)
 		}
-		s.o.Full = true
+		s.full = true
 		h.step(s)
 		s.close()
-		if len(s.out) != want || total(s, 7, 4) != 10e6 {
-			t.Errorf("split %v: %d events of %d ns, want %d of 10 ms", split, len(s.out), total(s, 7, 4), want)
+		if len(s.track.out) != want || total(s, 7, 4) != 10e6 {
+			t.Errorf("split %v: %d events of %d ns, want %d of 10 ms", split, len(s.track.out), total(s, 7, 4), want)
 		}
 	}
 }
@@ -49,14 +49,14 @@ func TestReuse(t *testing.T) {
 			t.Errorf("goroutine %d was there for %d ns, want 5 ms", goid, ns)
 		}
 	}
-	for i := 1; i < len(s.out); i++ {
-		if s.out[i].from < s.out[i-1].to {
-			t.Errorf("event %d begins %d ns before the one before ends", i, s.out[i-1].to-s.out[i].from)
+	for i := 1; i < len(s.track.out); i++ {
+		if s.track.out[i].from < s.track.out[i-1].to {
+			t.Errorf("event %d begins %d ns before the one before ends", i, s.track.out[i-1].to-s.track.out[i].from)
 		}
 	}
 }
 
-// Quiet chunks are looked at every 32 ticks, those where goroutines come and go at every tick.
+// Quiet chunks are read every 32 ticks, those where goroutines come and go at every tick.
 func TestBackOff(t *testing.T) {
 	h := newHeap(t, 1)
 	h.park(0, 1, 4, 64, 1)
@@ -69,7 +69,7 @@ func TestBackOff(t *testing.T) {
 		h.step(s)
 	}
 	if n := s.stats.Reads - before; n != 10 {
-		t.Errorf("%d looks at a quiet chunk in 320 ticks", n)
+		t.Errorf("%d readings of a quiet chunk in 320 ticks", n)
 	}
 	h.die(0)
 	for range 32 {
@@ -80,7 +80,7 @@ func TestBackOff(t *testing.T) {
 		h.step(s)
 	}
 	if n := s.stats.Reads - before; n != 320 {
-		t.Errorf("%d looks in 320 ticks after a death", n)
+		t.Errorf("%d readings in 320 ticks after a death", n)
 	}
 	for range 3000 {
 		h.step(s)
@@ -90,51 +90,51 @@ func TestBackOff(t *testing.T) {
 		h.step(s)
 	}
 	if n := s.stats.Reads - before; n != 10 {
-		t.Errorf("%d looks in 320 ticks at a chunk that became quiet again", n)
+		t.Errorf("%d readings in 320 ticks of a chunk that became quiet again", n)
 	}
 }
 
-// However rarely a quiet chunk is looked at, the time that goroutines spend in a state they are
-// seldom in is what it should be, on average, for stays shorter and longer than the back-off; and
+// However rarely a quiet chunk is read, the time that goroutines spend in a state they are
+// seldom in is what it should be, on average, for intervals shorter and longer than the back-off; and
 // all states together are the goroutine's life, exactly.
 func TestUnbiased(t *testing.T) {
-	for _, stay := range []int64{300e3, 1e6, 3e6, 10e6, 20e6, 40e6, 80e6} {
+	for _, interval := range []int64{300e3, 1e6, 3e6, 10e6, 20e6, 40e6, 80e6} {
 		h := newHeap(t, 1)
 		h.park(0, 1, 4, 64, 1)
 		s := h.scanner(Options{Split: true})
-		r := rand.New(rand.NewPCG(1, uint64(stay)))
+		r := rand.New(rand.NewPCG(1, uint64(interval)))
 		h.step(s)
 		begin := h.clock
-		var want, stays int64
+		var want, intervals int64
 		reason, until := byte(4), begin+int64(r.ExpFloat64()*200e6)
 		for s.stats.Ticks < 1_000_000 {
 			h.clock += 1e6
 			for until <= h.clock {
 				length := int64(r.ExpFloat64() * 200e6)
 				if reason = 9 - reason; reason == 5 {
-					length = stay
+					length = interval
 					want += length
-					stays++
+					intervals++
 				}
 				h.park(0, 1, reason, 64, uint64(reason))
 				until += length
 			}
-			if err := s.step(); err != nil {
+			if err := s.tick(mode{}); err != nil {
 				t.Fatal(err)
 			}
 		}
-		s.o.Full = true
+		s.full = true
 		h.step(s)
 		s.close()
 		got, all := total(s, 1, 5), total(s, 1, 5)+total(s, 1, 4)
 		if life := h.clock - begin; all != life {
-			t.Errorf("stay %d: the states add up to %d ns, life was %d", stay, all, life)
+			t.Errorf("interval %d: the states add up to %d ns, life was %d", interval, all, life)
 		}
 		off := float64(got-want) / float64(want)
-		t.Logf("stays of %v us: %+.1f %%, %.3f looks a tick", stay/1e3, 100*off, float64(s.stats.Reads)/float64(s.stats.Ticks))
-		hits := float64(stays) * min(1, float64(stay)/(maxPeriod*1e6)) // of which the estimate is made
+		t.Logf("intervals of %v us: %+.1f %%, %.3f readings a tick", interval/1e3, 100*off, float64(s.stats.Reads)/float64(s.stats.Ticks))
+		hits := float64(intervals) * min(1, float64(interval)/(maxPeriod*1e6)) // of which the estimate is made
 		if math.Abs(off) > 0.03+3/math.Sqrt(hits) {
-			t.Errorf("stays of %d ns: %+.3f off", stay, off)
+			t.Errorf("intervals of %d ns: %+.3f off", interval, off)
 		}
 	}
 }

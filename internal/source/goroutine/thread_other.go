@@ -14,6 +14,6 @@ func (r *recorder) sample(ctx context.Context) error {
 	return fmt.Errorf("goroutines are sampled on linux only: %w", errors.ErrUnsupported)
 }
 
-func (s *scanner) sleepUntil(ctx context.Context, at int64) bool { return ctx.Err() == nil }
+func (c *clock) sleepUntil(ctx context.Context, at int64) bool { return ctx.Err() == nil }
 
 func threadCPU() time.Duration { return 0 }

@@ -22,14 +22,14 @@ func (c *calls) ReadAt(b []byte, off int64) (int, error) {
 	return c.Gatherer.ReadAt(b, off)
 }
 
-// A look takes two system calls, however many goroutines changed and however deep their stacks are: one for the
+// A tick takes two system calls, however many goroutines changed and however deep their stacks are: one for the
 // g's and one for the stacks. Without changes it takes one.
-func TestCallsPerLook(t *testing.T) {
+func TestCallsPerTick(t *testing.T) {
 	const n = 20
 	h := newHeap(t, n)
 	s := h.scanner(Options{Full: true})
-	c := &calls{Gatherer: s.mem}
-	s.mem = c
+	c := &calls{Gatherer: s.mem.Gatherer}
+	s.mem.Gatherer = c
 	returns := make([]uint64, 100)
 	for i := range returns {
 		returns[i] = uint64(0x800000 + i)
@@ -61,16 +61,16 @@ func TestCallsPerLook(t *testing.T) {
 
 // Groups are small where much changes, and large again where it does not.
 func TestRegroup(t *testing.T) {
-	s := &scanner{group: groupSize}
+	p := &pacer{group: groupSize}
 	for _, tt := range []struct{ jobs, want int }{{100, 8}, {100, 4}, {20, 4}, {0, 8}, {100, 4}, {100, 2}, {100, 1}, {100, 1}, {0, 2},
 		{0, 4}, {0, 8}, {0, 16}, {0, 16}} {
-		if s.regroup(tt.jobs); s.group != tt.want {
-			t.Errorf("%d goroutines changed: groups of %d, want %d", tt.jobs, s.group, tt.want)
+		if p.regroup(tt.jobs); p.group != tt.want {
+			t.Errorf("%d goroutines changed: groups of %d, want %d", tt.jobs, p.group, tt.want)
 		}
 	}
 }
 
-// The time of a goroutine that nothing happened to is known to the last look, though its slot is not written to.
+// The time of a goroutine that nothing happened to is known to the last scan, though its slot is not written to.
 func TestCatchUp(t *testing.T) {
 	h := newHeap(t, 1)
 	h.park(0, 7, 2, 64, 1, 2)
@@ -78,13 +78,13 @@ func TestCatchUp(t *testing.T) {
 	for range 10 {
 		h.step(s)
 	}
-	last := s.chunks[0].windows[0].read
+	last := s.mem.chunks[0].windows[0].read
 	s.close()
 	var sum int64
-	for _, e := range s.out {
+	for _, e := range s.track.out {
 		sum += e.to - e.from
 	}
-	if end := s.out[len(s.out)-1].to; end != last || sum != last-s.out[0].from || sum <= 0 {
-		t.Errorf("the goroutine's time ends at %d and is %d long, the last look was at %d; %+v", end, sum, last, s.out)
+	if end := s.track.out[len(s.track.out)-1].to; end != last || sum != last-s.track.out[0].from || sum <= 0 {
+		t.Errorf("the goroutine's time ends at %d and is %d long, the last scan was at %d; %+v", end, sum, last, s.track.out)
 	}
 }

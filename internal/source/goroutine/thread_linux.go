@@ -40,13 +40,13 @@ func (r *recorder) sample(ctx context.Context) error {
 // Short sleeps keep the P: to give it away and to get it back costs as much as the sleep itself,
 // and while the rest of the process is busy it takes up to 10 ms to get one. Who wants to stop the
 // world meanwhile wakes the thread by a signal.
-func (s *scanner) sleepUntil(ctx context.Context, at int64) bool {
+func (c *clock) sleepUntil(ctx context.Context, at int64) bool {
 	keep := runtime.GOMAXPROCS(0) > 1
 	for {
 		if ctx.Err() != nil {
 			return false
 		}
-		left := at - s.now()
+		left := at - c.now()
 		if left <= 0 {
 			return true
 		}

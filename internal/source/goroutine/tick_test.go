@@ -11,7 +11,7 @@ import (
 
 // stackOf is the stack that a slot's goroutine has, and what is missing of it.
 func stackOf(s *scanner, i int) ([]uint64, sample.Loss) {
-	for _, c := range s.chunks {
+	for _, c := range s.mem.chunks {
 		for k := range c.slots {
 			if c.slots[k].addr == base+gs+uint64(i)*gSize && c.slots[k].alive {
 				if st := c.slots[k].now.stack; st != nil {
@@ -95,7 +95,7 @@ func TestWalk(t *testing.T) {
 			if !slices.Equal(got, tt.want) || loss != tt.loss {
 				t.Errorf("stack %#x, loss %d, want %#x, %d; %+v", got, loss, tt.want, tt.loss, s.stats)
 			}
-			if tt.counts != nil && tt.counts(s.stats) != 1 {
+			if tt.counts != nil && tt.counts(*s.stats) != 1 {
 				t.Errorf("not counted: %+v", s.stats)
 			}
 		})
@@ -156,7 +156,7 @@ func TestTornReads(t *testing.T) {
 	moved := []uint64{gopark, 5, 6, 7, goexit + 1}
 	tests := []struct {
 		name string
-		edit func(h *heap, n int) // before the n-th look at the g after its stack
+		edit func(h *heap, n int) // before the n-th reading of the g after its stack
 		want []uint64
 		torn int64
 	}{
@@ -201,7 +201,7 @@ func TestTornReads(t *testing.T) {
 			if !slices.Equal(got, tt.want) || (loss == sample.Unwalked) != (tt.want == nil) || s.stats.Torn != tt.torn {
 				t.Errorf("stack %#x, loss %d, %d torn; want %#x, %d torn", got, loss, s.stats.Torn, tt.want, tt.torn)
 			}
-			if now := s.chunks[0].slots[0].now; now.goid != 7 || now.state != 2 {
+			if now := s.mem.chunks[0].slots[0].now; now.goid != 7 || now.state != 2 {
 				t.Errorf("goroutine %d in state %d, want 7 in 2", now.goid, now.state)
 			}
 		})
@@ -255,7 +255,7 @@ func TestAllocations(t *testing.T) {
 		h.step(s)
 		h.labels(10, "k", "v")
 		h.step(s)
-		s.out = s.out[:0]
+		s.track.out = s.track.out[:0]
 	})
 	if n > 0 {
 		t.Errorf("%v allocations in two ticks", n)
@@ -271,28 +271,28 @@ func TestLabels(t *testing.T) {
 	h.set(1, 344, 0x123) // not a label set
 	s := h.scanner(Options{})
 	h.step(s)
-	set := s.chunks[0].slots[0].set
+	set := s.mem.chunks[0].slots[0].set
 	if want := []sample.Label{{Key: "endpoint", Value: "orders"}, {Key: "tenant", Value: ""}}; set == nil || !slices.Equal(set.Labels, want) {
 		t.Errorf("labels %v, want %v", set, want)
 	}
-	if s.chunks[0].slots[1].set != noSet || s.stats.LabelsForeign != 1 || s.stats.LabelsLost != 0 {
-		t.Errorf("bad labels: %v, %d foreign, %d lost", s.chunks[0].slots[1].set, s.stats.LabelsForeign, s.stats.LabelsLost)
+	if s.mem.chunks[0].slots[1].set != noSet || s.stats.LabelsForeign != 1 || s.stats.LabelsLost != 0 {
+		t.Errorf("bad labels: %v, %d foreign, %d lost", s.mem.chunks[0].slots[1].set, s.stats.LabelsForeign, s.stats.LabelsLost)
 	}
 	h.reads = 0
 	h.step(s)
 	if h.reads != 3 || s.stats.LabelsForeign != 1 {
 		t.Errorf("%d pieces read for what is known, %d foreign", h.reads, s.stats.LabelsForeign)
 	}
-	h.labels(1, "late", "one") // the same goroutine, at the next look
+	h.labels(1, "late", "one") // the same goroutine, at the next tick
 	h.step(s)
-	if set := s.chunks[0].slots[1].set; set == nil || len(set.Labels) != 1 || set.Labels[0].Key != "late" {
+	if set := s.mem.chunks[0].slots[1].set; set == nil || len(set.Labels) != 1 || set.Labels[0].Key != "late" {
 		t.Errorf("labels %v", set)
 	}
 }
 
-// A set is read as it was at the look, whatever has become of its goroutine, unless a mark phase that may
+// A set is read as it was at the tick, whatever has become of its goroutine, unless a mark phase that may
 // have freed it has ended meanwhile: then it is true only if the goroutine still has it. What is lost is counted,
-// and the stay says so.
+// and the interval says so.
 func TestLateLabels(t *testing.T) {
 	const gen, phase = base + 32, base + 40
 	died := func(h *heap) { h.die(0); h.set(0, 344, 0) }
@@ -323,12 +323,12 @@ func TestLateLabels(t *testing.T) {
 			h.labels(0, "key", "value")
 			text := h.lo(0) + 24 + 32
 			s := h.scanner(Options{})
-			s.v.GCPhase = phase
+			s.mem.v.GCPhase = phase
 			if tt.marking {
 				h.put(phase, 1)
 			}
 			if tt.unknown {
-				s.v.SweepGen = 0
+				s.mem.v.SweepGen = 0
 			}
 			h.before = func(addr uint64) {
 				if addr == text {
@@ -338,7 +338,7 @@ func TestLateLabels(t *testing.T) {
 				}
 			}
 			h.step(s)
-			now := s.chunks[0].slots[0].now
+			now := s.mem.chunks[0].slots[0].now
 			want := []sample.Label{{Key: "key", Value: "value"}}
 			if now.goid != 7 || now.lost != tt.lost || (s.stats.LabelsLost == 1) != tt.lost {
 				t.Errorf("goroutine %d, labels lost %v, %d in all", now.goid, now.lost, s.stats.LabelsLost)
@@ -381,7 +381,7 @@ func TestSharedLabels(t *testing.T) {
 	h.put(base+32, 4)
 	h.labels(0, "key", "other")
 	run()
-	if got := s.chunks[0].slots[3].now.set; texts != 2 || got == nil || got.Labels[0].Value != "other" {
+	if got := s.mem.chunks[0].slots[3].now.set; texts != 2 || got == nil || got.Labels[0].Value != "other" {
 		t.Errorf("read %d times, %v", texts, got)
 	}
 	run()
@@ -396,11 +396,11 @@ func TestSweepsCheck(t *testing.T) {
 	const gen, phase = base + 32, base + 40
 	h.put(gen, 2)
 	s := h.scanner(Options{})
-	s.v.GCPhase = phase
+	s.mem.v.GCPhase = phase
 	for i, now := range [][2]uint64{{2, 0}, {2, 1}, {2, 2}, {2, 0}, {4, 0}, {4, 1}, {6, 1}, {6, 0}, {8, 0}} {
 		h.put(gen, now[0])
 		h.put(phase, now[1])
-		if h.step(s); s.sweeps.wrong {
+		if h.step(s); s.mem.sweeps.wrong {
 			t.Fatalf("step %d: refused", i)
 		}
 	}
@@ -408,7 +408,7 @@ func TestSweepsCheck(t *testing.T) {
 		h.put(phase, now)
 		h.step(s)
 	}
-	if !s.sweeps.wrong || s.sweeps.cover(goruntime.NewGrace(s.sweeps.gen[:], nil)) {
+	if !s.mem.sweeps.wrong || s.mem.sweeps.cover(goruntime.NewGrace(s.mem.sweeps.gen[:], nil)) {
 		t.Error("believed")
 	}
 }
@@ -431,7 +431,7 @@ func TestGrowth(t *testing.T) {
 	}
 	h.put(base, 3)
 	h.clock += 1e6
-	if err := s.step(); !errors.Is(err, errGone) {
+	if err := s.tick(mode{}); !errors.Is(err, errGone) {
 		t.Errorf("a table that shrank: %v", err)
 	}
 }
