@@ -37,6 +37,8 @@ var formats = []Format{
 		"for speedscope.app: each column is a profile", false, writeSpeedscope},
 	{"firefox", []string{".firefox.json"}, jsonText,
 		"for profiler.firefox.com: each column is a thread", false, writeFirefox},
+	{"otlp", []string{".otlp"}, octets,
+		"protobuf of OpenTelemetry, " + OTLPSchema, false, writeOTLP},
 }
 
 // Formats returns all formats, the default first.
