@@ -13,7 +13,7 @@ GORELEASER ?= go run github.com/goreleaser/goreleaser/v2@v2.13.1
 # Where make foreign keeps Debian's packages.
 DEBIAN ?= $(HOME)/.cache/mayfly-debian
 
-.PHONY: help build install man completions test cover lint flame bpf bench matrix foreign shapes race fuzz notices release
+.PHONY: help build install man completions test cover lint bpf bench matrix foreign shapes race fuzz notices release
 
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -58,9 +58,6 @@ lint: ## gofmt, go vet on every platform, staticcheck, tidy go.mod
 	GOOS=windows GOARCH=amd64 go vet ./...
 	go tool staticcheck ./...
 	go mod tidy -diff
-
-flame: ## the bundle of the HTML pages again (node, npm)
-	cd internal/flame/web && npm ci --ignore-scripts && npm run build
 
 bpf: ## the eBPF objects again from C (clang-19, llvm-19, libbpf-dev)
 	go generate ./internal/source/bpf

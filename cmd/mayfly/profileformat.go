@@ -34,11 +34,7 @@ func (f *profileFlags) define(cmd *cobra.Command) {
 var pageFormat = export.Format{Name: "html", Extensions: resultExtensions["html"], Write: writePage}
 
 func writePage(w io.Writer, p *profile.Profile, o export.Options) error {
-	b := page.New(page.Options{Title: "mayfly", Column: o.Column, Labels: o.Labels})
-	if err := b.Add(p, slices.Values(p.Sample)); err != nil {
-		return fmt.Errorf("write html: %w", err)
-	}
-	return b.Write(w)
+	return page.Write(w, p, page.Options{Title: "mayfly", Column: o.Column, Labels: o.Labels})
 }
 
 func formatNames() string {

@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -47,21 +46,22 @@ func TestPageInBrowser(t *testing.T) {
 		}
 		f.Close()
 	}
-	var all, found, cleared, shown, zoomed int
+	var all, found, cleared, shown, zoomed, other int
 	var png []byte
-	frames := `document.querySelectorAll("#chart g.frame, #chart g.node").length`
-	highlighted := `[...document.querySelectorAll("#chart rect")].filter(r => ` +
-		`r.getAttribute("fill") === "#E600E6" || r.getAttribute("fill") === "rgb(230,0,230)").length`
-	visible := `[...document.querySelectorAll("#chart g")].filter(g => g.getAttribute("name") && ` +
-		`!g.querySelector("rect").getAttribute("width").startsWith("0")).length`
+	drawn := `graph.drawn.length`
+	marked := `graph.marks ? graph.marks.filter((m) => m).length : 0`
 	search := func(text string) chromedp.Action {
 		return chromedp.Evaluate(`(() => { const s = document.getElementById("search"); s.value = "`+text+`"; `+
 			`s.dispatchEvent(new Event("input")); })()`, nil)
 	}
+	click := chromedp.Evaluate(`(() => { const r = graph.canvas.getBoundingClientRect(); `+
+		`const d = graph.drawn.find((d) => graph.tree.label(graph.tree.name[d.i]) === "main.hot"); `+
+		`graph.canvas.dispatchEvent(new MouseEvent("click", {clientX: r.left + d.x + 1, `+
+		`clientY: r.top + graph.top(graph.tree.depth[d.i]) + 1})); })()`, nil)
 	err := chromedp.Run(ctx,
 		chromedp.Navigate((&url.URL{Scheme: "file", Path: path}).String()),
-		chromedp.WaitVisible("#chart svg"),
-		chromedp.Evaluate(frames, &all), chromedp.Evaluate(visible, &shown),
+		chromedp.WaitVisible("#chart canvas"),
+		chromedp.Evaluate(`graph.tree.n`, &all), chromedp.Evaluate(drawn, &shown),
 		chromedp.FullScreenshot(&png, 100),
 	)
 	if err != nil {
@@ -74,19 +74,18 @@ func TestPageInBrowser(t *testing.T) {
 	}
 	if os.Getenv("MAYFLY_PAGE") == "" {
 		err = chromedp.Run(ctx,
-			search("slower[...]"), chromedp.Sleep(100*time.Millisecond), chromedp.Evaluate(highlighted, &found),
-			chromedp.Click("#reset"), chromedp.Sleep(100*time.Millisecond), chromedp.Evaluate(highlighted, &cleared),
-			chromedp.Evaluate(`document.querySelector('#chart g[name="main.hot"] .d3-flame-graph-label, `+
-				`#chart g[name="main.hot"]').dispatchEvent(new MouseEvent("click", {bubbles: true}))`, nil),
-			chromedp.Sleep(300*time.Millisecond), chromedp.Evaluate(visible, &zoomed),
+			search("slower[...]"), chromedp.Evaluate(marked, &found),
+			chromedp.Click("#reset"), chromedp.Evaluate(marked, &cleared),
+			click, chromedp.Evaluate(drawn, &zoomed),
 			chromedp.SetValue("#columns", "1"), chromedp.Evaluate(`document.getElementById("columns").dispatchEvent(new Event("change"))`, nil),
-			chromedp.WaitVisible(`#chart g[name="main.wait"]`),
+			chromedp.Evaluate(`graph.tree.n`, &other),
 		)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if all != 6 || found != 1 || cleared != 0 || zoomed >= shown {
-			t.Errorf("%d frames, %d found, %d after reset; %d visible, %d after a click on a leaf", all, found, cleared, shown, zoomed)
+		if all != 6 || shown != 6 || found != 1 || cleared != 0 || zoomed != 4 || other != 2 {
+			t.Errorf("%d frames, %d drawn, %d found, %d after reset, %d after a click on a leaf; %d of the other column",
+				all, shown, found, cleared, zoomed, other)
 		}
 	}
 	w.Check(t)

@@ -1,7 +1,8 @@
 // Package flame writes one self-contained HTML page: a sentence, tables, and a differential flame
 // graph to search and to zoom into. The page needs no network, and forbids itself to use one.
 //
-// The graph is drawn by d3-flame-graph; web has the source of the bundle and how to build it.
+// The graph is drawn into a canvas by web/graph.js, here and on all other pages. Scripts and styles are put into the pages as
+// they are: there is nothing to build.
 package flame
 
 import (
@@ -20,17 +21,21 @@ var colours string
 //go:embed web/graph.js
 var graph string
 
-// Script draws flame graphs into a canvas, for all pages: class FlameGraph, and the colours that states and functions have.
-var Script = colours + graph
+//go:embed web/diff.js
+var diff string
+
+//go:embed web/graph.css
+var style string
 
 //go:embed page.html
 var pageText string
 
-//go:embed bundle.js
-var script string
+// Script draws flame graphs into a canvas, for all pages: class FlameGraph, a function that makes trees of nodes what it
+// draws, and the colours that states, functions and changes have.
+var Script = "\"use strict\";\n" + colours + graph + diff
 
-//go:embed bundle.css
-var style string
+// Style is what FlameGraph needs, and the colours of light and dark pages.
+var Style = style
 
 var page = template.Must(template.New("page").Parse(pageText))
 
@@ -107,7 +112,7 @@ func Write(w io.Writer, p *Page) error {
 		Style  template.CSS
 		Script template.JS
 		Data   template.JS
-	}{p, template.CSS(style), template.JS(script), template.JS(graphs)})
+	}{p, template.CSS(Style), template.JS(Script + "const graph = showGraphs();\n"), template.JS(graphs)})
 	if err != nil {
 		return fmt.Errorf("write html: %w", err)
 	}

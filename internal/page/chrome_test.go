@@ -66,7 +66,7 @@ func totalsOf(p *profile.Profile) (all []string) {
 // save writes the page of a profile and returns its address.
 func save(t *testing.T, p *profile.Profile) string {
 	t.Helper()
-	return saved(t, func(w io.Writer) error { return Write(w, p) })
+	return saved(t, func(w io.Writer) error { return Write(w, p, Options{Title: "mayfly"}) })
 }
 
 func saved(t *testing.T, write func(io.Writer) error) string {

@@ -61,8 +61,8 @@ type Options struct {
 }
 
 // Write writes the page of one profile.
-func Write(w io.Writer, p *profile.Profile) error {
-	b := New(Options{Title: "mayfly"})
+func Write(w io.Writer, p *profile.Profile, o Options) error {
+	b := New(o)
 	if err := b.Add(p, slices.Values(p.Sample)); err != nil {
 		return fmt.Errorf("write html: %w", err)
 	}
@@ -81,7 +81,7 @@ func (b *Builder) Write(w io.Writer) error {
 }
 
 func (b *Builder) write(w io.Writer) error {
-	script := "\"use strict\";\n" + flame.Script + dataScript + treeScript + timeScript + lanesScript + filterScript + tableScript + pageScript
+	style, script := flame.Style+style, flame.Script+dataScript+treeScript+timeScript+lanesScript+filterScript+tableScript+pageScript
 	var frame bytes.Buffer
 	err := page.Execute(&frame, struct {
 		Title, Policy string

@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/mayfly-profiler/mayfly/internal/flame"
 	"github.com/mayfly-profiler/mayfly/internal/timeline"
 )
 
@@ -15,8 +16,9 @@ import (
 var pageText string
 
 var page = template.Must(template.New("page").Funcs(template.FuncMap{
-	"short": func(ns int64) string { return short(float64(ns)) },
-	"pct":   func(x float64) string { return fmt.Sprintf("%.0f %%", 100*x) },
+	"short":  func(ns int64) string { return short(float64(ns)) },
+	"script": func() template.JS { return template.JS(flame.Script) },
+	"pct":    func(x float64) string { return fmt.Sprintf("%.0f %%", 100*x) },
 }).Parse(pageText))
 
 // shown is a report as the page sees it.

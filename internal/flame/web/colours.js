@@ -10,9 +10,12 @@ const kindColours = {
 
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 
+// isDark says so, unless the page is always light.
+const isDark = () => dark.matches && !document.documentElement.hasAttribute("data-light");
+
 // colours are those of the theme that the reader has.
 function colours() {
-  return dark.matches
+  return isDark()
     ? { ink: "#f0f0f0", paper: "#15181c", mark: "#ffffff", quiet: "#9aa4af", still: "#4a4f57", lightness: 34, saturation: 45, heat: [86, 180, 233] }
     : { ink: "#101418", paper: "#ffffff", mark: "#000000", quiet: "#5b6875", still: "#dcdcdc", lightness: 78, saturation: 62, heat: [0, 80, 140] };
 }
@@ -50,7 +53,7 @@ function codeOf(name) {
 // changeColour is red for what is more on the second side, blue for what is less, by how much of itself; gray is the same.
 function changeColour(before, after) {
   const most = Math.max(before, after), change = most > 0 ? (after - before) / most : 0;
-  const from = dark.matches ? [74, 79, 87] : [220, 220, 220], to = change > 0 ? [213, 70, 40] : [40, 110, 200];
+  const from = isDark() ? [74, 79, 87] : [220, 220, 220], to = change > 0 ? [213, 70, 40] : [40, 110, 200];
   const part = Math.sqrt(Math.min(1, Math.abs(change)));
   return `rgb(${from.map((v, i) => Math.round(v + (to[i] - v) * part)).join(",")})`;
 }

@@ -4,7 +4,8 @@
 const rowHeight = 18;
 
 class FlameGraph {
-  // options: colour(i, tree) of a frame, describe(i, tree) for the line below, up(): whether the root is at the bottom, and
+  // options: colour(i, tree) of a frame, describe(i, tree) for the line below, up(): whether the root is at the bottom,
+  // width(i, tree): what a frame is worth, if not its total, or the mean of both sides, and
   // actions(i, tree): what can be done with a frame that was clicked, as { name, run }.
   constructor(parent, options) {
     this.options = options;
@@ -61,6 +62,7 @@ class FlameGraph {
   // width is what a node is worth: of two sides, their mean.
   width(i) {
     const t = this.tree.totals;
+    if (this.options.width) return this.options.width(i, this.tree);
     return t.length > 1 ? (t[0][i] + t[1][i]) / 2 : t[0][i];
   }
 

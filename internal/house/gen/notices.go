@@ -85,8 +85,7 @@ func notices(root string) ([]byte, error) {
 			}
 		}
 	}
-	bundle, err := os.ReadFile(filepath.Join(root, "internal/flame/LICENSES.txt"))
-	return all.render(bundle), err
+	return all.render(), nil
 }
 
 // packages are those of other modules that the command links on a platform.
@@ -139,7 +138,7 @@ func (p linked) legal() (files []string, err error) {
 const rule = "--------------------------------------------------------------------------------\n"
 
 // render writes each text once, below the names of those that use it, in the order of these names.
-func (t texts) render(bundle []byte) []byte {
+func (t texts) render() []byte {
 	byNames := map[string][]string{}
 	for text, by := range t {
 		names := strings.Join(slices.Sorted(maps.Keys(by)), "\n")
@@ -151,6 +150,5 @@ func (t texts) render(bundle []byte) []byte {
 		slices.Sort(byNames[names])
 		fmt.Fprintf(&b, "%s%s\n\n%s\n\n", rule, names, strings.Join(byNames[names], "\n\n"))
 	}
-	fmt.Fprintf(&b, "%sJavaScript in the HTML pages (internal/flame/bundle.js)\n\n%s\n", rule, bytes.TrimSpace(bundle))
 	return b.Bytes()
 }
