@@ -129,6 +129,8 @@ func (s *OnCPU) configure(spec *ebpf.CollectionSpec) error {
 	pid, armed := 0, uint32(1)
 	if s.target != nil {
 		pid = s.target.PID()
+	} else {
+		spec.Maps["records"].MaxEntries = uint32(os.Getpagesize()) // Probe samples nothing, and 8 MiB of ring are mapped twice
 	}
 	if s.options.OnExec {
 		armed = 0
