@@ -13,12 +13,15 @@ import (
 // their stack pointer, ids that were given out, and runtime.main as the start of goroutine 1 and of no
 // other. Goroutine 1 need not be there: runtime.Goexit ends it, and in a library runtime.main returns.
 
+// ErrTable says that the target's memory does not look like a goroutine table. Nothing is
+// sampled then: what would be reported could be plausible and wrong.
+var ErrTable = errors.New("this does not look like a goroutine table")
+
 // errYoung says that the program has not created its first goroutine yet.
 var errYoung = fmt.Errorf("no goroutine yet: %w", ErrTable)
 
 const (
-	maxAllglen = 10_000_000 // no program has more
-	maxChecked = 256        // goroutines that are checked, the oldest
+	maxChecked = 256 // goroutines that are checked, the oldest
 )
 
 // check reads the table, and whether it is one. Errors wrap ErrTable or are those of the memory.

@@ -7,6 +7,43 @@ import (
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
+// A waitClass is what a wait reason says about the kind of thing that is waited for.
+type waitClass struct {
+	how  waitPlace
+	kind sample.ObjectKind
+	op   sample.Op
+	back uint64 // of the object's address to the word that is waited for
+}
+
+// waitPlace is where the object is found.
+type waitPlace uint8
+
+const (
+	nowhere   waitPlace = iota
+	channels            // of sudogs from g.waiting on
+	semaphore           // sudog.elem
+	condition           // the same, of a list
+)
+
+// The distances are those of sync.Mutex, RWMutex, WaitGroup and Cond since Go 1.20; runtime/sema.go and package sync of
+// the target agree on them.
+var waitClasses = map[string]waitClass{
+	"chan receive":        {how: channels, op: sample.Receive},
+	"chan send":           {how: channels, op: sample.Send},
+	"select":              {how: channels},
+	"sync.Mutex.Lock":     {how: semaphore, kind: sample.Mutex, back: 4},
+	"sync.RWMutex.RLock":  {how: semaphore, kind: sample.RWMutex, back: 12},
+	"sync.RWMutex.Lock":   {how: semaphore, kind: sample.RWMutex, back: 8},
+	"sync.WaitGroup.Wait": {how: semaphore, kind: sample.WaitGroup, back: 8},
+	"semacquire":          {how: semaphore, kind: sample.Semaphore},
+	"sync.Cond.Wait":      {how: condition, kind: sample.Cond, back: condList},
+}
+
+// condList is where a sync.Cond has its list: behind its Locker.
+const condList = 16
+
+const fetchSize = 128 // more than a sudog or a channel
+
 // waiter is a goroutine that waits for something, and what was read to know for what.
 type waiter struct {
 	job     *job
@@ -77,4 +114,11 @@ func (w *waiter) take(ps []proc.Piece) []proc.Piece {
 		}
 	}
 	return ps
+}
+
+// enter takes the address of a semaphore or list for that of what it is a part of.
+func (w *waiter) enter(addr uint64) {
+	if addr > 4096 && addr < 1<<62 && addr%4 == 0 {
+		w.found = append(w.found, sample.Object{Kind: w.class.kind, Addr: addr - w.class.back})
+	}
 }

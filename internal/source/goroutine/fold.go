@@ -7,12 +7,6 @@ import "encoding/binary"
 // nothing is kept but where they are, 2 bytes each instead of some 400, and of their g's nothing is
 // read but the status. It is unfolded when a goroutine is found in it.
 
-// maxEntries is how many entries of the table are read, dead ones included.
-const maxEntries = int(maxAllglen)
-
-// MaxWatched is about how many goroutines are watched at a time; it bounds the slots that are unfolded.
-const MaxWatched = 1 << 20
-
 // countFolded counts the goroutines that live in a folded chunk, and says whether there is a free g that nobody knew of.
 func (m *memory) countFolded(c *chunk) (free bool, live int) {
 	stride := m.stride()

@@ -1,11 +1,8 @@
 package goroutine
 
 import (
-	"encoding/binary"
 	"math/bits"
 	"time"
-
-	"github.com/mayfly-profiler/mayfly/internal/goruntime"
 )
 
 // The runtime itself counts how often and for how long it stopped the world, in two histograms in
@@ -39,22 +36,6 @@ const (
 
 // histogram is the counts of a runtime.timeHistogram, nil where there is none.
 type histogram []uint64
-
-func (m *memory) readHistogram(off int32) histogram {
-	at := m.l.TimeHist.Counts
-	if off < 0 || at == goruntime.None || m.l.TimeHist.Size < at+8*histCounts {
-		return nil
-	}
-	b := make([]byte, 8*histCounts)
-	if n, _ := m.ReadAt(b, int64(m.v.Sched)+int64(off)+int64(at)); n < len(b) {
-		return nil
-	}
-	h := make(histogram, histCounts)
-	for i := range h {
-		h[i] = binary.LittleEndian.Uint64(b[8*i:])
-	}
-	return h
-}
 
 // bounds are the durations of bucket i in ns, the upper one not included.
 func bounds(i int) (lo, hi uint64) {
@@ -93,20 +74,9 @@ func (h histogram) since(before histogram) (st Stops) {
 // stops are the histograms when the recording began.
 type stops struct{ gc, others histogram }
 
-func (m *memory) readStops() stops {
-	return stops{m.readHistogram(m.l.Sched.STWTotalTimeGC), m.readHistogram(m.l.Sched.STWTotalTimeOther)}
-}
-
 // since is what happened since before was read.
 func (now stops) since(before stops) (gc, others Stops) {
 	return now.gc.since(before.gc), now.others.since(before.others)
-}
-
-// countPhase enters that a collection goes on, for the time since the tick before.
-func (m *memory) countPhase() {
-	if m.before != 0 && binary.LittleEndian.Uint32(m.phase[:]) != 0 {
-		m.stats.GC.Mark += time.Duration(m.read - m.before)
-	}
 }
 
 // since is what came to c after before was read. Longest is as of now.

@@ -3,6 +3,7 @@ package goroutine
 import (
 	"context"
 	"math/rand/v2"
+	"runtime"
 	"time"
 
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
@@ -67,6 +68,16 @@ func (t *Table) Run(ctx context.Context, emit func(*sample.Sample)) error {
 		}
 	}
 	return <-failed
+}
+
+// sample runs the recording on a thread of its own, which ends with the calling goroutine.
+func (r *recorder) sample(ctx context.Context) (err error) {
+	runtime.LockOSThread() // for good: nobody is to inherit the priority
+	defer close(r.full)
+	if r.scan.stats.RealTime, err = realTime(); err != nil {
+		return err
+	}
+	return r.record(ctx)
 }
 
 // record is the loop. The calling goroutine has its thread to itself.

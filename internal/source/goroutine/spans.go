@@ -30,26 +30,6 @@ type span struct {
 	mem  []byte
 }
 
-// choose decides which spans are read for the waiters: those that would need more than one sudog, or do not know where
-// theirs is.
-func (x *spans) choose(f *waitFinder) {
-	x.list = x.list[:0]
-	need := false
-	for i := range f.todo {
-		w := &f.todo[i]
-		many := w.class.how == channels && w.class.op == sample.NoOp
-		if many && w.first != 0 {
-			x.want(w.first)
-		}
-		need = need || many || f.onStack && w.class.how == semaphore
-	}
-	for _, base := range x.misses {
-		if need && base != 0 {
-			x.want(base)
-		}
-	}
-}
-
 func (x *spans) want(addr uint64) {
 	n := len(x.list)
 	if n == maxSpans || x.wanted(addr) {

@@ -21,22 +21,20 @@ type sweeps struct {
 // cover says whether a grace lasted still.
 func (w *sweeps) cover(g goruntime.Grace) bool { return w.known && g.Covers(w.gen[:]) }
 
-// appendSweeps appends the pieces that noteSweeps takes.
-func (m *memory) appendSweeps(ps []proc.Piece) []proc.Piece {
-	w := &m.sweeps
-	if m.v.SweepGen == 0 || w.wrong {
+// appendTo appends the pieces that take takes.
+func (w *sweeps) appendTo(ps []proc.Piece, v *goruntime.Vars) []proc.Piece {
+	if v.SweepGen == 0 || w.wrong {
 		return ps
 	}
-	ps = append(ps, proc.Piece{Addr: m.v.SweepGen, Buf: w.gen[:]})
-	if m.v.GCPhase != 0 {
-		ps = append(ps, proc.Piece{Addr: m.v.GCPhase, Buf: w.phase[:]})
+	ps = append(ps, proc.Piece{Addr: v.SweepGen, Buf: w.gen[:]})
+	if v.GCPhase != 0 {
+		ps = append(ps, proc.Piece{Addr: v.GCPhase, Buf: w.phase[:]})
 	}
 	return ps
 }
 
-// noteSweeps takes what appendSweeps' pieces have read.
-func (m *memory) noteSweeps(ps []proc.Piece) {
-	w := &m.sweeps
+// take takes what appendTo's pieces have read.
+func (w *sweeps) take(ps []proc.Piece) {
 	w.known = len(ps) > 0 && ps[0].OK
 	switch {
 	case !w.known:
@@ -64,13 +62,4 @@ func (w *sweeps) check() {
 	default:
 		w.ended = w.marking
 	}
-}
-
-// readSweeps reads how far the collector is now.
-func (m *memory) readSweeps() {
-	m.pieces = m.appendSweeps(m.pieces[:0])
-	if m.Gather(m.pieces) != nil {
-		m.pieces = m.pieces[:0]
-	}
-	m.noteSweeps(m.pieces)
 }

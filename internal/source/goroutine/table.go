@@ -29,12 +29,6 @@ import (
 	"github.com/mayfly-profiler/mayfly/internal/source"
 )
 
-var (
-	// ErrTable says that the target's memory does not look like a goroutine table. Nothing is
-	// sampled then: what would be reported could be plausible and wrong.
-	ErrTable = errors.New("this does not look like a goroutine table")
-)
-
 // Table is the goroutine table of a process, a sample.Source.
 type Table struct {
 	process *proc.Process

@@ -23,16 +23,13 @@ const (
 // priority is a low one among real-time priorities, above all normal threads.
 const priority = 5
 
-// sample runs the recording on a thread of its own, which ends with the calling goroutine.
-func (r *recorder) sample(ctx context.Context) error {
-	runtime.LockOSThread() // for good: nobody is to inherit the priority
-	defer close(r.full)
+// realTime gives the calling thread real-time priority, and says whether that is allowed.
+func realTime() (ok bool, err error) {
 	attr := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: priority, Flags: unix.SCHED_FLAG_RESET_ON_FORK}
-	r.scan.stats.RealTime = unix.SchedSetAttr(0, &attr, 0) == nil
-	if !r.scan.stats.RealTime {
+	if ok = unix.SchedSetAttr(0, &attr, 0) == nil; !ok {
 		_ = unix.Setpriority(unix.PRIO_PROCESS, 0, -10) // best effort
 	}
-	return r.record(ctx)
+	return ok, nil
 }
 
 // sleepUntil sleeps until a time of proc.Monotonic, and returns false when ctx has ended.
