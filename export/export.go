@@ -39,6 +39,8 @@ var formats = []Format{
 		"for profiler.firefox.com: each column is a thread", false, writeFirefox},
 	{"otlp", []string{".otlp"}, octets,
 		"protobuf of OpenTelemetry, " + OTLPSchema, false, writeOTLP},
+	{"perfetto", []string{".pftrace", ".perfetto-trace"}, octets,
+		"for ui.perfetto.dev: a track for each goroutine and request", true, writePerfetto},
 }
 
 // Formats returns all formats, the default first.

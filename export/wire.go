@@ -1,6 +1,12 @@
 package export
 
-import "google.golang.org/protobuf/encoding/protowire"
+import (
+	"math"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+type fieldNumber = protowire.Number
 
 // message is one of protobuf in the making, field by field, in any order that is convenient. A field that has its zero value
 // is left out, as proto3 has it. Nothing is generated: types that register themselves would be a second copy where a program
@@ -19,6 +25,11 @@ func (m *message) fixed64(field protowire.Number, v uint64) {
 	if v != 0 {
 		*m = protowire.AppendFixed64(protowire.AppendTag(*m, field, protowire.Fixed64Type), v)
 	}
+}
+
+// double is a field that may be 0, as one of a oneof.
+func (m *message) double(field protowire.Number, v float64) {
+	*m = protowire.AppendFixed64(protowire.AppendTag(*m, field, protowire.Fixed64Type), math.Float64bits(v))
 }
 
 func (m *message) text(field protowire.Number, s string) {

@@ -149,6 +149,7 @@ func (h handler) parse(query string) (request, error) {
 	if q.format, err = export.ByName(format); err != nil {
 		return q, err
 	}
+	q.options.Keep.Timeline = q.options.Keep.Timeline || q.format.Timeline
 	return q, q.options.validate()
 }
 

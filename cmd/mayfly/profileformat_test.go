@@ -33,6 +33,10 @@ func TestFormatNeedsWhatIsRecorded(t *testing.T) {
 		{recordFlags{mode: "wall", profileFlags: profileFlags{shown: export.Options{Column: "heap"}}},
 			`record: --column "heap": not samples, cpu, runnable, blocked, wall`},
 		{recordFlags{mode: "wall", profileFlags: profileFlags{shown: export.Options{Column: "blocked"}}}, ""},
+		{recordFlags{mode: "wall", output: "x.pftrace"},
+			"record: the format perfetto draws when things happened: it needs --timeline"},
+		{recordFlags{mode: "wall", output: "x.pftrace", timeline: true}, ""},
+		{recordFlags{mode: "wall", output: "x.html"}, ""},
 	} {
 		got := ""
 		if err := tt.f.checkFormat(); err != nil {
