@@ -35,7 +35,7 @@ func TestRecordGone(t *testing.T) {
 			c, stdin := pending(t, exe)
 			release := func() error {
 				io.WriteString(stdin, "\n")
-				for ctx := t.Context(); ctx.Err() == nil && !zombie(c.Process.Pid); {
+				for ctx := t.Context(); ctx.Err() == nil && !target.Ended(c.Process.Pid); {
 					time.Sleep(time.Millisecond)
 				}
 				return nil

@@ -1,13 +1,13 @@
 package profiler
 
 import (
-	"cmp"
 	"encoding/binary"
 	"runtime"
 	"slices"
 
 	"github.com/google/pprof/profile"
 
+	"github.com/mayfly-profiler/mayfly/profiler/internal/finish"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 	"github.com/mayfly-profiler/mayfly/symbolize"
 )
@@ -325,20 +325,15 @@ func (b *Builder) Profile() *profile.Profile {
 		p.Sample = append(p.Sample, s)
 		delete(b.folds, key) // its memory goes while the profile's grows
 	}
-	slices.SortStableFunc(p.Sample, compareSamples)
+	slices.SortStableFunc(p.Sample, finish.CompareSamples)
 	return p
 }
 
 func (b *Builder) columns() []*profile.ValueType {
-	names := []string{sample.ColumnCPU}
 	if b.keep.Wall {
-		names = []string{sample.ColumnCPU, sample.ColumnRunnable, sample.ColumnBlocked, sample.ColumnWall}
+		return finish.Columns()
 	}
-	types := []*profile.ValueType{{Type: sample.ColumnSamples, Unit: "count"}}
-	for _, n := range names {
-		types = append(types, &profile.ValueType{Type: n, Unit: "nanoseconds"})
-	}
-	return types
+	return finish.Columns()[:2]
 }
 
 // values are the fold's in the first n columns.
@@ -381,16 +376,4 @@ func (f *fold) sample(locs []*profile.Location, columns int, epoch int64) *profi
 		s.NumUnit = map[string][]string{sample.KeyEnd: {"nanoseconds"}}
 	}
 	return s
-}
-
-func compareSamples(a, b *profile.Sample) int {
-	if last := len(a.Value) - 1; a.Value[last] != b.Value[last] {
-		return cmp.Compare(b.Value[last], a.Value[last])
-	}
-	for i := range min(len(a.Location), len(b.Location)) {
-		if c := cmp.Compare(a.Location[i].ID, b.Location[i].ID); c != 0 {
-			return c
-		}
-	}
-	return len(a.Location) - len(b.Location)
 }

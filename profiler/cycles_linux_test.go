@@ -96,7 +96,7 @@ func TestCycles(t *testing.T) {
 	cycle := func(i int) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		o := profiler.Options{Mode: profiler.Wall, Engine: profiler.EBPF, Started: func() {
+		o := profiler.Options{Mode: profiler.Wall, Engine: profiler.EBPF, Started: func(profiler.Summary) {
 			objects(made)
 			time.AfterFunc(time.Duration(i%4)*10*time.Millisecond, cancel)
 		}}

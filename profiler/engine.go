@@ -11,6 +11,7 @@ import (
 	"github.com/mayfly-profiler/mayfly/internal/goruntime/names"
 	"github.com/mayfly-profiler/mayfly/internal/source/bpf"
 	"github.com/mayfly-profiler/mayfly/internal/source/perf"
+	"github.com/mayfly-profiler/mayfly/profiler/internal/finish"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
@@ -42,12 +43,6 @@ func ParseEngine(name string) (Engine, error) {
 	}
 	return "", fmt.Errorf("engine %q: not one of %s", name, strings.Join(names, ", "))
 }
-
-// What the comments call an engine.
-const (
-	none      = "none"
-	tableName = "goroutine table"
-)
 
 // forcesCPU says that nothing but this engine will do for time on a CPU.
 func (e Engine) forcesCPU() bool { return e != "" && e != Table }
@@ -202,12 +197,12 @@ func (r *recording) settle(b *Builder, p *profile.Profile) {
 	switch {
 	case r.sched != nil || b.keep.Timeline:
 	case b.keep.TableToo:
-		reconcile(p)
+		finish.Reconcile(p)
 	case b.keep.TableOnly:
-		ration(p, r.summary.CPU.Rusage)
+		finish.Ration(p, r.summary.CPU.Rusage)
 		r.summary.CPU.Profiled = 0
 		for _, s := range p.Sample {
-			r.summary.CPU.Profiled += s.Value[columnCPU]
+			r.summary.CPU.Profiled += s.Value[finish.ColumnCPU]
 		}
 	}
 }

@@ -19,8 +19,8 @@ const endExec = "the target executed another program"
 
 // follow streams a process, program after program. After the last, or when the next one cannot be
 // recorded, it returns nil.
-func follow(ctx context.Context, pid int, o Options, emit func(*Recording) error) error {
-	r, err := open(ctx, pid, o)
+func follow(ctx context.Context, pid int, o StreamOptions, emit func(*Recording) error) error {
+	r, err := open(ctx, pid, o.Options)
 	for err == nil {
 		var last *Recording // of this program
 		err = r.stream(ctx, o.Every, func(rec *Recording) error {
@@ -38,7 +38,7 @@ func follow(ctx context.Context, pid int, o Options, emit func(*Recording) error
 		}
 		o.Pending, o.Started = nil, nil
 		var next error
-		if r, next = open(ctx, pid, o); next != nil {
+		if r, next = open(ctx, pid, o.Options); next != nil {
 			last.Summary.End = endOf(next)
 			last.Profile.Comments = last.Summary.Comments()
 			return emit(last)

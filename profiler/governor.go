@@ -47,7 +47,7 @@ type spending struct {
 }
 
 func (r *recording) spending() spending {
-	now := spending{at: time.Now(), cpu: selfCPU() + r.programs()}
+	now := spending{at: time.Now(), cpu: proc.OwnCPU() + r.programs()}
 	if r.table != nil {
 		now.table = r.table.Stats().CPU
 	}

@@ -100,7 +100,7 @@ func recordWindow(t *testing.T, pid int, d time.Duration) (*profiler.Recording, 
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var w groundtruth.Window
-	rec, err := profiler.Record(ctx, pid, profiler.Options{Mode: profiler.Wall, MaxOverhead: 1, Started: func() {
+	rec, err := profiler.Record(ctx, pid, profiler.Options{Mode: profiler.Wall, MaxOverhead: 1, Started: func(profiler.Summary) {
 		w.From = target.Monotonic()
 		time.AfterFunc(d, func() { w.To = target.Monotonic(); cancel() })
 	}})

@@ -41,7 +41,7 @@ func TestLengthIsWhatWasObserved(t *testing.T) {
 	source := slow{release: make(chan struct{})}
 	r.source, r.builder = source, NewBuilder(program, Keep{})
 	ctx, cancel := context.WithCancel(t.Context())
-	r.options.Started = func() {
+	r.options.Started = func(Summary) {
 		cancel()
 		time.AfterFunc(time.Second, func() { close(source.release) })
 	}

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mayfly-profiler/mayfly/profiler/internal/finish"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
@@ -66,7 +67,7 @@ func (b *Builder) within(s *sample.Sample) *sample.Sample {
 	labels := b.limit.label[:0]
 	lost := false
 	for _, l := range s.Labels {
-		if k := b.limit.keys[userKey(l.Key)]; k != nil {
+		if k := b.limit.keys[finish.UserKey(l.Key)]; k != nil {
 			k.add(s)
 			l.Value, lost = otherValue, true
 		}

@@ -10,7 +10,7 @@
 // them.
 //
 // The target is observed from outside: it is never stopped, signalled or written to. A program that
-// wants to observe itself does so by a helper process (Start, Handler), with the same engines and,
+// wants to observe itself imports package inprocess, which does so by a helper process, with the same engines and,
 // where those are not allowed, the runtime's own.
 package profiler
 
@@ -30,7 +30,9 @@ import (
 	"github.com/mayfly-profiler/mayfly/internal/source"
 	"github.com/mayfly-profiler/mayfly/internal/source/bpf"
 	"github.com/mayfly-profiler/mayfly/internal/source/goroutine"
+	"github.com/mayfly-profiler/mayfly/profiler/internal/finish"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
+	"github.com/mayfly-profiler/mayfly/profiler/summary"
 	"github.com/mayfly-profiler/mayfly/symbolize"
 )
 
@@ -63,6 +65,9 @@ type Options struct {
 	// Alone says that this process does nothing but record: MaxOverhead then holds for all CPU time that it
 	// uses between the first sample and the last, and the table gets what the rest leaves of it, a quarter at least.
 	Alone bool
+	// Share is for who records beside the program: the share of the machine's CPU time (or of this process's quota) that all
+	// of mayfly may use after its start. Both rates are lowered to keep it, and MaxOverhead does not count; 0 is no such budget.
+	Share float64
 	// Keep says what the profile keeps beyond stacks and labels.
 	Keep Keep
 	// Calls are functions whose calls Record adds to a timeline with their exact begin and end, by
@@ -72,14 +77,13 @@ type Options struct {
 	// MemoryLimit is what this process may take, in bytes, about; 0 is DefaultMemoryLimit. Beyond it labels with many
 	// values lose them, and a timeline ends. What that cost is among Summary.Denied.
 	MemoryLimit int
-	// Every is the length of the slices of Stream; 0 is a second. Record has one slice.
-	Every time.Duration
 	// Pending is set when the process has not yet executed the program that is to be recorded.
 	Pending *Pending
 	// Version is what the comments say mayfly's version is.
 	Version string
-	// Started is called once, when the first sample may come.
-	Started func()
+	// Started is called once, when the first sample may come. The summary has what is known by then: engines, and what is
+	// denied.
+	Started func(Summary)
 	// Progress is called now and then with the number of samples so far, from one goroutine.
 	Progress func(samples int64, cpu time.Duration)
 }
@@ -112,9 +116,8 @@ func Record(ctx context.Context, pid int, o Options) (*Recording, error) {
 	if len(o.Calls) > 0 && !o.Keep.Timeline {
 		return nil, errCalls
 	}
-	o.Every = 0
 	var parts []*Recording
-	err := follow(ctx, pid, o, func(rec *Recording) error { parts = append(parts, rec); return nil })
+	err := follow(ctx, pid, StreamOptions{Options: o}, func(rec *Recording) error { parts = append(parts, rec); return nil })
 	if len(parts) == 0 {
 		return nil, err
 	}
@@ -138,6 +141,7 @@ type recording struct {
 	table    *goroutine.Table // nil: the same
 	calls    *calls           // nil: the same
 	family   *family          // processes that the target starts
+	govern   *governor        // nil: Options.Share is not asked for
 	mu       sync.Mutex       // of builder, before and symbols while the sources run
 	builder  *Builder
 	before   *Builder // of the slice that ends at border, until all its samples have come; or nil
@@ -178,11 +182,14 @@ func (r *recording) orGone(err error) error {
 
 // openTarget opens the process and nothing more.
 func openTarget(pid int, o Options) (*recording, error) {
-	r := &recording{options: o, opened: time.Now(), reported: reported{self: selfCPU()}}
+	r := &recording{options: o, opened: time.Now(), reported: reported{self: proc.OwnCPU()}}
 	if r.options.Rate == 0 {
 		r.options.Rate = DefaultRate
 	}
 	r.rate = r.options.Rate
+	if r.options.Share > 0 {
+		r.options.MaxOverhead = min(cores(r.options.Share), 1) // of the table, until it is known what the rest takes
+	}
 	if r.options.Mode == "" {
 		r.options.Mode = Wall
 	}
@@ -252,7 +259,7 @@ func (r *recording) add(s *sample.Sample) {
 // finish fills in what is known once all samples of a builder have come.
 func (r *recording) finish(b *Builder, end string) {
 	t, s := b.Tally(), &r.summary
-	s.Version, s.EngineCPU, s.EngineWall = r.options.Version, none, none
+	s.Version, s.EngineCPU, s.EngineWall = r.options.Version, summary.None, summary.None
 	s.RateAsked, s.Host.CPUs = r.options.Rate, r.cpus
 	s.CPU.Samples, s.CPU.Lost = t.Samples, t.Lost
 	s.CPU.Profiled, s.Table.Wall = t.CPU, t.Wall
@@ -299,11 +306,14 @@ func (r *recording) finish(b *Builder, end string) {
 	if bin, _ := r.golang(); bin != nil {
 		s.Target.BuildID = bin.BuildID()
 	}
-	self := selfCPU()
+	if r.govern != nil {
+		r.govern.tell(s)
+	}
+	self := proc.OwnCPU()
 	s.Self.CPUTime, r.reported.self = (self - r.reported.self).Nanoseconds(), self
 	programs := r.programs()
 	s.Self.Programs, r.reported.ebpf = (programs - r.reported.ebpf).Nanoseconds(), programs
-	s.Self.RSS = selfRSS()
+	s.Self.RSS = proc.OwnRSS()
 }
 
 func (r *recording) finishCPU(t Tally) {
@@ -331,7 +341,7 @@ func (r *recording) finishTable(t Tally) {
 	st := now.Since(r.reported.table)
 	r.reported.table = now
 	if r.options.Mode == Wall {
-		s.EngineWall = tableName
+		s.EngineWall = summary.GoroutineTable
 	}
 	s.Table.Rate, s.Table.Missed = st.Reached, st.Missed
 	s.Table.Running, s.Host.Procs = t.TableCPU, st.Procs
@@ -357,7 +367,7 @@ func (r *recording) finishTable(t Tally) {
 	s.GC.Others, s.GC.OtherTime, s.GC.OtherMax = st.GC.Others.Count, st.GC.Others.Time.Nanoseconds(), st.GC.Others.Longest.Nanoseconds()
 	s.Table.Torn, s.Labels.Foreign = st.Torn, st.LabelsForeign
 	if r.source == nil {
-		s.EngineCPU = tableName
+		s.EngineCPU = summary.GoroutineTable
 		if now, err := r.target.CPU(); err == nil {
 			s.CPU.Rusage, r.reported.clock = (now - r.reported.clock).Nanoseconds(), now
 		}
@@ -371,6 +381,6 @@ func (r *recording) describe(p *profile.Profile, start time.Time, length time.Du
 	if s := r.summary; s.CPU.Samples > 0 && s.CPU.RateReached > 0 {
 		p.Period = int64(1e9 / s.CPU.RateReached)
 	}
-	r.summary.Labels.Repaired, r.summary.Host.Epoch = tidy(p), r.builder.epoch-r.offset
+	r.summary.Labels.Repaired, r.summary.Host.Epoch = finish.Tidy(p), r.builder.epoch-r.offset
 	p.Comments = r.summary.Comments()
 }

@@ -19,7 +19,7 @@ func TestMaxSampleRate(t *testing.T) {
 	for _, e := range []Engine{EBPF, Perf} {
 		limit = 1000
 		ctx, cancel := context.WithCancel(t.Context())
-		o := Options{Mode: CPU, Engine: e, Rate: 4999, Started: func() {
+		o := Options{Mode: CPU, Engine: e, Rate: 4999, Started: func(Summary) {
 			limit = 100
 			time.AfterFunc(time.Second, cancel)
 		}}

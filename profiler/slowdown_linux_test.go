@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/mayfly-profiler/mayfly/internal/onoff"
+	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"github.com/mayfly-profiler/mayfly/internal/target"
 )
 
@@ -105,7 +106,7 @@ func (w *wall) Start() error {
 	w.done = make(chan error, 1)
 	var ctx context.Context
 	ctx, w.cancel = context.WithCancel(context.Background())
-	w.began, w.cpu = time.Now(), w.cpu-selfCPU()
+	w.began, w.cpu = time.Now(), w.cpu-proc.OwnCPU()
 	go func() { w.done <- w.run(ctx) }()
 	return nil
 }
@@ -116,7 +117,7 @@ func (w *wall) Stop() error {
 	}
 	w.cancel()
 	w.lit += time.Since(w.began)
-	w.cpu += selfCPU()
+	w.cpu += proc.OwnCPU()
 	err := <-w.done
 	w.cancel = nil
 	return err

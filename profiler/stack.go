@@ -30,6 +30,7 @@ import (
 	"slices"
 
 	"github.com/mayfly-profiler/mayfly/internal/goruntime/names"
+	"github.com/mayfly-profiler/mayfly/profiler/internal/finish"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 	"github.com/mayfly-profiler/mayfly/symbolize"
 )
@@ -87,8 +88,6 @@ const (
 	frameThread    = "[thread]"    // a thread without Go code: before the runtime is up, or one of C's
 	frameLost      = "[lost]"      // samples that were taken but not delivered
 	frameTruncated = "[truncated]" // the stack is deeper than what was read, or what comes next is no return address
-	frameRunning   = "[running]"   // on a CPU, seen by the goroutine table, which cannot see where
-	frameUnwalked  = "[unwalked]"  // no stack could be read
 	frameOther     = "[other]"     // stacks and labels that there was no memory for
 	frameKernel    = "[kernel]"    // CPU time in the kernel, which it keeps to itself
 )
@@ -112,7 +111,7 @@ func (b *Builder) walk(dst []*site, s *sample.Sample) []*site {
 	dst = visible(dst)
 	switch {
 	case len(dst) == 0 && (end == rooted || end == rootless || end == broken): // nothing but wrappers
-		dst = append(dst, b.special(frameUnwalked))
+		dst = append(dst, b.special(finish.FrameUnwalked))
 	case (end == rootless || end == broken) && dst[len(dst)-1].kind == symbolize.JIT:
 		dst = append(dst, b.special(frameTruncated))
 		dst, end = b.origin(dst, s)
@@ -151,14 +150,14 @@ func (b *Builder) remember(stack []*site, s *sample.Sample) {
 // In any other state it has been elsewhere since.
 func (b *Builder) remembered(dst []*site, s *sample.Sample) []*site {
 	if s.State == sample.Running && s.Count == 0 {
-		return append(dst, b.special(frameRunning))
+		return append(dst, b.special(finish.FrameRunning))
 	}
 	if s.State == sample.Preempted || s.State == sample.Throttled {
 		if last := b.last.get(s.Goid); s.Goid != 0 && len(last.sites) > 0 && last.labels == hashLabels(s.Labels) {
 			return append(dst, last.sites...)
 		}
 	}
-	return append(dst, b.special(frameUnwalked))
+	return append(dst, b.special(finish.FrameUnwalked))
 }
 
 // visible leaves out addresses without a frame: wrappers that the compiler made, which nobody wrote

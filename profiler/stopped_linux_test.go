@@ -45,7 +45,7 @@ func TestStopped(t *testing.T) {
 			held := make(chan time.Duration, 1)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			rec, err := profiler.Record(ctx, x.PID, profiler.Options{MaxOverhead: 1, Started: func() {
+			rec, err := profiler.Record(ctx, x.PID, profiler.Options{MaxOverhead: 1, Started: func(profiler.Summary) {
 				go func() {
 					runtime.LockOSThread() // a tracer is a thread
 					time.Sleep(500 * time.Millisecond)

@@ -21,6 +21,7 @@ package profiler
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -30,10 +31,29 @@ import (
 	"github.com/mayfly-profiler/mayfly/internal/source/bpf"
 	"github.com/mayfly-profiler/mayfly/internal/source/goroutine"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
+	"github.com/mayfly-profiler/mayfly/profiler/summary"
 )
 
 // defaultEvery is the length of a slice when nobody says.
 const defaultEvery = time.Second
+
+// StreamOptions say how to stream. Calls are for Record only.
+type StreamOptions struct {
+	Options
+	// Every is the length of a slice; 0 is a second.
+	Every time.Duration
+}
+
+// validateOutside is Options.validateOutside for a stream.
+func (o *StreamOptions) validateOutside(pid int) error {
+	switch {
+	case len(o.Calls) > 0:
+		return errCalls
+	case o.Every < 0:
+		return fmt.Errorf("record %d: slices of %s: time does not run backwards", pid, o.Every)
+	}
+	return o.Options.validateOutside(pid)
+}
 
 // Stream records like Record and hands out a complete Recording for each slice of o.Every, without
 // a gap and without counting anything twice: a slice's profile begins where the one before ended,
@@ -42,10 +62,7 @@ const defaultEvery = time.Second
 //
 // When the process executes another Go program, a slice ends there, and the next begins when that one has been
 // read. Errors are those of Record. Coverage.Seen of a slice counts those that it has a sample of.
-func Stream(ctx context.Context, pid int, o Options, emit func(*Recording) error) error {
-	if len(o.Calls) > 0 {
-		return errCalls
-	}
+func Stream(ctx context.Context, pid int, o StreamOptions, emit func(*Recording) error) error {
 	if err := o.validateOutside(pid); err != nil {
 		return err
 	}
@@ -81,7 +98,10 @@ func (r *recording) stream(ctx context.Context, every time.Duration, emit func(*
 	s.mono = s.start.UnixNano() - r.builder.epoch
 	r.reported.clock, _ = r.target.CPU()
 	if r.options.Started != nil {
-		r.options.Started()
+		r.options.Started(r.begun())
+	}
+	if r.options.Share > 0 {
+		r.govern = newGovernor(r, r.options.Share)
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- r.sources(ctx) }()
@@ -125,6 +145,19 @@ func (r *recording) full() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.options.Keep.Timeline && r.builder.Full()
+}
+
+// begun is what is known before the first sample.
+func (r *recording) begun() Summary {
+	s := r.summary
+	s.EngineCPU, s.EngineWall = summary.GoroutineTable, summary.None
+	if r.source != nil {
+		s.EngineCPU = r.source.Name()
+	}
+	if r.table != nil && r.options.Mode == Wall {
+		s.EngineWall = summary.GoroutineTable
+	}
+	return s
 }
 
 // slicer draws the borders of a recording.

@@ -16,11 +16,11 @@ import (
 )
 
 // stream records a running target for d in slices, or skips where the host does not allow it.
-func stream(t *testing.T, pid int, d time.Duration, o profiler.Options) []*profiler.Recording {
+func stream(t *testing.T, pid int, d time.Duration, o profiler.StreamOptions) []*profiler.Recording {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	o.Started = func() { time.AfterFunc(d, cancel) }
+	o.Started = func(profiler.Summary) { time.AfterFunc(d, cancel) }
 	var all []*profiler.Recording
 	err := profiler.Stream(ctx, pid, o, func(rec *profiler.Recording) error {
 		all = append(all, rec)
@@ -50,8 +50,8 @@ func adjoin(t *testing.T, all []*profiler.Recording) {
 // the process, and for each goroutine that lives throughout, the length of the recording.
 func TestStreamAddsUp(t *testing.T) {
 	x := target.Start(t, target.Compile(t, "labels", target.Build{}), "-procs", "2")
-	all := stream(t, x.PID, 3*time.Second, profiler.Options{Every: 400 * time.Millisecond, MaxOverhead: 1,
-		Keep: profiler.Keep{Goroutines: true}})
+	all := stream(t, x.PID, 3*time.Second, profiler.StreamOptions{Every: 400 * time.Millisecond, Options: profiler.Options{MaxOverhead: 1,
+		Keep: profiler.Keep{Goroutines: true}}})
 	var truth struct {
 		Sets map[string]struct{ Goid uint64 }
 	}
@@ -107,8 +107,8 @@ func needTable(t *testing.T, rec *profiler.Recording) {
 // is cut at the borders.
 func TestStreamCutsStays(t *testing.T) {
 	x := target.Start(t, target.Compile(t, "idle", target.Build{}))
-	all := stream(t, x.PID, 2*time.Second, profiler.Options{Every: 300 * time.Millisecond, MaxOverhead: 1,
-		Keep: profiler.Keep{Goroutines: true, Idle: true}})
+	all := stream(t, x.PID, 2*time.Second, profiler.StreamOptions{Every: 300 * time.Millisecond, Options: profiler.Options{MaxOverhead: 1,
+		Keep: profiler.Keep{Goroutines: true, Idle: true}}})
 	adjoin(t, all)
 	needTable(t, all[0])
 	for i, rec := range all[1 : len(all)-1] { // not the first, in which the goroutines are found
@@ -130,7 +130,9 @@ func TestStreamLengthIsWhatWasObserved(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var all []*profiler.Recording
-	err := profiler.Stream(ctx, x.PID, profiler.Options{Every: 200 * time.Millisecond, Keep: profiler.Keep{Idle: true}},
+	o := profiler.StreamOptions{Every: 200 * time.Millisecond}
+	o.Keep.Idle = true
+	err := profiler.Stream(ctx, x.PID, o,
 		func(rec *profiler.Recording) error {
 			if all = append(all, rec); len(all) == 1 {
 				time.Sleep(100 * time.Millisecond)
@@ -151,7 +153,7 @@ func TestStreamLengthIsWhatWasObserved(t *testing.T) {
 func TestStreamEndsWithEmit(t *testing.T) {
 	x := target.Start(t, target.Compile(t, "idle", target.Build{}))
 	enough, n := errors.New("enough"), 0
-	err := profiler.Stream(t.Context(), x.PID, profiler.Options{Every: 50 * time.Millisecond}, func(*profiler.Recording) error {
+	err := profiler.Stream(t.Context(), x.PID, profiler.StreamOptions{Every: 50 * time.Millisecond}, func(*profiler.Recording) error {
 		n++
 		return enough
 	})
@@ -167,7 +169,7 @@ func TestStreamEndsWithEmit(t *testing.T) {
 func TestStreamEndsWithTarget(t *testing.T) {
 	x := target.Start(t, target.Compile(t, "spin", target.Build{}))
 	var all []*profiler.Recording
-	err := profiler.Stream(t.Context(), x.PID, profiler.Options{Every: 200 * time.Millisecond}, func(rec *profiler.Recording) error {
+	err := profiler.Stream(t.Context(), x.PID, profiler.StreamOptions{Every: 200 * time.Millisecond}, func(rec *profiler.Recording) error {
 		if all = append(all, rec); len(all) == 2 {
 			x.Kill()
 		}

@@ -27,7 +27,7 @@ func record(t testing.TB, pid int, d time.Duration, o profiler.Options) *profile
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	o.Started = func() { time.AfterFunc(d, cancel) }
+	o.Started = func(profiler.Summary) { time.AfterFunc(d, cancel) }
 	if o.Mode == "" {
 		o.Mode = profiler.CPU
 	}

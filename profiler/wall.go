@@ -74,7 +74,10 @@ func (r *recording) sources(ctx context.Context) error {
 	errs := make([]error, len(both))
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	if r.options.Alone && r.table != nil {
+	switch {
+	case r.govern != nil:
+		defer beside(ctx, r.govern.run)()
+	case r.options.Alone && r.table != nil:
 		defer beside(ctx, r.share)()
 	}
 	var wg sync.WaitGroup

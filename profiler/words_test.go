@@ -12,6 +12,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/mayfly-profiler/mayfly/internal/cost"
+	"github.com/mayfly-profiler/mayfly/profiler/internal/finish"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
@@ -56,7 +57,7 @@ func TestTidy(t *testing.T) {
 	p.Mapping = append(p.Mapping, &profile.Mapping{ID: 99, File: "/tmp/\xff", BuildID: "\xfe"})
 	p.Function[0].Name, p.Function[0].Filename = "main.\x80", "\x81.go"
 	p.Comments = []string{"a\xffb"}
-	if n := tidy(p); n != 8 {
+	if n := finish.Tidy(p); n != 8 {
 		t.Errorf("%d repaired", n)
 	}
 	var buf bytes.Buffer
@@ -81,7 +82,7 @@ func TestTidy(t *testing.T) {
 	if v := q.Sample[0].Label["good"]; v[0] != "gr\u00fcn" {
 		t.Errorf("%q", v)
 	}
-	if n := tidy(q); n != 0 {
+	if n := finish.Tidy(q); n != 0 {
 		t.Errorf("%d repaired again", n)
 	}
 }
@@ -159,7 +160,7 @@ func FuzzTidy(f *testing.F) {
 			b := NewBuilder(program, Keep{Wall: true})
 			b.Add(&s)
 			p := b.Profile()
-			tidy(p)
+			finish.Tidy(p)
 			for _, s := range stringsOf(p) {
 				if !utf8.ValidString(s) {
 					t.Errorf("%q", s)

@@ -101,7 +101,7 @@ func takeRecording(t *testing.T, pid int, path string, o profiler.Options) {
 	time.Sleep(500 * time.Millisecond)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	o.Started = func() { time.AfterFunc(*recordingsLength, cancel) }
+	o.Started = func(profiler.Summary) { time.AfterFunc(*recordingsLength, cancel) }
 	rec, err := profiler.Record(ctx, pid, o)
 	target.Need(t, err)
 	if err != nil {

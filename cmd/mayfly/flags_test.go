@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/mayfly-profiler/mayfly/profiler"
+	"github.com/mayfly-profiler/mayfly/profiler/inprocess"
 )
 
 // visible are the commands that people see.
@@ -103,10 +104,11 @@ func TestNumbersInDocs(t *testing.T) {
 	for file, texts := range map[string][]string{
 		"README.md": {fmt.Sprintf("at %d Hz", profiler.DefaultRate), percent(profiler.DefaultMaxOverhead) + " of a core by default"},
 		"docs/cost.md": {percent(profiler.DefaultMaxOverhead) + " of a core by default",
-			percent(profiler.DefaultShare) + " of the machine", fmt.Sprintf("`--memory-limit` (%d GiB by default)", profiler.DefaultMemoryLimit>>30),
+			percent(inprocess.DefaultShare) + " of the machine",
+			fmt.Sprintf("`--memory-limit` (%d GiB by default)", profiler.DefaultMemoryLimit>>30),
 			fmt.Sprintf("(%d MiB, and %d MiB for the rest of mayfly)", profiler.DefaultRingLimit>>20, ringBase>>20)},
 		"docs/slow-requests.md": {fmt.Sprintf("up to %d,%03d calls", profiler.MaxCalls/1000, profiler.MaxCalls%1000)},
-		"docs/engines.md":       {percent(profiler.DefaultShare) + " of the machine's CPU time"},
+		"docs/engines.md":       {percent(inprocess.DefaultShare) + " of the machine's CPU time"},
 		"docs/diff.md": {fmt.Sprintf("`--layouts` times (%s)", bench.Lookup("layouts").DefValue),
 			fmt.Sprintf("until `--time` (%.0fm)", minutes.Minutes())},
 	} {

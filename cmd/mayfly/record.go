@@ -242,7 +242,7 @@ func recordProcess(ctx context.Context, e *env, f *recordFlags, pid int, pending
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var start time.Time
-	o.Started = func() { // attaching is not part of the duration
+	o.Started = func(profiler.Summary) { // attaching is not part of the duration
 		start = time.Now()
 		e.detail("recording %d at %d Hz", pid, f.rate)
 		if f.duration > 0 {

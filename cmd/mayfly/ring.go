@@ -139,10 +139,10 @@ func recordRing(ctx context.Context, e *env, f *recordFlags) error {
 	fl.limitMemory()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	o := f.options()
+	o := profiler.StreamOptions{Options: f.options()}
 	o.Every, o.Progress = min(time.Second, max(time.Duration(f.ring.before)/4, 100*time.Millisecond)), nil
 	o.Keep.Timeline = o.Keep.Timeline || fl.watch != nil
-	o.Started = func() {
+	o.Started = func(profiler.Summary) {
 		e.say("recording %d: keeping the last %s, Ctrl-C ends", f.pid, &f.ring.before)
 		if f.duration > 0 {
 			time.AfterFunc(time.Duration(f.duration), func() { cancel(context.DeadlineExceeded) })

@@ -102,10 +102,10 @@ func (f *topFlags) live(e *env) bool {
 }
 
 func (f *topFlags) stream(ctx context.Context, emit func(*profiler.Recording) error) error {
-	return profiler.Stream(ctx, f.pid, profiler.Options{
-		Rate: f.rate, MaxOverhead: float64(f.overhead), Every: time.Duration(f.every), Alone: true, Version: readBuild().Version,
-		Keep: profiler.Keep{Goroutines: true},
-	}, emit)
+	o := profiler.StreamOptions{Every: time.Duration(f.every)}
+	o.Rate, o.MaxOverhead, o.Alone = f.rate, float64(f.overhead), true
+	o.Keep.Goroutines, o.Version = true, readBuild().Version
+	return profiler.Stream(ctx, f.pid, o, emit)
 }
 
 // errEnough ends a stream from within.

@@ -55,7 +55,7 @@ func observe(t *testing.T, pid int, d time.Duration, mark func()) observed {
 	var begin, end time.Duration
 	var began time.Time
 	o := profiler.Options{Mode: profiler.Wall, Keep: profiler.Keep{Goroutines: true, Idle: true}}
-	o.Started = func() {
+	o.Started = func(profiler.Summary) {
 		began = time.Now()
 		begin, _ = p.CPU()
 		mark()

@@ -47,6 +47,8 @@ func source(name string) rule {
 var rules = []rule{
 	{who: []string{"profiler/sample"}, may: []string{},
 		why: "the vocabulary imports nothing of ours"},
+	{who: []string{"profiler" + alone, "profiler/labels", "cmd"}, must: []string{"profiler/internal/self"},
+		why: "only who imports profiler/inprocess can become a helper"},
 	{who: []string{"profiler/summary"}, may: []string{"profiler/sample"},
 		why: "what a recording is worth is part of its file, and no matter of who recorded it"},
 	{who: []string{contract}, may: []string{}, why: "what sources share knows none of them"},

@@ -21,7 +21,7 @@ func TestExactRequests(t *testing.T) {
 	defer cancel()
 	rec, err := profiler.Record(ctx, x.PID, profiler.Options{
 		MaxOverhead: 0.15, Keep: profiler.Keep{Timeline: true}, Calls: []string{handler},
-		Started: func() { time.AfterFunc(4*time.Second, cancel) },
+		Started: func(profiler.Summary) { time.AfterFunc(4*time.Second, cancel) },
 	})
 	target.Need(t, err)
 	if rec.Summary.EngineCPU != "ebpf" {

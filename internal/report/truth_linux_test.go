@@ -112,7 +112,7 @@ func record(t *testing.T, cause, dsn string) (*profile.Profile, *truth) {
 	defer cancel()
 	o := profiler.Options{
 		MaxOverhead: 0.15, Keep: profiler.Keep{Timeline: true},
-		Started: func() { time.AfterFunc(*seconds, cancel) },
+		Started: func(profiler.Summary) { time.AfterFunc(*seconds, cancel) },
 	}
 	if *exact {
 		o.Calls = []string{handler}

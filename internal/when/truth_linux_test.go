@@ -20,8 +20,8 @@ func TestLatenciesAreTrue(t *testing.T) {
 	defer cancel()
 	var begin, end float64 // ns of Unix time
 	var missed int64
-	o := profiler.Options{Every: 500 * time.Millisecond, MaxOverhead: 1, Keep: profiler.Keep{Timeline: true}}
-	o.Started = func() { time.AfterFunc(4*time.Second, cancel) }
+	o := profiler.StreamOptions{Every: 500 * time.Millisecond, Options: profiler.Options{MaxOverhead: 1, Keep: profiler.Keep{Timeline: true}}}
+	o.Started = func(profiler.Summary) { time.AfterFunc(4*time.Second, cancel) }
 	err := profiler.Stream(ctx, x.PID, o, func(rec *profiler.Recording) error {
 		if rec.Summary.EngineWall == "none" {
 			t.Skip(rec.Summary.Denied)

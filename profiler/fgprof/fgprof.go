@@ -17,6 +17,7 @@ import (
 
 	"github.com/mayfly-profiler/mayfly/export"
 	"github.com/mayfly-profiler/mayfly/profiler"
+	"github.com/mayfly-profiler/mayfly/profiler/inprocess"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
@@ -35,24 +36,26 @@ const seconds = 30
 const column = sample.ColumnWall
 
 // options keep goroutines that do nothing, too: fgprof shows all.
-func options() profiler.Options {
-	return profiler.Options{Mode: profiler.Wall, Keep: profiler.Keep{Idle: true}}
+func options() inprocess.Options {
+	return inprocess.Options{Mode: profiler.Wall, Keep: profiler.Keep{Idle: true}}
 }
 
 // Handler returns a handler that takes the parameters of fgprof's, "seconds" (default 30) and "format"
-// ("pprof", the default, or "folded"), and "hz" (default 999). All else is as in profiler.Handler.
-func Handler() http.Handler { return profiler.HandlerOf(options(), seconds, column) }
+// ("pprof", the default, or "folded"), and "hz" (default 999). All else is as in inprocess.Handler.
+func Handler() http.Handler {
+	return inprocess.HandlerWith(inprocess.HandlerOptions{Options: options(), Seconds: seconds, Column: column})
+}
 
 // Start begins to record all goroutines of the program and returns a function that ends it and
 // writes the result to w. What goes wrong at the beginning is told at the end. One recording can
 // run at a time.
 func Start(w io.Writer, format Format) func() error {
-	s, err := profiler.Start(options())
+	s, err := inprocess.Start(options())
 	return func() error {
 		if err != nil {
 			return err
 		}
-		p, err := s.Stop()
+		rec, err := s.Stop()
 		if err != nil {
 			return err
 		}
@@ -60,7 +63,7 @@ func Start(w io.Writer, format Format) func() error {
 		if err != nil {
 			return fmt.Errorf("fgprof: %w", err)
 		}
-		p.DefaultSampleType = column
-		return f.Write(w, p, export.Options{})
+		rec.Profile.DefaultSampleType = column
+		return f.Write(w, rec.Profile, export.Options{})
 	}
 }

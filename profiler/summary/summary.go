@@ -8,11 +8,17 @@ import (
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
+// What EngineCPU and EngineWall are besides the name of an Engine.
+const (
+	None           = "none"            // nothing saw it
+	GoroutineTable = "goroutine table" // the target's table of goroutines, read from outside
+)
+
 // Summary is of one recording, or of one slice of a stream. Its groups are embedded so that its JSON has no levels: the JSON keys
 // are the keys of the comments without "mayfly.".
 type Summary struct {
 	Version    string `json:"version"`     // of mayfly, as Options.Version says
-	EngineCPU  string `json:"engine.cpu"`  // what saw time on a CPU: an Engine, "goroutine table" or "none"
+	EngineCPU  string `json:"engine.cpu"`  // what saw time on a CPU: an Engine, GoroutineTable or None
 	EngineWall string `json:"engine.wall"` // what saw all other time: the same
 	RateAsked  int    `json:"rate_asked_hz"`
 	CPU

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/mayfly-profiler/mayfly/profiler"
+	"github.com/mayfly-profiler/mayfly/profiler/inprocess"
 	"github.com/mayfly-profiler/mayfly/testdata/run"
 )
 
@@ -145,9 +146,9 @@ func memory(mib int) []byte {
 }
 
 // sessions are recorded one after the other, while the program takes more memory. It counts those that failed.
-func sessions(o profiler.Options) (failed int) {
+func sessions(o inprocess.Options) (failed int) {
 	for range *again {
-		s, err := profiler.Start(o)
+		s, err := inprocess.Start(o)
 		run.Check(err)
 		more := memory(*grow)
 		time.Sleep(300 * time.Millisecond)
@@ -185,7 +186,7 @@ func main() {
 		run.Truth(read().since(begin))
 		return
 	}
-	options := profiler.Options{Engine: profiler.Engine(*engine), Mode: profiler.Mode(*mode), Rate: *rate, MaxOverhead: *share}
+	options := inprocess.Options{Engine: profiler.Engine(*engine), Mode: profiler.Mode(*mode), Rate: *rate, Share: *share}
 	if *block {
 		value, err := run.Unreadable()
 		run.Check(err)
@@ -195,7 +196,7 @@ func main() {
 	}
 	held := memory(*ballast)
 	failed := sessions(options)
-	s, err := profiler.Start(options)
+	s, err := inprocess.Start(options)
 	run.Check(err)
 	begin := read()
 	run.Ready(fmt.Sprintf("pid=%d", os.Getpid()))
@@ -204,15 +205,15 @@ func main() {
 	if *crash {
 		panic("as asked")
 	}
-	p, err := s.Stop()
+	rec, err := s.Stop()
 	run.Check(err)
 	truth := end.since(begin)
-	truth["summary"], truth["failed"] = s.Summary(), failed
+	truth["summary"], truth["failed"] = rec.Summary, failed
 	runtime.KeepAlive(held)
 	if *output != "" {
 		f, err := os.Create(*output)
 		run.Check(err)
-		run.Check(p.Write(f))
+		run.Check(rec.Profile.Write(f))
 		run.Check(f.Close())
 	}
 	run.Truth(truth)

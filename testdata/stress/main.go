@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/mayfly-profiler/mayfly/profiler"
+	"github.com/mayfly-profiler/mayfly/profiler/inprocess"
 	"github.com/mayfly-profiler/mayfly/testdata/run"
 )
 
@@ -123,11 +124,11 @@ func record() (t tally) {
 	t.sessions = make(map[string]int)
 	engines := append(profiler.Engines(), "")
 	for i := 0; !run.Stopped(); i++ {
-		o := profiler.Options{Engine: engines[i%len(engines)], MaxOverhead: 0.3}
+		o := inprocess.Options{Engine: engines[i%len(engines)], Share: 0.3}
 		if o.Engine != profiler.FGProf && o.Engine != profiler.Table && i%3 == 0 {
 			o.Mode = profiler.CPU
 		}
-		s, err := profiler.Start(o)
+		s, err := inprocess.Start(o)
 		if errors.Is(err, fs.ErrPermission) || errors.Is(err, errors.ErrUnsupported) {
 			continue // not on this host
 		}
@@ -136,14 +137,15 @@ func record() (t tally) {
 			continue
 		}
 		time.Sleep(time.Duration(rand.IntN(300)) * time.Millisecond)
-		p, err := s.Stop()
+		rec, err := s.Stop()
 		if err == nil {
-			err = p.CheckValid()
+			err = rec.Profile.CheckValid()
 		}
 		if err != nil {
 			t.errors = append(t.errors, fmt.Sprintf("%s: %v", o.Engine, err))
+			continue
 		}
-		t.sessions[s.Summary().EngineCPU+" and "+s.Summary().EngineWall]++
+		t.sessions[rec.Summary.EngineCPU+" and "+rec.Summary.EngineWall]++
 	}
 	return t
 }

@@ -1,4 +1,4 @@
-// A program records another one, whose id is its argument, for five seconds.
+// A program records another one, whose id is its argument, for two seconds.
 package main
 
 import (
@@ -12,9 +12,9 @@ import (
 
 func main() {
 	pid, _ := strconv.Atoi(os.Args[1])
-	ctx, stop := context.WithTimeout(context.Background(), 5*time.Second)
-	defer stop()
-	rec, err := profiler.Record(ctx, pid, profiler.Options{Rate: profiler.DefaultRate})
+	ctx, stop := context.WithCancel(context.Background())
+	begin := func(profiler.Summary) { time.AfterFunc(2*time.Second, stop) }
+	rec, err := profiler.Record(ctx, pid, profiler.Options{Started: begin})
 	if err != nil {
 		panic(err)
 	}

@@ -5,16 +5,19 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/mayfly-profiler/mayfly/profiler"
+	"github.com/mayfly-profiler/mayfly/profiler/inprocess"
 )
 
 func main() {
-	s, err := profiler.Start(profiler.Options{})
+	s, err := inprocess.Start(inprocess.Options{})
 	if err != nil {
 		panic(err)
 	}
 	for begin := time.Now(); time.Since(begin) < 300*time.Millisecond; { // what is to be recorded
 	}
-	p, err := s.Stop()
-	fmt.Println(len(p.Sample) > 0, s.Summary().EngineCPU != "", err)
+	rec, err := s.Stop()
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(len(rec.Profile.Sample) > 0, rec.Summary.EngineCPU != "")
 }

@@ -1,6 +1,7 @@
-package profiler
+package finish
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -23,8 +24,14 @@ import (
 //
 // and the states of a set add up to the wall time that the table saw.
 
-// reconcile replaces the [running] samples of a wall profile, in place.
-func reconcile(p *profile.Profile) {
+// Frames of samples without a stack.
+const (
+	FrameRunning  = "[running]"  // on a CPU, seen by the goroutine table, which cannot see where
+	FrameUnwalked = "[unwalked]" // no stack could be read
+)
+
+// Reconcile replaces the [running] samples of a wall profile, in place.
+func Reconcile(p *profile.Profile) {
 	sets := make(map[string]*balance)
 	kept := p.Sample[:0]
 	for _, s := range p.Sample {
@@ -43,14 +50,14 @@ func reconcile(p *profile.Profile) {
 		b := sets[key]
 		if left := b.running - b.cpu; left > 0 {
 			if unwalked == nil {
-				unwalked = synthetic(p, frameUnwalked)
+				unwalked = synthetic(p, FrameUnwalked)
 			}
 			p.Sample = append(p.Sample, b.preempted(left, unwalked))
 		} else {
 			takeOff(b.others, takeOff(b.calls, -left))
 		}
 	}
-	slices.SortStableFunc(p.Sample, compareSamples)
+	slices.SortStableFunc(p.Sample, CompareSamples)
 }
 
 // balance is the time of one set of labels, ns.
@@ -62,23 +69,32 @@ type balance struct {
 	others  []*profile.Sample // neither on a CPU nor in calls
 }
 
-// Columns of a wall profile.
+// Where the columns of a wall profile are.
 const (
-	columnCPU = 1 + iota
+	ColumnCPU = 1 + iota
 	columnRunnable
 	columnBlocked
 	columnWall
 )
 
+// Columns returns the sample types of a wall profile. Those of a CPU profile are the first two.
+func Columns() []*profile.ValueType {
+	types := []*profile.ValueType{{Type: sample.ColumnSamples, Unit: "count"}}
+	for _, n := range []string{sample.ColumnCPU, sample.ColumnRunnable, sample.ColumnBlocked, sample.ColumnWall} {
+		types = append(types, &profile.ValueType{Type: n, Unit: "nanoseconds"})
+	}
+	return types
+}
+
 // take says whether the sample stays.
 func (b *balance) take(s *profile.Sample) bool {
-	if isSynthetic(s, frameRunning) {
+	if isSynthetic(s, FrameRunning) {
 		b.running += s.Value[columnWall]
 		return false
 	}
 	switch sample.State(first(s.Label[sample.KeyState])) {
 	case sample.Running:
-		b.cpu += s.Value[columnCPU]
+		b.cpu += s.Value[ColumnCPU]
 	case sample.Syscall:
 		b.calls = append(b.calls, s)
 	default:
@@ -149,13 +165,13 @@ func synthetic(p *profile.Profile, frame string) *profile.Location {
 	return l
 }
 
-// ration makes the [running] samples of a profile without an on-CPU source stand for no more than
+// Ration makes the [running] samples of a profile without an on-CPU source stand for no more than
 // the CPU time that the process's clock counted. The rest had a thread and no CPU.
-func ration(p *profile.Profile, cpu int64) {
+func Ration(p *profile.Profile, cpu int64) {
 	var running int64
 	for _, s := range p.Sample {
-		if isSynthetic(s, frameRunning) {
-			running += s.Value[columnCPU]
+		if isSynthetic(s, FrameRunning) {
+			running += s.Value[ColumnCPU]
 		}
 	}
 	if running <= cpu || cpu <= 0 {
@@ -164,21 +180,34 @@ func ration(p *profile.Profile, cpu int64) {
 	share := float64(cpu) / float64(running)
 	var unwalked *profile.Location
 	for _, s := range p.Sample {
-		if !isSynthetic(s, frameRunning) {
+		if !isSynthetic(s, FrameRunning) {
 			continue
 		}
-		had := int64(share * float64(s.Value[columnCPU]))
-		left := s.Value[columnCPU] - had
-		s.Value[columnCPU] = had
+		had := int64(share * float64(s.Value[ColumnCPU]))
+		left := s.Value[ColumnCPU] - had
+		s.Value[ColumnCPU] = had
 		if len(s.Value) <= columnWall {
 			continue
 		}
 		s.Value[columnWall] = had
 		if unwalked == nil {
-			unwalked = synthetic(p, frameUnwalked)
+			unwalked = synthetic(p, FrameUnwalked)
 		}
 		b := balance{like: s}
 		p.Sample = append(p.Sample, b.preempted(left, unwalked))
 	}
-	slices.SortStableFunc(p.Sample, compareSamples)
+	slices.SortStableFunc(p.Sample, CompareSamples)
+}
+
+// CompareSamples orders samples, the heaviest first.
+func CompareSamples(a, b *profile.Sample) int {
+	if last := len(a.Value) - 1; a.Value[last] != b.Value[last] {
+		return cmp.Compare(b.Value[last], a.Value[last])
+	}
+	for i := range min(len(a.Location), len(b.Location)) {
+		if c := cmp.Compare(a.Location[i].ID, b.Location[i].ID); c != 0 {
+			return c
+		}
+	}
+	return len(a.Location) - len(b.Location)
 }

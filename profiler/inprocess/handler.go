@@ -1,4 +1,4 @@
-package profiler
+package inprocess
 
 import (
 	"cmp"
@@ -14,6 +14,7 @@ import (
 
 	"github.com/mayfly-profiler/mayfly/export"
 	"github.com/mayfly-profiler/mayfly/internal/origin"
+	"github.com/mayfly-profiler/mayfly/profiler"
 )
 
 // Bounds of the handlers' parameters.
@@ -25,7 +26,7 @@ const (
 // Handler returns a handler that records this process and answers with the profile, in the manners of
 // net/http/pprof:
 //
-//	http.Handle("/debug/mayfly/profile", profiler.Handler())
+//	http.Handle("/debug/mayfly/profile", inprocess.Handler())
 //	go tool pprof -http=: 'http://localhost:6060/debug/mayfly/profile?seconds=10'
 //
 // Parameters: seconds, 10 by default, up to 120; hz, 999 by default and at most; mode, wall (default) or cpu; engine,
@@ -36,13 +37,21 @@ const (
 //
 // A profile shows names of functions, files, labels and peers: serve it where net/http/pprof may be
 // served.
-func Handler() http.Handler { return handler{seconds: defaultSeconds} }
+func Handler() http.Handler { return HandlerWith(HandlerOptions{}) }
 
-// HandlerOf is Handler with other defaults, which are the most that a request may ask for, too: o says what is
-// recorded, and seconds for how long (a request may ask for 120 in any case). The profile's default column is
-// the given one, "" leaves it.
-func HandlerOf(o Options, seconds int, column string) http.Handler {
-	return handler{o, seconds, column}
+// HandlerOptions are the defaults of a handler, which are the most that a request may ask for, too.
+type HandlerOptions struct {
+	// Options say what is recorded.
+	Options
+	// Seconds is for how long; 0 is 10. A request may ask for 120 in any case.
+	Seconds int
+	// Column is the profile's default column; "" is cpu.
+	Column string
+}
+
+// HandlerWith is Handler with other defaults.
+func HandlerWith(o HandlerOptions) http.Handler {
+	return handler{o.Options, cmp.Or(o.Seconds, defaultSeconds), o.Column}
 }
 
 type handler struct {
@@ -124,20 +133,20 @@ func (h handler) parse(query string) (request, error) {
 		return q, err
 	}
 	q.length = time.Duration(seconds) * time.Second
-	if q.options.Rate, err = number(v, "hz", h.options.Rate, cmp.Or(h.options.Rate, DefaultRate)); err != nil {
+	if q.options.Rate, err = number(v, "hz", h.options.Rate, cmp.Or(h.options.Rate, profiler.DefaultRate)); err != nil {
 		return q, err
 	}
 	if m := v.Get("mode"); m != "" {
-		if q.options.Mode == CPU && m == string(Wall) {
+		if q.options.Mode == profiler.CPU && m == string(profiler.Wall) {
 			return q, errors.New("mode wall: cpu is what this program allows")
 		}
-		q.options.Mode = Mode(m)
+		q.options.Mode = profiler.Mode(m)
 	}
 	if q.options.Mode == "" {
-		q.options.Mode = Wall
+		q.options.Mode = profiler.Wall
 	}
-	if e := Engine(v.Get("engine")); e != "" {
-		if e == FGProf && h.options.Engine != FGProf {
+	if e := profiler.Engine(v.Get("engine")); e != "" {
+		if e == profiler.FGProf && h.options.Engine != profiler.FGProf {
 			return q, errors.New("engine fgprof: it stops the world, and is for the program to choose")
 		}
 		q.options.Engine = e
@@ -190,7 +199,11 @@ func during(r *http.Request, q request) (*profile.Profile, error) {
 	case <-t.C:
 	case <-r.Context().Done():
 	}
-	return s.Stop()
+	rec, err := s.Stop()
+	if err != nil {
+		return nil, err
+	}
+	return rec.Profile, nil
 }
 
 func (h handler) answer(w http.ResponseWriter, q request, p *profile.Profile) {

@@ -1,4 +1,4 @@
-package profiler
+package inprocess
 
 import (
 	"strings"
@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/mayfly-profiler/mayfly/internal/cost"
+	"github.com/mayfly-profiler/mayfly/profiler"
 )
 
 // FuzzQuery asks for anything: what is granted is no more than the program allows.
@@ -18,7 +19,7 @@ func FuzzQuery(f *testing.F) {
 	f.Fuzz(func(t *testing.T, query string, hz uint16, seconds uint8, cpu bool) {
 		h := handler{options: Options{Rate: int(hz)}, seconds: int(seconds)}
 		if cpu {
-			h.options.Mode = CPU
+			h.options.Mode = profiler.CPU
 		}
 		cost.Small.Hold(t, func() {
 			q, err := h.parse(query)
@@ -30,7 +31,7 @@ func FuzzQuery(f *testing.F) {
 			}
 			most := time.Duration(max(int(seconds), maxSeconds)) * time.Second
 			if o := q.options; q.length < 0 || q.length > most || hz > 0 && o.Rate > int(hz) || o.Rate > max(999, int(hz)) ||
-				o.Engine == FGProf || cpu && o.Mode != CPU || q.format.Write == nil {
+				o.Engine == profiler.FGProf || cpu && o.Mode != profiler.CPU || q.format.Write == nil {
 				t.Fatalf("%q: %+v for %s", query, o, q.length)
 			}
 		})

@@ -1,4 +1,4 @@
-package profiler_test
+package inprocess_test
 
 import (
 	"encoding/json"

@@ -1,48 +1,16 @@
-package profiler
+package inprocess
 
 import (
-	"bufio"
-	"fmt"
 	"math"
 	"os"
-	"os/exec"
 	"runtime/debug"
-	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/mayfly-profiler/mayfly/internal/target"
+	"github.com/mayfly-profiler/mayfly/profiler"
 	"github.com/mayfly-profiler/mayfly/profiler/internal/self"
 )
-
-// A helper's budget is a share of what the program may use, and not of the machine: beyond its quota of CPU time the
-// kernel throttles the program for what its helper took.
-func TestBudgetIsOfTheQuota(t *testing.T) {
-	if os.Getenv("MAYFLY_TEST_QUOTA") != "" {
-		bufio.NewReader(os.Stdin).ReadString('\n') // in the control group now
-		fmt.Println("budget", cores(0.02))
-		return
-	}
-	c := exec.Command(os.Args[0], "-test.run=^TestBudgetIsOfTheQuota$")
-	c.Env = append(os.Environ(), "MAYFLY_TEST_QUOTA=1")
-	in, err := c.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out strings.Builder
-	c.Stdout = &out
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer c.Wait()
-	defer in.Close()
-	target.Quota(t, c.Process.Pid, 0.5)
-	in.Close()
-	if err := c.Wait(); err != nil || !strings.Contains(out.String(), "budget 0.01\n") {
-		t.Errorf("%v, %q, want 2 %% of half a CPU", err, out.String())
-	}
-}
 
 // What the program's environment says of garbage collection (GOGC=off, GOMEMLIMIT) is not for its helper: it would grow
 // without end, or collect garbage all the time.
@@ -71,7 +39,7 @@ func TestStopThatPanics(t *testing.T) {
 		"what the helper tells": func(s *Session) { s.helper.answers = nil },
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, err := Start(Options{Engine: Runtime})
+			s, err := Start(Options{Engine: profiler.Runtime})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -91,7 +59,7 @@ func TestStopThatPanics(t *testing.T) {
 			if helper != 0 && unix.Kill(helper, 0) == nil {
 				t.Error("the helper is there still")
 			}
-			next, err := Start(Options{Engine: Runtime, Mode: CPU})
+			next, err := Start(Options{Engine: profiler.Runtime, Mode: profiler.CPU})
 			if err != nil {
 				t.Fatal(err)
 			}

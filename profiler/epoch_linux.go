@@ -6,8 +6,6 @@ import (
 	"github.com/mayfly-profiler/mayfly/internal/proc"
 )
 
-const maxrssUnit = 1024 // getrusage(2): ru_maxrss is in KiB
-
 // epoch is the Unix time in ns at which proc.Monotonic was zero.
 func epoch() int64 {
 	return time.Now().UnixNano() - proc.Monotonic()

@@ -1,4 +1,4 @@
-package profiler
+package inprocess
 
 import (
 	"bytes"
@@ -12,13 +12,16 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/mayfly-profiler/mayfly/internal/baseline"
+	"github.com/mayfly-profiler/mayfly/internal/proc"
+	"github.com/mayfly-profiler/mayfly/profiler"
+	"github.com/mayfly-profiler/mayfly/profiler/internal/finish"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 	"github.com/mayfly-profiler/mayfly/profiler/summary"
 )
 
 // inside is a profiler of the runtime's that runs in this process.
 type inside struct {
-	engine Engine
+	engine profiler.Engine
 	cancel context.CancelFunc
 	done   chan struct{} // closed when profile and err are there
 	start  time.Time
@@ -29,10 +32,10 @@ type inside struct {
 }
 
 // openInside starts the runtime's CPU profile or fgprof.
-func openInside(e Engine) (*inside, error) {
+func openInside(e profiler.Engine) (*inside, error) {
 	ctx, cancel := context.WithCancel(context.Background())
-	in := &inside{engine: e, cancel: cancel, done: make(chan struct{}), start: time.Now(), cpu: selfCPU()}
-	if e == FGProf {
+	in := &inside{engine: e, cancel: cancel, done: make(chan struct{}), start: time.Now(), cpu: proc.OwnCPU()}
+	if e == profiler.FGProf {
 		go func() {
 			defer close(in.done)
 			pprof.SetGoroutineLabels(ctx)
@@ -51,7 +54,7 @@ func openInside(e Engine) (*inside, error) {
 		<-ctx.Done()
 		pprof.StopCPUProfile()
 		if in.profile, in.err = profile.ParseData(b.Bytes()); in.err == nil {
-			disown(in.profile)
+			finish.Disown(in.profile)
 		}
 	}()
 	return in, nil
@@ -66,7 +69,7 @@ func (in *inside) stop() {
 	}
 	in.cancel()
 	<-in.done
-	in.cpu = selfCPU() - in.cpu
+	in.cpu = proc.OwnCPU() - in.cpu
 }
 
 // join puts what was seen from inside into the session's profile.
@@ -74,7 +77,7 @@ func (in *inside) join(s *Session) error {
 	if in.err != nil {
 		return in.err
 	}
-	if in.engine == FGProf {
+	if in.engine == profiler.FGProf {
 		in.joinWall(s)
 		return nil
 	}
@@ -116,10 +119,10 @@ func (in *inside) joinCPU(s *Session) error {
 			return err
 		}
 		merged.TimeNanos, merged.DurationNanos = s.profile.TimeNanos, s.profile.DurationNanos
-		reconcile(merged)
+		finish.Reconcile(merged)
 		s.profile = merged.Compact()
 	}
-	sum.EngineCPU, sum.CPU.Samples = string(Runtime), samples
+	sum.EngineCPU, sum.CPU.Samples = string(profiler.Runtime), samples
 	sum.CPU.Profiled, sum.CPU.Rusage, sum.CPU.Counted = in.cpu.Nanoseconds(), in.cpu.Nanoseconds(), counted
 	if in.cpu > 0 {
 		sum.CPU.RateReached = float64(samples) / in.cpu.Seconds()
@@ -133,7 +136,7 @@ func (in *inside) joinCPU(s *Session) error {
 func (in *inside) joinWall(s *Session) {
 	p := in.profile
 	s.summary = in.describe(s)
-	s.summary.EngineWall = string(FGProf)
+	s.summary.EngineWall = string(profiler.FGProf)
 	if p.Period > 0 {
 		s.summary.Table.Rate = 1e9 / float64(p.Period)
 	}
@@ -147,8 +150,7 @@ func (in *inside) joinWall(s *Session) {
 
 // widen gives a profile the columns of a wall profile, and all its samples one state.
 func widen(p *profile.Profile, values func([]int64) []int64, state sample.State) {
-	b := Builder{keep: Keep{Wall: true}}
-	p.SampleType, p.DefaultSampleType = b.columns(), sample.ColumnCPU
+	p.SampleType, p.DefaultSampleType = finish.Columns(), sample.ColumnCPU
 	p.PeriodType = &profile.ValueType{Type: sample.ColumnCPU, Unit: "nanoseconds"}
 	for _, s := range p.Sample {
 		s.Value = values(s.Value)
@@ -160,14 +162,14 @@ func widen(p *profile.Profile, values func([]int64) []int64, state sample.State)
 }
 
 // describe is the summary of a session without a helper.
-func (in *inside) describe(s *Session) Summary {
+func (in *inside) describe(s *Session) profiler.Summary {
 	rate := s.options.Rate
 	if rate == 0 {
 		rate = int(math.Round(1e9 / float64(max(in.profile.Period, 1))))
 	}
-	return Summary{
-		Version: s.options.Version, EngineCPU: none, EngineWall: none, RateAsked: rate, End: "stopped",
-		CPU: summary.CPU{Rusage: in.cpu.Nanoseconds()}, Self: summary.Self{RSS: selfRSS()},
+	return profiler.Summary{
+		Version: s.options.Version, EngineCPU: summary.None, EngineWall: summary.None, RateAsked: rate, End: "stopped",
+		CPU: summary.CPU{Rusage: in.cpu.Nanoseconds()}, Self: summary.Self{RSS: proc.OwnRSS()},
 		Target: summary.Target{GoVersion: runtime.Version()},
 	}
 }

@@ -1,4 +1,4 @@
-package profiler_test
+package inprocess_test
 
 import (
 	"bytes"
@@ -20,6 +20,7 @@ import (
 
 	"github.com/mayfly-profiler/mayfly/profiler"
 	"github.com/mayfly-profiler/mayfly/profiler/fgprof"
+	"github.com/mayfly-profiler/mayfly/profiler/inprocess"
 )
 
 // got is an answer.
@@ -67,7 +68,7 @@ func hum(t testing.TB) {
 }
 
 func TestHandler(t *testing.T) {
-	srv := httptest.NewServer(profiler.Handler())
+	srv := httptest.NewServer(inprocess.Handler())
 	defer srv.Close()
 	hum(t)
 	g := get(t, srv.URL+"?seconds=1")
@@ -89,7 +90,7 @@ func TestHandler(t *testing.T) {
 }
 
 func TestHandlerRefuses(t *testing.T) {
-	srv := httptest.NewServer(profiler.Handler())
+	srv := httptest.NewServer(inprocess.Handler())
 	defer srv.Close()
 	for query, want := range map[string]string{
 		"seconds=0": "seconds", "seconds=-1": "seconds", "seconds=1.5": "seconds", "seconds=121": "1 to 120", "seconds=x%0Ay": `"x\ny"`,
@@ -130,7 +131,7 @@ func TestHandlerRefuses(t *testing.T) {
 }
 
 func TestHandlerHonoursWriteTimeout(t *testing.T) {
-	srv := httptest.NewUnstartedServer(profiler.Handler())
+	srv := httptest.NewUnstartedServer(inprocess.Handler())
 	srv.Config.WriteTimeout = 2 * time.Second
 	srv.Start()
 	defer srv.Close()
@@ -138,9 +139,9 @@ func TestHandlerHonoursWriteTimeout(t *testing.T) {
 }
 
 func TestHandlerOneAtATime(t *testing.T) {
-	srv := httptest.NewServer(profiler.Handler())
+	srv := httptest.NewServer(inprocess.Handler())
 	defer srv.Close()
-	s, err := profiler.Start(profiler.Options{})
+	s, err := inprocess.Start(inprocess.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +157,7 @@ func TestHandlerOneAtATime(t *testing.T) {
 // A client that goes away ends its recording. With a body, of which net/http would have to read the end first to see
 // that, there is none.
 func TestHandlerClientGone(t *testing.T) {
-	srv := httptest.NewServer(profiler.Handler())
+	srv := httptest.NewServer(inprocess.Handler())
 	defer srv.Close()
 	ask := func(body io.Reader) (*http.Response, error) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -177,7 +178,7 @@ func TestHandlerClientGone(t *testing.T) {
 func idle(t testing.TB) {
 	t.Helper()
 	for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-		s, err := profiler.Start(profiler.Options{Engine: profiler.Runtime, Mode: profiler.CPU})
+		s, err := inprocess.Start(inprocess.Options{Engine: profiler.Runtime, Mode: profiler.CPU})
 		if err == nil {
 			s.Stop()
 			return
@@ -192,7 +193,7 @@ func idle(t testing.TB) {
 // none leaves a goroutine behind.
 func TestHandlerWithstands(t *testing.T) {
 	mux := http.NewServeMux()
-	mux.Handle("/debug/mayfly/profile", profiler.Handler())
+	mux.Handle("/debug/mayfly/profile", inprocess.Handler())
 	mux.Handle("/debug/mayfly/fgprof", fgprof.Handler())
 	srv := httptest.NewServer(mux)
 	defer srv.Close()
@@ -321,11 +322,11 @@ func TestFGProf(t *testing.T) {
 // fgprof divides by its rate: a window without a sample is an error and no crash.
 func TestFGProfEngineWithoutTime(t *testing.T) {
 	for range 20 {
-		s, err := profiler.Start(profiler.Options{Engine: profiler.FGProf})
+		s, err := inprocess.Start(inprocess.Options{Engine: profiler.FGProf})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p, err := s.Stop(); err == nil && p.CheckValid() != nil {
+		if rec, err := s.Stop(); err == nil && rec.Profile.CheckValid() != nil {
 			t.Error("neither a profile nor an error")
 		}
 	}

@@ -1,4 +1,4 @@
-package profiler_test
+package inprocess_test
 
 import (
 	"bytes"
@@ -22,6 +22,8 @@ import (
 	"github.com/mayfly-profiler/mayfly/internal/source/bpf"
 	"github.com/mayfly-profiler/mayfly/internal/target"
 	"github.com/mayfly-profiler/mayfly/profiler"
+	"github.com/mayfly-profiler/mayfly/profiler/inprocess"
+	"github.com/mayfly-profiler/mayfly/profiler/summary"
 )
 
 // nobody has no rights.
@@ -199,7 +201,7 @@ func checkCPU(t *testing.T, p *profile.Profile, truth *sessionTruth) {
 	}
 	for _, kind := range []string{"half", "fifth"} {
 		got, want := float64(sums[kind])/float64(all), float64(truth.CPU[kind])/float64(truth.Process)
-		limit := 0.05 + sigmas*binomial(want, n)
+		limit := 0.05 + 4*math.Sqrt(want*(1-want)/float64(max(n, 1))) // four standard errors
 		t.Logf("%s: %.1f %% of CPU, truth %.1f %%, limit %.1f %%", kind, 100*got, 100*want, 100*limit)
 		if math.Abs(got-want) > limit {
 			t.Errorf("%s: %.1f %% of CPU, truth %.1f %%, limit %.1f %%", kind, 100*got, 100*want, 100*limit)
@@ -285,7 +287,7 @@ func TestHelperEndsWithProgram(t *testing.T) {
 				t.Errorf("ended with %v, want %s", err, tt.want)
 			}
 			t.Logf("ended after %v", time.Since(begin))
-			for syscall.Kill(pids[0], 0) == nil && !zombie(pids[0]) {
+			for syscall.Kill(pids[0], 0) == nil && !target.Ended(pids[0]) {
 				if time.Since(begin) > 10*time.Second {
 					t.Fatal("the helper lives on")
 				}
@@ -294,13 +296,6 @@ func TestHelperEndsWithProgram(t *testing.T) {
 			t.Logf("helper gone after %v", time.Since(begin))
 		})
 	}
-}
-
-// zombie says whether a process waits for its new parent to take note of its end.
-func zombie(pid int) bool {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	_, rest, _ := strings.Cut(string(b), ") ")
-	return err != nil || strings.HasPrefix(rest, "Z")
 }
 
 // In a program that keeps all its Ps busy the helper keeps its rate. The bound is loose, for machines
@@ -317,17 +312,19 @@ func TestRateWhileSaturated(t *testing.T) {
 
 func TestStartRefuses(t *testing.T) {
 	for _, tt := range []struct {
-		o    profiler.Options
+		o    inprocess.Options
 		want string
 	}{
-		{profiler.Options{Mode: "all"}, "not wall or cpu"},
-		{profiler.Options{Rate: -1}, "not between"},
-		{profiler.Options{Rate: source.MaxRate + 1}, "not between"},
-		{profiler.Options{MaxOverhead: 2}, "not a share"},
-		{profiler.Options{Engine: "magic"}, "not one of ebpf, perf"},
-		{profiler.Options{Engine: profiler.FGProf, Mode: profiler.CPU}, "mode wall"},
+		{inprocess.Options{Mode: "all"}, "not wall or cpu"},
+		{inprocess.Options{Rate: -1}, "not between"},
+		{inprocess.Options{Rate: source.MaxRate + 1}, "not between"},
+		{inprocess.Options{Share: 2}, "overhead 2: not a share"},
+		{inprocess.Options{Share: -0.1}, "not a share"},
+		{inprocess.Options{Share: math.NaN()}, "not a share"},
+		{inprocess.Options{Engine: "magic"}, "not one of ebpf, perf"},
+		{inprocess.Options{Engine: profiler.FGProf, Mode: profiler.CPU}, "mode wall"},
 	} {
-		if s, err := profiler.Start(tt.o); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if s, err := inprocess.Start(tt.o); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%+v: %v, %v, want %q", tt.o, s, err, tt.want)
 		}
 	}
@@ -336,23 +333,23 @@ func TestStartRefuses(t *testing.T) {
 // One session at a time, and each leaves neither a process nor a goroutine behind.
 func TestOneSession(t *testing.T) {
 	for range 2 {
-		s, err := profiler.Start(profiler.Options{})
+		s, err := inprocess.Start(inprocess.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := profiler.Start(profiler.Options{}); !errors.Is(err, profiler.ErrBusy) {
+		if _, err := inprocess.Start(inprocess.Options{}); !errors.Is(err, inprocess.ErrBusy) {
 			t.Errorf("second session: %v", err)
 		}
 		time.Sleep(200 * time.Millisecond)
-		p, err := s.Stop()
-		if err != nil || p.CheckValid() != nil {
-			t.Fatal(err, p)
+		rec, err := s.Stop()
+		if err != nil || rec.Profile.CheckValid() != nil {
+			t.Fatal(err, rec)
 		}
-		if again, err := s.Stop(); again != p || err != nil {
+		if again, err := s.Stop(); again != rec || err != nil {
 			t.Errorf("second Stop: %v", err)
 		}
-		if s.Summary().EngineWall == "none" {
-			t.Errorf("%+v", s.Summary())
+		if rec.Summary.EngineWall == summary.None {
+			t.Errorf("%+v", rec.Summary)
 		}
 		if pids := helpers(t, os.Getpid()); len(pids) > 0 {
 			t.Errorf("helpers left: %v", pids)

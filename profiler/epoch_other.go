@@ -1,0 +1,5 @@
+//go:build !linux
+
+package profiler
+
+func epoch() int64 { return 0 }

@@ -1,0 +1,127 @@
+package inprocess
+
+import (
+	"context"
+	"encoding/gob"
+	"errors"
+	"io/fs"
+	"runtime/pprof"
+	"time"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/mayfly-profiler/mayfly/profiler"
+	"github.com/mayfly-profiler/mayfly/profiler/internal/self"
+)
+
+// answer is what a helper tells: first that it records and how, or why not; then what it recorded.
+type answer struct {
+	Wrong   string // an error's text
+	Kind    int    // its index in kinds, plus 1
+	Summary profiler.Summary
+	Profile []byte
+}
+
+// kinds are the errors that keep their identity on the way from a helper.
+var kinds = []error{fs.ErrPermission, errors.ErrUnsupported, profiler.ErrNoProcess, profiler.ErrNotGo}
+
+func (a *answer) err() error {
+	switch {
+	case a.Wrong == "":
+		return nil
+	case a.Kind > 0 && a.Kind <= len(kinds):
+		return &foreign{a.Wrong, kinds[a.Kind-1]}
+	}
+	return errors.New(a.Wrong)
+}
+
+// foreign is an error of another process.
+type foreign struct {
+	text string
+	kind error
+}
+
+func (e *foreign) Error() string { return e.text }
+func (e *foreign) Unwrap() error { return e.kind }
+
+func answerError(err error) *answer {
+	a := &answer{Wrong: err.Error()}
+	for i, k := range kinds {
+		if errors.Is(err, k) {
+			a.Kind = i + 1
+			break
+		}
+	}
+	return a
+}
+
+// asked is a helper that records.
+type asked struct {
+	*self.Helper
+	answers *gob.Decoder
+	engine  string // of time on a CPU
+	denied  []string
+}
+
+// openHelper starts a helper and waits until it records.
+func (s *Session) openHelper() error {
+	h, err := startHelper()
+	if err != nil {
+		return err
+	}
+	a := &asked{Helper: h, answers: gob.NewDecoder(h.Answers)}
+	o := s.options
+	if o.Engine == profiler.Runtime {
+		o.Engine = profiler.Table
+	}
+	if err := gob.NewEncoder(h.Asks).Encode(o); err != nil {
+		return h.Ended()
+	}
+	first, err := a.next()
+	if err != nil {
+		h.Close()
+		return err
+	}
+	a.engine, a.denied, s.helper = first.Summary.EngineCPU, first.Summary.Denied, a
+	return nil
+}
+
+// startHelper starts it from a goroutine without labels: those that serve the helper have the labels of
+// the one that starts them, and are nobody's request.
+func startHelper() (h *self.Helper, err error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		pprof.SetGoroutineLabels(context.Background())
+		h, err = self.Start()
+	}()
+	<-done
+	return h, err
+}
+
+// patience is how long a helper may take to answer. Its own start takes some 100 ms, and a large profile a few
+// seconds; an init function of the program's that never returns takes for ever.
+const patience = time.Minute
+
+func (a *asked) next() (answer, error) {
+	stuck := time.AfterFunc(patience, a.Kill)
+	defer stuck.Stop()
+	var got answer
+	if err := a.answers.Decode(&got); err != nil {
+		return got, a.Ended()
+	}
+	return got, got.err()
+}
+
+// finish tells the helper to end and takes what it recorded.
+func (a *asked) finish() (*profile.Profile, profiler.Summary, error) {
+	a.Asks.Close()
+	got, err := a.next()
+	if err != nil {
+		return nil, profiler.Summary{}, err
+	}
+	p, err := profile.ParseData(got.Profile)
+	return p, got.Summary, err
+}
+
+func (a *asked) close() { a.Helper.Close() }
