@@ -3,6 +3,7 @@ package summary
 import (
 	"bytes"
 	"encoding/json"
+	"flag"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -14,6 +15,8 @@ import (
 
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
+
+var update = flag.Bool("update", false, "write the golden files anew")
 
 // each calls f with every field of a summary, and its key.
 func each(group reflect.Value, f func(key string, field reflect.Value)) {
@@ -46,7 +49,7 @@ func full() *Summary {
 	return &s
 }
 
-// What programs of others read does not change: keys, their order, how values are written.
+// What programs of others read does not change: keys, their order, how values are written. New keys are added by -update.
 func TestGolden(t *testing.T) {
 	s := full()
 	text, err := json.Marshal(s)
@@ -55,7 +58,13 @@ func TestGolden(t *testing.T) {
 	}
 	comments := strings.Join(s.Comments(), "\n")
 	for name, got := range map[string]string{"summary.json": string(text), "comments.txt": comments} {
-		want, err := os.ReadFile(filepath.Join("testdata", name))
+		path := filepath.Join("testdata", name)
+		if *update {
+			if err := os.WriteFile(path, []byte(got+"\n"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
