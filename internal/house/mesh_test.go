@@ -34,7 +34,7 @@ var meshes = map[string]int{
 	"internal/samples/":           3,  // of 6
 	"internal/source/bpf/":        3,  // of 36
 	"internal/timeline/":          12, // of 57
-	"profiler/":                   31, // of 138
+	"profiler/":                   30, // of 131
 	"symbolize/":                  3,  // of 19
 	"symbolize/internal/pclntab/": 4,  // of 19
 }
