@@ -1,25 +1,24 @@
 package main
 
 import (
-	"fmt"
-	"io"
-	"path/filepath"
+	"context"
+	"errors"
+	"net"
+	"net/http"
 	"slices"
 	"strings"
+	"time"
 
-	"github.com/google/pprof/profile"
 	"github.com/spf13/cobra"
 
 	"github.com/mayfly-profiler/mayfly/export"
 	"github.com/mayfly-profiler/mayfly/internal/page"
-	"github.com/mayfly-profiler/mayfly/internal/samples"
-	"github.com/mayfly-profiler/mayfly/internal/timeline"
 )
 
 // viewFlags is the command line of view.
 type viewFlags struct {
 	output, column string
-	request        string
+	request, serve string
 	labels         []string
 	files          []string
 }
@@ -30,18 +29,24 @@ func viewCommand(e *env) *cobra.Command {
 		Use:     "view FILE...",
 		GroupID: groupRead,
 		Short:   "Write a page to look at a profile in the browser, or another format",
-		Long: `View writes a profile, any pprof file, as one HTML page: flame graphs by label and state, by each
-of its sample types, with filters, search and a table. The page works from the file system and
-asks the network for nothing. Several files are added up, as go tool pprof does.
+		Long: `View writes a profile, any pprof file or execution trace, as one HTML page: flame graphs by label
+and state, by each of its sample types, with filters, search and a table. Of a recording with
+--timeline and of a trace it also has windows of time, two of them compared, and the slowest
+requests. The page works from the file system and asks the network for nothing. Several files
+are added up, as go tool pprof does.
 
 Any other extension of --output writes another format; record --output has the same.`,
 		Example: `  mayfly view -o page.html mayfly.pb.gz
   mayfly view --column wall --labels endpoint,go.state -o page.html mayfly.pb.gz
   mayfly view -o heap.html heap.pb.gz
-  mayfly view -o all.folded 1.pb.gz 2.pb.gz`,
+  mayfly view -o all.folded 1.pb.gz 2.pb.gz
+  mayfly view --serve localhost:8080 large.pb.gz`,
 		Args: cobra.MinimumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			f.files = args
+			if f.serve != "" {
+				return serveView(cmd.Context(), e, &f)
+			}
 			return runView(e, &f)
 		},
 	}
@@ -50,6 +55,9 @@ Any other extension of --output writes another format; record --output has the s
 	fl.StringVar(&f.column, "column", "", "sample `type` to begin with, such as wall (default the profile's)")
 	fl.StringSliceVar(&f.labels, "labels", nil, "`keys` of labels that stand before the stacks at first (default the page's choice)")
 	fl.StringVar(&f.request, "request", "", requestUsage)
+	fl.StringVar(&f.serve, "serve", "", "`address` on loopback, such as localhost:8080, to serve the page at instead of writing it; "+
+		"for recordings that are too large for a file, and with ten times as many requests and goroutines")
+	cmd.MarkFlagsMutuallyExclusive("serve", "output")
 	return cmd
 }
 
@@ -86,65 +94,33 @@ func viewExtensions() []string {
 	return list
 }
 
-// writer reads the files, and returns what writes them in the format of the output.
-func (f *viewFlags) writer(format export.Format, isPage bool) (func(io.Writer) error, error) {
-	if isPage {
-		b, err := f.page()
-		if err != nil {
-			return nil, err
-		}
-		return b.Write, nil
-	}
-	var all []*profile.Profile
-	for _, path := range f.files {
-		p, err := readProfile(path)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, p)
-	}
-	merged, err := profile.Merge(all)
-	if err != nil {
-		return nil, fmt.Errorf("view: %w", err)
-	}
-	shown := export.Options{Column: f.column, Labels: f.labels}
-	return func(w io.Writer) error { return format.Write(w, merged, shown) }, nil
-}
+// servedLanes are how many requests and goroutines a served page has.
+const servedLanes = 1000
 
-// page adds the files up, one sample at a time.
-func (f *viewFlags) page() (*page.Builder, error) {
-	title := filepath.Base(f.files[0])
-	if n := len(f.files); n > 1 {
-		title += fmt.Sprintf(" and %d more", n-1)
+// serveView serves the page until it is interrupted.
+func serveView(ctx context.Context, e *env, f *viewFlags) error {
+	host, _, err := net.SplitHostPort(f.serve)
+	if err != nil || !page.IsLoopback(host) {
+		return usagef("view: --serve %s: want localhost:PORT, or a loopback address with a port", f.serve)
 	}
-	requests, err := timeline.ParseSelector(f.request)
+	b, err := f.page(servedLanes)
 	if err != nil {
-		return nil, usagef("view: %w", err)
+		return err
 	}
-	b := page.New(page.Options{Title: title, Column: f.column, Labels: f.labels, Requests: requests})
-	for _, path := range f.files {
-		err := withFile(path, func(r io.Reader) error {
-			file, err := samples.Open(r, path)
-			if err != nil {
-				return err
-			}
-			if err := b.Add(file.Head, file.Each()); err != nil {
-				return fmt.Errorf("%s: %w", path, err)
-			}
-			if err := file.Err(); err != nil || len(f.files) > 1 {
-				return err
-			}
-			if err := b.AddLanes(file.Head, file.Each()); err != nil {
-				return fmt.Errorf("%s: %w", path, err)
-			}
-			return file.Err()
-		})
-		if err != nil {
-			return nil, err
-		}
+	handler, err := b.Handler()
+	if err != nil {
+		return err
 	}
-	if f.column != "" && !slices.Contains(b.Columns(), f.column) {
-		return nil, usagef("view: column %q: not one of %s", f.column, strings.Join(b.Columns(), ", "))
+	l, err := net.Listen("tcp", f.serve)
+	if err != nil {
+		return err
 	}
-	return b, nil
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
+	stop := context.AfterFunc(ctx, func() { server.Close() })
+	defer stop()
+	e.say("http://%s, until Ctrl-C", l.Addr())
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
 }

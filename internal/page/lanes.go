@@ -16,12 +16,11 @@ import (
 // Lanes are what single goroutines did. There are too many for a page, so that it has the slowest requests, each moment of
 // their goroutines, and the goroutines that did most, in steps: of each the state that it was in longest.
 const (
-	lanesOfRequests = 100 // the slowest
-	lanesOfOthers   = 100 // goroutines
-	kidsOfRequest   = 12  // goroutines that a request started, or that ended its waits
-	laneSteps       = 1500
-	lanePieces      = 120_000 // of all requests; those behind are left out
-	laneTick        = time.Microsecond
+	defaultLanes  = 100 // of requests, the slowest, and of goroutines
+	kidsOfRequest = 12  // goroutines that a request started, or that ended its waits
+	laneSteps     = 1500
+	lanePieces    = 1200 // of all requests, for each of these lanes; requests behind are left out
+	laneTick      = time.Microsecond
 )
 
 // lane is a stretch of a goroutine's life.
@@ -64,13 +63,17 @@ func (b *Builder) AddTimeline(t *timeline.Timeline) {
 	all := t.Find(b.options.Requests).Whole
 	l.found = len(all)
 	slices.SortStableFunc(all, func(x, y *timeline.Request) int { return cmp.Compare(y.Length(), x.Length()) })
-	room := lanePieces
-	for _, r := range all[:min(len(all), lanesOfRequests)] {
+	lanes := b.options.Lanes
+	if lanes == 0 {
+		lanes = defaultLanes
+	}
+	room := lanes * lanePieces
+	for _, r := range all[:min(len(all), lanes)] {
 		if room = l.request(r, room); room < 0 {
 			break
 		}
 	}
-	l.busiest()
+	l.busiest(lanes)
 	b.life = l
 }
 
@@ -113,7 +116,7 @@ func (l *life) around(r *timeline.Request) []*timeline.Track {
 }
 
 // busiest adds the goroutines that did most else than to wait for work.
-func (l *life) busiest() {
+func (l *life) busiest(lanes int) {
 	busy := make(map[*timeline.Track]int64, len(l.Tracks))
 	for _, t := range l.Tracks {
 		for i := range t.Pieces {
@@ -127,7 +130,7 @@ func (l *life) busiest() {
 		return cmp.Or(cmp.Compare(busy[y], busy[x]), cmp.Compare(x.Goid, y.Goid))
 	})
 	step := max((l.To-l.From)/laneSteps, int64(time.Millisecond))
-	for _, t := range all[:min(len(all), lanesOfOthers)] {
+	for _, t := range all[:min(len(all), lanes)] {
 		l.lanes = append(l.lanes, lane{t, l.inSteps(t, step), true})
 	}
 }

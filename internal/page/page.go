@@ -58,6 +58,7 @@ type Options struct {
 	Labels []string // keys whose values are the first frames, nil for the page's own choice
 
 	Requests timeline.Selector // what a request is, of a timeline
+	Lanes    int               // how many requests, and goroutines, 0: 100 each
 }
 
 // Write writes the page of one profile.
@@ -81,20 +82,12 @@ func (b *Builder) Write(w io.Writer) error {
 }
 
 func (b *Builder) write(w io.Writer) error {
-	style, script := flame.Style+style, flame.Script+dataScript+treeScript+timeScript+lanesScript+filterScript+tableScript+pageScript
 	var frame bytes.Buffer
-	err := page.Execute(&frame, struct {
-		Title, Policy string
-		Style         template.CSS
-		Script        template.JS
-		Mark          string
-	}{b.options.Title, "default-src 'none'; img-src data:; style-src " + hash(style) + "; script-src " + hash(script),
-		template.CSS(style), template.JS(script), mark})
-	if err != nil {
+	if err := b.frame(&frame, ""); err != nil {
 		return err
 	}
-	head, tail, _ := bytes.Cut(frame.Bytes(), []byte(mark))
-	if _, err := w.Write(head); err != nil {
+	at := bytes.LastIndex(frame.Bytes(), []byte(mark)) // a title may have it too
+	if _, err := w.Write(frame.Bytes()[:at]); err != nil {
 		return err
 	}
 	encoder := base64.NewEncoder(base64.StdEncoding, w)
@@ -104,8 +97,22 @@ func (b *Builder) write(w io.Writer) error {
 	if err := encoder.Close(); err != nil {
 		return err
 	}
-	_, err = w.Write(tail)
+	_, err := w.Write(frame.Bytes()[at+len(mark):])
 	return err
+}
+
+// frame writes all but the data, which are to be put in place of the mark or, if the page is served, are fetched from a path.
+func (b *Builder) frame(w io.Writer, from string) error {
+	style, script := flame.Style+style, flame.Script+dataScript+treeScript+timeScript+lanesScript+filterScript+tableScript+pageScript
+	policy := "default-src 'none'; img-src data:; style-src " + hash(style) + "; script-src " + hash(script)
+	if from != "" {
+		policy += "; connect-src 'self'"
+	}
+	return page.Execute(w, struct {
+		Title, Policy, From, Mark string
+		Style                     template.CSS
+		Script                    template.JS
+	}{b.options.Title, policy, from, mark, template.CSS(style), template.JS(script)})
 }
 
 // mark is where the data go in the page.

@@ -277,7 +277,8 @@ class Page {
 async function start() {
   const root = document.getElementById("page");
   try {
-    window.page = new Page(root, await decode(base64(document.getElementById("data").textContent)));
+    const data = document.getElementById("data"), { from } = data.dataset;
+    window.page = new Page(root, await decode(from ? await (await fetch(from)).arrayBuffer() : base64(data.textContent)));
   } catch (e) {
     root.textContent = "The page could not be drawn: " + e.message;
     throw e;

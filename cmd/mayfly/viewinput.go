@@ -1,0 +1,133 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"iter"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/mayfly-profiler/mayfly/export"
+	"github.com/mayfly-profiler/mayfly/internal/exectrace"
+	"github.com/mayfly-profiler/mayfly/internal/page"
+	"github.com/mayfly-profiler/mayfly/internal/samples"
+	"github.com/mayfly-profiler/mayfly/internal/timeline"
+)
+
+// writer reads the files, and returns what writes them in the format of the output.
+func (f *viewFlags) writer(format export.Format, isPage bool) (func(io.Writer) error, error) {
+	if isPage {
+		b, err := f.page(0)
+		if err != nil {
+			return nil, err
+		}
+		return b.Write, nil
+	}
+	var all []*profile.Profile
+	for _, path := range f.files {
+		p, err := viewProfile(path)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, p)
+	}
+	merged, err := profile.Merge(all)
+	if err != nil {
+		return nil, fmt.Errorf("view: %w", err)
+	}
+	shown := export.Options{Column: f.column, Labels: f.labels}
+	return func(w io.Writer) error { return format.Write(w, merged, shown) }, nil
+}
+
+// viewProfile reads a profile, or an execution trace as one.
+func viewProfile(path string) (p *profile.Profile, err error) {
+	err = withFile(path, func(r io.Reader) error {
+		t, r, err := traceOf(r, path)
+		if t == nil && err == nil {
+			p, err = samples.Read(r, path)
+		}
+		if t != nil {
+			head, all := profileOf(t)
+			p, head.Sample = head, slices.Collect(all)
+		}
+		return err
+	})
+	return p, err
+}
+
+// traceOf reads an execution trace; of anything else it returns all bytes.
+func traceOf(r io.Reader, path string) (*exectrace.Trace, io.Reader, error) {
+	b := bufio.NewReaderSize(r, 64<<10)
+	if begin, _ := b.Peek(512); !exectrace.Is(begin) {
+		return nil, b, nil
+	}
+	t, err := exectrace.Read(b, exectrace.Options{})
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return t, nil, nil
+}
+
+// profileOf is a trace as a profile, which says what of the trace is not in it.
+func profileOf(t *exectrace.Trace) (*profile.Profile, iter.Seq[*profile.Sample]) {
+	head, all := t.Profile()
+	if t.Unread != "" {
+		head.Comments = append(head.Comments, t.Unread+": what is behind that is not in this profile")
+	}
+	return head, all
+}
+
+// page adds the files up, one sample at a time.
+func (f *viewFlags) page(lanes int) (*page.Builder, error) {
+	title := filepath.Base(f.files[0])
+	if n := len(f.files); n > 1 {
+		title += fmt.Sprintf(" and %d more", n-1)
+	}
+	requests, err := timeline.ParseSelector(f.request)
+	if err != nil {
+		return nil, usagef("view: %w", err)
+	}
+	b := page.New(page.Options{Title: title, Column: f.column, Labels: f.labels, Requests: requests, Lanes: lanes})
+	for _, path := range f.files {
+		if err := withFile(path, func(r io.Reader) error { return f.addTo(b, r, path) }); err != nil {
+			return nil, err
+		}
+	}
+	if f.column != "" && !slices.Contains(b.Columns(), f.column) {
+		return nil, usagef("view: column %q: not one of %s", f.column, strings.Join(b.Columns(), ", "))
+	}
+	return b, nil
+}
+
+// addTo adds a file to the page. Goroutines are those of one file: the ids of two runs mean nothing together.
+func (f *viewFlags) addTo(b *page.Builder, r io.Reader, path string) error {
+	t, r, err := traceOf(r, path)
+	if err != nil {
+		return err
+	}
+	if t != nil {
+		head, all := profileOf(t)
+		if len(f.files) == 1 {
+			b.AddTimeline(t.Timeline)
+		}
+		return b.Add(head, all)
+	}
+	file, err := samples.Open(r, path)
+	if err != nil {
+		return err
+	}
+	if err := b.Add(file.Head, file.Each()); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if err := file.Err(); err != nil || len(f.files) > 1 {
+		return err
+	}
+	if err := b.AddLanes(file.Head, file.Each()); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return file.Err()
+}
