@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -75,6 +76,32 @@ func TestNothingHostileIsPrinted(t *testing.T) {
 		if code == codeUsage {
 			t.Errorf("%q: exit code %d: %s", args, code, s.stderr.String())
 		}
+	}
+	for _, ext := range viewExtensions() {
+		checkWritten(t, a, filepath.Join(dir, "out"+ext))
+	}
+}
+
+// checkWritten writes a recording in the format of a file: it is whole, and if it is text, text that can be printed.
+func checkWritten(t *testing.T, recording, path string) {
+	t.Helper()
+	s := start(t, nil, "view", "-o", path, recording)
+	if code := s.wait(); code != codeOK {
+		t.Errorf("%s: exit code %d: %s", path, code, s.stderr.String())
+		return
+	}
+	b, err := os.ReadFile(path)
+	if err != nil || len(b) == 0 {
+		t.Errorf("%s: %d bytes, %v", path, len(b), err)
+	}
+	if content, _, _ := strings.Cut(http.DetectContentType(b), ";"); content == "application/octet-stream" || content == "application/x-gzip" {
+		return
+	}
+	if filepath.Ext(path) == ".html" {
+		b = bytes.ReplaceAll(b, []byte("\n"), []byte(" "))
+	}
+	if i, why := firstHarm(string(b)); i >= 0 {
+		t.Errorf("%s has %s: ...%q", path, why, b[max(0, i-60):min(len(b), i+60)])
 	}
 }
 

@@ -77,7 +77,11 @@ func runView(e *env, f *viewFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := writeOutput(e, output{f.output, binaryData}, write); err != nil {
+	content := contentOf(format.Name)
+	if isPage {
+		content = binaryData // what it shows is in it as base64
+	}
+	if err := writeOutput(e, output{f.output, content}, write); err != nil {
 		return err
 	}
 	if f.output != "-" {
