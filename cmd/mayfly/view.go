@@ -111,7 +111,7 @@ func serveView(ctx context.Context, e *env, f *viewFlags) error {
 	if err != nil {
 		return err
 	}
-	handler, err := b.Handler()
+	path, handler, err := b.Handler()
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func serveView(ctx context.Context, e *env, f *viewFlags) error {
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
 	stop := context.AfterFunc(ctx, func() { server.Close() })
 	defer stop()
-	e.say("http://%s, until Ctrl-C", l.Addr())
+	e.say("http://%s%s, until Ctrl-C", l.Addr(), path)
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}

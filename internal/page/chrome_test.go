@@ -86,7 +86,7 @@ func saved(t *testing.T, write func(io.Writer) error) string {
 }
 
 // ready says that the page was drawn.
-const ready = `window.page !== undefined`
+const ready = `window.page.m !== undefined` // until then window.page is the element with that id
 
 // TestPageInBrowser: the rows that the page works with add up to what pprof says, whatever names there are.
 func TestPageInBrowser(t *testing.T) {

@@ -2,6 +2,7 @@ package page
 
 import (
 	"bytes"
+	"crypto/rand"
 	"net"
 	"net/http"
 	"net/netip"
@@ -10,15 +11,17 @@ import (
 
 // Handler serves the page, which asks it for its data: a browser takes them as they are, and not as base64 in the text of
 // a file. Only requests to a loopback address or to localhost are answered, so that no page of somebody else that has its
-// name lead here can read them (DNS rebinding).
-func (b *Builder) Handler() (http.Handler, error) {
+// name lead here can read them (DNS rebinding). And only who knows path is answered: every user of this machine can ask at its
+// loopback addresses, and a profile is for who recorded it.
+func (b *Builder) Handler() (path string, h http.Handler, err error) {
 	var page, data bytes.Buffer
 	if err := b.frame(&page, fetched); err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	if err := b.Data(&data); err != nil {
-		return nil, err
+		return "", nil, err
 	}
+	path = "/" + rand.Text() + "/"
 	mux := http.NewServeMux()
 	give := func(pattern, kind string, content []byte) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
@@ -29,9 +32,9 @@ func (b *Builder) Handler() (http.Handler, error) {
 			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
 		})
 	}
-	give("GET /{$}", "text/html; charset=utf-8", page.Bytes())
-	give("GET /"+fetched, "application/octet-stream", data.Bytes())
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	give("GET "+path+"{$}", "text/html; charset=utf-8", page.Bytes())
+	give("GET "+path+fetched, "application/octet-stream", data.Bytes())
+	return path, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !IsLoopback(r.Host) {
 			http.Error(w, "only for requests to localhost", http.StatusForbidden)
 			return
@@ -40,7 +43,7 @@ func (b *Builder) Handler() (http.Handler, error) {
 	}), nil
 }
 
-// fetched is where a served page finds its data.
+// fetched is where a served page finds its data, beside it.
 const fetched = "data"
 
 // IsLoopback says whether a host, with or without a port, is this machine's own: localhost or a loopback address.
