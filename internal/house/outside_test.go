@@ -146,11 +146,14 @@ func buildOutside(t *testing.T, flags ...string) string {
 	}
 	text := regexp.MustCompile(`(?m)^module .*$`).ReplaceAllString(string(mod), "module example.com/outside")
 	text = regexp.MustCompile(`(?ms)^tool \(.*?^\)\n`).ReplaceAllString(text, "")
-	text += fmt.Sprintf("\nrequire %s v0.0.0\n\nreplace %s => %s\n", module, module, root)
-	sum, err := os.ReadFile(filepath.Join(root, "go.sum"))
-	if err != nil {
-		t.Fatal(err)
+	for _, m := range []string{"", "/profiler/labels/rpc"} {
+		text += fmt.Sprintf("\nrequire %s%s v0.0.0\n\nreplace %s%s => %s%s\n", module, m, module, m, root, m)
 	}
+	sum, err := os.ReadFile(filepath.Join(root, "go.sum"))
+	check(t, err)
+	more, err := os.ReadFile(filepath.Join(root, "profiler", "labels", "rpc", "go.sum"))
+	check(t, err)
+	sum = append(sum, more...)
 	for name, b := range map[string][]byte{"go.mod": []byte(text), "go.sum": sum} {
 		if err := os.WriteFile(filepath.Join(dir, name), b, 0o644); err != nil {
 			t.Fatal(err)

@@ -79,8 +79,6 @@ var rules = []rule{
 		why: "the demo is a service like any other: it knows no profiler"},
 	{who: []string{"profiler", "symbolize", "export", "internal"}, must: []string{"cmd"},
 		why: "nothing imports a command"},
-	{who: []string{"profiler", "symbolize", "export", "internal", "cmd"}, must: []string{"profiler/labels/rpc"},
-		why: "gRPC is for programs that have it already"},
 }
 
 // only says which folders may import a foreign package (or those below it) directly.
@@ -100,7 +98,6 @@ var only = []struct {
 	{"github.com/spf13/cobra", []string{"cmd"}, "only commands read flags"},
 	{"github.com/spf13/pflag", []string{"cmd"}, "only commands read flags"},
 	{"golang.org/x/term", []string{"cmd"}, "only commands know of terminals"},
-	{"google.golang.org/grpc", []string{"profiler/labels/rpc"}, "gRPC is for programs that have it already"},
 	{"charm.land", []string{"cmd"}, "only commands know of terminals"},
 }
 

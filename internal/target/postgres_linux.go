@@ -1,7 +1,6 @@
 package target
 
 import (
-	"database/sql"
 	"errors"
 	"fmt"
 	"net"
@@ -13,8 +12,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	_ "github.com/jackc/pgx/v5/stdlib"
 )
 
 // Postgres starts a PostgreSQL of the test's own on loopback and returns its DSN; the server ends
@@ -112,17 +109,15 @@ func free(t testing.TB) int {
 // answers waits until the server does.
 func answers(t testing.TB, dsn string) {
 	t.Helper()
-	db, err := sql.Open("pgx", dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
+	ready, err := find("pg_isready")
+	check(t, err)
 	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
-		if err = db.PingContext(t.Context()); err == nil {
+		out, err := exec.CommandContext(t.Context(), ready, "-d", dsn).CombinedOutput()
+		if err == nil {
 			return
 		}
 		if time.Now().After(end) {
-			t.Fatalf("PostgreSQL does not answer: %v", err)
+			t.Fatalf("PostgreSQL does not answer: %v: %s", err, out)
 		}
 	}
 }

@@ -4,7 +4,7 @@
 //
 //	grpc.NewServer(grpc.ChainUnaryInterceptor(rpc.Unary), grpc.ChainStreamInterceptor(rpc.Stream))
 //
-// It is a package of its own so that nobody gets google.golang.org/grpc for a profiler.
+// It is a module of its own, so that nobody gets google.golang.org/grpc, or another version of it, for a profiler.
 package rpc
 
 import (
