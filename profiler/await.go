@@ -13,7 +13,7 @@ import (
 // there is a Go runtime in the process. What they start as processes of their own is not theirs.
 
 const (
-	awaitFirst = time.Millisecond // between two looks, and longer each time
+	awaitFirst = time.Millisecond // between two tries, and longer each time
 	awaitMost  = 20 * time.Millisecond
 )
 

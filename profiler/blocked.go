@@ -14,7 +14,7 @@ import (
 
 const (
 	readPatience = time.Second           // with one read of the target's memory
-	glance       = 50 * time.Millisecond // between two looks at whether it has returned
+	pollEvery    = 50 * time.Millisecond // between two looks at whether it has returned
 )
 
 // errBlocked is wrapped by errors of recordings that could not go on, or not begin.
@@ -27,7 +27,7 @@ func blockedFor(d time.Duration) error {
 
 // within returns what comes from done, or errBlocked when a read of the target's memory does not return.
 func (r *recording) within(done <-chan error) error {
-	t := time.NewTicker(glance)
+	t := time.NewTicker(pollEvery)
 	defer t.Stop()
 	for {
 		select {

@@ -12,8 +12,8 @@ import (
 	"github.com/mayfly-profiler/mayfly/symbolize"
 )
 
-// Options.Calls: exact begins and ends of functions' calls, which looks at the goroutine table only
-// know within a look, by probes in the target's code. A call becomes a sample of the timeline with no
+// Options.Calls: exact begins and ends of functions' calls, which scans of the goroutine table only
+// know within a scan, by probes in the target's code. A call becomes a sample of the timeline with no
 // weight in any column, so that the file stays what every reader of pprof files understands: its stack
 // is the function, go.id the goroutine, end_timestamp_ns when it ended, go.call_ns how long it took.
 

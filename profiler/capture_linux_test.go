@@ -17,7 +17,7 @@ type kindTime struct {
 	variance  float64 // of got, ns^2, that looks alone make
 }
 
-// add enters a goroutine that lived for so long. A look that falls on it stands for the time between two; of a longer life only
+// add enters a goroutine that lived for so long. A scan that falls on it stands for the time between two; of a longer life only
 // the ends are found to within that.
 func (k *kindTime) add(life, period float64) {
 	k.n++
@@ -67,7 +67,7 @@ func TestLabelTotals(t *testing.T) {
 		}
 	}
 	missed := float64(sum.Table.Missed) / (float64(w.To-w.From) / period)
-	t.Logf("%.0f looks a second, %.1f %% missed", sum.Table.Rate, 100*missed)
+	t.Logf("%.0f scans a second, %.1f %% missed", sum.Table.Rate, 100*missed)
 	for kind, k := range kinds {
 		off := k.got/k.want - 1
 		t.Logf("%5d %-5s %+.2f %% of %.3f s, limit %.2f", k.n, kind, 100*off, k.want/1e9, 100*k.limit(period))

@@ -27,7 +27,7 @@ type Goroutine struct {
 	Loss      sample.Loss       `json:"-"`
 }
 
-// Dump looks once at all goroutines of the process, without stopping it, and returns them by
+// Dump scans all goroutines once of the process, without stopping it, and returns them by
 // ascending id. They are not seen at one and the same moment, but within some 20 us per hundred.
 // Errors are those of Record.
 func Dump(ctx context.Context, pid int) ([]Goroutine, error) {
@@ -52,7 +52,7 @@ func Dump(ctx context.Context, pid int) ([]Goroutine, error) {
 	return all, nil
 }
 
-// openTable opens what a look at the goroutine table needs and nothing else.
+// openTable opens what a scan of the goroutine table needs and nothing else.
 func (r *recording) openTable() error {
 	layout, err := r.layout()
 	if err == nil && layout == nil {

@@ -31,21 +31,21 @@ type family struct {
 type kin struct {
 	p         *proc.Process
 	name      string
-	from, cpu time.Duration // its clock when the recording began, and at the last look
+	from, cpu time.Duration // its clock when the recording began, and at the last reading
 }
 
 func newFamily(p *proc.Process) *family {
 	f := &family{target: p, kin: make(map[int]*kin)}
 	f.waited, _ = p.Waited()
-	f.look()
+	f.read()
 	for _, k := range f.kin {
 		k.from = k.cpu
 	}
 	return f
 }
 
-// look reads the clocks of all that there are.
-func (f *family) look() {
+// read reads the clocks of all that there are.
+func (f *family) read() {
 	f.find(f.target)
 	for pid, k := range f.kin {
 		if now, err := k.p.CPU(); err == nil {
@@ -107,7 +107,7 @@ func (f *family) names() (names []string) {
 
 // finishFamily tells what the target's children have used in a slice.
 func (r *recording) finishFamily() {
-	r.family.look()
+	r.family.read()
 	all := r.family.cpu()
 	r.summary.Children.CPUTime, r.reported.children = (all - r.reported.children).Nanoseconds(), all
 	r.summary.Children.Running = r.family.names()

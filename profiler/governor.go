@@ -1,6 +1,6 @@
 package profiler
 
-// Looks at the goroutine table are the larger part of what mayfly costs, and have a budget of their own
+// Scans of the goroutine table are the larger part of what mayfly costs, and have a budget of their own
 // (package goroutine). Where the budget is for all of mayfly, what the rest of the process has used is
 // compared with it four times a second, and the table gets what that leaves.
 //
@@ -43,7 +43,7 @@ type governor struct {
 // spending is CPU time that was used up to a moment.
 type spending struct {
 	at         time.Time
-	cpu, table time.Duration // of the process and its eBPF programs, and of it for looks at the table
+	cpu, table time.Duration // of the process and its eBPF programs, and of it for scans of the table
 }
 
 func (r *recording) spending() spending {
@@ -86,7 +86,7 @@ func (r *recording) budget() float64 {
 	return cmp.Or(r.options.MaxOverhead, DefaultMaxOverhead)
 }
 
-// share keeps looks at the table to what the rest of the process leaves of the budget, until ctx ends.
+// share keeps scans of the table to what the rest of the process leaves of the budget, until ctx ends.
 func (r *recording) share(ctx context.Context) {
 	r.table.Limit(left(r.budget(), r.budget()/2)) // until it is known what the rest takes
 	m := meter{r, r.spending()}
@@ -161,7 +161,7 @@ func (g *governor) source() (adjustable, bool) {
 	return s, ok
 }
 
-// nextRate is the rate of on-CPU samples after a second in which all but the table's looks used
+// nextRate is the rate of on-CPU samples after a second in which all but the table's scans used
 // spent times the budget. Three quarters are theirs at most.
 func nextRate(now, asked int, spent float64) int {
 	switch {

@@ -138,7 +138,7 @@ type match struct {
 func (m *match) table() string {
 	var b strings.Builder
 	s := m.rec.Summary
-	fmt.Fprintf(&b, "%.1f s, %.0f looks a second, %d missed, %d samples; CPU: samples %.3f s, table %.3f s\n",
+	fmt.Fprintf(&b, "%.1f s, %.0f scans a second, %d missed, %d samples; CPU: samples %.3f s, table %.3f s\n",
 		float64(m.window.To-m.window.From)/1e9, s.Table.Rate, s.Table.Missed, s.CPU.Samples, float64(s.CPU.Profiled)/1e9,
 		float64(s.Table.Running)/1e9)
 	fmt.Fprintf(&b, "%-10s %6s %9s  %-20s %9s %9s %7s\n", "label", "n", "life, s", "state", "truth %", "mayfly %", "off")
@@ -165,7 +165,7 @@ func (m *match) states(label string) []string {
 }
 
 // Bounds, as shares of a label's life. A test that runs beside others is held to the wide ones:
-// looks come late when the machine is busy, and what happens between two is guessed.
+// scans come late when the machine is busy, and what happens between two is guessed.
 const (
 	tightTotal, tightState = 0.02, 0.02
 	wideTotal, wideState   = 0.06, 0.06
@@ -179,12 +179,12 @@ func (m *match) check(t *testing.T) {
 	case *groundTruthLong:
 		total, state = tightTotal, tightState
 	case missed > 0.1:
-		t.Skipf("%.0f %% of the looks were missed: the machine is too busy to say anything", 100*missed)
+		t.Skipf("%.0f %% of the scans were missed: the machine is too busy to say anything", 100*missed)
 	}
 	for label, want := range m.want {
 		life := float64(want.Total())
-		looks := int64(life / 1e9 * m.rec.Summary.Table.Rate)
-		if looks < 500 {
+		scans := int64(life / 1e9 * m.rec.Summary.Table.Rate)
+		if scans < 500 {
 			continue // too short a life to say anything of
 		}
 		if off := float64(m.got[label].Total())/life - 1; math.Abs(off) > total {
@@ -193,7 +193,7 @@ func (m *match) check(t *testing.T) {
 		for _, s := range m.states(label) {
 			p := float64(want[s]) / life
 			off := float64(m.got[label][s])/life - p
-			if limit := state + sigmas*binomial(p, looks); math.Abs(off) > limit {
+			if limit := state + sigmas*binomial(p, scans); math.Abs(off) > limit {
 				t.Errorf("%s: %s: %+.2f %% of the lifetime, limit %.2f", label, s, 100*off, 100*limit)
 			}
 		}

@@ -60,7 +60,7 @@ type Options struct {
 	// Engine forces one way to sample; "" is the best that works, see Engine.
 	Engine Engine
 	// MaxOverhead is the share of one core that reading the goroutine table may use; the rate of
-	// looks is lowered to keep it. 0 is DefaultMaxOverhead.
+	// scans is lowered to keep it. 0 is DefaultMaxOverhead.
 	MaxOverhead float64
 	// Alone says that this process does nothing but record: MaxOverhead then holds for all CPU time that it
 	// uses between the first sample and the last, and the table gets what the rest leaves of it, a quarter at least.

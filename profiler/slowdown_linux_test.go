@@ -1,6 +1,6 @@
 package profiler
 
-// What does a wall recording cost its target? Events, looks at the table and the builder that works
+// What does a wall recording cost its target? Events, scans of the table and the builder that works
 // beside the target on the same CPUs are switched on and off; "table" is without the events, which are what internal/source/bpf has a
 // benchmark of. The scheduler's tracepoints stay
 // attached, in slices of both kinds: to load and to free them would disturb the slices, and 100 ns
@@ -52,7 +52,7 @@ func BenchmarkSlowdown(b *testing.B) {
 			tables = append(tables, onoff.Table(fmt.Sprintf("%d parked goroutines and one that burns, on 2 CPUs; %s", n, w.cost()), rows, true))
 		})
 	}
-	fmt.Println("\nWork with the profiler, as a share of that without. A sample is a look at all goroutines.")
+	fmt.Println("\nWork with the profiler, as a share of that without. A sample is a scan of all goroutines.")
 	fmt.Println(strings.Join(tables, ""))
 }
 
@@ -64,7 +64,7 @@ type wall struct {
 	cancel context.CancelFunc
 	done   chan error
 	began  time.Time
-	looks  int64 // when the block began
+	scans  int64 // when the block began
 	lit    time.Duration
 	cpu    time.Duration
 }
@@ -87,7 +87,7 @@ func openWall(b *testing.B, pid int) *wall {
 	if err := w.Stop(); err != nil {
 		b.Fatal(err)
 	}
-	w.lit, w.cpu, w.looks = 0, 0, r.table.Stats().Ticks
+	w.lit, w.cpu, w.scans = 0, 0, r.table.Stats().Ticks
 	return w
 }
 
@@ -123,14 +123,14 @@ func (w *wall) Stop() error {
 	return err
 }
 
-// Settle is some looks: what they do after a pause is not what they do always.
+// Settle is some scans: what they do after a pause is not what they do always.
 func (w *wall) Settle() time.Duration { return 10 * time.Millisecond }
 
 func (w *wall) Close() (uint64, error) {
 	err := w.Stop()
-	before := w.looks
-	w.looks = w.table.Stats().Ticks
-	return uint64(w.looks - before), err
+	before := w.scans
+	w.scans = w.table.Stats().Ticks
+	return uint64(w.scans - before), err
 }
 
 // cost is mayfly's own CPU time while it was on.

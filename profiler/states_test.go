@@ -155,9 +155,9 @@ func (r *rounds) Times(uint32) (sample.ThreadTimes, bool) {
 func TestThreadStatesOfBursts(t *testing.T) {
 	r := &rounds{sleep: 1e6, want: 3e6, runs: 300e3}
 	s := newThreadStates(r, nil)
-	looks := rand.New(rand.NewPCG(3, 4))
+	scans := rand.New(rand.NewPCG(3, 4))
 	found, running := 0, 0
-	for at := int64(0); at < 200e9; at += 900e3 + looks.Int64N(200e3) {
+	for at := int64(0); at < 200e9; at += 900e3 + scans.Int64N(200e3) {
 		if state, _ := r.phase(at); state != sample.Running {
 			continue // no goroutine is on it
 		}

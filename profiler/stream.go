@@ -122,7 +122,7 @@ func (r *recording) stream(ctx context.Context, every time.Duration, emit func(*
 			err := s.await(ended)
 			return s.last(ctx, s.observed(to, err), err)
 		case <-kin.C:
-			r.family.look()
+			r.family.read()
 			if r.full() {
 				stop(errMemory)
 			}
@@ -207,7 +207,7 @@ func (s *slicer) broken(ctx context.Context, err, sources error) error {
 	return s.last(ctx, time.Since(s.start), errors.Join(err, sources))
 }
 
-// observed is until when the sources looked, since start, if they ended with err: to, or when the goroutine table was looked at
+// observed is until when the sources read, since start, if they ended with err: to, or when the goroutine table was read
 // last. That thread has real-time priority, and who finds out that it is time to end may have been late, or in emit.
 func (s *slicer) observed(to time.Duration, err error) time.Duration {
 	if s.table == nil || err != nil {

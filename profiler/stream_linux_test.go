@@ -64,7 +64,7 @@ func TestStreamAddsUp(t *testing.T) {
 	wall := make(map[uint64]int64)
 	for _, rec := range all {
 		if first := all[0].Summary.Table.First; rec.Summary.Table.First != first && first > 0 {
-			t.Errorf("the first look at all took %d ns in one slice's words, %d in another's", rec.Summary.Table.First, first)
+			t.Errorf("the first scan of all took %d ns in one slice's words, %d in another's", rec.Summary.Table.First, first)
 		}
 		cpu, rusage, length = cpu+rec.Summary.CPU.Profiled, rusage+rec.Summary.CPU.Rusage, length+rec.Profile.DurationNanos
 		for id, ns := range wallOf(rec.Profile) {
@@ -105,7 +105,7 @@ func needTable(t *testing.T, rec *profiler.Recording) {
 
 // A goroutine that waits throughout is in each slice with the slice's length, to the tick: its stay
 // is cut at the borders.
-func TestStreamCutsStays(t *testing.T) {
+func TestStreamCutsIntervals(t *testing.T) {
 	x := target.Start(t, target.Compile(t, "idle", target.Build{}))
 	all := stream(t, x.PID, 2*time.Second, profiler.StreamOptions{Every: 300 * time.Millisecond, Options: profiler.Options{MaxOverhead: 1,
 		Keep: profiler.Keep{Goroutines: true, Idle: true}}})

@@ -40,7 +40,7 @@ func TestStatesAddUp(t *testing.T) {
 					t.Errorf("set %q: states add up to %+.1f %% of the recording: ms %v", name, 100*off, states[set.Goid])
 				}
 			}
-			t.Logf("%.0f looks a second, %d missed; the table saw %.2fs on a CPU, samples %.2fs; %v", s.Table.Rate, s.Table.Missed,
+			t.Logf("%.0f scans a second, %d missed; the table saw %.2fs on a CPU, samples %.2fs; %v", s.Table.Rate, s.Table.Missed,
 				float64(s.Table.Running)/1e9, float64(s.CPU.Profiled)/1e9, s.Denied)
 			// Without the rights for eBPF there is nothing to compare the second opinion with.
 			if off := float64(s.Table.Running)/float64(s.CPU.Profiled) - 1; s.EngineCPU == "ebpf" && often && math.Abs(off) > 0.25 {

@@ -290,7 +290,7 @@ func TestRefresh(t *testing.T) {
 	s.regions, s.former, s.refreshed = nil, nil, now
 	pc := hex(t, x, "go") - 1
 	if _, m := s.Resolve(nil, pc); m != -1 {
-		t.Errorf("mapping %d without a look", m)
+		t.Errorf("mapping %d without a lookup", m)
 	}
 	now = now.Add(refreshEvery)
 	if fr, m := s.Resolve(nil, pc); m != all || fr[0].Func != "main.inner" {

@@ -169,8 +169,8 @@ func dialer(pid int, listening []netip.AddrPort) *http.Client {
 // noRedirect takes the first answer for the answer.
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-// lookEvery is how often a command that has just been started is asked.
-const lookEvery = 100 * time.Millisecond
+// pollEvery is how often a command that has just been started is asked.
+const pollEvery = 100 * time.Millisecond
 
 // await waits until the process serves its default profile, or ctx ends: then it is nil.
 func (f *compareFlags) await(ctx context.Context, pid int) *pprofServer {
@@ -179,7 +179,7 @@ func (f *compareFlags) await(ctx context.Context, pid int) *pprofServer {
 		if src != nil && (!src.given || answers(ctx, src.url)) {
 			return src
 		}
-		if f.defaultURL == defaultNone || !sleepContext(ctx, lookEvery) {
+		if f.defaultURL == defaultNone || !sleepContext(ctx, pollEvery) {
 			return nil
 		}
 	}

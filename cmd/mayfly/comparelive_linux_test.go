@@ -64,7 +64,7 @@ func TestCompareSaysFine(t *testing.T) {
 
 // A target's answer leads nowhere else: not by a redirect, and not to an address or a name at which the target was not
 // found to listen.
-func TestCompareStaysWithTheTarget(t *testing.T) {
+func TestCompareKeepsToTheTarget(t *testing.T) {
 	hits := make(chan string, 10)
 	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { hits <- r.URL.Path }))
 	defer other.Close()

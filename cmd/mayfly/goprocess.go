@@ -34,9 +34,9 @@ type goProcess struct {
 // errNotGo says that a process exists and is no Go program.
 var errNotGo = errors.New("not a Go program")
 
-// lookInto describes the process if Go code runs in it. The error is errNotGo if none does and
+// inspectProcess describes the process if Go code runs in it. The error is errNotGo if none does and
 // wraps fs.ErrPermission if we may not know.
-func lookInto(p *proc.Process, images *goruntime.Images) (goProcess, error) {
+func inspectProcess(p *proc.Process, images *goruntime.Images) (goProcess, error) {
 	im, file, err := openImage(p, images)
 	if err != nil {
 		if errors.Is(err, fs.ErrPermission) && p.Cmdline() == nil {

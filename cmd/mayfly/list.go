@@ -62,7 +62,7 @@ func listProcesses() (listing, error) {
 		return l, err
 	}
 	images := new(goruntime.Images)
-	for _, a := range lookAll(pids, func(pid int) (goProcess, error) { return lookIntoPID(pid, images) }) {
+	for _, a := range inspectAll(pids, func(pid int) (goProcess, error) { return inspectPID(pid, images) }) {
 		switch {
 		case errors.Is(a.err, os.ErrDeadlineExceeded):
 			l.Stuck++
@@ -76,20 +76,20 @@ func listProcesses() (listing, error) {
 	return l, nil
 }
 
-// lookTime is how long one process is waited for, and when all others were looked at those that were not done. What is
+// inspectTime is how long one process is waited for, and when all others were looked at those that were not done. What is
 // read of a process can be on a file system that does not answer, or on a page that its owner does not let in.
-const lookTime = 300 * time.Millisecond
+const inspectTime = 300 * time.Millisecond
 
-// answer is what a look at a process came to.
+// answer is what the inspection of a process came to.
 type answer[T any] struct {
 	pid int
 	v   T
 	err error // os.ErrDeadlineExceeded: none in time
 }
 
-// lookAll looks at each process but this one. A look that takes too long is left behind; on a busy machine it
+// inspectAll inspects each process but this one. An inspection that takes too long is left behind; on a busy machine it
 // may have come to its end when all others have.
-func lookAll[T any](pids []int, look func(pid int) (T, error)) []answer[T] {
+func inspectAll[T any](pids []int, inspect func(pid int) (T, error)) []answer[T] {
 	answers := make([]answer[T], 0, len(pids))
 	late := make(map[int]chan answer[T]) // by index of answers
 	for _, pid := range pids {
@@ -98,18 +98,18 @@ func lookAll[T any](pids []int, look func(pid int) (T, error)) []answer[T] {
 		}
 		done := make(chan answer[T], 1)
 		go func() {
-			v, err := look(pid)
+			v, err := inspect(pid)
 			done <- answer[T]{pid, v, err}
 		}()
 		select {
 		case a := <-done:
 			answers = append(answers, a)
-		case <-time.After(lookTime):
+		case <-time.After(inspectTime):
 			late[len(answers)] = done
 			answers = append(answers, answer[T]{pid: pid, err: os.ErrDeadlineExceeded})
 		}
 	}
-	grace, cancel := context.WithTimeout(context.Background(), lookTime)
+	grace, cancel := context.WithTimeout(context.Background(), inspectTime)
 	defer cancel()
 	for i, done := range late {
 		select {
@@ -124,13 +124,13 @@ func lookAll[T any](pids []int, look func(pid int) (T, error)) []answer[T] {
 	return answers
 }
 
-func lookIntoPID(pid int, images *goruntime.Images) (goProcess, error) {
+func inspectPID(pid int, images *goruntime.Images) (goProcess, error) {
 	p, err := proc.Open(pid)
 	if err != nil {
 		return goProcess{}, err
 	}
 	defer p.Close()
-	return lookInto(p, images)
+	return inspectProcess(p, images)
 }
 
 // shortID is how much of a build ID the table shows.
@@ -158,7 +158,7 @@ func (l listing) remark(e *env) {
 		e.say("could not look into %d other %s: %s", l.Denied, plural(l.Denied, "process", "processes"), deniedRemedy())
 	}
 	if l.Stuck > 0 {
-		e.say("%d %s did not answer within %s", l.Stuck, plural(l.Stuck, "process", "processes"), lookTime)
+		e.say("%d %s did not answer within %s", l.Stuck, plural(l.Stuck, "process", "processes"), inspectTime)
 	}
 	if len(l.Processes) == 0 {
 		e.say("no Go process found")
@@ -188,7 +188,7 @@ func completePID(_ *cobra.Command, args []string, _ string) ([]string, cobra.She
 	}
 	var offers []string
 	images := new(goruntime.Images)
-	for _, a := range lookAll(pids, func(pid int) (string, error) { return goProgram(pid, images) }) {
+	for _, a := range inspectAll(pids, func(pid int) (string, error) { return goProgram(pid, images) }) {
 		if a.err == nil {
 			offers = append(offers, cobra.CompletionWithDesc(strconv.Itoa(a.pid), a.v))
 		}

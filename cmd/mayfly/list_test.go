@@ -9,15 +9,15 @@ import (
 
 // One process that does not answer in time is not waited for twice, and one that is only slow, as on a busy machine, is in
 // the list where it belongs.
-func TestLookAll(t *testing.T) {
+func TestInspectAll(t *testing.T) {
 	const slow, stuck, wrong = 1 << 30, 1<<30 + 1, 1<<30 + 2 // no process has them
 	ever := make(chan int)
 	defer close(ever)
 	late := errors.New("none")
-	got := lookAll([]int{slow, os.Getpid(), stuck, 1, wrong}, func(pid int) (int, error) {
+	got := inspectAll([]int{slow, os.Getpid(), stuck, 1, wrong}, func(pid int) (int, error) {
 		switch pid {
 		case slow:
-			time.Sleep(lookTime + lookTime/3)
+			time.Sleep(inspectTime + inspectTime/3)
 		case stuck:
 			<-ever
 		case wrong:

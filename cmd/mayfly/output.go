@@ -65,7 +65,7 @@ func checkOutput(e *env, path string) error {
 	if path == "-" {
 		return nil
 	}
-	direct, err := inspect(e, path)
+	direct, err := stat(e, path)
 	if err != nil || direct {
 		return err
 	}
@@ -83,7 +83,7 @@ func writeOutput(e *env, o output, write func(io.Writer) error) error {
 	if o.path == "-" {
 		return write(o.content.writer(e.stdout))
 	}
-	direct, err := inspect(e, o.path)
+	direct, err := stat(e, o.path)
 	if err != nil {
 		return err
 	}
@@ -102,16 +102,16 @@ func writeOutput(e *env, o output, write func(io.Writer) error) error {
 	return f.commit()
 }
 
-// inspect says whether what is at path is to be written to as it is: a device, or a pipe of one's own.
-func inspect(e *env, path string) (direct bool, err error) {
+// stat says whether what is at path is to be written to as it is: a device, or a pipe of one's own.
+func stat(e *env, path string) (direct bool, err error) {
 	if path == "" {
 		return false, errors.New("output: the file name is empty, use - for stdout")
 	}
-	look := os.Lstat
+	stat := os.Lstat
 	if ofSystem(path) {
-		look = os.Stat // /dev/stdout, /dev/fd/63
+		stat = os.Stat // /dev/stdout, /dev/fd/63
 	}
-	st, err := look(path)
+	st, err := stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !ofSystem(path):
 		return false, nil
@@ -157,7 +157,7 @@ func writeDirect(e *env, o output, write func(io.Writer) error) error {
 		return writeError(o.path, noReader(err))
 	}
 	if st, serr := f.Stat(); serr != nil || !ofSystem(o.path) && !ours(e, st) {
-		err = errors.Join(serr, fs.ErrPermission) // it is not what inspect saw
+		err = errors.Join(serr, fs.ErrPermission) // it is not what stat saw
 	} else {
 		err = write(o.content.writer(f))
 	}

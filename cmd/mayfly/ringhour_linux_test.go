@@ -76,12 +76,12 @@ type windowFacts struct {
 	beats   int           // labels of the counting goroutine that are in it whole
 	off     time.Duration // time of the counting goroutine minus the window's length
 	least   time.Duration // that one of those labels has
-	rate    float64       // looks at the goroutine table, Hz
+	rate    float64       // scans of the goroutine table, Hz
 	held    int           // bytes in the ring
 }
 
 func (f windowFacts) String() string {
-	return fmt.Sprintf("%s, %d samples, %d beats, the shortest %s, in all %s off, %.0f looks a second, %d bytes in the ring",
+	return fmt.Sprintf("%s, %d samples, %d beats, the shortest %s, in all %s off, %.0f scans a second, %d bytes in the ring",
 		f.length.Round(time.Millisecond), f.samples, f.beats, f.least.Round(time.Microsecond), f.off.Round(time.Microsecond), f.rate, f.held)
 }
 
@@ -124,7 +124,7 @@ func (s *session) window(file string, atLeast time.Duration) (f windowFacts) {
 			s.t.Errorf("%s: beat %d of %d to %d is missing", file, n, first, last)
 		}
 	}
-	// A stay whose beginning was not settled when a slice ended is in the next one, whole (stream.go): at
+	// An interval whose beginning was not settled when a slice ended is in the next one, whole (stream.go): at
 	// both ends of a window, and a beat long where a busy machine hid the naps.
 	if f.off = total - f.length; f.off.Abs() > 2*beatPeriod {
 		s.t.Errorf("%s: %v of the counting goroutine in %v", file, total, f.length)

@@ -47,7 +47,7 @@ func Wall(ctx context.Context, d time.Duration) (p *profile.Profile, err error) 
 	// 100,000 goroutines, or when it is ended at once.
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("fgprof: too few looks at the goroutines: %v", r)
+			err = fmt.Errorf("fgprof: too few scans of the goroutines: %v", r)
 		}
 	}()
 	var b bytes.Buffer

@@ -16,7 +16,7 @@ import (
 
 // What a program can do itself to see all its goroutines, at the loads of BenchmarkTick in
 // internal/source/goroutine: fgprof, and its core, runtime.GoroutineProfile, both at 99 Hz for two seconds.
-// Looks per second, CPU time of the whole process for each above what it uses without, and for how
+// Scans per second, CPU time of the whole process for each above what it uses without, and for how
 // long the world is stopped for each. For waking goroutines the difference of two CPU times of the
 // process is what it is: mind the noise.
 //
@@ -34,19 +34,19 @@ func BenchmarkOwn(b *testing.B) {
 				b.Run(fmt.Sprintf("%s/%s/n=%d", p.name, load, n), func(b *testing.B) {
 					c = own(n, wake, p.run)
 					b.ReportMetric(c.hz, "hz")
-					b.ReportMetric(float64(c.cpu), "cpu-ns/look")
-					b.ReportMetric(float64(c.stopped), "stw-ns/look")
+					b.ReportMetric(float64(c.cpu), "cpu-ns/scan")
+					b.ReportMetric(float64(c.stopped), "stw-ns/scan")
 				})
 				lines = append(lines, fmt.Sprintf("%-16s %-7s %7d %8.1f %12.0f %9.1f %12.0f", p.name, load, n, c.hz, c.cpu.Seconds()*1e6,
 					100*c.cpu.Seconds()*c.hz, c.stopped.Seconds()*1e6))
 			}
 		}
 	}
-	fmt.Printf("\n%-16s %-7s %7s %8s %12s %9s %12s\n%s\n", "at 99 Hz", "load", "n", "looks/s", "CPU us/look", "% of core",
+	fmt.Printf("\n%-16s %-7s %7s %8s %12s %9s %12s\n%s\n", "at 99 Hz", "load", "n", "scans/s", "CPU us/scan", "% of core",
 		"stopped us", strings.Join(lines, "\n"))
 }
 
-// cost is what one look costs.
+// cost is what one scan costs.
 type cost struct {
 	hz           float64
 	cpu, stopped time.Duration
@@ -71,11 +71,11 @@ func own(n int, wake time.Duration, profile func(time.Duration)) cost {
 	length := time.Since(begin)
 	cpu = processCPU() - cpu - idle*length/ownTime
 	after, stoppedAfter := pauses()
-	looks := math.Floor((after - stops) / 2) // one at its beginning, one at its end
-	if looks == 0 {
+	scans := math.Floor((after - stops) / 2) // one at its beginning, one at its end
+	if scans == 0 {
 		return cost{}
 	}
-	return cost{looks / length.Seconds(), time.Duration(float64(cpu) / looks), time.Duration((stoppedAfter - stopped) / looks * 1e9)}
+	return cost{scans / length.Seconds(), time.Duration(float64(cpu) / scans), time.Duration((stoppedAfter - stopped) / scans * 1e9)}
 }
 
 func doze(stop chan struct{}, wake time.Duration) {

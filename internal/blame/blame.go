@@ -170,7 +170,7 @@ func New(t *timeline.Timeline) *Blamer {
 		beyond: make(map[resourceKey][]timeline.Span),
 	}
 	b.running = 1
-	if t.Evidence == timeline.ByTrace && t.Looks == 0 {
+	if t.Evidence == timeline.ByTrace && t.Scans == 0 {
 		b.running = onlyP
 	}
 	b.loadCells()

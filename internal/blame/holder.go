@@ -111,17 +111,17 @@ func (b *Blamer) holders(r *resource, stack int32, s timeline.Site) {
 	for _, candidates := range b.candidates(r, stack, s) {
 		spans := b.holds(r, candidates)
 		usual, common := median(spans), queue.common(b.cells(spans))
-		limit, steady := b.concurrency(queue, spans)
+		limit, share := b.concurrency(queue, spans)
 		switch {
 		case 2*common < all:
 			continue
-		case r.kind == timeline.Channel && (limit == 0 || steady < mostly || 5*common < 4*all):
+		case r.kind == timeline.Channel && (limit == 0 || share < mostly || 5*common < 4*all):
 			continue
 		case r.kind == timeline.Channel:
 			r.as = timeline.Limit
 		}
 		r.spans, r.usual, r.trust = spans, usual, codeTrust
-		if steady >= mostly {
+		if share >= mostly {
 			r.limit, r.trust = limit, limitTrust
 		}
 		return
@@ -137,7 +137,7 @@ const mostly = 0.5
 
 // concurrency is how many hold a resource while others wait for it, as often as not, and in which share of
 // that time they are as many.
-func (b *Blamer) concurrency(queue set, spans []timeline.Span) (n int, steady float64) {
+func (b *Blamer) concurrency(queue set, spans []timeline.Span) (n int, share float64) {
 	grain := b.grain()
 	change := make([]int32, len(queue)*64+1)
 	for _, s := range spans {

@@ -22,7 +22,7 @@ const (
 	fewPartners  = 64   // goroutines at the other end; more are no workers
 )
 
-// around is how far from a timer's time the end of a wait may be seen: a look, and what it takes to get going.
+// around is how far from a timer's time the end of a wait may be seen: a scan, and what it takes to get going.
 const around = int64(3e6)
 
 // object is the one thing that a piece's kind of resource is told apart by: the lock, or the full channel that it would

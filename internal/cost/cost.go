@@ -19,8 +19,8 @@ type Limit struct {
 // without a bound exceeds, also on a busy machine with the race detector or the fuzzer's counters in the code.
 var Small = Limit{64 << 20, 10 * time.Second}
 
-// glance is between two looks at a call that has not returned.
-const glance = 20 * time.Millisecond
+// pollEvery is between two looks at a call that has not returned.
+const pollEvery = 20 * time.Millisecond
 
 // Hold calls f and fails the test if that costs more. A call that is over the limit and has not returned ends the
 // process: nothing else ends it, and the fuzzer then keeps the input.
@@ -43,18 +43,18 @@ const patience = 10
 // watch counts the time in which this process ran and the CPU time that it used: it is stopped or gets no CPU for a while on
 // a machine that does something else, and no input is guilty of that. Nor is it of the collector's, on many CPUs.
 func (l Limit) watch(done <-chan struct{}, before uint64) {
-	look := time.NewTicker(glance)
-	defer look.Stop()
+	ticker := time.NewTicker(pollEvery)
+	defer ticker.Stop()
 	var ran time.Duration
 	used := cpuTime()
 	for last := time.Now(); ; {
 		select {
 		case <-done:
 			return
-		case <-look.C:
+		case <-ticker.C:
 		}
 		now := time.Now()
-		ran += min(now.Sub(last), 2*glance)
+		ran += min(now.Sub(last), 2*pollEvery)
 		last = now
 		if min(ran, cpuTime()-used) > l.Time || ran > patience*l.Time {
 			l.exceeded(fmt.Sprintf("not done after %s", l.Time))

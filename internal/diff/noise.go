@@ -60,7 +60,7 @@ func (a assumed) after(seconds float64, inBlocks bool) float64 {
 const repeatCV = 0.01
 
 // waitQuantum is how much waiting counts as one independent observation, ns: the goroutine table
-// looks a thousand times a second, but one wait spans many looks.
+// is scanned a thousand times a second, but one wait spans many scans.
 const waitQuantum = 10e6
 
 // enoughRows is how many rows it takes to learn something about the others.

@@ -111,13 +111,13 @@ func (c counts) minus(before counts) counts {
 }
 
 // maxTime is by how much the time under a set's labels may differ from what the program measured, beyond
-// four standard errors: of the requests that were counted, each begun or ended between two looks, or of the looks
-// that fell on them, if those are fewer. 170 ms of requests of 0.2 ms are 170 looks and samples, 8 % either way.
+// four standard errors: of the requests that were counted, each begun or ended between two scans, or of the scans
+// that fell on them, if those are fewer. 170 ms of requests of 0.2 ms are 170 scans and samples, 8 % either way.
 const maxTime = 0.05
 
 func margin(requests uint64, ns float64) float64 {
-	looks := ns * source.DefaultRate / 1e9
-	return maxTime + 4*math.Sqrt(max(0.25/float64(max(requests, 1)), 1/max(looks, 1)))
+	scans := ns * source.DefaultRate / 1e9
+	return maxTime + 4*math.Sqrt(max(0.25/float64(max(requests, 1)), 1/max(scans, 1)))
 }
 
 // hold compares wall times with what the handlers measured. What is below a handler with its labels is

@@ -93,7 +93,7 @@ func dockerd(dir, addr string) []string {
 
 // TestServers holds the facts against servers under load and prints a row for each.
 func TestServers(t *testing.T) {
-	rows := []string{"| program | Go | requests/s | p99 | samples | looks/s | rooted | labelled: CPU | wall | lost | CPU | states |",
+	rows := []string{"| program | Go | requests/s | p99 | samples | scans/s | rooted | labelled: CPU | wall | lost | CPU | states |",
 		"| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"}
 	for _, s := range servers {
 		t.Run(s.name, func(t *testing.T) {
@@ -187,8 +187,8 @@ func (s server) row(t *testing.T, o observed, f facts, asked string) string {
 		labelled = [2]string{fmt.Sprintf("%.2f %%", 100*f.labelledCPU), fmt.Sprintf("%.2f %%", 100*f.labelled)}
 	}
 	sum := o.rec.Summary
-	looks := sum.Table.Rate - float64(sum.Table.Missed)/(float64(o.rec.Profile.DurationNanos)/1e9)
-	return fmt.Sprintf("| %s | %s | %s | %s | %d | %.0f ", s.name, goVersion, answered[1], answered[2], sum.CPU.Samples, looks) +
+	scans := sum.Table.Rate - float64(sum.Table.Missed)/(float64(o.rec.Profile.DurationNanos)/1e9)
+	return fmt.Sprintf("| %s | %s | %s | %s | %d | %.0f ", s.name, goVersion, answered[1], answered[2], sum.CPU.Samples, scans) +
 		fmt.Sprintf("| %.2f %% | %s | %s | %.2f %% | %+.2f %% | %+.1f %% |",
 			100*f.rooted, labelled[0], labelled[1], 100*f.lost, 100*f.cpuOff, 100*f.statesOff)
 }

@@ -88,9 +88,9 @@ func states(rec *profiler.Recording) map[uint64]groundtruth.States {
 // on is for how long a goroutine had a thread that was on a CPU or wanted one.
 func on(s groundtruth.States) int64 { return s["running"] + s["preempted"] }
 
-// hold allows for 10 % of the time that goroutines had threads, and four standard errors: it is known from so many looks, and
-// from so many samples on a CPU. All other time the table has, and it adds up. The 10 % are the looks themselves: as long as
-// one has a CPU nobody gets it, and who waited for that runs when the look is over and is found less often.
+// hold allows for 10 % of the time that goroutines had threads, and four standard errors: it is known from so many scans, and
+// from so many samples on a CPU. All other time the table has, and it adds up. The 10 % are the scans themselves: as long as
+// one has a CPU nobody gets it, and who waited for that runs when the scan is over and is found less often.
 func (r *judged) hold(t *testing.T) {
 	t.Helper()
 	s := r.rec.Summary
@@ -109,7 +109,7 @@ func (r *judged) hold(t *testing.T) {
 			got[k] += ns
 		}
 	}
-	t.Logf("%.0f looks a second, %d missed", s.Table.Rate, s.Table.Missed)
+	t.Logf("%.0f scans a second, %d missed", s.Table.Rate, s.Table.Missed)
 	r.compare(t, "all", got, want)
 }
 

@@ -18,22 +18,22 @@ import (
 // Builder adds profiles up to a page. What has the same stack and the same labels is one row, as for pprof; ids and
 // times of single goroutines are left out of that.
 type Builder struct {
-	options  Options
-	columns  []column
-	standard string // the default sample type
-	notes    []string
-	start    int64 // Unix ns
-	duration int64
-	stacks   trie
-	texts    table
-	sets     table // of labels, each a list of pairs of texts
-	rows     []row
-	byRow    map[[2]int32]int32
-	spans    []span
-	life     *life // nil without a timeline
-	length   int   // the sample type that says how long a span is
-	key      []byte
-	pairs    [][2]int32
+	options     Options
+	columns     []column
+	defaultType string // the default sample type
+	notes       []string
+	start       int64 // Unix ns
+	duration    int64
+	stacks      trie
+	texts       table
+	sets        table // of labels, each a list of pairs of texts
+	rows        []row
+	byRow       map[[2]int32]int32
+	spans       []span
+	life        *life // nil without a timeline
+	length      int   // the sample type that says how long a span is
+	key         []byte
+	pairs       [][2]int32
 }
 
 // column is one sample type, with its sum over all samples.
@@ -85,7 +85,7 @@ func (b *Builder) fit(head *profile.Profile) error {
 		for _, t := range head.SampleType {
 			b.columns = append(b.columns, column{t.Type, t.Unit, new(big.Int)})
 		}
-		b.standard = head.DefaultSampleType
+		b.defaultType = head.DefaultSampleType
 		return nil
 	}
 	equal := func(c column, t *profile.ValueType) bool { return c.name == t.Type && c.unit == t.Unit }

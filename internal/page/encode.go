@@ -179,7 +179,7 @@ func (b *Builder) head(a *arrays) head {
 			h.States[len(h.States)-1].Meaning = "waits, for what the runtime calls this"
 		}
 	}
-	want := cmp.Or(b.options.Column, b.standard)
+	want := cmp.Or(b.options.Column, b.defaultType)
 	if b.options.Column == "" && len(h.States) > 0 {
 		want = sample.ColumnWall // what states are about
 	}

@@ -41,8 +41,8 @@ type Report struct {
 	Group      map[string]string `json:"group"` // the label and value that the requests have in common
 	Requests   int               `json:"requests"`
 	Slow       int               `json:"slow"`          // requests that took the limit or longer
-	Short      int               `json:"short"`         // requests that lasted for less than two looks: there were more, which nobody saw
-	Looks      float64           `json:"looks_hz"`      // 0: the profile does not say
+	Short      int               `json:"short"`         // requests that lasted for less than two scans: there were more, which nobody saw
+	Scans      float64           `json:"scans_hz"`      // 0: the profile does not say
 	Unfinished int               `json:"unfinished"`    // at the ends of the recording: not counted
 	Streams    int               `json:"streams"`       // requests without an end of their own, such as streams of events: not counted
 	Learnt     int               `json:"labels_learnt"` // requests whose labels are those of others with the same handler
@@ -173,7 +173,7 @@ func (b reporter) report(g timeline.Group, o Options) *Report {
 		SLO: o.SLO.String(), Group: map[string]string{}, Requests: len(g.Requests), Slow: len(slow),
 		P99: quantile(lengths, 0.99), Value: o.SLO.value(lengths), Window: Window{b.From, b.To},
 		SlowMean: int64(meanLength(slow)), FastMean: int64(meanLength(fast)),
-		Looks: b.Looks, Short: b.short(g.Requests, lengths), Causes: []Charge{},
+		Scans: b.Scans, Short: b.short(g.Requests, lengths), Causes: []Charge{},
 		States: States{b.meanStates(slow), b.meanStates(fast)}, RuledOut: []Ruled{}, Labels: []Skew{}, Notes: []string{},
 	}
 	for _, q := range g.Requests {
@@ -263,13 +263,13 @@ func (b reporter) callers(w weighed, d *detail) (names []string) {
 	return names
 }
 
-// short is how many requests lasted for less than two looks. The shorter one is, the likelier it was
+// short is how many requests lasted for less than two scans. The shorter one is, the likelier it was
 // not seen at all; so the others weigh too much in quantiles. Of recorded calls none is missing.
 func (b reporter) short(rs []*timeline.Request, lengths []int64) int {
-	if b.Looks == 0 || rs[0].Exact {
+	if b.Scans == 0 || rs[0].Exact {
 		return 0
 	}
-	i, _ := slices.BinarySearch(lengths, int64(2e9/b.Looks))
+	i, _ := slices.BinarySearch(lengths, int64(2e9/b.Scans))
 	return i
 }
 

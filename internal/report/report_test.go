@@ -217,7 +217,7 @@ func TestKeptConnection(t *testing.T) {
 }
 
 // TestStolenPoint has a point of stolen time, with the labels of the request that runs, within the long
-// wait before the request: the wait's end is known to a look only. The wait is none of the request's.
+// wait before the request: the wait's end is known to a scan only. The wait is none of the request's.
 func TestStolenPoint(t *testing.T) {
 	s := newScenario(8 * time.Second)
 	s.quick(1000, 300)
@@ -236,8 +236,8 @@ func TestStolenPoint(t *testing.T) {
 	}
 }
 
-// TestLastLook has a recorder whose last look was long before its end: what was under way then is cut.
-func TestLastLook(t *testing.T) {
+// TestLastScan has a recorder whose last scan was long before its end: what was under way then is cut.
+func TestLastScan(t *testing.T) {
 	s := newScenario(8 * time.Second)
 	s.p.DurationNanos += 4e9
 	s.quick(1000, 300)
@@ -358,7 +358,7 @@ func (s *scenario) call(id int64, fn string, from, to float64) {
 }
 
 // TestExactCalls has requests whose begin and end are recorded: they are taken as they are, also where
-// looks saw nothing of them or would draw the border elsewhere.
+// scans saw nothing of them or would draw the border elsewhere.
 func TestExactCalls(t *testing.T) {
 	s := newScenario(8 * time.Second)
 	for i := range int64(100) {
@@ -366,7 +366,7 @@ func TestExactCalls(t *testing.T) {
 		g := s.goroutine(i+1, at).in("IO wait", 5, idle).in("sync.Mutex.Lock", 40, locked).in("running", 1, "main.price"+serve)
 		s.call(i+1, "main.handle", at+5.25, g.at-0.5)
 	}
-	s.call(9000, "main.handle", 200, 200.1) // no look saw it
+	s.call(9000, "main.handle", 200, 200.1) // no scan saw it
 	s.call(1, "main.other", 100, 900)       // another function
 	s.call(9001, "main.handle", -5, 10)     // began before the window
 	// By looks a request; none was recorded.

@@ -137,7 +137,7 @@ func (r *Report) notes() []string {
 	all := []string{}
 	if 20*r.Short >= r.Requests {
 		all = append(all, fmt.Sprintf("%d of the requests lasted for less than two scans (%.0f scans a second): shorter ones were missed, so "+
-			"the others weigh too much", r.Short, r.Looks))
+			"the others weigh too much", r.Short, r.Scans))
 	}
 	if r.Streams > 0 {
 		all = append(all, fmt.Sprintf("%d streams are not counted: they have no end of their own", r.Streams))

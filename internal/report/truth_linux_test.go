@@ -209,7 +209,7 @@ func agrees(t *testing.T, r *report.Report, ns []int64) {
 }
 
 // border is how far the begin of a request may be off: where a goroutine was on a CPU between two
-// looks and took its label on meanwhile, the border is drawn in the middle.
+// scans and took its label on meanwhile, the border is drawn in the middle.
 const border = float64(10 * time.Millisecond)
 
 // quantiles holds the p99 against the service's own, within 5 % and two requests: on a machine that

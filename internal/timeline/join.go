@@ -6,7 +6,7 @@ import (
 )
 
 // A trace says when a goroutine had a P, not what it ran and whether its thread had a CPU; it has no labels, and no peers. A
-// recording of the same seconds has those, by goroutine and time: to a look's exactness, a ms or so.
+// recording of the same seconds has those, by goroutine and time: to a scan's exactness, a ms or so.
 
 // Join adds what only a recording of the same seconds knows to a timeline that was read from a trace, both in Unix ns.
 func (b *Builder) Join(rec *Timeline) {
@@ -23,7 +23,7 @@ func (b *Builder) Join(rec *Timeline) {
 	for _, g := range b.Tracks {
 		g.Pieces = j.takeStolen(g.Pieces, lost)
 	}
-	b.CPUs, b.Looks, b.Quota = rec.CPUs, rec.Looks, rec.Quota
+	b.CPUs, b.Scans, b.Quota = rec.CPUs, rec.Scans, rec.Quota
 	if b.Procs == 0 {
 		b.Procs = rec.Procs
 	}

@@ -43,7 +43,7 @@ func TestJoin(t *testing.T) {
 	wait := tr.piece(40*ms, 60*ms, State{Name: "IO wait"}, read)
 	wait.By, wait.ByStack = 9, read
 	tr.AddTrack(&Track{Goid: 5, Parent: 2, Pieces: []Piece{tr.piece(10*ms, 40*ms, State{Name: "running"}, read), wait}})
-	tr.AddTrack(&Track{Goid: 6, Pieces: []Piece{tr.piece(10*ms, 40*ms, State{Name: "running"}, read)}}) // no look saw it
+	tr.AddTrack(&Track{Goid: 6, Pieces: []Piece{tr.piece(10*ms, 40*ms, State{Name: "running"}, read)}}) // no scan saw it
 
 	labels := rec.LabelSet(map[string]string{"endpoint": "/a"})
 	burn := rec.on("main.burn", serveHTTP, serveConn)
@@ -83,7 +83,7 @@ func TestJoin(t *testing.T) {
 		t.Errorf("who accepts: %+v", p)
 	}
 	if n := len(tr.ByID[6].Pieces); n != 1 || tr.CPUs != 3 || tr.Evidence != ByTrace {
-		t.Errorf("%d pieces of a goroutine that no look saw, %d CPUs, evidence %s", n, tr.CPUs, tr.Evidence)
+		t.Errorf("%d pieces of a goroutine that no scan saw, %d CPUs, evidence %s", n, tr.CPUs, tr.Evidence)
 	}
 }
 
@@ -137,7 +137,7 @@ func TestStolen(t *testing.T) {
 // TestLearn has two methods. Requests that looks saw have labels; of the short ones some have none, and some those of the one before.
 func TestLearn(t *testing.T) {
 	w := newWorld(ByTrace)
-	w.Looks = 1000
+	w.Scans = 1000
 	id := int64(0)
 	request := func(method, seen string, length int64) {
 		id++

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// A request of half a millisecond is over before a look, and one of two may have been seen with the labels of the one before. But
+// A request of half a millisecond is over before a scan, and one of two may have been seen with the labels of the one before. But
 // its handler is on its stacks in the trace: what others with that handler are labelled, nearly all of them, it is.
 
 const (
@@ -14,8 +14,8 @@ const (
 	teachers = 3
 	// agreed is the share of them that have the same.
 	agreed = 0.9
-	// glance is how long a request is of which a look has seen the labels, in looks.
-	glance = 3
+	// seenScans is how long a request is of which a scan has seen the labels, in scans.
+	seenScans = 3
 )
 
 // learner knows which functions have which labels.
@@ -35,15 +35,15 @@ type lesson struct {
 	count  int
 }
 
-// learn gives requests whose labels no look can have seen those of others with the same handler.
+// learn gives requests whose labels no scan can have seen those of others with the same handler.
 func (t *Timeline) learn(all []*Request) {
-	if t.Looks <= 0 || len(t.Labels) < 2 {
+	if t.Scans <= 0 || len(t.Labels) < 2 {
 		return
 	}
 	l := &learner{Timeline: t, general: make(map[int32]int32), sets: make(map[string]int32), seen: make(map[int32]map[int32]int),
 		answers: make(map[int32]lesson), stamp: make([]int32, len(t.Funcs))}
 	keys := t.identifying()
-	short := int64(glance * 1e9 / t.Looks)
+	short := int64(seenScans * 1e9 / t.Scans)
 	for _, r := range all {
 		if r.Labels != 0 && r.Length() >= short {
 			l.teach(r, l.without(r.Labels, keys))

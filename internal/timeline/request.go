@@ -29,7 +29,7 @@ type Request struct {
 	Kids     []*Track
 	From, To int64
 	Labels   int32
-	Exact    bool // begin and end were recorded, not seen by looks
+	Exact    bool // begin and end were recorded, not seen by scans
 	Stream   bool // has no end of its own: a stream of events, a connection taken over, a streaming call
 	Learnt   bool // the labels are those of others with the same handler
 }
@@ -193,7 +193,7 @@ func (t *Timeline) inherited(s Span, all []Span) int {
 	return 1
 }
 
-// byCall finds the requests that are recorded calls of one of the functions. One so short that no look
+// byCall finds the requests that are recorded calls of one of the functions. One so short that no scan
 // saw its goroutine counts all the same; where its time went is not known.
 func (t *Timeline) byCall(functions []string) []*Request {
 	var all []*Request

@@ -1,7 +1,7 @@
 package timeline
 
 // To have a P is not to have a CPU. What the recording saw of a thread's waits for one is in a goroutine's pieces; but a wait that is
-// shorter than a look, or in a system call, is in nobody's. The CPU time that the process had in all says how much that was: where
+// shorter than a scan, or in a system call, is in nobody's. The CPU time that the process had in all says how much that was: where
 // its goroutines had Ps for longer, the rest of the time their threads had to wait.
 
 const (

@@ -11,48 +11,48 @@ import (
 
 const flush = "net/http.(*response).Flush"
 
-// TestStreamsByLooks has handlers of which looks saw a little: streams and requests are told apart by what they do to their
+// TestStreamsByScans has handlers of which looks saw a little: streams and requests are told apart by what they do to their
 // connection, however long they are.
-func TestStreamsByLooks(t *testing.T) {
+func TestStreamsByScans(t *testing.T) {
 	client := State{Name: "IO wait", Peer: "client 10.0.0.9"}
 	wait, run := State{Name: "select"}, State{Name: "running"}
-	type look struct {
+	type scan struct {
 		state State
 		stack []string
 	}
 	handler := func(names ...string) []string { return append(names, "main.log", serveHTTP, serveConn) }
-	events, once := look{wait, handler("main.events")}, look{wait, handler("main.page")}
-	sends := look{run, handler(flush, "main.events")}
+	events, once := scan{wait, handler("main.events")}, scan{wait, handler("main.page")}
+	sends := scan{run, handler(flush, "main.events")}
 	raw := handler("internal/poll.(*FD).Read", "net.(*conn).Read", "main.talk")
 	body := handler("internal/poll.(*FD).Read", "net.(*conn).Read", "net/http.(*connReader).Read", "net/http.(*body).Read", "main.talk")
 	slow := handler("internal/poll.(*FD).Write", "net.(*conn).Write", "net/http.checkConnErrorWriter.Write", "main.talk")
 	for _, tt := range []struct {
 		name    string
 		ahead   bool // net/http looks beside the handler whether the client goes away
-		all     [][]look
+		all     [][]scan
 		streams int
 	}{
 		{"events: all of a handler that was seen to flush again and again", true,
-			[][]look{{events, sends, events, sends, events, sends}, {events, sends, events}, {events}, {events, sends},
+			[][]scan{{events, sends, events, sends, events, sends}, {events, sends, events}, {events}, {events, sends},
 				{once}, {once}, {once}, {once}, {once}}, 4},
-		{"two flushes are an answer in parts", true, [][]look{{events, sends, events, sends}, {events}}, 0},
-		{"one long flush is one", true, [][]look{{sends, sends, sends, sends}, {events}}, 0},
+		{"two flushes are an answer in parts", true, [][]scan{{events, sends, events, sends}, {events}}, 0},
+		{"one long flush is one", true, [][]scan{{sends, sends, sends, sends}, {events}}, 0},
 		{"few of a handler's requests flush", true,
-			[][]look{{events, sends, events, sends, events, sends}, {events}, {events}, {events}, {once}}, 1},
-		{"taken over", false, [][]look{{{client, raw}}, {once}}, 1},
-		{"another accepted connection is waited for", true, [][]look{{{client, raw}}, {once}}, 0},
-		{"a peer that is not the client", false, [][]look{{{State{Name: "IO wait", Peer: "10.0.0.7:5432"}, raw}}}, 0},
-		{"a body comes slowly", false, [][]look{{{client, body}}}, 0},
-		{"an answer is taken slowly", false, [][]look{{{client, slow}}}, 0},
-		{"a streaming call", false, [][]look{{{wait, []string{"main.watch", "google.golang.org/grpc.(*Server).processStreamingRPC",
+			[][]scan{{events, sends, events, sends, events, sends}, {events}, {events}, {events}, {once}}, 1},
+		{"taken over", false, [][]scan{{{client, raw}}, {once}}, 1},
+		{"another accepted connection is waited for", true, [][]scan{{{client, raw}}, {once}}, 0},
+		{"a peer that is not the client", false, [][]scan{{{State{Name: "IO wait", Peer: "10.0.0.7:5432"}, raw}}}, 0},
+		{"a body comes slowly", false, [][]scan{{{client, body}}}, 0},
+		{"an answer is taken slowly", false, [][]scan{{{client, slow}}}, 0},
+		{"a streaming call", false, [][]scan{{{wait, []string{"main.watch", "google.golang.org/grpc.(*Server).processStreamingRPC",
 			"google.golang.org/grpc.(*Server).handleStream"}}}}, 1},
 	} {
 		w := newWorld(ByTime)
-		for i, looks := range tt.all {
+		for i, scans := range tt.all {
 			reads := w.piece(1, 50*ms, client, w.on("net.(*conn).Read", "net/http.(*connReader).Read", serveConn))
 			g := &Track{Goid: int64(10 + i), Pieces: []Piece{reads}}
 			at := 50 * ms
-			for _, l := range looks {
+			for _, l := range scans {
 				g.Pieces = append(g.Pieces, w.piece(at, at+50*ms, l.state, w.on(l.stack...)))
 				at += 50 * ms
 			}

@@ -121,7 +121,7 @@ type Timeline struct {
 	calls    []exactCall // exact ones, in any order
 	onCPU    cells       // CPU time of all samples
 	Tasks    []Task      // of runtime/trace
-	Looks    float64     // at the goroutine table, per second; 0: not known
+	Scans    float64     // at the goroutine table, per second; 0: not known
 
 	sites map[siteKey]Site
 }
@@ -195,7 +195,7 @@ const longest = 2 * time.Hour
 
 // bound makes the window what was seen: profiles of other tools may not say where it is, and a recorder
 // that gets no CPU may look for the last time seconds before it ends. A request that is under way at the
-// last look is no whole one.
+// last scan is no whole one.
 func (t *Timeline) bound() {
 	from, to := int64(1<<62), int64(0)
 	for _, g := range t.Tracks {
@@ -231,7 +231,7 @@ func (r *reader) comments(lines []string) {
 	for _, l := range lines {
 		key, val := sample.Comment(l)
 		if hz, err := strconv.ParseFloat(val, 64); key == sample.CommentTableRate && err == nil && hz > 0 && hz < 1e6 {
-			r.Looks = hz
+			r.Scans = hz
 		}
 		if ns, err := strconv.ParseInt(val, 10, 64); key == sample.CommentEpoch && err == nil && ns > 0 {
 			r.Epoch = ns

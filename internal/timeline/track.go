@@ -13,7 +13,7 @@ const (
 )
 
 // join lays a goroutine's samples out as pieces. Time that a CPU was stolen from the target has points
-// among the table's intervals; those that a border misses by a look lie within an interval, and are left
+// among the table's intervals; those that a border misses by a scan lie within an interval, and are left
 // out.
 func (r *reader) join(g *raw) []Piece {
 	byEnd := func(a, b Piece) int { return cmp.Or(cmp.Compare(a.To, b.To), cmp.Compare(a.From, b.From)) }

@@ -59,7 +59,7 @@ func TestLatenciesAreTrue(t *testing.T) {
 	}
 	mean, got := sum/n, length/found
 	share := float64(missed) / float64(source.DefaultRate) / ((end - begin) / 1e9)
-	t.Logf("%.0f goroutines of %.2fms, %.0f latencies of %.2fms, %.1f %% of the looks missed", n, mean/1e6, found, got/1e6, 100*share)
+	t.Logf("%.0f goroutines of %.2fms, %.0f latencies of %.2fms, %.1f %% of the scans missed", n, mean/1e6, found, got/1e6, 100*share)
 	if found > 1.03*n {
 		t.Errorf("%.0f latencies of %.0f goroutines", found, n)
 	}

@@ -19,10 +19,10 @@ import (
 // condition it is the time from the first to the last interval of all goroutines that share the label's
 // value: of a whole request, if the label is the request's id.
 //
-// What that cannot know: a goroutine that was never seen (shorter than a look at the goroutine
+// What that cannot know: a goroutine that was never seen (shorter than a scan of the goroutine
 // table, about 1 ms) has no latency. A goroutine that drops its labels and sets equal ones again
-// before the next look has one latency, not two: where one goroutine serves request after request
-// without a pause, an id among the labels tells them apart. Borders are off by half a look.
+// before the next scan has one latency, not two: where one goroutine serves request after request
+// without a pause, an id among the labels tells them apart. Borders are off by half a scan.
 //
 // Ended latencies count for as long as the watch looks back. One that has not ended counts as soon as it
 // is beyond the bound of a condition with > or >=: it will not become shorter, and nobody should

@@ -180,7 +180,7 @@ func TestSpans(t *testing.T) {
 func TestSpansOverlap(t *testing.T) {
 	w := watch(t, "p50(e=x)>10s", time.Minute)
 	w.Add(slice(0,
-		at{1, 50, 102, ""}, at{1, 91, 101, "cpu e=x"}, // labels set at 100, the next look sees them
+		at{1, 50, 102, ""}, at{1, 91, 101, "cpu e=x"}, // labels set at 100, the next scan sees them
 		at{1, 102, 203, "e=x"}, at{1, 191, 201, "cpu"}, at{1, 203, 300, ""}, // and unset at 200
 	))
 	if got := latencies(w); !slices.Equal(got, []int64{203 - 91}) {

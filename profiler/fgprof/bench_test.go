@@ -30,7 +30,7 @@ import (
 //
 //	cpu%      CPU time of the process and of the helper when it has ended, of one CPU: the service itself is the row none
 //	stw-ms/s  stops of the world per second, by the runtime's own histograms
-//	hz        looks a second
+//	hz        scans a second
 //	work/s    pieces of work of a goroutine that computes: hold it beside the row none
 //
 //	go test ./profiler/fgprof -run xxx -bench Beside -benchtime 1x
@@ -143,7 +143,7 @@ func beside(b *testing.B, n int, run func(context.Context, time.Duration) (*prof
 	b.ReportMetric(done/windows, "work/s")
 }
 
-// rate is the looks a second that a profile tells of.
+// rate is the scans a second that a profile tells of.
 func rate(p *profile.Profile) float64 {
 	if p == nil {
 		return 0

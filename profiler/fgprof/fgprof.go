@@ -5,7 +5,7 @@
 //
 //	http.DefaultServeMux.Handle("/debug/fgprof", fgprof.Handler())
 //
-// and its profiles have labels, states and a thousand looks a second, without stops of the world. They have the
+// and its profiles have labels, states and a thousand scans a second, without stops of the world. They have the
 // columns of mayfly's wall profiles instead of fgprof's; wall is the default one, as time is there.
 // Folded stacks are in nanoseconds, root first.
 package fgprof

@@ -190,7 +190,7 @@ func checkCPU(t *testing.T, p *profile.Profile, truth *sessionTruth) {
 	}
 	whole := 0.05
 	if truth.Summary.EngineCPU == "goroutine table" {
-		whole = 0.15 // time between two looks, which are missed on a busy machine
+		whole = 0.15 // time between two scans, which are missed on a busy machine
 	}
 	if off := float64(all)/float64(truth.Process) - 1; math.Abs(off) > whole {
 		t.Errorf("%.3fs of CPU, the program counted %.3fs: %+.1f %%", float64(all)/1e9, float64(truth.Process)/1e9, 100*off)
@@ -306,7 +306,7 @@ func TestRateWhileSaturated(t *testing.T) {
 	s := truth.Summary
 	t.Logf("asked %d Hz, looks at %.0f Hz, %d missed; %.0f samples a CPU-second", s.RateAsked, s.Table.Rate, s.Table.Missed, s.CPU.RateReached)
 	if s.Table.Rate < 300 {
-		t.Errorf("%.0f looks a second of %d", s.Table.Rate, s.RateAsked)
+		t.Errorf("%.0f scans a second of %d", s.Table.Rate, s.RateAsked)
 	}
 }
 

@@ -148,7 +148,7 @@ func stressTruth(t *testing.T, s stressed, stdout string) map[string]int {
 		t.Errorf("%s: %+v", s.name, truth)
 	}
 	for _, e := range truth.Errors {
-		if !strings.Contains(e, "fgprof: too few looks") { // a session that was too short for one
+		if !strings.Contains(e, "fgprof: too few scans") { // a session that was too short for one
 			t.Errorf("%s: %s", s.name, e)
 		}
 	}

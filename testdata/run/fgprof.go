@@ -13,7 +13,7 @@ import (
 
 func init() { walls[Fgprof] = startFgprof }
 
-// startFgprof runs the real one. It does not tell how often it looked, but each look stops the world
+// startFgprof runs the real one. It does not tell how often it looked, but each scan stops the world
 // twice, at its beginning and at its end, and nobody else does meanwhile but the one who asks, once.
 func startFgprof(_ int, samples *uint64) func() {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -25,10 +25,10 @@ func startFgprof(_ int, samples *uint64) func() {
 		Check(err)
 	}()
 	return func() {
-		looks := (stops() - before - 1) / 2
+		scans := (stops() - before - 1) / 2
 		cancel()
 		<-done
-		atomic.AddUint64(samples, looks)
+		atomic.AddUint64(samples, scans)
 	}
 }
 

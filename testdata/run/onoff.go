@@ -28,7 +28,7 @@ const (
 	RateWord               // rate in Hz that the timers run at; 0: not at all
 	ProfileWord            // 1 while a profile is open; then it is written to the page's name + ".pprof"
 	WallWord               // a profiler of all goroutines that runs: one of the constants below; 0: none
-	SamplesWord            // how often those looked at the goroutines so far
+	SamplesWord            // how often those scanned the goroutines so far
 )
 
 // Profilers of all goroutines.

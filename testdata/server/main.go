@@ -95,7 +95,7 @@ func body(n int) []byte {
 }
 
 // beat counts up its label every period, or later when it gets no CPU: it does not hurry to catch up. It
-// wakes up ten times in it: who sleeps for longer is looked at less often.
+// wakes up ten times in it: who sleeps for longer is scanned less often.
 func beat(period time.Duration) {
 	for i := 0; !run.Stopped(); i++ {
 		pprof.Do(context.Background(), pprof.Labels("beat", strconv.Itoa(i)), func(context.Context) {

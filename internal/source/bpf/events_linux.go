@@ -26,7 +26,7 @@ type events []event
 
 type event struct {
 	cpu, fd int
-	enabled uint64 // for how long it has been, ns, at the last look
+	enabled uint64 // for how long it has been, ns, at the last reading
 }
 
 // openEvents opens events on some CPUs and attaches the program to them.

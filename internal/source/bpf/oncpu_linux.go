@@ -52,7 +52,7 @@ type OnCPU struct {
 	flushes    *source.Flushes
 	rate       atomic.Int64
 	rhythm     rhythm
-	lost       uint64      // LOST counter at the last look
+	lost       uint64      // LOST counter at the last reading
 	clock      *proc.Clock // the target's CPU time since the start
 	started    bool
 	shared     time.Duration // CPU time that was divided among samples

@@ -14,7 +14,7 @@ import (
 // may run on with other labels, or be another goroutine. So what is read is believed if
 //
 //	it was read within a millisecond of the sample (fresh), or
-//	an earlier look, before the sample, found the same goroutine with the same label set: then it
+//	an earlier reading, before the sample, found the same goroutine with the same label set: then it
 //	had it in between.
 //
 // The second is what saves goroutines that run for long on a machine so busy that the reader gets
@@ -47,18 +47,18 @@ type reader struct {
 	ms    map[uint32]uint64   // m of each thread that ran a g
 	vars  *goruntime.Vars     // nil: no grace is known
 	grace goruntime.Grace     // of all sets that are read from its time on
-	last  map[uint64]look     // by address
+	last  map[uint64]reading  // by address
 }
 
-// look is what was found in a g at some time.
-type look struct {
+// reading is what was found in a g at some time.
+type reading struct {
 	goid, labels uint64
 	at, read     int64 // when; when the set was read
-	since        int64 // when this was found first; all looks from then on found the same
+	since        int64 // when this was found first; all readings from then on found the same
 	set          []sample.Label
 }
 
-// verdict says what became of a look.
+// verdict says what became of a reading.
 type verdict uint8
 
 const (
@@ -72,7 +72,7 @@ func newReader(mem proc.Memory, l *goruntime.Layout, now func() int64) *reader {
 		return nil
 	}
 	return &reader{mem: mem, l: l, now: now, g: make([]byte, l.G.Size), ms: make(map[uint32]uint64), known: make(map[uint64]struct{}),
-		last: make(map[uint64]look)}
+		last: make(map[uint64]reading)}
 }
 
 // know tells where the runtime's variables are, nil if that is not known.
@@ -96,7 +96,7 @@ func (r *reader) find(e *event) (uint64, []sample.Label, verdict) {
 		delete(r.last, g)
 		return 0, nil, late // what it had is gone, and another may have had the g since
 	}
-	now := look{goid: r.word(r.l.G.Goid), at: r.now()}
+	now := reading{goid: r.word(r.l.G.Goid), at: r.now()}
 	if r.l.G.Labels >= 0 {
 		now.labels = r.word(r.l.G.Labels)
 	}
@@ -149,7 +149,7 @@ func (r *reader) learn(tid uint32) {
 }
 
 // readLabels reads the label set, and says whether it is the one that the goroutine had.
-func (r *reader) readLabels(g uint64, now *look) bool {
+func (r *reader) readLabels(g uint64, now *reading) bool {
 	if now.labels == 0 {
 		return true
 	}
@@ -165,7 +165,7 @@ func (r *reader) readLabels(g uint64, now *look) bool {
 	return r.load(g) && r.word(r.l.G.Goid) == now.goid && r.word(r.l.G.Labels) == now.labels
 }
 
-func (r *reader) keep(g uint64, now look) {
+func (r *reader) keep(g uint64, now reading) {
 	if len(r.last) >= maxKnown {
 		clear(r.last)
 	}

@@ -101,7 +101,7 @@ func TestFindIsInTime(t *testing.T) {
 	}
 	now = 10 * fresh
 	if _, _, v := find(now - 2*fresh); v != late {
-		t.Errorf("first look, late: %v", v)
+		t.Errorf("first reading, late: %v", v)
 	}
 	now = 20 * fresh
 	if goid, _, v := find(now - 2*fresh); v != found || goid != 42 {

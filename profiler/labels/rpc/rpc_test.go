@@ -34,7 +34,7 @@ type health struct {
 }
 
 func (h *health) Check(ctx context.Context, r *grpc_health_v1.HealthCheckRequest) (*grpc_health_v1.HealthCheckResponse, error) {
-	h.look(ctx)
+	h.check(ctx)
 	if r.Service == "unknown" {
 		return nil, status.Error(codes.NotFound, "no such service")
 	}
@@ -42,12 +42,12 @@ func (h *health) Check(ctx context.Context, r *grpc_health_v1.HealthCheckRequest
 }
 
 func (h *health) Watch(_ *grpc_health_v1.HealthCheckRequest, s grpc.ServerStreamingServer[grpc_health_v1.HealthCheckResponse]) error {
-	h.look(s.Context())
+	h.check(s.Context())
 	return s.Send(&grpc_health_v1.HealthCheckResponse{Status: grpc_health_v1.HealthCheckResponse_SERVING})
 }
 
-// look asks the context and, with a child that knows nothing of the context, the runtime.
-func (h *health) look(ctx context.Context) {
+// check asks the context and, with a child that knows nothing of the context, the runtime.
+func (h *health) check(ctx context.Context) {
 	var s seen
 	s.endpoint, _ = pprof.Label(ctx, labels.Endpoint)
 	s.request, _ = pprof.Label(ctx, labels.Request)
@@ -140,7 +140,7 @@ func TestInterceptors(t *testing.T) {
 			t.Errorf("%s, id %q: endpoint %q, request %q", tt.method, tt.id, got.endpoint, got.request)
 		}
 		want := fmt.Sprintf("{%q:%q, %q:%q}", labels.Endpoint, tt.method, labels.Request, got.request)
-		for _, function := range []string{"labels/rpc.(*health).look", "labels/rpc.child"} {
+		for _, function := range []string{"labels/rpc.(*health).check", "labels/rpc.child"} {
 			if have := labelsOf(t, got.goroutines, function); have != want {
 				t.Errorf("%s: goroutine in %s has %s, want %s", tt.method, function, have, want)
 			}
