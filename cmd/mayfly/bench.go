@@ -23,20 +23,6 @@ import (
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
-// benchFlags is the command line of bench.
-type benchFlags struct {
-	diff      diffFlags // how to compare, and the two sides
-	pkg       string
-	pattern   string
-	benchtime string
-	mode      string
-	layouts   int
-	runs      int
-	time      duration
-	keep      string
-	history   string
-}
-
 func benchCommand(e *env) *cobra.Command {
 	var f benchFlags
 	cmd := &cobra.Command{
@@ -75,23 +61,6 @@ diff.`,
 	f.diff.verdict(cmd)
 	f.diff.by = "func"
 	return cmd
-}
-
-// benchRun is one run of bench.
-type benchRun struct {
-	e     *env
-	f     *benchFlags
-	line  *progress
-	base  *bench.Side
-	new   *bench.Side
-	dir   string // of the recordings
-	files [2][]string
-	times [2][]map[string]float64 // seconds for one operation, by run and benchmark
-	ops   []map[string]float64    // operations of base's runs
-	cpu   []float64               // CPU seconds of base's runs
-	begin time.Time
-	spent time.Duration // by all runs
-	past  []bench.Line  // of the history
 }
 
 func runBench(ctx context.Context, e *env, f *benchFlags) (err error) {

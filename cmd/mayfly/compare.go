@@ -15,16 +15,6 @@ import (
 	"github.com/mayfly-profiler/mayfly/profiler"
 )
 
-// compareFlags is the command line of compare.
-type compareFlags struct {
-	record     recordFlags
-	defaultURL string // --default
-	result     resultFlags
-	keep       string
-	seed       uint64
-	files      []string
-}
-
 func compareCommand(e *env) *cobra.Command {
 	f := compareFlags{record: recordFlags{mode: string(profiler.Wall), goroutines: true, overhead: profiler.DefaultMaxOverhead}}
 	cmd := &cobra.Command{
@@ -143,16 +133,3 @@ const (
 	keptMayfly  = "mayfly.pb.gz"
 	keptTrace   = "trace.out" // of report
 )
-
-// save keeps the profiles that were recorded.
-func (f *compareFlags) save(e *env, defaultProfile, mayfly *profile.Profile) error {
-	if f.keep == "" {
-		return nil
-	}
-	if defaultProfile != nil {
-		if err := writeProfile(e, filepath.Join(f.keep, keptDefault), defaultProfile); err != nil {
-			return err
-		}
-	}
-	return writeProfile(e, filepath.Join(f.keep, keptMayfly), mayfly)
-}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -200,4 +201,27 @@ func answers(ctx context.Context, at string) bool {
 		return false
 	}
 	return c.Close() == nil
+}
+
+// compareFlags is the command line of compare.
+type compareFlags struct {
+	record     recordFlags
+	defaultURL string // --default
+	result     resultFlags
+	keep       string
+	seed       uint64
+	files      []string
+}
+
+// save keeps the profiles that were recorded.
+func (f *compareFlags) save(e *env, defaultProfile, mayfly *profile.Profile) error {
+	if f.keep == "" {
+		return nil
+	}
+	if defaultProfile != nil {
+		if err := writeProfile(e, filepath.Join(f.keep, keptDefault), defaultProfile); err != nil {
+			return err
+		}
+	}
+	return writeProfile(e, filepath.Join(f.keep, keptMayfly), mayfly)
 }

@@ -52,18 +52,6 @@ for eBPF it shows what can be seen without.`,
 	return cmd
 }
 
-// demoRun is one run of the demo.
-type demoRun struct {
-	env            *env
-	url            string
-	pid            int
-	length         time.Duration
-	rec            *profiler.Recording // nil without rights
-	defaultProfile *profile.Profile    // the default profile
-	before         demo.Truth
-	after          demo.Truth
-}
-
 func runDemo(ctx context.Context, e *env, length time.Duration, dir string) error {
 	if length < time.Second {
 		return usagef("demo: %s is too short: the default profile takes a second at least", length)

@@ -4,10 +4,13 @@ import (
 	"fmt"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/google/pprof/profile"
 
 	"github.com/mayfly-profiler/mayfly/internal/compare"
+	"github.com/mayfly-profiler/mayfly/internal/demo"
+	"github.com/mayfly-profiler/mayfly/profiler"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
@@ -91,4 +94,16 @@ func seenLines(p *profile.Profile) int {
 		}
 	}
 	return len(seen)
+}
+
+// demoRun is one run of the demo.
+type demoRun struct {
+	env            *env
+	url            string
+	pid            int
+	length         time.Duration
+	rec            *profiler.Recording // nil without rights
+	defaultProfile *profile.Profile    // the default profile
+	before         demo.Truth
+	after          demo.Truth
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/mayfly-profiler/mayfly/internal/goruntime"
@@ -143,14 +142,6 @@ func labels(l *goruntime.Layout) check {
 		}
 	}
 	return c
-}
-
-// noLabels says why a layout has none. It is a loss if the program can have some: one without the function that sets them cannot.
-func noLabels(l *goruntime.Layout) (why string, lost bool) {
-	if slices.Contains(l.Denied, "g.labels") {
-		return "not found in the code of " + printable.Line(l.Version), true
-	}
-	return "none: nothing in the program sets labels", false
 }
 
 // peers checks whether the other ends of the process's sockets can be seen. The kernel asks for the right before it looks whether

@@ -145,13 +145,6 @@ func writeGoroutines(w io.Writer, all []profiler.Goroutine) error {
 	return out.Flush()
 }
 
-// group is goroutines that are equal but for their ids.
-type group struct {
-	first profiler.Goroutine
-	ids   []uint64
-	on    map[string]int // what they wait for, and how many
-}
-
 // groups puts equal goroutines together, the largest group first.
 func groups(all []profiler.Goroutine, each bool) []*group {
 	var list []*group

@@ -105,3 +105,10 @@ func (x *group) busiest() (text string, n int) {
 	}
 	return text, n
 }
+
+// group is goroutines that are equal but for their ids.
+type group struct {
+	first profiler.Goroutine
+	ids   []uint64
+	on    map[string]int // what they wait for, and how many
+}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"github.com/mayfly-profiler/mayfly/internal/goruntime"
@@ -133,4 +134,12 @@ func userOf(p *proc.Process) string {
 		return printable.Line(u.Username)
 	}
 	return id
+}
+
+// noLabels says why a layout has none. It is a loss if the program can have some: one without the function that sets them cannot.
+func noLabels(l *goruntime.Layout) (why string, lost bool) {
+	if slices.Contains(l.Denied, "g.labels") {
+		return "not found in the code of " + printable.Line(l.Version), true
+	}
+	return "none: nothing in the program sets labels", false
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,31 +18,9 @@ import (
 	"github.com/mayfly-profiler/mayfly/profiler"
 )
 
-// reportDuration is how long a process is recorded for a report when nobody says: long enough for a
-// p99 at ten requests a second.
-const reportDuration = 30 * time.Second
-
-// reportOverhead is the share of a core that a recording for a report may use. Its requests are
-// traced by what was seen of them, so that looks are worth more here than in a profile.
-const reportOverhead = 0.15
-
 // requestUsage is the help of --request.
 const requestUsage = "what a request is: label:KEY, func:NAME, goroutine:FUNC, or task:TYPE or region:TYPE of a " +
 	"trace (default the server functions of net/http, gRPC and fasthttp)"
-
-// reportFlags is the command line of report.
-type reportFlags struct {
-	recordFlags
-	result           resultFlags
-	slo, request, by string
-	failOn           []string
-	exact            bool
-	trace            string
-	traceLimit       int // MiB
-	noTrace          bool
-	keep             string // folder
-	args             []string
-}
 
 func reportCommand(e *env) *cobra.Command {
 	var f reportFlags

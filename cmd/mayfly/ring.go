@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -95,21 +94,6 @@ func (f *ringFlags) condition() (*when.Condition, error) {
 		return nil, nil
 	}
 	return when.Parse(f.when)
-}
-
-// flight is a flight recorder under way.
-type flight struct {
-	env   *env
-	flags *recordFlags
-	ring  *profiler.Ring
-	watch *when.Watch // nil: no condition
-	exit  bool        // the end of the target is a trigger
-	ended string      // why the last slice ended
-	file  func(time.Time) string
-	files []string // that were written and not removed again, the oldest first
-	most  int      // goroutines of the target that a slice had
-
-	writing sync.WaitGroup // one at most
 }
 
 func newFlight(e *env, f *recordFlags) (*flight, error) {

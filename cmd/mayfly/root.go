@@ -9,13 +9,6 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// The groups of the help text, in its order.
-const (
-	groupRecord = "record"
-	groupRead   = "read"
-	groupHost   = "host"
-)
-
 // commands makes the commands of mayfly, one file each.
 var commands = []func(*env) *cobra.Command{
 	recordCommand,

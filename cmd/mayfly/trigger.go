@@ -12,9 +12,12 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/mayfly-profiler/mayfly/internal/origin"
+	"github.com/mayfly-profiler/mayfly/internal/when"
+	"github.com/mayfly-profiler/mayfly/profiler"
 )
 
 // Triggers of the flight recorder that come from outside: signals, and POST /dump. Whoever can reach the endpoint
@@ -122,4 +125,19 @@ func (fl *flight) dump(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(http.StatusAccepted)
 	io.WriteString(w, fmt.Sprintf("the window is written %s from now\n", &fl.flags.ring.after))
+}
+
+// flight is a flight recorder under way.
+type flight struct {
+	env   *env
+	flags *recordFlags
+	ring  *profiler.Ring
+	watch *when.Watch // nil: no condition
+	exit  bool        // the end of the target is a trigger
+	ended string      // why the last slice ended
+	file  func(time.Time) string
+	files []string // that were written and not removed again, the oldest first
+	most  int      // goroutines of the target that a slice had
+
+	writing sync.WaitGroup // one at most
 }

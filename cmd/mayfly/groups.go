@@ -1,0 +1,8 @@
+package main
+
+// The groups of the help text, in its order.
+const (
+	groupRecord = "record"
+	groupRead   = "read"
+	groupHost   = "host"
+)

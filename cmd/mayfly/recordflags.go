@@ -1,0 +1,61 @@
+package main
+
+import (
+	"time"
+
+	"github.com/mayfly-profiler/mayfly/profiler"
+)
+
+// defaultDuration is how long a running process is recorded when nobody says. A command is recorded
+// until it ends.
+const defaultDuration = 10 * time.Second
+
+// tolerance is how far the number of samples may be from what the CPU time makes expect before the
+// difference is pointed out.
+const tolerance = 0.15
+
+// rare is the share of the scans asked for below which a remark says what keeps it from more.
+const rare = 0.9
+
+const overheadUsage = "CPU time that mayfly may use while it records, as a share of one core; it scans goroutines less often for that"
+
+// rateUsage is the help of --rate.
+const rateUsage = "rate in `Hz`: samples per second of CPU time, and scans of all goroutines per second"
+
+// leastMemory is what --memory-limit may be: mayfly itself needs that.
+const leastMemory = 144
+
+// recordFlags is the command line of record.
+type recordFlags struct {
+	pid      int
+	rate     int
+	duration duration
+	output   string
+	profileFlags
+	mode       string
+	overhead   percentage
+	engine     string
+	goroutines bool
+	idle       bool
+	timeline   bool
+	memory     int // MiB
+	exact      string
+	calls      []string // functions whose calls are recorded exactly
+	json       bool
+	ring       ringFlags
+	user       string // who runs the command; "": whoever runs mayfly
+	command    []string
+	tests      string        // folder: this is a recording that go test asked for
+	given      []string      // flags of the command line, for recordings that go test asks for
+	started    func(pid int) // called when the first sample may come; or nil
+}
+
+func (f *recordFlags) options() profiler.Options {
+	return profiler.Options{
+		Mode: profiler.Mode(f.mode), Rate: f.rate, Engine: profiler.Engine(f.engine), MaxOverhead: float64(f.overhead), Alone: true,
+		MemoryLimit: f.memory << 20,
+		Keep:        profiler.Keep{Goroutines: f.goroutines, Idle: f.idle, Timeline: f.timeline},
+		Calls:       f.calls,
+		Version:     readBuild().Version,
+	}
+}
