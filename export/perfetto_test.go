@@ -25,7 +25,8 @@ import (
 // Numbers and types are those of protos/perfetto/trace of github.com/google/perfetto, August 2026.
 var perfettoFields = map[string][]string{
 	"Trace": {"packet* 1 TracePacket"},
-	"TracePacket": {"clock_snapshot 6 ClockSnapshot", "timestamp 8 uint64", "trusted_packet_sequence_id 10 uint32", "track_event 11 TrackEvent",
+	"TracePacket": {"clock_snapshot 6 ClockSnapshot", "timestamp 8 uint64", "trusted_packet_sequence_id 10 uint32",
+		"track_event 11 TrackEvent",
 		"interned_data 12 InternedData", "sequence_flags 13 uint32", "track_descriptor 60 TrackDescriptor"},
 	"ClockSnapshot": {"clocks* 1 Clock"},
 	"Clock":         {"clock_id 1 uint32", "timestamp 2 uint64"},

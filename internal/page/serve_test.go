@@ -49,7 +49,8 @@ func TestOnlyWhoKnows(t *testing.T) {
 // TestHosts: a page of somebody else whose name leads to this machine gets nothing.
 func TestHosts(t *testing.T) {
 	url, _ := served(t)
-	for host, want := range map[string]int{"": http.StatusOK, "localhost:8080": http.StatusOK, "[::1]:80": http.StatusOK, "[::1]": http.StatusOK,
+	for host, want := range map[string]int{"": http.StatusOK, "localhost:8080": http.StatusOK, "[::1]:80": http.StatusOK,
+		"[::1]":        http.StatusOK,
 		"evil.example": http.StatusForbidden, "evil.example:80": http.StatusForbidden, "localhost.evil.example": http.StatusForbidden,
 		"10.0.0.1": http.StatusForbidden, "127.0.0.1.evil.example:80": http.StatusForbidden, "localhost@evil.example": http.StatusForbidden} {
 		for _, path := range []string{"", fetched} {
