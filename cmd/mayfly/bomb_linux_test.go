@@ -134,7 +134,7 @@ func TestProfileBombs(t *testing.T) {
 		}
 		for _, args := range [][]string{
 			{"report", "--slo", "p99<1ms", "--request", "label:request", path}, {"compare", path}, {"diff", path, path},
-			{"diff", "--format", "html", path, path},
+			{"diff", "--format", "html", path, path}, {"view", "-o", "page.html", path}, {"view", "-o", "x.folded", path, path},
 		} {
 			s := start(t, nil, args...)
 			code := s.wait()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/mayfly-profiler/mayfly/internal/exectrace"
@@ -62,4 +63,24 @@ func TestViewTrace(t *testing.T) {
 	if err := b.Data(&data); err != nil || data.Len() < 1000 {
 		t.Errorf("%d bytes of a page, %v", data.Len(), err)
 	}
+}
+
+// TestViewTraceIsBounded: as many samples as a trace may become take less than a gigabyte.
+func TestViewTraceIsBounded(t *testing.T) {
+	path := filepath.Join("..", "..", "internal", "exectrace", "testdata", "go1.25.trace.gz")
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	p, err := viewProfile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	one := int64(after.HeapAlloc-before.HeapAlloc) / int64(len(p.Sample))
+	t.Logf("%d samples of %d bytes", len(p.Sample), one)
+	if one*tracePieces > 1<<30 {
+		t.Errorf("%d bytes a sample, %d samples may be made", one, tracePieces)
+	}
+	runtime.KeepAlive(p)
 }

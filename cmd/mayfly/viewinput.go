@@ -43,10 +43,14 @@ func (f *viewFlags) writer(format export.Format, isPage bool) (func(io.Writer) e
 	return func(w io.Writer) error { return format.Write(w, merged, shown) }, nil
 }
 
+// tracePieces is how much of a trace becomes a profile in memory: a piece takes a kilobyte and a half as a sample, fifteen times
+// what it takes in the trace. Pages take one after the other.
+const tracePieces = 1 << 19
+
 // viewProfile reads a profile, or an execution trace as one.
 func viewProfile(path string) (p *profile.Profile, err error) {
 	err = withFile(path, func(r io.Reader) error {
-		t, r, err := traceOf(r, path)
+		t, r, err := traceOf(r, path, tracePieces)
 		if t == nil && err == nil {
 			p, err = samples.Read(r, path)
 		}
@@ -59,13 +63,14 @@ func viewProfile(path string) (p *profile.Profile, err error) {
 	return p, err
 }
 
-// traceOf reads an execution trace; of anything else it returns all bytes.
-func traceOf(r io.Reader, path string) (*exectrace.Trace, io.Reader, error) {
+// traceOf reads an execution trace of so many pieces, 0 as many as package exectrace reads; of anything else it returns all
+// bytes.
+func traceOf(r io.Reader, path string, pieces int) (*exectrace.Trace, io.Reader, error) {
 	b := bufio.NewReaderSize(r, 64<<10)
 	if begin, _ := b.Peek(512); !exectrace.Is(begin) {
 		return nil, b, nil
 	}
-	t, err := exectrace.Read(b, exectrace.Options{})
+	t, err := exectrace.Read(b, exectrace.Options{Pieces: pieces})
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -105,7 +110,7 @@ func (f *viewFlags) page(lanes int) (*page.Builder, error) {
 
 // addTo adds a file to the page. Goroutines are those of one file: the ids of two runs mean nothing together.
 func (f *viewFlags) addTo(b *page.Builder, r io.Reader, path string) error {
-	t, r, err := traceOf(r, path)
+	t, r, err := traceOf(r, path, 0)
 	if err != nil {
 		return err
 	}
