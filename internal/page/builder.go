@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"iter"
+	"maps"
 	"math/big"
 	"path"
 	"slices"
@@ -34,6 +35,7 @@ type Builder struct {
 	length      int   // the sample type that says how long a span is
 	key         []byte
 	pairs       [][2]int32
+	names       []string
 }
 
 // column is one sample type, with its sum over all samples.
@@ -157,19 +159,22 @@ var single = []string{sample.KeyID, sample.KeyParent, sample.KeyEnd, sample.KeyC
 
 // labels is the number of the set of a sample's labels.
 func (b *Builder) labels(s *profile.Sample) int32 {
-	b.pairs = b.pairs[:0]
-	for k, values := range s.Label {
-		for _, v := range values {
+	b.pairs, b.names = b.pairs[:0], slices.AppendSeq(b.names[:0], maps.Keys(s.Label))
+	slices.Sort(b.names) // so that the same profile makes the same page
+	for _, k := range b.names {
+		for _, v := range s.Label[k] {
 			if v, ok := lasting(k, v); ok {
 				b.pairs = append(b.pairs, [2]int32{b.texts.of(k), b.texts.of(v)})
 			}
 		}
 	}
-	for k, values := range s.NumLabel {
+	b.names = slices.AppendSeq(b.names[:0], maps.Keys(s.NumLabel))
+	slices.Sort(b.names)
+	for _, k := range b.names {
 		if slices.Contains(single, k) {
 			continue
 		}
-		for i, v := range values {
+		for i, v := range s.NumLabel[k] {
 			text := strconv.FormatInt(v, 10)
 			if units := s.NumUnit[k]; i < len(units) && units[i] != "" {
 				text += " " + units[i]

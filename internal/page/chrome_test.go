@@ -86,18 +86,23 @@ func saved(t *testing.T, write func(io.Writer) error) string {
 }
 
 // ready says that the page was drawn.
-const ready = `window.page.m !== undefined` // until then window.page is the element with that id
+const ready = `window.page.drawn > 0` // until then window.page is the element with that id
 
 // TestPageInBrowser: the rows that the page works with add up to what pprof says, whatever names there are.
 func TestPageInBrowser(t *testing.T) {
 	ctx, w := chrome.Start(t)
 	p := example()
-	var got, totals []string
+	var got, totals, labelled []string
 	var title, found, counted, chip string
 	var rows, kept int
 	set := func(selector, text string) chromedp.Action {
 		return chromedp.Evaluate(`(() => { const e = document.querySelector("`+selector+`"); e.value = "`+text+`"; `+
 			`e.dispatchEvent(new Event("input")); })()`, nil)
+	}
+	pick := func(label, begin string) chromedp.Action {
+		return chromedp.Evaluate(`(() => { const e = [...document.querySelectorAll("label")].find((l) => l.textContent.startsWith("`+label+` "))`+
+			`.querySelector("select"); e.value = [...e.options].findIndex((o) => o.text.startsWith("`+begin+`")); `+
+			`e.dispatchEvent(new Event("change")); })()`, nil)
 	}
 	err := chromedp.Run(ctx, chromedp.Navigate(save(t, p)), chromedp.Poll(ready, nil),
 		chromedp.Evaluate(`page.m.columns.map((c) => String(c.values.reduce((a, v) => a + v, 0)))`, &got),
@@ -106,7 +111,9 @@ func TestPageInBrowser(t *testing.T) {
 		set(".search", "sync.(*Mutex).Lock"), chromedp.Text(".found", &found),
 		set(".filter", "/Mutex|onerror/"), chromedp.Text(".filters .found", &counted),
 		chromedp.KeyEvent("\r", chromedp.KeyModifiers(0)), chromedp.Focus(".filter"), chromedp.KeyEvent("\r"),
-		chromedp.Text(".chips", &chip), chromedp.Evaluate(`page.rows.length`, &kept))
+		chromedp.Text(".chips", &chip), chromedp.Evaluate(`page.rows.length`, &kept), chromedp.Click(".chips button"),
+		pick("only", "endpoint"), set(".filter", "/pay"), chromedp.Focus(".filter"), chromedp.KeyEvent("\r"), pick("column", "cpu: "),
+		chromedp.Evaluate(`[page.chips.textContent, String(page.sides[0].all)]`, &labelled))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,6 +128,9 @@ func TestPageInBrowser(t *testing.T) {
 	}
 	if counted != "2 of 9 stacks, 9007198 s" || kept != 2 || chip != "function: /Mutex|onerror/ ×" {
 		t.Errorf("the filter counts %q, keeps %d, is called %q", counted, kept, chip)
+	}
+	if !slices.Equal(labelled, []string{"endpoint: /pay ×", "12345"}) {
+		t.Errorf("cpu of a label: %q", labelled)
 	}
 	w.Check(t)
 }
@@ -264,7 +274,7 @@ func TestRequest(t *testing.T) {
 	if !strings.HasPrefix(title, "endpoint=/pay: 350 ms, began 100 ms into the recording.") {
 		t.Errorf("the request is called %q", title)
 	}
-	for _, want := range []string{"sync.Mutex.Lock for 300 ms, from 0 ns on: waits for a sync.Mutex or RWMutex (mutex 0xc000012340)",
+	for _, want := range []string{"sync.Mutex.Lock for 300 ms, from 0 on: waits for a sync.Mutex or RWMutex (mutex 0xc000012340)",
 		"sync.(*Mutex).Lock", "main.serve"} {
 		if !strings.Contains(stack, want) {
 			t.Errorf("the wait says %q, without %q", stack, want)

@@ -1,7 +1,10 @@
 package page
 
 import (
+	"bytes"
+	"errors"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -38,5 +41,27 @@ func TestRuns(t *testing.T) {
 	}
 	if runs := runsOf([]span{{0, 100, 101}}, 100); len(runs) != 1 || runs[0].ticks != 1 {
 		t.Errorf("less than a tick: %v", runs)
+	}
+}
+
+// TestSamePage: a profile makes the same page each time, for who keeps pages beside recordings.
+func TestSamePage(t *testing.T) {
+	var first []byte
+	for range 5 {
+		p := asked()
+		b := New(Options{})
+		if err := errors.Join(b.Add(p, slices.Values(p.Sample)), b.AddLanes(p, slices.Values(p.Sample))); err != nil {
+			t.Fatal(err)
+		}
+		var data bytes.Buffer
+		if err := b.Data(&data); err != nil {
+			t.Fatal(err)
+		}
+		if first == nil {
+			first = data.Bytes()
+		}
+		if !bytes.Equal(first, data.Bytes()) {
+			t.Fatal("another page of the same profile")
+		}
 	}
 }

@@ -10,6 +10,10 @@ const kindColours = {
 
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 
+// scaled is a length in CSS pixels as the width of the screen has it: what suits a laptop is too small at 4k.
+const wide = window.matchMedia("(min-width: 2400px)");
+const scaled = (px) => (wide.matches ? px * 1.6 : px);
+
 // isDark says so, unless the page is always light.
 const isDark = () => dark.matches && !document.documentElement.hasAttribute("data-light");
 

@@ -1,7 +1,7 @@
 // FlameGraph draws a tree into a canvas: some hundred thousand nodes, of which those that are wide enough to be seen are
 // drawn. A tree is { n, name, parent, end, depth, totals, label }: nodes in preorder, end is behind the last below each.
 
-const rowHeight = 18;
+const rowHeight = () => Math.round(scaled(18));
 
 class FlameGraph {
   // options: colour(i, tree) of a frame, describe(i, tree) for the line below, up(): whether the root is at the bottom,
@@ -86,23 +86,23 @@ class FlameGraph {
       i++;
     }
     this.rows = rows + 1;
-    this.space.style.height = this.rows * rowHeight + "px";
-    if (this.options.up()) this.box.scrollTop = this.rows * rowHeight;
+    this.space.style.height = this.rows * rowHeight() + "px";
+    if (this.options.up()) this.box.scrollTop = this.rows * rowHeight();
     this.paint();
   }
 
-  top(depth) { return (this.options.up() ? this.rows - 1 - depth : depth) * rowHeight; }
+  top(depth) { return (this.options.up() ? this.rows - 1 - depth : depth) * rowHeight(); }
 
   // paint draws what is in view.
   paint() {
-    const w = this.box.clientWidth, h = this.drawn.length > 0 ? Math.min(this.box.clientHeight, this.rows * rowHeight) : 0;
+    const w = this.box.clientWidth, h = this.drawn.length > 0 ? Math.min(this.box.clientHeight, this.rows * rowHeight()) : 0;
     const g = canvasOf(this.canvas, w, h), theme = colours();
-    g.font = "12px ui-monospace, Menlo, Consolas, monospace";
+    g.font = `${scaled(12)}px ui-monospace, Menlo, Consolas, monospace`;
     g.textBaseline = "middle";
     const letter = g.measureText("0").width, from = this.box.scrollTop;
     for (const d of this.drawn) {
       const y = this.top(this.tree.depth[d.i]) - from;
-      if (y < -rowHeight || y > h) continue;
+      if (y < -rowHeight() || y > h) continue;
       this.cell(g, d, y, theme, letter);
     }
   }
@@ -111,24 +111,24 @@ class FlameGraph {
     const marked = this.marks && this.marks[d.i], w = Math.max(d.w - (d.w > 3 ? 1 : 0), 0.5);
     g.globalAlpha = d.above ? 0.55 : this.marks && !marked ? 0.3 : 1;
     g.fillStyle = this.options.colour(d.i, this.tree);
-    g.fillRect(d.x, y, w, rowHeight - 1);
+    g.fillRect(d.x, y, w, rowHeight() - 1);
     if (marked || d.i === this.at) {
       g.lineWidth = 2;
       g.strokeStyle = theme.mark;
-      if (w > 3) g.strokeRect(d.x + 1, y + 1, w - 2, rowHeight - 3);
-      else { g.fillStyle = theme.mark; g.fillRect(d.x, y, w, rowHeight - 1); }
+      if (w > 3) g.strokeRect(d.x + 1, y + 1, w - 2, rowHeight() - 3);
+      else { g.fillStyle = theme.mark; g.fillRect(d.x, y, w, rowHeight() - 1); }
     }
     const fits = Math.floor((w - 6) / letter);
     if (fits >= 3) {
       g.fillStyle = inkOn(this.options.colour(d.i, this.tree), theme);
-      g.fillText(fit(this.tree.label(this.tree.name[d.i]), fits), d.x + 4, y + rowHeight / 2);
+      g.fillText(fit(this.tree.label(this.tree.name[d.i]), fits), d.x + 4, y + rowHeight() / 2);
     }
     g.globalAlpha = 1;
   }
 
   hit(e) {
     const r = this.canvas.getBoundingClientRect(), x = e.clientX - r.left, y = e.clientY - r.top + this.box.scrollTop;
-    const row = Math.floor(y / rowHeight), depth = this.options.up() ? this.rows - 1 - row : row;
+    const row = Math.floor(y / rowHeight()), depth = this.options.up() ? this.rows - 1 - row : row;
     const found = this.drawn.find((d) => this.tree.depth[d.i] === depth && x >= d.x && x < d.x + Math.max(d.w, 1));
     return found ? found.i : -1;
   }
@@ -179,7 +179,7 @@ class FlameGraph {
     if (at >= 0 && (at < this.focus || at >= t.end[this.focus]) && !this.drawn.some((d) => d.i === at)) { this.focus = 0; this.draw(); }
     const y = at >= 0 ? this.top(t.depth[at]) : 0;
     if (y < this.box.scrollTop) this.box.scrollTop = y;
-    if (y + rowHeight > this.box.scrollTop + this.box.clientHeight) this.box.scrollTop = y + rowHeight - this.box.clientHeight;
+    if (y + rowHeight() > this.box.scrollTop + this.box.clientHeight) this.box.scrollTop = y + rowHeight() - this.box.clientHeight;
     this.paint();
   }
 }

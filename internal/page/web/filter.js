@@ -6,7 +6,7 @@ function usualKeys(m) {
   const wall = m.columns.find((c) => c.name === "wall") || m.columns[m.head.column], labelled = new Map();
   for (let r = 0; r < m.rows; r++) for (const k of m.sets[m.set[r]].keys()) labelled.set(k, (labelled.get(k) || 0) + wall.values[r]);
   const own = [...m.keys].filter(([k, v]) => !k.startsWith("go.") && v.size > 1 && v.size <= 50).map(([k]) => k);
-  own.sort((a, b) => labelled.get(b) - labelled.get(a));
+  own.sort((a, b) => labelled.get(b) - labelled.get(a) || (a < b ? -1 : 1));
   return own.length > 0 ? [own[0], "go.state"] : ["go.state"];
 }
 

@@ -1,6 +1,6 @@
 // Lanes: what single goroutines did, a row for each; of a request all that worked for it. Times are in microseconds.
 
-const laneHeight = 20;
+const laneHeight = () => Math.round(scaled(20));
 
 // lanesOf reads the lanes (lanes.go), each with its pieces, and the requests, slowest first.
 function lanesOf(m, a) {
@@ -23,7 +23,8 @@ function lanesOf(m, a) {
   return { requests, others: lanes.filter((l) => l.whole) };
 }
 
-const micros = (us) => amount(us * 1000, "nanoseconds");
+const axisHeight = () => Math.round(scaled(18));
+const micros = (us) => us === 0 ? "0" : amount(us * 1000, "nanoseconds");
 
 // Lanes shows the slowest requests, one of them, or goroutines.
 class Lanes {
@@ -91,7 +92,7 @@ class Lanes {
     this.back.hidden = !this.open;
     this.stack.replaceChildren();
     this.box.scrollTop = 0;
-    this.space.style.height = `${rows.length * laneHeight + 18}px`;
+    this.space.style.height = `${rows.length * laneHeight() + axisHeight()}px`;
     this.paint();
   }
 
@@ -106,26 +107,26 @@ class Lanes {
 
   paint() {
     this.wide = this.box.clientWidth;
-    this.left = Math.min(260, this.wide * 0.3);
-    const h = Math.min(this.box.clientHeight, this.rows.length * laneHeight + 18), top = this.box.scrollTop;
+    this.left = Math.min(scaled(260), this.wide * 0.3);
+    const h = Math.min(this.box.clientHeight, this.rows.length * laneHeight() + axisHeight()), top = this.box.scrollTop;
     const g = canvasOf(this.canvas, this.wide, h), theme = colours();
     g.textBaseline = "middle";
     this.rows.forEach((row, i) => {
-      const y = i * laneHeight - top;
-      if (y > -laneHeight && y < h) this.row(g, row, y, theme);
+      const y = i * laneHeight() - top;
+      if (y > -laneHeight() && y < h) this.row(g, row, y, theme);
     });
     if (this.open) this.arrows(g, theme, top);
     this.axis(g, theme, h);
   }
 
   row(g, row, y, theme) {
-    const { lane, base, name } = row, wide = this.wide, fits = Math.floor(this.left / 7);
-    g.font = "12px system-ui, sans-serif";
+    const { lane, base, name } = row, wide = this.wide, fits = Math.floor(this.left / scaled(7));
+    g.font = `${scaled(12)}px system-ui, sans-serif`;
     g.fillStyle = theme.ink;
-    g.fillText(fit(name, fits), 0, y + laneHeight / 2);
+    g.fillText(fit(name, fits), 0, y + laneHeight() / 2);
     g.save();
     g.beginPath();
-    g.rect(this.left, y, wide - this.left, laneHeight);
+    g.rect(this.left, y, wide - this.left, laneHeight());
     g.clip();
     let drawn = -1; // pixels up to which all is painted
     for (const p of lane.pieces) {
@@ -134,10 +135,10 @@ class Lanes {
       drawn = end;
       const colour = kindColours[p.kind.name];
       g.fillStyle = colour;
-      g.fillRect(x, y + 2, end - x, laneHeight - 4);
-      if (this.at && this.at.piece === p) { g.lineWidth = 2; g.strokeStyle = theme.mark; g.strokeRect(x + 1, y + 3, Math.max(end - x - 2, 2), laneHeight - 6); }
-      const letters = Math.floor((Math.min(end, wide) - Math.max(x, this.left) - 6) / 7);
-      if (letters >= 4) { g.fillStyle = inkOn(colour, theme); g.fillText(fit(p.state, letters), Math.max(x, this.left) + 4, y + laneHeight / 2); }
+      g.fillRect(x, y + 2, end - x, laneHeight() - 4);
+      if (this.at && this.at.piece === p) { g.lineWidth = 2; g.strokeStyle = theme.mark; g.strokeRect(x + 1, y + 3, Math.max(end - x - 2, 2), laneHeight() - 6); }
+      const letters = Math.floor((Math.min(end, wide) - Math.max(x, this.left) - 6) / scaled(7));
+      if (letters >= 4) { g.fillStyle = inkOn(colour, theme); g.fillText(fit(p.state, letters), Math.max(x, this.left) + 4, y + laneHeight() / 2); }
     }
     g.restore();
   }
@@ -151,7 +152,7 @@ class Lanes {
       for (const p of row.lane.pieces) {
         const from = rowOf.get(p.by), x = this.x(p.to - row.base);
         if (from === undefined || from === to || x < this.left || x > this.wide) continue;
-        const down = to > from, a = (from + (down ? 1 : 0)) * laneHeight - top, b = (to + (down ? 0 : 1)) * laneHeight - top, tail = down ? -5 : 5;
+        const down = to > from, a = (from + (down ? 1 : 0)) * laneHeight() - top, b = (to + (down ? 0 : 1)) * laneHeight() - top, tail = down ? -5 : 5;
         g.beginPath();
         g.moveTo(x, a);
         g.lineTo(x, b);
@@ -166,13 +167,13 @@ class Lanes {
   }
 
   axis(g, theme, h) {
-    g.clearRect(0, h - 18, this.wide, 18);
+    g.clearRect(0, h - axisHeight(), this.wide, axisHeight());
     g.fillStyle = theme.quiet;
-    g.font = "11px system-ui, sans-serif";
-    const marks = Math.max(1, Math.floor((this.wide - this.left) / 120));
+    g.font = `${scaled(11)}px system-ui, sans-serif`;
+    const marks = Math.max(1, Math.floor((this.wide - this.left) / scaled(120)));
     for (let i = 0; i <= marks; i++) {
       g.textAlign = i === marks ? "right" : "left";
-      g.fillText(micros(this.from + ((this.to - this.from) * i) / marks), this.left + ((this.wide - this.left) * i) / marks, h - 8);
+      g.fillText(micros(this.from + ((this.to - this.from) * i) / marks), this.left + ((this.wide - this.left) * i) / marks, h - axisHeight() / 2);
     }
     g.textAlign = "left";
   }
@@ -183,7 +184,7 @@ class Lanes {
   }
 
   hit(e) {
-    const y = e.clientY - this.canvas.getBoundingClientRect().top + this.box.scrollTop, row = this.rows[Math.floor(y / laneHeight)], us = this.timeAt(e);
+    const y = e.clientY - this.canvas.getBoundingClientRect().top + this.box.scrollTop, row = this.rows[Math.floor(y / laneHeight())], us = this.timeAt(e);
     if (!row) return null;
     return { row, piece: row.lane.pieces.find((p) => us >= p.from - row.base && us < p.to - row.base) || null };
   }
@@ -233,13 +234,13 @@ class Lanes {
       else if (this.open) this.tab(0);
     } else return;
     e.preventDefault();
-    if (this.at) this.reveal(this.rows.indexOf(this.at.row) * laneHeight);
+    if (this.at) this.reveal(this.rows.indexOf(this.at.row) * laneHeight());
     this.details();
     this.paint();
   }
 
   reveal(y) {
     if (y < this.box.scrollTop) this.box.scrollTop = y;
-    if (y + laneHeight > this.box.scrollTop + this.box.clientHeight - 18) this.box.scrollTop = y + laneHeight - this.box.clientHeight + 18;
+    if (y + laneHeight() > this.box.scrollTop + this.box.clientHeight - axisHeight()) this.box.scrollTop = y + laneHeight() - this.box.clientHeight + axisHeight();
   }
 }

@@ -38,7 +38,7 @@ class Page {
     document.addEventListener("keydown", (e) => {
       if (e.key === "/" && !/^(INPUT|SELECT|TEXTAREA)$/.test(e.target.tagName)) { e.preventDefault(); this.search.focus(); }
     });
-    dark.addEventListener("change", () => { this.update(); if (this.lanes) this.lanes.paint(); });
+    for (const query of [dark, wide]) query.addEventListener("change", () => { this.update(); if (this.lanes) this.lanes.set(this.lanes.rows); });
   }
 
   columns(bar) {
@@ -278,7 +278,9 @@ async function start() {
   const root = document.getElementById("page");
   try {
     const data = document.getElementById("data"), { from } = data.dataset;
-    window.page = new Page(root, await decode(from ? await (await fetch(from)).arrayBuffer() : base64(data.textContent)));
+    const page = new Page(root, await decode(from ? await (await fetch(from)).arrayBuffer() : base64(data.textContent)));
+    page.drawn = performance.now();
+    window.page = page;
   } catch (e) {
     root.textContent = "The page could not be drawn: " + e.message;
     throw e;

@@ -64,6 +64,7 @@ class HeatMap {
 
   drag(a, b) {
     this.cursor = { from: Math.min(a, b), to: Math.max(a, b) + 1 };
+    this.touched = true;
     this.paint();
   }
 
@@ -78,6 +79,7 @@ class HeatMap {
     else if (e.key === "Escape") this.page.look(null, false);
     else return;
     e.preventDefault();
+    this.touched = true;
     this.paint();
     this.say(this.cursor.from);
   }
@@ -90,15 +92,15 @@ class HeatMap {
     this.per = Math.max(1, Math.ceil(seconds / Math.max(1, w / 3)));
     this.rows = perSecond(m);
     this.columns = Math.ceil(seconds / this.per);
-    this.w = Math.max(1, Math.min(28, w / this.columns));
-    this.h = w > 2000 ? 6 : 3;
+    this.w = Math.max(1, Math.min(scaled(56), w / this.columns));
+    this.h = Math.round(scaled(3));
   }
 
   paint() {
     const w = this.box.clientWidth;
     if (w === 0) return;
     this.measure();
-    const g = canvasOf(this.canvas, w, this.rows * this.h + 16), theme = colours(), marks = new Float64Array(this.rows * this.columns);
+    const g = canvasOf(this.canvas, w, this.rows * this.h + scaled(16)), theme = colours(), marks = new Float64Array(this.rows * this.columns);
     for (let c = 0; c < this.page.m.head.cells; c++) {
       const i = Math.floor(c / this.per);
       marks[i] += this.values[c];
@@ -119,15 +121,15 @@ class HeatMap {
     const [a, b] = this.page.windows;
     if (a) this.outline(g, a, "A", theme.mark);
     if (b) this.outline(g, b, "B", theme.mark);
-    this.outline(g, this.cursor, "", theme.quiet);
+    if (this.touched) this.outline(g, this.cursor, "", theme.quiet);
   }
 
   axis(g, theme) {
     g.fillStyle = theme.quiet;
-    g.font = "11px system-ui, sans-serif";
+    g.font = `${scaled(11)}px system-ui, sans-serif`;
     g.textBaseline = "bottom";
-    const every = Math.max(1, Math.ceil(50 / this.w));
-    for (let i = 0; i < this.columns; i += every) g.fillText(`${i * this.per} s`, i * this.w, this.rows * this.h + 15);
+    const every = Math.max(1, Math.ceil(scaled(50) / this.w));
+    for (let i = 0; i < this.columns; i += every) g.fillText(`${i * this.per} s`, i * this.w, this.rows * this.h + scaled(15));
   }
 
   // outline is a window in the columns that it is in: a step at each end.
@@ -141,10 +143,10 @@ class HeatMap {
       g.strokeRect(x * this.w + 0.5, top * this.h + 0.5, Math.max(this.w - 1, 1), (bottom - top) * this.h - 1);
     }
     if (!name) return;
-    g.font = "bold 12px system-ui, sans-serif";
+    g.font = `bold ${scaled(12)}px system-ui, sans-serif`;
     g.textBaseline = "top";
     g.fillStyle = colours().paper;
-    g.fillRect(a.x * this.w + 2, a.y * this.h + 2, 12, 14);
+    g.fillRect(a.x * this.w + 2, a.y * this.h + 2, scaled(12), scaled(14));
     g.fillStyle = colour;
     g.fillText(name, a.x * this.w + 4, a.y * this.h + 3);
   }
