@@ -9,6 +9,7 @@ import (
 	"github.com/google/pprof/profile"
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/mayfly-profiler/mayfly/internal/span"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
@@ -255,19 +256,18 @@ func (x *otlp) attributes(s *profile.Sample) (list message) {
 
 // linkOf is the link to a span that a sample's labels name, 0 for none.
 func (x *otlp) linkOf(s *profile.Sample) int64 {
-	trace, err := hex.DecodeString(one(s.Label["trace_id"]))
-	span, err2 := hex.DecodeString(one(s.Label["span_id"]))
-	if err != nil || err2 != nil || len(trace) != 16 || len(span) != 8 {
+	id := span.Of(func(key string) string {
+		if v := s.Label[key]; len(v) == 1 {
+			return v[0]
+		}
+		return ""
+	})
+	trace, err := hex.DecodeString(id.Trace)
+	of, err2 := hex.DecodeString(id.Span)
+	if err != nil || err2 != nil || len(trace) != 16 || len(of) != 8 {
 		return 0
 	}
-	return x.link(trace, span)
-}
-
-func one(list []string) string {
-	if len(list) == 1 {
-		return list[0]
-	}
-	return ""
+	return x.link(trace, of)
 }
 
 func (x *otlp) valueType(t *profile.ValueType) (m message) {

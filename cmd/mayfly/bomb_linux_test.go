@@ -118,7 +118,7 @@ func TestProfileBombs(t *testing.T) {
 		"lines":  func(p *profile.Profile) { p.Location[0].Line = slices.Repeat(p.Location[0].Line[:1], 4<<20) },
 		"labels": func(p *profile.Profile) { p.Sample[0].Label["key"] = slices.Repeat([]string{"value"}, 2<<20) },
 	} {
-		p := requests(400, 20)
+		p := sleepers(400, 20)
 		change(p)
 		path := filepath.Join(dir, name+".pb.gz")
 		f, err := os.Create(path)

@@ -96,3 +96,12 @@ func (f *profileFlags) checkColumn(columns []string) error {
 	}
 	return fmt.Errorf("--column %q: not %s", f.shown.Column, strings.Join(columns, ", "))
 }
+
+// viewExtensions are those of all formats, the page's first.
+func viewExtensions() []string {
+	list := slices.Clone(resultExtensions["html"])
+	for _, f := range export.Formats() {
+		list = append(list, f.Extensions...)
+	}
+	return list
+}

@@ -56,6 +56,7 @@ goroutine that it sees in a second.`, ringBase>>20, perGoroutine>>10),
 			if len(args) == 0 && f.ring.before == 0 && !cmd.Flags().Changed("duration") {
 				f.duration = duration(defaultDuration)
 			}
+			f.timeline = f.timeline || f.latency > 0
 			if err := f.check(cmd.ArgsLenAtDash()); err != nil {
 				return err
 			}
@@ -75,6 +76,8 @@ goroutine that it sees in a second.`, ringBase>>20, perGoroutine>>10),
 	fl.IntVar(&f.memory, "memory-limit", profiler.DefaultMemoryLimit>>20,
 		"memory that mayfly may use, in `MiB`; beyond it labels with many values become (other), and a timeline ends")
 	fl.BoolVar(&f.timeline, "timeline", false, "keep each interval of each goroutine, for mayfly report")
+	fl.Var(&f.latency, "latency", "keep only the part of the recording that belongs to requests that took this long or longer")
+	fl.StringVar(&f.request, "request", "", "with --latency: "+requestUsage)
 	fl.StringVar(&f.exact, "exact-requests", "", "with --timeline: record each call of the `function` with its exact begin and end, by "+
 		"uprobes; without =FUNCTION: of the server functions of net/http and gRPC")
 	fl.Lookup("exact-requests").NoOptDefVal = servers
@@ -109,6 +112,10 @@ func (f *recordFlags) check(dash int) error {
 		return usagef("record: --memory-limit %d: at least %d MiB", f.memory, leastMemory)
 	case f.mode != string(profiler.Wall) && f.mode != string(profiler.CPU):
 		return usagef("record: mode %q: not wall or cpu", f.mode)
+	case f.latency > 0 && f.ring.before > 0:
+		return usagef("record: --latency does not go with --ring: mayfly report --latency takes a window apart")
+	case f.latency == 0 && f.request != "":
+		return usagef("record: --request needs --latency")
 	case f.timeline && f.mode != string(profiler.Wall):
 		return usagef("record: --timeline needs --mode wall")
 	case f.exact != "" && (!f.timeline || f.ring.before > 0):
@@ -134,6 +141,10 @@ func (f *recordFlags) check(dash int) error {
 		f.calls = timeline.Selector{}.Functions()
 	} else if f.exact != "" {
 		f.calls = []string{f.exact}
+	}
+	_, err := timeline.ParseSelector(f.request)
+	if err != nil {
+		return usagef("record: %w", err)
 	}
 	return f.checkFormat()
 }
@@ -230,6 +241,7 @@ func finishRecord(e *env, f *recordFlags, rec *profiler.Recording, err error) er
 	if rec == nil {
 		return err
 	}
+	f.keepSlow(e, f.output, rec.Profile)
 	if werr := f.write(e, f.output, rec.Profile); werr != nil {
 		return rescue(e, f.output, rec, werr)
 	}

@@ -38,16 +38,17 @@ type recordFlags struct {
 	goroutines bool
 	idle       bool
 	timeline   bool
-	memory     int // MiB
-	exact      string
-	calls      []string // functions whose calls are recorded exactly
-	json       bool
-	ring       ringFlags
-	user       string // who runs the command; "": whoever runs mayfly
-	command    []string
-	tests      string        // folder: this is a recording that go test asked for
-	given      []string      // flags of the command line, for recordings that go test asks for
-	started    func(pid int) // called when the first sample may come; or nil
+	pickFlags
+	memory  int // MiB
+	exact   string
+	calls   []string // functions whose calls are recorded exactly
+	json    bool
+	ring    ringFlags
+	user    string // who runs the command; "": whoever runs mayfly
+	command []string
+	tests   string        // folder: this is a recording that go test asked for
+	given   []string      // flags of the command line, for recordings that go test asks for
+	started func(pid int) // called when the first sample may come; or nil
 }
 
 func (f *recordFlags) options() profiler.Options {

@@ -18,10 +18,6 @@ import (
 	"github.com/mayfly-profiler/mayfly/profiler"
 )
 
-// requestUsage is the help of --request.
-const requestUsage = "what a request is: label:KEY, func:NAME, goroutine:FUNC, or task:TYPE or region:TYPE of a " +
-	"trace (default the server functions of net/http, gRPC and fasthttp)"
-
 func reportCommand(e *env) *cobra.Command {
 	var f reportFlags
 	cmd := &cobra.Command{
@@ -38,6 +34,10 @@ is asked for a trace of the recorded seconds. With a recording in FILE, --trace 
 trace of the same seconds. FILE may also be an execution trace alone (runtime/trace,
 /debug/pprof/trace, a flight recorder; Go 1.22 or later).
 
+With --worst, --latency or --id report judges nothing and shows single requests, moment by
+moment. An output with a profile's extension (-o slow.pb.gz, slow.pftrace) then gets the part of
+the recording that belongs to these requests, and no more.
+
 A request is a call of the server function of net/http, gRPC or fasthttp, or what --request
 says. "-" as FILE or --trace is stdin.
 
@@ -46,7 +46,10 @@ not judged.`,
 		Example: `  mayfly report --slo 'p99<800ms' -p 4242 -d 30s
   mayfly record --timeline -p 4242 -d 30s -o slow.pb.gz
   mayfly report --slo 'p99<800ms' --trace trace.out slow.pb.gz
-  mayfly report --slo 'p99<800ms' --request label:request --by endpoint slow.pb.gz`,
+  mayfly report --slo 'p99<800ms' --request label:request --by endpoint slow.pb.gz
+  mayfly report --worst 3 slow.pb.gz
+  mayfly report --id 4bf92f3577b34da6a3ce929d0e0e4736 slow.pb.gz
+  mayfly report --latency 50ms -o over50ms.pb.gz slow.pb.gz`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.args = args
@@ -62,6 +65,9 @@ not judged.`,
 	fl := cmd.Flags()
 	fl.StringVar(&f.slo, "slo", "", "`objective`: p99<800ms, p99.9<1s, mean<50ms")
 	fl.StringVar(&f.request, "request", "", requestUsage)
+	fl.StringVar(&f.id, "id", "", "show the requests that have a label with this `value`, such as a trace id")
+	fl.IntVar(&f.worst, "worst", 0, "show so many of the slowest requests")
+	fl.Var(&f.latency, "latency", "show the requests that took this long or longer")
 	fl.StringVar(&f.by, "by", "", "one verdict for each value of this `label`")
 	fl.StringSliceVar(&f.failOn, "fail-on", nil, "undecided: exit code 4 also if a group of --by has too few requests to be judged")
 	f.result.define(cmd, "text", "markdown", "json", "html")
@@ -95,8 +101,10 @@ func (f *reportFlags) check(dash int) error {
 		sources++
 	}
 	switch {
-	case f.slo == "":
-		return usagef("report: need an objective, such as --slo 'p99<800ms'")
+	case f.slo == "" && !f.picks():
+		return usagef("report: need an objective, such as --slo 'p99<800ms', or which requests to show: --worst 3, --latency 50ms, --id VALUE")
+	case f.slo != "" && f.picks():
+		return usagef("report: --slo judges, and --worst, --latency and --id show single requests: one of the two")
 	case sources != 1:
 		return usagef("report: need one of FILE, -p PID or -- COMMAND ARG...")
 	case f.pid < 0:
@@ -114,7 +122,7 @@ func (f *reportFlags) check(dash int) error {
 	case slices.ContainsFunc(f.failOn, func(what string) bool { return what != failUndecided }):
 		return usagef("report: --fail-on %q: not undecided", f.failOn)
 	}
-	if err := f.result.check(); err != nil {
+	if err := f.checkResult(&f.result); err != nil {
 		return err
 	}
 	o, err := f.options()
@@ -133,8 +141,10 @@ func (f *reportFlags) check(dash int) error {
 func (f *reportFlags) options() (report.Options, error) {
 	o := report.Options{By: f.by}
 	var err error
-	if o.SLO, err = report.ParseSLO(f.slo); err != nil {
-		return o, usagef("%w", err)
+	if !f.picks() {
+		if o.SLO, err = report.ParseSLO(f.slo); err != nil {
+			return o, usagef("%w", err)
+		}
 	}
 	if o.Request, err = timeline.ParseSelector(f.request); err != nil {
 		return o, usagef("%w", err)
@@ -165,6 +175,9 @@ func reportOn(ctx context.Context, e *env, f *reportFlags) error {
 	}
 	if len(f.args) == 0 {
 		ctx = context.WithoutCancel(ctx) // Ctrl-C has ended the recording, not the report on it
+	}
+	if f.picks() {
+		return f.showRequests(ctx, e, in, &f.result)
 	}
 	reports, err := within(ctx, func() ([]*report.Report, error) { return in.report(o) })
 	if err != nil && !errors.Is(err, samples.ErrNotProfile) {
@@ -214,24 +227,6 @@ func (f *reportFlags) outcome(reports []*report.Report) error {
 		return &exitError{code: codeUndecided}
 	}
 	return nil
-}
-
-// within calls f, and returns before it has ended when ctx does: for work that cannot be interrupted
-// at the end of a process.
-func within[T any](ctx context.Context, f func() (T, error)) (result T, err error) {
-	done := make(chan struct{})
-	var got T
-	var failed error
-	go func() {
-		defer close(done)
-		got, failed = f()
-	}()
-	select {
-	case <-done:
-		return got, failed
-	case <-ctx.Done():
-		return result, errors.New("interrupted")
-	}
 }
 
 // input opens the files, or records.

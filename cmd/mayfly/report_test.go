@@ -15,8 +15,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// requests is a timeline profile of n requests that sleep ms each, one after the other.
-func requests(n int, ms int64) *profile.Profile {
+// sleepers is a timeline profile of n requests that sleep ms each, one after the other.
+func sleepers(n int, ms int64) *profile.Profile {
 	const began = int64(1_800_000_000e9)
 	f := &profile.Function{ID: 1, Name: "main.nap", Filename: "/src/main/x.go"}
 	l := &profile.Location{ID: 1, Line: []profile.Line{{Function: f, Line: 7}}}
@@ -46,7 +46,7 @@ func requests(n int, ms int64) *profile.Profile {
 func writeRequests(ts *testscript.TestScript, neg bool, args []string) {
 	f, err := os.Create(ts.MkAbs(args[0]))
 	ts.Check(err)
-	ts.Check(errors.Join(requests(400, 5).Write(f), f.Close()))
+	ts.Check(errors.Join(sleepers(400, 5).Write(f), f.Close()))
 }
 
 // TestReport has the exit codes that scripts rely on, and the errors of files that are no use.
@@ -63,7 +63,7 @@ func TestReport(t *testing.T) {
 		}
 		return path
 	}
-	cpuOnly := requests(400, 20)
+	cpuOnly := sleepers(400, 20)
 	cpuOnly.SampleType = cpuOnly.SampleType[:2]
 	for _, s := range cpuOnly.Sample {
 		s.Value = s.Value[:2]
@@ -72,10 +72,10 @@ func TestReport(t *testing.T) {
 		path, stdout, err string
 		code              int
 	}{
-		{file("met", requests(400, 5), 1), "p99<10ms MET", "", codeOK},
-		{file("broken", requests(400, 20), 1), "a timer in main.nap", "", codeRegression},
-		{file("few", requests(12, 20), 1), "12 requests are too few", "", codeUndecided},
-		{file("torn", requests(400, 20), 0.5), "", "not a pprof profile", codeFailed},
+		{file("met", sleepers(400, 5), 1), "p99<10ms MET", "", codeOK},
+		{file("broken", sleepers(400, 20), 1), "a timer in main.nap", "", codeRegression},
+		{file("few", sleepers(12, 20), 1), "12 requests are too few", "", codeUndecided},
+		{file("torn", sleepers(400, 20), 0.5), "", "not a pprof profile", codeFailed},
 		{file("cpu", cpuOnly, 1), "", "mayfly record --timeline", codeFailed},
 	}
 	for _, tt := range tests {
@@ -109,7 +109,7 @@ func TestReportTrace(t *testing.T) {
 	}
 	old := filepath.Join(t.TempDir(), "old.pb.gz")
 	var b bytes.Buffer
-	if err := errors.Join(requests(400, 5).Write(&b), os.WriteFile(old, b.Bytes(), 0o600)); err != nil {
+	if err := errors.Join(sleepers(400, 5).Write(&b), os.WriteFile(old, b.Bytes(), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	tests := []struct {
@@ -170,7 +170,7 @@ func TestWithin(t *testing.T) {
 
 // TestReportFew has a group with too few requests beside one that is met: it is listed, and costs nothing unless one asks.
 func TestReportFew(t *testing.T) {
-	p := requests(400, 5)
+	p := sleepers(400, 5)
 	for i, s := range p.Sample[:400] {
 		s.Label["endpoint"] = []string{"/often"}
 		if i%40 == 0 {

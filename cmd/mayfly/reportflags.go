@@ -13,13 +13,13 @@ const reportOverhead = 0.15
 // reportFlags is the command line of report.
 type reportFlags struct {
 	recordFlags
-	result           resultFlags
-	slo, request, by string
-	failOn           []string
-	exact            bool
-	trace            string
-	traceLimit       int // MiB
-	noTrace          bool
-	keep             string // folder
-	args             []string
+	result     resultFlags
+	slo, by    string
+	failOn     []string
+	exact      bool
+	trace      string
+	traceLimit int // MiB
+	noTrace    bool
+	keep       string // folder
+	args       []string
 }

@@ -90,14 +90,6 @@ func runView(e *env, f *viewFlags) error {
 	return nil
 }
 
-func viewExtensions() []string {
-	list := slices.Clone(resultExtensions["html"])
-	for _, f := range export.Formats() {
-		list = append(list, f.Extensions...)
-	}
-	return list
-}
-
 // servedLanes are how many requests and goroutines a served page has.
 const servedLanes = 1000
 

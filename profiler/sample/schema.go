@@ -55,11 +55,12 @@ const (
 	CommentEpoch     = "mayfly.epoch_ns"      // what makes CLOCK_MONOTONIC the timeline's Unix time
 	CommentProcs     = "mayfly.gomaxprocs"
 	CommentCPUs      = "mayfly.cpus"
-	CommentQuota     = "mayfly.cpu_quota"   // CPUs' time that its control groups allow the target, 0: no limit
-	CommentDenied    = "mayfly.denied"      // what the host did not allow, in words
-	CommentBench     = "mayfly.bench"       // a line of a benchmark's results, as go test prints it
-	CommentOps       = "mayfly.ops."        // and the name of an operation: how many of them the recording has
-	CommentRunWall   = "mayfly.run.wall_ns" // how long one run of the command took
-	CommentRunCPU    = "mayfly.run.cpu_ns"  // and the CPU time that it used
-	CommentDiff      = "mayfly.diff"        // the outcome of the comparison that a profile is the difference of
+	CommentQuota     = "mayfly.cpu_quota"     // CPUs' time that its control groups allow the target, 0: no limit
+	CommentDenied    = "mayfly.denied"        // what the host did not allow, in words
+	CommentBench     = "mayfly.bench"         // a line of a benchmark's results, as go test prints it
+	CommentOps       = "mayfly.ops."          // and the name of an operation: how many of them the recording has
+	CommentRunWall   = "mayfly.run.wall_ns"   // how long one run of the command took
+	CommentRunCPU    = "mayfly.run.cpu_ns"    // and the CPU time that it used
+	CommentKept      = "mayfly.requests_kept" // of a profile of some requests only: how many of how many
+	CommentDiff      = "mayfly.diff"          // the outcome of the comparison that a profile is the difference of
 )
