@@ -5,12 +5,12 @@ type Kind uint8
 
 const (
 	Unknown Kind = iota // no symbol was found; Func is synthetic
-	Go
-	C // anything from ELF symbols: C, C++, Rust, assembly
-	VDSO
-	Kernel
-	BPF
-	JIT // code that the process generated while it ran
+	Go                  // by pclntab
+	C                   // anything from ELF symbols: C, C++, Rust, assembly
+	VDSO                // code of the kernel's that processes run
+	Kernel              // by /proc/kallsyms
+	BPF                 // an eBPF program
+	JIT                 // code that the process generated while it ran
 )
 
 func (k Kind) String() string {

@@ -10,19 +10,20 @@ import (
 type ObjectKind uint8
 
 const (
-	Chan      ObjectKind = iota + 1
-	Timer                // the channel of a time.Timer or time.Ticker, which only the passing of time fills
-	Mutex                // sync.Mutex
-	RWMutex              // sync.RWMutex; who waits for the lock among its writers waits for a Mutex at the same address
-	WaitGroup            // sync.WaitGroup; before Go 1.24 the runtime calls it a semaphore
-	Semaphore            // the word that runtime_Semacquire waits for
-	Cond                 // sync.Cond
+	Chan      ObjectKind = iota + 1 // a channel
+	Timer                           // the channel of a time.Timer or time.Ticker, which only the passing of time fills
+	Mutex                           // sync.Mutex
+	RWMutex                         // sync.RWMutex; who waits for the lock among its writers waits for a Mutex at the same address
+	WaitGroup                       // sync.WaitGroup; before Go 1.24 the runtime calls it a semaphore
+	Semaphore                       // the word that runtime_Semacquire waits for
+	Cond                            // sync.Cond
 	objectKinds
 )
 
 var objectNames = [objectKinds]string{Chan: "chan", Timer: "timer", Mutex: "mutex", RWMutex: "rwmutex", WaitGroup: "waitgroup",
 	Semaphore: "semaphore", Cond: "cond"}
 
+// String is how the label go.wait_on begins, "" for no kind.
 func (k ObjectKind) String() string {
 	if k < objectKinds {
 		return objectNames[k]
@@ -34,14 +35,20 @@ func (k ObjectKind) String() string {
 type Op uint8
 
 const (
-	NoOp Op = iota
-	Receive
-	Send
+	NoOp    Op = iota // not known
+	Receive           // from it
+	Send              // to it
 )
 
 var opNames = [...]string{"", "recv", "send"}
 
-func (o Op) String() string { return opNames[o] }
+// String is "recv", "send" or "".
+func (o Op) String() string {
+	if int(o) < len(opNames) {
+		return opNames[o]
+	}
+	return ""
+}
 
 // Object is a thing that a goroutine waits for, as the target's memory had it: a channel and how full it is, a
 // lock, a condition. Goroutines that wait for the same have the same Kind and Addr.

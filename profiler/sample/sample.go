@@ -32,11 +32,11 @@ type Label struct {
 type Loss uint8
 
 const (
-	Whole     Loss = iota
-	Lost           // samples that were taken but never delivered: only Weight and Count are valid
-	Truncated      // the user stack is deeper than the source could read: its root is missing
-	Unwalked       // no user stack could be walked at all
-	InKernel       // CPU time in the kernel, where the source may not look: only Weight is valid
+	Whole     Loss = iota // nothing is missing
+	Lost                  // samples that were taken but never delivered: only Weight and Count are valid
+	Truncated             // the user stack is deeper than the source could read: its root is missing
+	Unwalked              // no user stack could be walked at all
+	InKernel              // CPU time in the kernel, where the source may not look: only Weight is valid
 )
 
 // Sample is one observation of one goroutine, or of a thread that runs none (Goid 0).

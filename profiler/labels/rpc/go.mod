@@ -3,7 +3,7 @@ module github.com/mayfly-profiler/mayfly/profiler/labels/rpc
 go 1.26.0
 
 require (
-	github.com/mayfly-profiler/mayfly v0.0.0
+	github.com/mayfly-profiler/mayfly v0.0.0-20261128221647-b60f5eaac716
 	google.golang.org/grpc v1.85.0
 )
 

@@ -1,0 +1,32 @@
+package sample_test
+
+import (
+	"fmt"
+
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
+)
+
+// A comment of a profile, with its mark or, in recordings of before, without.
+func ExampleComment() {
+	for _, line := range []string{"#mayfly.samples=1250", "mayfly.end=duration reached"} {
+		key, value := sample.Comment(line)
+		fmt.Println(key, "is", value)
+	}
+	// Output:
+	// mayfly.samples is 1250
+	// mayfly.end is duration reached
+}
+
+// What a goroutine waits for, as the label go.wait_on has it.
+func ExampleParseObjects() {
+	list, all, err := sample.ParseObjects("chan 0xc00009a060 cap=2 len=2 send")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%#x has %d of %d; all: %t\n", list[0].Addr, list[0].Len, list[0].Cap, all)
+	fmt.Println(sample.FormatObjects(list, all))
+	// Output:
+	// 0xc00009a060 has 2 of 2; all: true
+	// chan 0xc00009a060 cap=2 len=2 send
+}
