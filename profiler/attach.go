@@ -5,12 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/mayfly-profiler/mayfly/internal/goruntime"
+	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"github.com/mayfly-profiler/mayfly/symbolize"
 )
 
@@ -91,97 +89,50 @@ func (r *recording) begin() error {
 	return r.options.Pending.Release()
 }
 
-// layout reads where the target's runtime keeps goroutines and labels. An unknown version is no
-// reason to fail: samples without labels are worth having.
-func (r *recording) layout() (*goruntime.Layout, error) {
-	f, err := r.findImage()
+func open(ctx context.Context, pid int, o Options) (*recording, error) {
+	r, err := openTarget(pid, o)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	if bi, err := goruntime.BuildInfo(f); err == nil {
-		r.summary.Target.Build = goruntime.CodeSettings(bi)
+	if err := r.enter(ctx, func() error { return r.attach(ctx) }); err != nil {
+		err = r.orGone(err)
+		r.leave()
+		return nil, err
 	}
-	l, err := r.image.Layout(r.target, f, symbolize.FindFunc(f))
-	var unknown *goruntime.UnknownVersionError
-	switch {
-	case errors.As(err, &unknown):
-		r.deny("goroutine ids, labels and states: " + err.Error())
-		r.summary.Target.GoVersion = unknown.Version
-		return nil, nil
-	case err != nil:
-		return nil, fmt.Errorf("record %s: %w", r.name(), err)
-	}
-	r.summary.Target.GoVersion, r.summary.Target.Layout = l.Version, l.From
-	if len(l.Denied) > 0 {
-		r.deny(fmt.Sprintf("what hangs on these fields of the runtime, which are not found in the code of %s: %s",
-			l.Version, strings.Join(l.Denied, ", ")))
-	}
-	return l, nil
+	return r, nil
 }
 
-// name is what error messages call the target.
-func (r *recording) name() string {
-	if p := r.options.Pending; p != nil {
-		return p.Exe
+// openTarget opens the process and nothing more.
+func openTarget(pid int, o Options) (*recording, error) {
+	r := &recording{options: o, opened: time.Now(), reported: reported{self: proc.OwnCPU()}}
+	if r.options.Rate == 0 {
+		r.options.Rate = DefaultRate
 	}
-	return fmt.Sprintf("%d (%s)", r.target.PID(), r.target.Comm())
-}
-
-// findImage finds and opens the file with the Go runtime.
-func (r *recording) findImage() (*os.File, error) {
-	if r.options.Pending != nil {
-		r.image = goruntime.Image{Exe: true}
-		return r.openImage()
+	r.rate = r.options.Rate
+	if r.options.Share > 0 {
+		r.options.MaxOverhead = min(cores(r.options.Share), 1) // of the table, until it is known what the rest takes
+	}
+	if r.options.Mode == "" {
+		r.options.Mode = Wall
 	}
 	var err error
-	if r.image, err = r.images.Find(r.target); err != nil {
-		return nil, fmt.Errorf("record %s: %w", r.name(), err)
+	if r.target, err = proc.Open(pid); errors.Is(err, ErrNoProcess) {
+		return nil, fmt.Errorf("record %d: %w (mayfly list shows the Go processes)", pid, ErrNoProcess)
+	} else if err != nil {
+		return nil, fmt.Errorf("record %d: %w", pid, err)
 	}
-	if !r.image.Exe {
-		r.summary.Target.Image = r.image.Mapping.Path
-	}
-	r.denyImages(r.image.Others)
-	return r.openImage()
+	r.family = newFamily(r.target)
+	r.readSurroundings()
+	return r, nil
 }
 
-// denyImages says what else with a Go runtime is in the process.
-func (r *recording) denyImages(others []string) {
-	if len(others) > 0 {
-		r.deny("goroutines of other Go libraries in the process, each of which has a runtime of its own: " + strings.Join(others, ", "))
-	}
-}
-
-// finishImages looks for Go libraries that were loaded since the recording began. Executables are not searched for any.
-func (r *recording) finishImages() {
-	if r.image.Exe {
-		return
-	}
-	im, err := r.images.Find(r.target)
-	if err != nil {
-		return // it has ended
-	}
-	var later []string
-	for _, path := range append(im.Others, im.Mapping.Path) {
-		if path != r.image.Mapping.Path && !slices.Contains(r.image.Others, path) {
-			later = append(later, path)
-		}
-	}
-	r.image.Others = append(r.image.Others, later...)
-	r.denyImages(later)
-}
-
-func (r *recording) openImage() (*os.File, error) {
-	if p := r.options.Pending; p != nil {
-		return os.Open(p.Exe)
-	}
-	return r.image.Open(r.target)
-}
-
-// golang returns the tables of the image's Go functions, nil if they cannot be read, and its load bias.
-func (r *recording) golang() (*symbolize.Binary, uint64) {
-	if r.image.Exe {
-		return r.symbols.Main()
-	}
-	return r.symbols.At(r.image.Mapping.Start)
+// readSurroundings reads what the target's speed depends on beside its code: worth having, and not worth failing for.
+func (r *recording) readSurroundings() {
+	r.cpus, _ = r.target.CPUs()
+	r.offset = r.target.TimeOffset()
+	s := &r.summary
+	hardware := proc.ReadHardware()
+	s.Host.CPUModel, s.Host.Features, s.Host.Governor = hardware.Model, hardware.Features, hardware.Governor
+	s.Host.Settings, _ = r.target.Settings()
+	s.Host.Quota = r.target.Quota()
 }

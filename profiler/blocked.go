@@ -1,16 +1,16 @@
 package profiler
 
-// A recording always ends. Whoever reads the target's memory may never come back (internal/proc, flight.go), and
-// the sources read it from within Run. So nobody waits for them without end: a read that has lasted for longer
-// than readPatience does not return, what the sources have emitted by then is the recording, and what is missing is
-// said. Their threads are left behind, with all that they use, until they do come back or mayfly ends.
-
 import (
 	"context"
 	"errors"
 	"fmt"
 	"time"
 )
+
+// A recording always ends. Whoever reads the target's memory may never come back (internal/proc, flight.go), and
+// the sources read it from within Run. So nobody waits for them without end: a read that has lasted for longer
+// than readPatience does not return, what the sources have emitted by then is the recording, and what is missing is
+// said. Their threads are left behind, with all that they use, until they do come back or mayfly ends.
 
 const (
 	readPatience = time.Second           // with one read of the target's memory
@@ -39,23 +39,6 @@ func (r *recording) within(done <-chan error) error {
 			}
 		}
 	}
-}
-
-// await waits for the sources at the end of a recording. Those that do not end are left behind; one that is not blocked
-// gets the time to hand over what it has.
-func (s *slicer) await(ended <-chan error) error {
-	select {
-	case err := <-ended:
-		return err
-	case <-time.After(readPatience):
-	}
-	err := s.within(ended)
-	if !errors.Is(err, errBlocked) {
-		return err
-	}
-	s.left = ended
-	s.lack(err)
-	return nil
 }
 
 // enter does something that comes before the first sample, or nothing else. When ctx ends it is left behind, too.

@@ -17,15 +17,6 @@ import (
 // weight in any column, so that the file stays what every reader of pprof files understands: its stack
 // is the function, go.id the goroutine, end_timestamp_ns when it ended, go.call_ns how long it took.
 
-// calls is the probes, and what they said.
-type calls struct {
-	probes    *bpf.Calls
-	functions []goruntime.Function
-	all       []bpf.Call
-	err       error // why there are none
-	bias      uint64
-}
-
 // attachCalls puts the probes in. What does not work is denied: the timeline is worth having without.
 func (r *recording) attachCalls(l *goruntime.Layout) {
 	if len(r.options.Calls) == 0 {
@@ -137,6 +128,3 @@ func functionOf(p *profile.Profile, f symbolize.Frame) *profile.Function {
 	p.Function = append(p.Function, fn)
 	return fn
 }
-
-// errCalls says what Calls needs.
-var errCalls = errors.New("calls are samples of a timeline: Options.Calls wants Keep.Timeline, and is for Record")

@@ -1,10 +1,6 @@
 package profiler
 
 import (
-	"fmt"
-	"slices"
-	"strings"
-
 	"github.com/google/pprof/profile"
 
 	"github.com/mayfly-profiler/mayfly/internal/goruntime"
@@ -12,51 +8,7 @@ import (
 	"github.com/mayfly-profiler/mayfly/internal/source/bpf"
 	"github.com/mayfly-profiler/mayfly/internal/source/perf"
 	"github.com/mayfly-profiler/mayfly/profiler/internal/finish"
-	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
-
-// Engine is a way to see what a process does: a rung of a ladder, best first. What each of them
-// cannot do is in docs/engines.md. Without one, the best that the host allows is taken for time on
-// a CPU, and for all other time the goroutine table or, where that cannot be read, fgprof. The
-// profile's comments engine.cpu and engine.wall say which, and denied says why not the better ones.
-type Engine string
-
-const (
-	EBPF    Engine = "ebpf"    // on a CPU: needs CAP_BPF and CAP_PERFMON
-	Perf    Engine = "perf"    // on a CPU: needs perf_event_paranoid <= 2 and the same user
-	Runtime Engine = "runtime" // on a CPU: the runtime's own profiler, of this process only
-	Table   Engine = "table"   // the goroutine table alone: CPU time by label, without frames
-	FGProf  Engine = "fgprof"  // all goroutines without states and labels, of this process only; everywhere
-)
-
-// Engines returns all engines, best first.
-func Engines() []Engine { return []Engine{EBPF, Perf, Runtime, Table, FGProf} }
-
-// ParseEngine returns the engine with the given name; "" is the best that works.
-func ParseEngine(name string) (Engine, error) {
-	if name == "" || slices.Contains(Engines(), Engine(name)) {
-		return Engine(name), nil
-	}
-	var names []string
-	for _, e := range Engines() {
-		names = append(names, string(e))
-	}
-	return "", fmt.Errorf("engine %q: not one of %s", name, strings.Join(names, ", "))
-}
-
-// forcesCPU says that nothing but this engine will do for time on a CPU.
-func (e Engine) forcesCPU() bool { return e != "" && e != Table }
-
-// cpuSource samples what is on a CPU.
-type cpuSource interface {
-	sample.Source
-	Name() string
-	Start() error
-	Flush()
-	doubts() []string
-	Stats() bpf.Stats
-	Close() error
-}
 
 type bpfSource struct{ *bpf.OnCPU }
 
@@ -205,4 +157,12 @@ func (r *recording) settle(b *Builder, p *profile.Profile) {
 			r.summary.CPU.Profiled += s.Value[finish.ColumnCPU]
 		}
 	}
+}
+
+// execTimes appends for how long the target's threads have had CPUs, nothing if that is not known.
+func (r *recording) execTimes(dst []bpf.ExecTime) []bpf.ExecTime {
+	if r.sched == nil {
+		return dst
+	}
+	return r.sched.ExecTimes(dst)
 }

@@ -105,14 +105,6 @@ func (f *family) names() (names []string) {
 	return names
 }
 
-// finishFamily tells what the target's children have used in a slice.
-func (r *recording) finishFamily() {
-	r.family.read()
-	all := r.family.cpu()
-	r.summary.Children.CPUTime, r.reported.children = (all - r.reported.children).Nanoseconds(), all
-	r.summary.Children.Running = r.family.names()
-}
-
 func (f *family) close() {
 	for _, k := range f.kin {
 		k.p.Close()

@@ -103,3 +103,20 @@ func whole(parts []*Recording) (*Recording, error) {
 	p.Comments = all.Summary.Comments()
 	return all, nil
 }
+
+// Stream records like Record and hands out a complete Recording for each slice of o.Every, without
+// a gap and without counting anything twice: a slice's profile begins where the one before ended,
+// and its Summary counts what happened in it. emit owns the recording; an error of it ends the
+// stream and is returned. The last slice is as long as was left.
+//
+// When the process executes another Go program, a slice ends there, and the next begins when that one has been
+// read. Errors are those of Record. Coverage.Seen of a slice counts those that it has a sample of.
+func Stream(ctx context.Context, pid int, o StreamOptions, emit func(*Recording) error) error {
+	if err := o.validateOutside(pid); err != nil {
+		return err
+	}
+	if o.Every == 0 {
+		o.Every = defaultEvery
+	}
+	return follow(ctx, pid, o, emit)
+}

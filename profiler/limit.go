@@ -1,11 +1,5 @@
 package profiler
 
-// A recording has a limit of memory. What grows without end is the number of samples that differ: a label whose
-// value is another one for each request makes each request a sample of its own. So when there are
-// too many, the label with the most values loses them: they become "(other)", the samples that are equal then are merged, and
-// how much time that was is told. The time of all other labels, states and stacks stays what it is. A timeline cannot be
-// merged: its recording ends there.
-
 import (
 	"cmp"
 	"encoding/binary"
@@ -18,6 +12,12 @@ import (
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
+// A recording has a limit of memory. What grows without end is the number of samples that differ: a label whose
+// value is another one for each request makes each request a sample of its own. So when there are
+// too many, the label with the most values loses them: they become "(other)", the samples that are equal then are merged, and
+// how much time that was is told. The time of all other labels, states and stacks stays what it is. A timeline cannot be
+// merged: its recording ends there.
+
 // DefaultMemoryLimit is Options.MemoryLimit when nobody says.
 const DefaultMemoryLimit = 1 << 30
 
@@ -29,24 +29,6 @@ const (
 
 // otherValue is what values of a label become that has too many.
 const otherValue = "(other)"
-
-// folding is what a builder does to stay within its limit.
-type folding struct {
-	most  int              // bytes that samples may take; 0: any number
-	held  int              // that they take, estimated: sampleBytes each
-	keys  map[string]*loss // labels that lost their values
-	full  bool             // no more kinds of samples are taken up
-	left  loss             // samples that are without stack and labels therefore
-	label []sample.Label   // of the sample at hand
-}
-
-// loss is how many samples lost something, and their time.
-type loss struct{ samples, ns int64 }
-
-func (l *loss) add(s *sample.Sample) {
-	l.samples++
-	l.ns += s.Weight
-}
 
 // Limit bounds the memory of the builder and of the profile that is made of it, in bytes, for all that this
 // process needs. 0 is no limit.
@@ -195,29 +177,4 @@ func (l *folding) remarks(limit int) (said []string) {
 			frameOther, flag))
 	}
 	return said
-}
-
-// idSet is a set of goroutine ids. The runtime counts them up, so that they lie close together: a million takes 128 KiB.
-type idSet struct {
-	n     int
-	pages map[uint64]*[64]uint64 // by the upper bits, a bit for each of 4,096 ids
-}
-
-// maxIDPages bounds what ids that do not lie together take, 32 MiB; more of them are not counted.
-const maxIDPages = 1 << 16
-
-func (s *idSet) add(id uint64) {
-	p := s.pages[id>>12]
-	if p == nil {
-		if len(s.pages) == maxIDPages {
-			return
-		}
-		p = new([64]uint64)
-		s.pages[id>>12] = p
-	}
-	word, bit := &p[id>>6&63], uint64(1)<<(id&63)
-	if *word&bit == 0 {
-		*word |= bit
-		s.n++
-	}
 }

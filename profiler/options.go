@@ -2,8 +2,14 @@ package profiler
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
+	"time"
 
+	"github.com/mayfly-profiler/mayfly/internal/goruntime"
+	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"github.com/mayfly-profiler/mayfly/internal/source"
 	"github.com/mayfly-profiler/mayfly/internal/source/bpf"
 	"github.com/mayfly-profiler/mayfly/internal/source/goroutine"
@@ -45,3 +51,118 @@ func (o *Options) validateOutside(pid int) error {
 	}
 	return nil
 }
+
+// Mode says what is recorded.
+type Mode string
+
+const (
+	Wall Mode = "wall" // all states of all goroutines
+	CPU  Mode = "cpu"  // time on a CPU
+)
+
+// Options say how to record. The zero value records all states at 999 Hz until the context ends.
+type Options struct {
+	// Mode is Wall or CPU; "" is Wall.
+	Mode Mode
+	// Rate is the number of samples per second of the target's CPU time, and of looks at the
+	// goroutine table per second; 0 is DefaultRate.
+	Rate int
+	// Engine forces one way to sample; "" is the best that works, see Engine.
+	Engine Engine
+	// MaxOverhead is the share of one core that reading the goroutine table may use; the rate of
+	// scans is lowered to keep it. 0 is DefaultMaxOverhead.
+	MaxOverhead float64
+	// Alone says that this process does nothing but record: MaxOverhead then holds for all CPU time that it
+	// uses between the first sample and the last, and the table gets what the rest leaves of it, a quarter at least.
+	Alone bool
+	// Share is for who records beside the program: the share of the machine's CPU time (or of this process's quota) that all
+	// of mayfly may use after its start. Both rates are lowered to keep it, and MaxOverhead does not count; 0 is no such budget.
+	Share float64
+	// Keep says what the profile keeps beyond stacks and labels.
+	Keep Keep
+	// Calls are functions whose calls Record adds to a timeline with their exact begin and end, by
+	// uprobes. Those that the executable does not have are left out. What keeps it from being done is
+	// among Summary.Denied; more than MaxCalls a second do.
+	Calls []string
+	// MemoryLimit is what this process may take, in bytes, about; 0 is DefaultMemoryLimit. Beyond it labels with many
+	// values lose them, and a timeline ends. What that cost is among Summary.Denied.
+	MemoryLimit int
+	// Pending is set when the process has not yet executed the program that is to be recorded.
+	Pending *Pending
+	// Version is what the comments say mayfly's version is.
+	Version string
+	// Started is called once, when the first sample may come. The summary has what is known by then: engines, and what is
+	// denied.
+	Started func(Summary)
+	// Progress is called now and then with the number of samples so far, from one goroutine.
+	Progress func(samples int64, cpu time.Duration)
+}
+
+// Pending is a process that waits, and executes Exe when Release is called. Release returns when
+// it has.
+type Pending struct {
+	Exe     string
+	Release func() error
+}
+
+// Engine is a way to see what a process does: a rung of a ladder, best first. What each of them
+// cannot do is in docs/engines.md. Without one, the best that the host allows is taken for time on
+// a CPU, and for all other time the goroutine table or, where that cannot be read, fgprof. The
+// profile's comments engine.cpu and engine.wall say which, and denied says why not the better ones.
+type Engine string
+
+const (
+	EBPF    Engine = "ebpf"    // on a CPU: needs CAP_BPF and CAP_PERFMON
+	Perf    Engine = "perf"    // on a CPU: needs perf_event_paranoid <= 2 and the same user
+	Runtime Engine = "runtime" // on a CPU: the runtime's own profiler, of this process only
+	Table   Engine = "table"   // the goroutine table alone: CPU time by label, without frames
+	FGProf  Engine = "fgprof"  // all goroutines without states and labels, of this process only; everywhere
+)
+
+// Engines returns all engines, best first.
+func Engines() []Engine { return []Engine{EBPF, Perf, Runtime, Table, FGProf} }
+
+// ParseEngine returns the engine with the given name; "" is the best that works.
+func ParseEngine(name string) (Engine, error) {
+	if name == "" || slices.Contains(Engines(), Engine(name)) {
+		return Engine(name), nil
+	}
+	var names []string
+	for _, e := range Engines() {
+		names = append(names, string(e))
+	}
+	return "", fmt.Errorf("engine %q: not one of %s", name, strings.Join(names, ", "))
+}
+
+// forcesCPU says that nothing but this engine will do for time on a CPU.
+func (e Engine) forcesCPU() bool { return e != "" && e != Table }
+
+// defaultEvery is the length of a slice when nobody says.
+const defaultEvery = time.Second
+
+// StreamOptions say how to stream. Calls are for Record only.
+type StreamOptions struct {
+	Options
+	// Every is the length of a slice; 0 is a second.
+	Every time.Duration
+}
+
+// validateOutside is Options.validateOutside for a stream.
+func (o *StreamOptions) validateOutside(pid int) error {
+	switch {
+	case len(o.Calls) > 0:
+		return errCalls
+	case o.Every < 0:
+		return fmt.Errorf("record %d: slices of %s: time does not run backwards", pid, o.Every)
+	}
+	return o.Options.validateOutside(pid)
+}
+
+// errCalls says what Calls needs.
+var errCalls = errors.New("calls are samples of a timeline: Options.Calls wants Keep.Timeline, and is for Record")
+
+// ErrNoProcess is wrapped by errors about a process that does not exist or has ended.
+var ErrNoProcess = proc.ErrNoProcess
+
+// ErrNotGo is wrapped by errors about a program that was not built by Go.
+var ErrNotGo = goruntime.ErrNotGo

@@ -2,7 +2,6 @@ package profiler
 
 import (
 	"hash/maphash"
-	"slices"
 
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 	"github.com/mayfly-profiler/mayfly/symbolize"
@@ -30,27 +29,6 @@ func newPlaces() *places {
 		synthetic: make(map[string]*site), last: newLastStacks(maxLast),
 		bench: benchmarks{of: make(map[uint64]string), from: make(map[uint64]uint64)},
 	}
-}
-
-// next returns an empty builder that knows what b knows, unless that is too much: then it begins anew.
-// Both may be added to, not at the same time.
-func (b *Builder) next() *Builder {
-	n := NewBuilder(b.symbols, b.keep)
-	n.epoch = b.epoch
-	n.limit.most = b.limit.most
-	if len(b.sites) <= maxSites {
-		n.places = b.places
-	} else {
-		n.bench = b.bench
-	}
-	return n
-}
-
-// freeze parts b from the builders that share its places. Nothing more is added to it, and its
-// Profile may be asked for while they go on.
-func (b *Builder) freeze() {
-	b.places = &places{sites: slices.Clip(b.sites)}
-	b.symbols = frozen{b.symbols, b.symbols.Mappings()}
 }
 
 // maxLast bounds the latest stacks of goroutines in a generation: their frames, and lastCost for each.
@@ -119,13 +97,19 @@ type frozen struct {
 
 func (f frozen) Mappings() []symbolize.Mapping { return f.maps }
 
-// used says which sites the folds have, by id.
-func (b *Builder) used() []bool {
-	used := make([]bool, len(b.sites))
-	for _, f := range b.folds {
-		for _, id := range f.sites {
-			used[id] = true
-		}
-	}
-	return used
+// Symbols resolves addresses of the target. symbolize.Symbolizer is the real one.
+type Symbols interface {
+	// Resolve appends the frames of a user address, innermost first, and returns the index of
+	// its mapping in Mappings, or -1. The address lies inside the instruction that is asked for.
+	Resolve(dst []symbolize.Frame, pc uint64) ([]symbolize.Frame, int)
+	// ResolveKernel does the same for a kernel address.
+	ResolveKernel(dst []symbolize.Frame, pc uint64) ([]symbolize.Frame, int)
+	// SPDelta is pclntab's distance between the stack pointer at pc and the word behind the
+	// return address; ok is false outside Go code.
+	SPDelta(pc uint64) (delta int32, ok bool)
+	// InGo says whether pc lies in a Go function, Entry whether one begins there.
+	InGo(pc uint64) bool
+	Entry(pc uint64) bool
+	// Mappings are the target's mappings, main binary first.
+	Mappings() []symbolize.Mapping
 }

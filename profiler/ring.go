@@ -1,10 +1,5 @@
 package profiler
 
-// A flight recorder records all the time and keeps little: the last seconds, until something
-// happens that makes them worth having. What it keeps are the slices of a stream, each as the bytes
-// of the file that it would be (compressed), so what it holds is a number of bytes and not a
-// guess. Only a dump makes profiles of them again and merges them.
-
 import (
 	"bytes"
 	"compress/gzip"
@@ -15,6 +10,11 @@ import (
 
 	"github.com/google/pprof/profile"
 )
+
+// A flight recorder records all the time and keeps little: the last seconds, until something
+// happens that makes them worth having. What it keeps are the slices of a stream, each as the bytes
+// of the file that it would be (compressed), so what it holds is a number of bytes and not a
+// guess. Only a dump makes profiles of them again and merges them.
 
 // DefaultRingLimit is a Ring's limit when nobody says.
 const DefaultRingLimit = 160 << 20
@@ -43,15 +43,6 @@ type Ring struct {
 	mu      sync.Mutex
 	pending *trigger
 	last    map[string]time.Time // of the last trigger of each kind that was taken
-}
-
-// kept is a slice.
-type kept struct {
-	data       []byte // gzip-compressed profile
-	start, end time.Time
-	summary    Summary
-	fresh      int64 // goroutines that no earlier slice has
-	samples    int
 }
 
 type trigger struct {

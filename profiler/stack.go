@@ -1,5 +1,14 @@
 package profiler
 
+import (
+	"slices"
+
+	"github.com/mayfly-profiler/mayfly/internal/goruntime/names"
+	"github.com/mayfly-profiler/mayfly/profiler/internal/finish"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
+	"github.com/mayfly-profiler/mayfly/symbolize"
+)
+
 // A source reports the words it saw; this file decides what they mean. It needs to know functions,
 // which an interrupt handler does not.
 //
@@ -25,61 +34,6 @@ package profiler
 // goroutine (m.curg), that goroutine's saved stack goes on there; if not, the thread schedules, and
 // the stack is rooted at [scheduler]. Where C code called Go (runtime.cgocallback), the chain leads into
 // C, which need not keep frame pointers: what it yields is believed as long as it is code, and the root is [C].
-
-import (
-	"slices"
-
-	"github.com/mayfly-profiler/mayfly/internal/goruntime/names"
-	"github.com/mayfly-profiler/mayfly/profiler/internal/finish"
-	"github.com/mayfly-profiler/mayfly/profiler/sample"
-	"github.com/mayfly-profiler/mayfly/symbolize"
-)
-
-// site is a resolved address.
-type site struct {
-	id      uint32
-	addr    uint64 // inside the instruction, so return address - 1 for calls
-	mapping int
-	frames  []symbolize.Frame
-	role    role
-	kind    symbolize.Kind
-	delta   int32 // pcsp at the address itself; valid for exact sites if inGo
-	inGo    bool
-}
-
-// role is what a function means for the stack around it.
-type role uint8
-
-const (
-	plain       role = iota
-	goexit           // root of a goroutine
-	mstart           // root of a thread's system stack
-	switchAway       // mcall, morestack: the system stack begins here
-	asmcgocall       // Go calls C from here, on the system stack
-	cgocallback      // C calls Go here
-	switchStub       // systemstack_switch: a marker pc in g.sched, not a frame
-	signal           // what lies below was interrupted, not calling
-	duff
-	benchmarker // calls a benchmark
-	systemstack // goes on on the system stack, for the same goroutine
-	sanitizing  // the goroutine calls a sanitizer's C from here, on the system stack
-)
-
-var roles = rolesOf(map[role][]string{
-	goexit: names.Goexit, mstart: names.ThreadStart, switchAway: names.SwitchAway, asmcgocall: names.CallsC, cgocallback: names.CalledByC,
-	switchStub: names.SwitchStub, signal: names.Interrupts, duff: names.Duff, benchmarker: names.Benchmarks,
-	systemstack: names.SystemStack, sanitizing: names.CallsSanitizer,
-})
-
-func rolesOf(lists map[role][]string) map[string]role {
-	m := make(map[string]role)
-	for r, list := range lists {
-		for _, function := range list {
-			m[function] = r
-		}
-	}
-	return m
-}
 
 // Synthetic frames: where time went that no function can be charged with.
 const (
@@ -172,18 +126,6 @@ func visible(stack []*site) []*site {
 	return kept
 }
 
-// end says how a stack ended.
-type end uint8
-
-const (
-	rootless    end = iota // the chain broke off
-	rooted                 // at goexit or mstart
-	inC                    // in the C code that called Go
-	unscheduled            // at a stack switch, with no goroutine behind it
-	native                 // in C code, with no goroutine behind it
-	broken                 // at a word that is no return address
-)
-
 // user appends the user stack and says how it ended.
 func (b *Builder) user(dst []*site, s *sample.Sample) ([]*site, end) {
 	if len(s.User) == 0 {
@@ -273,25 +215,6 @@ func (b *Builder) c(dst []*site, returns []uint64) (_ []*site, rest []uint64) {
 		dst = append(dst, st)
 	}
 	return dst, nil
-}
-
-// inC says whether st is in a file's code that is not Go's, with a symbol or, in a stripped file, without.
-func (st *site) inC() bool {
-	return st.kind == symbolize.C || st.kind == symbolize.Unknown && st.mapping >= 0
-}
-
-// noCode says whether nothing that can be executed is at st.
-func (st *site) noCode() bool { return st.mapping < 0 && st.kind != symbolize.JIT }
-
-// ends says whether a stack ends at st.
-func ends(st *site) (end, bool) {
-	switch st.role {
-	case goexit, mstart:
-		return rooted, true
-	case switchAway:
-		return unscheduled, true
-	}
-	return rootless, false
 }
 
 // drop takes goexit away again: it is below every goroutine and says nothing.

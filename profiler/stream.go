@@ -1,5 +1,19 @@
 package profiler
 
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mayfly-profiler/mayfly/internal/proc"
+	"github.com/mayfly-profiler/mayfly/internal/source"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
+	"github.com/mayfly-profiler/mayfly/profiler/summary"
+)
+
 // A stream is a recording in slices. The sources run on, and every now and then a border is drawn
 // in time: what they say of the time after it goes to another Builder. They say it late, though: a
 // stay of a goroutine is known when it ends, the weight of an on-CPU sample when the process's clock
@@ -17,71 +31,6 @@ package profiler
 //
 // If emit takes longer than a slice, the next slice is longer: memory does not grow with what
 // waits.
-
-import (
-	"context"
-	"errors"
-	"fmt"
-	"slices"
-	"strings"
-	"sync"
-	"time"
-
-	"github.com/mayfly-profiler/mayfly/internal/proc"
-	"github.com/mayfly-profiler/mayfly/internal/source/bpf"
-	"github.com/mayfly-profiler/mayfly/internal/source/goroutine"
-	"github.com/mayfly-profiler/mayfly/profiler/sample"
-	"github.com/mayfly-profiler/mayfly/profiler/summary"
-)
-
-// defaultEvery is the length of a slice when nobody says.
-const defaultEvery = time.Second
-
-// StreamOptions say how to stream. Calls are for Record only.
-type StreamOptions struct {
-	Options
-	// Every is the length of a slice; 0 is a second.
-	Every time.Duration
-}
-
-// validateOutside is Options.validateOutside for a stream.
-func (o *StreamOptions) validateOutside(pid int) error {
-	switch {
-	case len(o.Calls) > 0:
-		return errCalls
-	case o.Every < 0:
-		return fmt.Errorf("record %d: slices of %s: time does not run backwards", pid, o.Every)
-	}
-	return o.Options.validateOutside(pid)
-}
-
-// Stream records like Record and hands out a complete Recording for each slice of o.Every, without
-// a gap and without counting anything twice: a slice's profile begins where the one before ended,
-// and its Summary counts what happened in it. emit owns the recording; an error of it ends the
-// stream and is returned. The last slice is as long as was left.
-//
-// When the process executes another Go program, a slice ends there, and the next begins when that one has been
-// read. Errors are those of Record. Coverage.Seen of a slice counts those that it has a sample of.
-func Stream(ctx context.Context, pid int, o StreamOptions, emit func(*Recording) error) error {
-	if err := o.validateOutside(pid); err != nil {
-		return err
-	}
-	if o.Every == 0 {
-		o.Every = defaultEvery
-	}
-	return follow(ctx, pid, o, emit)
-}
-
-// reported is what earlier slices have said of the numbers that the sources count from their beginning.
-type reported struct {
-	cpu   bpf.Stats
-	table goroutine.Stats
-	self  time.Duration
-	ebpf  time.Duration
-	clock time.Duration // the target's CPU clock, where no on-CPU source reads it
-
-	children time.Duration // CPU time of its children
-}
 
 // sliceEnd is the Summary's End of a slice that others follow.
 const sliceEnd = "slice complete"
@@ -298,4 +247,73 @@ func (r *recording) sort(s *sample.Sample) {
 		part.Time, part.Weight = s.Time, s.Time-r.border
 		r.builder.Add(&part)
 	}
+}
+
+// await waits for the sources at the end of a recording. Those that do not end are left behind; one that is not blocked
+// gets the time to hand over what it has.
+func (s *slicer) await(ended <-chan error) error {
+	select {
+	case err := <-ended:
+		return err
+	case <-time.After(readPatience):
+	}
+	err := s.within(ended)
+	if !errors.Is(err, errBlocked) {
+		return err
+	}
+	s.left = ended
+	s.lack(err)
+	return nil
+}
+
+// progressEvery is how many samples pass between two calls of Progress: it is for people.
+const progressEvery = 128
+
+func execed(err error) bool {
+	return errors.Is(err, source.ErrExec)
+}
+
+func (r *recording) add(s *sample.Sample) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.over {
+		return
+	}
+	r.sort(s)
+	if r.added++; r.added%progressEvery == 0 && r.options.Progress != nil {
+		r.options.Progress(r.builder.tally.Samples, time.Duration(r.builder.tally.CPU))
+	}
+}
+
+// sources runs the sources until ctx ends or the target is gone. If one fails the other goes on.
+func (r *recording) sources(ctx context.Context) error {
+	var both []sample.Source
+	if r.source != nil {
+		both = append(both, r.source)
+	}
+	if r.table != nil {
+		both = append(both, r.table)
+	}
+	errs := make([]error, len(both))
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	switch {
+	case r.govern != nil:
+		defer beside(ctx, r.govern.run)()
+	case r.options.Alone && r.table != nil:
+		defer beside(ctx, r.share)()
+	}
+	var wg sync.WaitGroup
+	for i, s := range both {
+		wg.Go(func() {
+			if errs[i] = s.Run(ctx, r.add); execed(errs[i]) {
+				cancel() // the same addresses may hold something in the next program, too
+			}
+		})
+	}
+	if r.calls != nil {
+		wg.Go(func() { r.runCalls(ctx) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
 }

@@ -1,6 +1,10 @@
 package profiler
 
-import "github.com/mayfly-profiler/mayfly/profiler/summary"
+import (
+	"time"
+
+	"github.com/mayfly-profiler/mayfly/profiler/summary"
+)
 
 // Summary is what a recording is worth: what was asked, what was reached, what was lost, what the host did not allow.
 type Summary = summary.Summary
@@ -18,4 +22,13 @@ func mergeSummaries(in []kept) (sum Summary) {
 	}
 	sum.Coverage.Seen = seen
 	return sum
+}
+
+// kept is a slice.
+type kept struct {
+	data       []byte // gzip-compressed profile
+	start, end time.Time
+	summary    Summary
+	fresh      int64 // goroutines that no earlier slice has
+	samples    int
 }

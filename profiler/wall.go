@@ -1,14 +1,11 @@
 package profiler
 
 import (
-	"context"
 	"errors"
-	"sync"
 
 	"github.com/mayfly-profiler/mayfly/internal/goruntime"
 	"github.com/mayfly-profiler/mayfly/internal/source/bpf"
 	"github.com/mayfly-profiler/mayfly/internal/source/goroutine"
-	"github.com/mayfly-profiler/mayfly/profiler/sample"
 	"github.com/mayfly-profiler/mayfly/symbolize"
 )
 
@@ -52,45 +49,4 @@ func (r *recording) attachTable(l *goruntime.Layout) error {
 	}
 	r.table, err = goroutine.Open(r.target, l, r.vars.Add(bias), o)
 	return err
-}
-
-// execTimes appends for how long the target's threads have had CPUs, nothing if that is not known.
-func (r *recording) execTimes(dst []bpf.ExecTime) []bpf.ExecTime {
-	if r.sched == nil {
-		return dst
-	}
-	return r.sched.ExecTimes(dst)
-}
-
-// sources runs the sources until ctx ends or the target is gone. If one fails the other goes on.
-func (r *recording) sources(ctx context.Context) error {
-	var both []sample.Source
-	if r.source != nil {
-		both = append(both, r.source)
-	}
-	if r.table != nil {
-		both = append(both, r.table)
-	}
-	errs := make([]error, len(both))
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	switch {
-	case r.govern != nil:
-		defer beside(ctx, r.govern.run)()
-	case r.options.Alone && r.table != nil:
-		defer beside(ctx, r.share)()
-	}
-	var wg sync.WaitGroup
-	for i, s := range both {
-		wg.Go(func() {
-			if errs[i] = s.Run(ctx, r.add); execed(errs[i]) {
-				cancel() // the same addresses may hold something in the next program, too
-			}
-		})
-	}
-	if r.calls != nil {
-		wg.Go(func() { r.runCalls(ctx) })
-	}
-	wg.Wait()
-	return errors.Join(errs...)
 }

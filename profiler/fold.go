@@ -1,0 +1,239 @@
+package profiler
+
+import (
+	"slices"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/mayfly-profiler/mayfly/profiler/internal/finish"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
+)
+
+// Add folds one sample in. It does not keep the sample or its slices.
+func (b *Builder) Add(s *sample.Sample) {
+	if b.count(s) {
+		return
+	}
+	if s.LabelsLost {
+		b.tally.LabelsLost++
+		b.tally.LabelsLostTime += s.Weight + s.Stolen
+	}
+	b.stack = b.walk(b.stack[:0], s)
+	b.fold(s)
+	if s.Stolen > 0 && b.keep.Wall {
+		part := *s // just before the time on the CPU: timelines have no two states at once
+		part.State, part.Count, part.Weight, part.Time = sample.Preempted, 0, s.Stolen, s.Time-s.Weight
+		b.tally.Wall += s.Stolen
+		b.fold(&part)
+	}
+}
+
+// fold adds a sample whose stack is in b.stack.
+func (b *Builder) fold(s *sample.Sample) {
+	if labels := b.benchmark(s); len(labels) > len(s.Labels) {
+		one := *s
+		one.Labels, s = labels, &one
+	}
+	b.makeRoom()
+	s = b.within(s)
+	b.key = b.appendKey(b.key[:0], s)
+	f := b.find(s)
+	f.count += s.Count
+	f.ns[classOf(s.State)] += s.Weight
+}
+
+// find returns the fold of the sample whose key is in b.key. A goroutine that has done nothing has
+// one of its own, until it does something.
+func (b *Builder) find(s *sample.Sample) *fold {
+	x := b.idle[s.Goid]
+	hold := b.keep.Wall && !b.keep.Idle && s.Idle && len(s.Labels) == 0 && s.Goid != 0
+	switch {
+	case hold && x != nil:
+		return x.fold
+	case hold:
+		x = &idler{string(b.key), b.newFold(s)}
+		b.idle[s.Goid] = x
+		return x.fold
+	case x != nil:
+		b.wake(s.Goid, x)
+	}
+	f := b.folds[string(b.key)]
+	if f == nil && b.limit.full && !b.keep.Timeline {
+		s = b.crowded(s)
+		b.key = b.appendKey(b.key[:0], s)
+		f = b.folds[string(b.key)]
+	}
+	if f == nil {
+		f = b.newFold(s)
+		b.folds[string(b.key)] = f
+	}
+	return f
+}
+
+// wake folds in the time of a goroutine that is idle no longer.
+func (b *Builder) wake(goid uint64, x *idler) {
+	delete(b.idle, goid)
+	f := b.folds[x.key]
+	if f == nil {
+		b.folds[x.key] = x.fold
+		return
+	}
+	for i, ns := range x.fold.ns {
+		f.ns[i] += ns
+	}
+	b.limit.held -= sampleBytes
+}
+
+// count keeps the tally. It says whether that is all there is to do: time on a CPU is the on-CPU
+// source's to tell, what the goroutine table saw of it is a second opinion.
+func (b *Builder) count(s *sample.Sample) (done bool) {
+	if s.Loss == sample.Lost {
+		b.tally.CPU += s.Weight
+		b.tally.Lost += s.Count
+		return false
+	}
+	if s.Goid != 0 {
+		b.tally.seen.add(s.Goid)
+		if b.keep.Timeline && s.Parent != 0 {
+			b.from[s.Goid] = s.Parent
+		}
+	}
+	if s.State == sample.Running && s.Count == 0 && s.Loss != sample.InKernel {
+		b.tally.TableCPU += s.Weight
+		switch {
+		case b.keep.TableToo:
+			b.tally.Wall += s.Weight
+			return false
+		case !b.keep.TableOnly:
+			return true
+		}
+	}
+	if b.keep.TableOnly && !b.keep.Wall && s.State != sample.Running {
+		return true // the table was opened for its CPU time
+	}
+	if s.State != sample.Running {
+		b.tally.Wall += s.Weight
+		return false
+	}
+	if !b.keep.TableToo {
+		b.tally.Wall += s.Weight
+	}
+	b.tally.CPU += s.Weight
+	b.tally.Samples += s.Count
+	if len(s.Labels) == 0 {
+		b.tally.Unlabeled += s.Weight
+	}
+	return false
+}
+
+func (b *Builder) newFold(s *sample.Sample) *fold {
+	b.limit.held += sampleBytes
+	f := &fold{sites: make([]uint32, len(b.stack)), labels: b.labels(s)}
+	for i, st := range b.stack {
+		f.sites[i] = st.id
+	}
+	if b.keep.Goroutines || b.keep.Timeline {
+		f.goid = s.Goid
+	}
+	if b.keep.Timeline {
+		f.end, f.waitOn = s.Time, s.WaitOn
+	}
+	if b.keep.Wall {
+		f.state, f.peer, f.call = s.State, s.Peer, s.Call
+	}
+	return f
+}
+
+// Profile returns what was added: a CPU profile has the two columns of runtime/pprof, a wall profile
+// five. Samples are in a stable order, heaviest first. The caller fills in TimeNanos, DurationNanos, Period and Comments.
+// The builder must not be used afterwards.
+func (b *Builder) Profile() *profile.Profile {
+	p := &profile.Profile{
+		SampleType: b.columns(),
+		PeriodType: &profile.ValueType{Type: sample.ColumnCPU, Unit: "nanoseconds"},
+
+		DefaultSampleType: sample.ColumnCPU,
+	}
+	maps := b.mappings(p)
+	locs := b.locations(p, maps)
+	for key, f := range b.folds {
+		s := f.sample(locs, len(p.SampleType), b.epoch)
+		if parent := b.from[f.goid]; parent != 0 {
+			s.NumLabel[sample.KeyParent] = []int64{int64(parent)}
+		}
+		p.Sample = append(p.Sample, s)
+		delete(b.folds, key) // its memory goes while the profile's grows
+	}
+	slices.SortStableFunc(p.Sample, finish.CompareSamples)
+	return p
+}
+
+func (b *Builder) columns() []*profile.ValueType {
+	if b.keep.Wall {
+		return finish.Columns()
+	}
+	return finish.Columns()[:2]
+}
+
+// values are the fold's in the first n columns.
+func (f *fold) values(n int) []int64 {
+	cpu, run, block := f.ns[onCPU], f.ns[runnable], f.ns[blocked]
+	return []int64{f.count, cpu, run, block, cpu + run + block}[:n:n]
+}
+
+func (f *fold) sample(locs []*profile.Location, columns int, epoch int64) *profile.Sample {
+	s := &profile.Sample{Value: f.values(columns), Location: make([]*profile.Location, len(f.sites))}
+	for i, id := range f.sites {
+		s.Location[i] = locs[id]
+	}
+	if len(f.labels) > 0 || f.state != "" {
+		s.Label = make(map[string][]string, len(f.labels)+1)
+	}
+	if f.state != "" {
+		s.Label[sample.KeyState] = []string{string(f.state)}
+	}
+	if f.call != "" {
+		s.Label[sample.KeySyscall] = []string{f.call}
+	}
+	if f.peer != "" {
+		s.Label[sample.KeyPeer] = []string{f.peer}
+	}
+	if f.waitOn != "" {
+		s.Label[sample.KeyWaitOn] = []string{f.waitOn}
+	}
+	for _, l := range f.labels {
+		s.Label[l.Key] = []string{l.Value} // a set has each key once
+	}
+	if f.goid != 0 {
+		s.NumLabel = map[string][]int64{sample.KeyID: {int64(f.goid)}}
+	}
+	if f.end != 0 {
+		if s.NumLabel == nil {
+			s.NumLabel = make(map[string][]int64)
+		}
+		s.NumLabel[sample.KeyEnd] = []int64{f.end + epoch}
+		s.NumUnit = map[string][]string{sample.KeyEnd: {"nanoseconds"}}
+	}
+	return s
+}
+
+// next returns an empty builder that knows what b knows, unless that is too much: then it begins anew.
+// Both may be added to, not at the same time.
+func (b *Builder) next() *Builder {
+	n := NewBuilder(b.symbols, b.keep)
+	n.epoch = b.epoch
+	n.limit.most = b.limit.most
+	if len(b.sites) <= maxSites {
+		n.places = b.places
+	} else {
+		n.bench = b.bench
+	}
+	return n
+}
+
+// freeze parts b from the builders that share its places. Nothing more is added to it, and its
+// Profile may be asked for while they go on.
+func (b *Builder) freeze() {
+	b.places = &places{sites: slices.Clip(b.sites)}
+	b.symbols = frozen{b.symbols, b.symbols.Mappings()}
+}

@@ -1,0 +1,122 @@
+package profiler
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/mayfly-profiler/mayfly/internal/goruntime"
+	"github.com/mayfly-profiler/mayfly/internal/proc"
+	"github.com/mayfly-profiler/mayfly/internal/source/bpf"
+	"github.com/mayfly-profiler/mayfly/internal/source/goroutine"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
+	"github.com/mayfly-profiler/mayfly/symbolize"
+)
+
+// Recording is what Record returns: a profile that is complete, and what it is worth.
+type Recording struct {
+	Profile *profile.Profile
+	Summary Summary
+
+	begin time.Time // TimeNanos, with a monotonic reading
+	fresh int64     // goroutines that no earlier slice of the stream has
+}
+
+// recording is a recording under way.
+type recording struct {
+	options  Options
+	target   *proc.Process
+	symbols  *symbolize.Symbolizer
+	images   goruntime.Images
+	image    goruntime.Image // that has the Go runtime
+	exe      *os.File        // of the goroutine table's own symbols,
+	own      *symbolize.Binary
+	vars     *goruntime.Vars  // and what the table is found by, at link-time addresses
+	source   cpuSource        // nil: not allowed here
+	rate     int              // that it is asked for, Hz: Options.Rate, or what the kernel allows
+	sched    *bpf.Sched       // nil: not asked for, or not allowed
+	table    *goroutine.Table // nil: the same
+	calls    *calls           // nil: the same
+	family   *family          // processes that the target starts
+	govern   *governor        // nil: Options.Share is not asked for
+	mu       sync.Mutex       // of builder, before and symbols while the sources run
+	builder  *Builder
+	before   *Builder // of the slice that ends at border, until all its samples have come; or nil
+	border   int64    // CLOCK_MONOTONIC, ns
+	summary  Summary
+	reported reported // what earlier slices have reported already
+	added    int      // samples of all sources
+
+	cpus    int   // that the target may run on
+	offset  int64 // of the target's CLOCK_MONOTONIC from the kernel's, ns
+	opened  time.Time
+	started time.Time    // the program, when it was started for the recording
+	over    bool         // the last builder is closed: what comes now comes too late
+	left    <-chan error // who nobody waits for any more uses the recording until something comes
+}
+
+// orGone is the error of a recording that could not begin: where the process is gone, that is why, whatever failed first.
+func (r *recording) orGone(err error) error {
+	if !errors.Is(err, ErrNoProcess) {
+		return err
+	}
+	return fmt.Errorf("record %d: %w: it ended before its recording could begin (mayfly record -- PROGRAM holds a program until it can)",
+		r.target.PID(), ErrNoProcess)
+}
+
+func (r *recording) deny(what string) { r.summary.Denied = append(r.summary.Denied, what) }
+
+// reported is what earlier slices have said of the numbers that the sources count from their beginning.
+type reported struct {
+	cpu   bpf.Stats
+	table goroutine.Stats
+	self  time.Duration
+	ebpf  time.Duration
+	clock time.Duration // the target's CPU clock, where no on-CPU source reads it
+
+	children time.Duration // CPU time of its children
+}
+
+func (r *recording) close() {
+	if r.source != nil {
+		r.source.Close()
+	}
+	if r.sched != nil {
+		r.sched.Close()
+	}
+	if r.calls != nil {
+		r.calls.probes.Close()
+	}
+	if r.symbols != nil {
+		r.symbols.Close()
+	}
+	if r.exe != nil {
+		r.exe.Close()
+	}
+	r.family.close()
+	r.target.Close()
+}
+
+// cpuSource samples what is on a CPU.
+type cpuSource interface {
+	sample.Source
+	Name() string
+	Start() error
+	Flush()
+	doubts() []string
+	Stats() bpf.Stats
+	Close() error
+}
+
+// calls is the probes, and what they said.
+type calls struct {
+	probes    *bpf.Calls
+	functions []goruntime.Function
+	all       []bpf.Call
+	err       error // why there are none
+	bias      uint64
+}
