@@ -19,7 +19,8 @@ import (
 // shown are the functions whose use another's example has, by what that is.
 var shown = map[string]string{
 	"inprocess.HandlerWith": "Handler", "profiler.NewRing": "Ring", "profiler.NewBuilder": "Record, which has one",
-	"profiler.Engines": "ParseEngine", "sample.FormatObjects": "ParseObjects", "export.Formats": "ByName", "symbolize.New": "Process", "symbolize.OpenAhead": "Process",
+	"profiler.Engines": "ParseEngine", "sample.FormatObjects": "ParseObjects", "export.Formats": "ByName",
+	"symbolize.New": "Process", "symbolize.OpenAhead": "Process",
 }
 
 // undocumented returns what a package exports without a doc comment, and its entries without an example that says what it prints.
