@@ -156,6 +156,7 @@ func (d *demoRun) report(dir string) error {
 	for _, path := range files {
 		fmt.Fprintf(d.env.stdout, "go tool pprof -http=: %s\n", printable.Shell(path))
 	}
+	fmt.Fprintf(d.env.stdout, "mayfly view %s\n", printable.Shell(files[len(files)-1]))
 	return nil
 }
 

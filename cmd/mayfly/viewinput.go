@@ -131,8 +131,6 @@ func (f *viewFlags) addTo(b *page.Builder, r io.Reader, path string) error {
 	if err := file.Err(); err != nil || len(f.files) > 1 {
 		return err
 	}
-	if err := b.AddLanes(file.Head, file.Each()); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
+	b.AddLanes(file.Head, file.Each())
 	return file.Err()
 }

@@ -2,7 +2,6 @@ package page
 
 import (
 	"context"
-	"errors"
 	"io"
 	"math/big"
 	"net/url"
@@ -248,9 +247,10 @@ func TestRequest(t *testing.T) {
 	ctx, w := chrome.Start(t)
 	p := asked()
 	b := New(Options{Title: "asked", Requests: timeline.Selector{By: timeline.Func, Name: "main.serve"}})
-	if err := errors.Join(b.Add(p, slices.Values(p.Sample)), b.AddLanes(p, slices.Values(p.Sample))); err != nil {
+	if err := b.Add(p, slices.Values(p.Sample)); err != nil {
 		t.Fatal(err)
 	}
+	b.AddLanes(p, slices.Values(p.Sample))
 	var tabs, title, stack string
 	var lengths []float64
 	var box struct{ X, Y, W float64 }

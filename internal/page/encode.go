@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"io"
 	"slices"
 	"strconv"
@@ -171,6 +172,8 @@ func (b *Builder) head(a *arrays) head {
 	}
 	if from, to, ok := b.window(); ok {
 		h.Cells, h.Cell = (to-from+int64(cell)-1)/int64(cell), int64(cell)
+	} else if len(b.spans) > 0 {
+		h.Notes = append(h.Notes, fmt.Sprintf("no heat map: the samples' times are more than %s apart", longest))
 	}
 	for _, name := range b.states() {
 		k := timeline.KindOfState(name)

@@ -44,17 +44,16 @@ type life struct {
 	found    int // requests
 }
 
-// AddLanes adds what single goroutines did. A profile without a timeline has no lanes, and that is no error.
-func (b *Builder) AddLanes(head *profile.Profile, samples iter.Seq[*profile.Sample]) error {
+// AddLanes adds what single goroutines did. A profile without a timeline has no lanes; one whose timeline is none of a
+// recording says so among its notes.
+func (b *Builder) AddLanes(head *profile.Profile, samples iter.Seq[*profile.Sample]) {
 	t, err := timeline.Read(head, samples)
-	if errors.Is(err, timeline.ErrNoTimeline) {
-		return nil
+	switch {
+	case err == nil:
+		b.AddTimeline(t)
+	case !errors.Is(err, timeline.ErrNoTimeline):
+		b.notes = append(b.notes, "no requests and goroutines: "+err.Error())
 	}
-	if err != nil {
-		return err
-	}
-	b.AddTimeline(t)
-	return nil
 }
 
 // AddTimeline is AddLanes for a timeline that was read already.

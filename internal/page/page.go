@@ -67,9 +67,7 @@ func Write(w io.Writer, p *profile.Profile, o Options) error {
 	if err := b.Add(p, slices.Values(p.Sample)); err != nil {
 		return fmt.Errorf("write html: %w", err)
 	}
-	if err := b.AddLanes(p, slices.Values(p.Sample)); err != nil {
-		return fmt.Errorf("write html: %w", err)
-	}
+	b.AddLanes(p, slices.Values(p.Sample))
 	return b.Write(w)
 }
 

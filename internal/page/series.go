@@ -65,7 +65,7 @@ func (b *Builder) window() (from, to int64, ok bool) {
 	for _, s := range b.spans {
 		from, to = min(from, s.from), max(to, s.to)
 	}
-	return from, to, to-from <= int64(longest)
+	return from, to, to > from && to-from <= int64(longest)
 }
 
 // begin is when the page's time begins, Unix ns.

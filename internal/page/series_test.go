@@ -2,7 +2,6 @@ package page
 
 import (
 	"bytes"
-	"errors"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -50,9 +49,10 @@ func TestSamePage(t *testing.T) {
 	for range 5 {
 		p := asked()
 		b := New(Options{})
-		if err := errors.Join(b.Add(p, slices.Values(p.Sample)), b.AddLanes(p, slices.Values(p.Sample))); err != nil {
+		if err := b.Add(p, slices.Values(p.Sample)); err != nil {
 			t.Fatal(err)
 		}
+		b.AddLanes(p, slices.Values(p.Sample))
 		var data bytes.Buffer
 		if err := b.Data(&data); err != nil {
 			t.Fatal(err)
@@ -62,6 +62,30 @@ func TestSamePage(t *testing.T) {
 		}
 		if !bytes.Equal(first, data.Bytes()) {
 			t.Fatal("another page of the same profile")
+		}
+	}
+}
+
+// TestStrangeTimes: samples of two days are no timeline, and times at the ends of int64 do not overflow; the sums are there.
+func TestStrangeTimes(t *testing.T) {
+	for name, end := range map[string]int64{"days": 2 * 86400e9, "largest": 1<<63 - 1, "negative": -1, "zero": 0} {
+		p := asked()
+		p.Sample[0].NumLabel["end_timestamp_ns"] = []int64{end}
+		b := New(Options{})
+		if err := b.Add(p, slices.Values(p.Sample)); err != nil {
+			t.Fatal(err)
+		}
+		b.AddLanes(p, slices.Values(p.Sample))
+		var data bytes.Buffer
+		if err := b.Data(&data); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got := b.columns[2].total.String(); got != totalsOf(p)[2] {
+			t.Errorf("%s: %s ns, want %s", name, got, totalsOf(p)[2])
+		}
+		from, to, ok := b.window()
+		if ok && (end > 0 || to-from > int64(longest)) {
+			t.Errorf("%s: a timeline from %d to %d", name, from, to)
 		}
 	}
 }

@@ -50,6 +50,8 @@ class Page {
   grouping(bar) {
     const keys = [...this.m.keys.keys()].sort(), choices = [[], ...keys.map((k) => [k])];
     if (this.m.keys.has("go.state")) for (const k of keys) if (k !== "go.state") choices.push([k, "go.state"]);
+    const own = (k) => !k.startsWith("go.");
+    if (this.m.keys.has("go.wait_on")) choices.push(...keys.filter(own).map((k) => [k, "go.wait_on"]));
     if (!choices.some((c) => same(c, this.chosen.keys))) choices.push(this.chosen.keys);
     const select = picker(bar, "by", choices.map((c) => c.join(", then ") || "stack only"));
     select.value = choices.findIndex((c) => same(c, this.chosen.keys));
