@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/pprof/profile"
 
+	"github.com/mayfly-profiler/mayfly/export"
 	"github.com/mayfly-profiler/mayfly/internal/requests"
 	"github.com/mayfly-profiler/mayfly/internal/timeline"
 )
@@ -40,6 +41,8 @@ func (f *pickFlags) checkResult(out *resultFlags) error {
 	switch {
 	case f.worst < 0:
 		return usagef("report: --worst %d: not a number of requests", f.worst)
+	case f.keepsProfile(out) && export.ForFile(out.output).Timeline:
+		return usagef("report: what is kept of some requests has no timeline, which %s needs", out.output)
 	case f.keepsProfile(out):
 		return nil
 	}
@@ -78,7 +81,7 @@ func kept(found *requests.Found, p *profile.Profile) string {
 		for _, s := range p.Sample {
 			ns += s.Value[i]
 		}
-		text += fmt.Sprintf(", %s %s", t.Type, seconds(ns))
+		text += fmt.Sprintf(", %s %s", t.Type, time.Duration(ns).Round(10*time.Microsecond))
 	}
 	return text
 }

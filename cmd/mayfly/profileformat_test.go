@@ -36,6 +36,8 @@ func TestFormatNeedsWhatIsRecorded(t *testing.T) {
 		{recordFlags{mode: "wall", output: "x.pftrace"},
 			"record: the format perfetto draws when things happened: it needs --timeline"},
 		{recordFlags{mode: "wall", output: "x.pftrace", timeline: true}, ""},
+		{recordFlags{mode: "wall", output: "x.pftrace", timeline: true, pickFlags: pickFlags{latency: 1}},
+			"record: what --latency keeps has no timeline, which the format perfetto needs"},
 		{recordFlags{mode: "wall", output: "x.html"}, ""},
 	} {
 		got := ""

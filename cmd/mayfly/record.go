@@ -161,6 +161,9 @@ func (f *recordFlags) checkFormat() error {
 	if format.Timeline && !f.timeline && f.ring.when == "" {
 		return usagef("record: the format %s draws when things happened: it needs --timeline", format.Name)
 	}
+	if format.Timeline && f.latency > 0 {
+		return usagef("record: what --latency keeps has no timeline, which the format %s needs", format.Name)
+	}
 	columns := []string{sample.ColumnSamples, sample.ColumnCPU}
 	if f.mode == string(profiler.Wall) {
 		columns = append(columns, sample.ColumnRunnable, sample.ColumnBlocked, sample.ColumnWall)

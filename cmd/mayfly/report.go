@@ -35,8 +35,8 @@ trace of the same seconds. FILE may also be an execution trace alone (runtime/tr
 /debug/pprof/trace, a flight recorder; Go 1.22 or later).
 
 With --worst, --latency or --id report judges nothing and shows single requests, moment by
-moment. An output with a profile's extension (-o slow.pb.gz, slow.pftrace) then gets the part of
-the recording that belongs to these requests, and no more.
+moment. An output with a profile's extension (-o slow.pb.gz) then gets the part of the recording
+that belongs to these requests, without its times.
 
 A request is a call of the server function of net/http, gRPC or fasthttp, or what --request
 says. "-" as FILE or --trace is stdin.

@@ -12,7 +12,6 @@ import (
 	"github.com/mayfly-profiler/mayfly/internal/requests"
 	"github.com/mayfly-profiler/mayfly/internal/samples"
 	"github.com/mayfly-profiler/mayfly/internal/timeline"
-	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
 // showRequests writes the requests that are asked for, or what the recording has of them.
@@ -82,21 +81,10 @@ func whole(file *samples.File) (*profile.Profile, error) {
 	p := file.Head
 	for s := range file.Each() {
 		p.Sample = append(p.Sample, &profile.Sample{Location: slices.Clone(s.Location), Value: slices.Clone(s.Value),
-			Label: maps.Clone(s.Label), NumLabel: maps.Clone(s.NumLabel), NumUnit: units(s)})
+			Label: maps.Clone(s.Label), NumLabel: maps.Clone(s.NumLabel)})
 	}
 	if err := file.Err(); err != nil {
 		return nil, fmt.Errorf("read %w", err)
 	}
 	return p, nil
-}
-
-// units are those of a timeline's numbers; a file that is read sample by sample does not have them.
-func units(s *profile.Sample) map[string][]string {
-	units := make(map[string][]string)
-	for _, key := range []string{sample.KeyEnd, sample.KeyCall} {
-		if n := len(s.NumLabel[key]); n > 0 {
-			units[key] = slices.Repeat([]string{"nanoseconds"}, n)
-		}
-	}
-	return units
 }

@@ -111,7 +111,8 @@ func (f *Found) spans() map[int64][]span {
 }
 
 // Keep leaves in a profile, the one that the timeline was read from, what is of the requests that were picked: the part of
-// each interval that is within one, and the samples on a CPU that were taken within one.
+// each interval that is within one, and the samples on a CPU that were taken within one. They lose their times: in a timeline
+// a hole between two intervals is time on a CPU, and here it would be what was left out.
 func (f *Found) Keep(p *profile.Profile) {
 	events := slices.IndexFunc(p.SampleType, func(t *profile.ValueType) bool { return t.Type == sample.ColumnSamples })
 	wall := slices.IndexFunc(p.SampleType, func(t *profile.ValueType) bool { return t.Type == sample.ColumnWall })
@@ -123,14 +124,16 @@ func (f *Found) Keep(p *profile.Profile) {
 			continue
 		}
 		length := s.Value[wall]
-		if s.Value[events] > 0 || length <= 0 {
-			length = 1 // a point; as is an exact call, which weighs nothing
+		if s.Value[events] > 0 {
+			length = 1 // a point
 		}
 		within := overlap(spans[id[0]], span{end[0] - length, end[0]})
 		if within > 0 {
 			if s.Value[events] == 0 && within < length {
 				clip(s, length, within)
 			}
+			delete(s.NumLabel, sample.KeyEnd)
+			delete(s.NumUnit, sample.KeyEnd)
 			kept = append(kept, s)
 		}
 	}

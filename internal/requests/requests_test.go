@@ -3,6 +3,7 @@ package requests
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -137,6 +138,9 @@ func TestKeptSumsAreThoseShown(t *testing.T) {
 	if err := p.CheckValid(); err != nil {
 		t.Error(err)
 	}
+	if _, err := timeline.ReadAll(p); !errors.Is(err, timeline.ErrNoTimeline) {
+		t.Errorf("what is kept has holes, and is read as a timeline: %v", err)
+	}
 	if c := p.Comments[len(p.Comments)-1]; c != "mayfly.requests_kept=11 of 20" {
 		t.Errorf("%q", c)
 	}
@@ -146,20 +150,20 @@ func TestKeptSumsAreThoseShown(t *testing.T) {
 func TestKeptSamplesOnCPU(t *testing.T) {
 	p := serving()
 	begin := p.TimeNanos + 300e6
-	for _, at := range []int64{begin, begin + 1, begin + 10e6, begin + 10e6 + 1} {
-		p.Sample = append(p.Sample, &profile.Sample{Location: p.Location[:1], Value: []int64{1, 1e6, 0, 0, 1e6},
+	for i, at := range []int64{begin, begin + 1, begin + 10e6, begin + 10e6 + 1} {
+		p.Sample = append(p.Sample, &profile.Sample{Location: p.Location[:1], Value: []int64{1, int64(i), 0, 0, int64(i)},
 			NumLabel: map[string][]int64{"go.id": {1}, "end_timestamp_ns": {at}}})
 	}
 	found := find(t, serving(), Pick{ID: "r0"})
 	found.Keep(p)
-	var at []int64
+	var kept []int64
 	for _, s := range p.Sample {
 		if s.Value[0] > 0 {
-			at = append(at, s.NumLabel["end_timestamp_ns"][0]-begin)
+			kept = append(kept, s.Value[1])
 		}
 	}
-	if !slices.Equal(at, []int64{1, 10e6}) {
-		t.Errorf("samples at %v ns of a request of 10 ms", at)
+	if !slices.Equal(kept, []int64{1, 2}) {
+		t.Errorf("samples %v of a request of 10 ms, want those that were taken after 1 ns and after 10 ms", kept)
 	}
 }
 
