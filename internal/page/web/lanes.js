@@ -200,7 +200,7 @@ class Lanes {
   words(row, p) {
     if (!p) return row.request ? `${row.name}: ${micros(row.request.length)}` : row.name;
     const by = p.by > 0 ? `; goroutine ${p.by} ended it` : p.by < 0 ? "; the runtime ended it" : "";
-    return `${p.state} for ${micros(p.to - p.from)}, from ${micros(p.from - row.base)} on: ${p.kind.meaning}${p.on ? ` (${p.on})` : ""}${by}`;
+    return `${p.state} for ${p.to > p.from ? micros(p.to - p.from) : "less than 1 µs"}, from ${micros(p.from - row.base)} on: ${p.kind.meaning}${p.on ? ` (${p.on})` : ""}${by}`;
   }
 
   // details is the stack of a piece.
