@@ -1,18 +1,18 @@
 package goruntime
 
-// A release that the table does not know is read from the code of its own runtime. A few functions,
-// which have kept their names and their work for many years, use each of the fields that matter in
-// a way that no other field is used (runtime/asm_amd64.s, asm_arm64.s, proc.go, traceback.go,
-// os_linux.go). A rule names the function and the use. What no rule finds is denied by its name and
-// not guessed; what is found has to hold in the live process as well, before the first sample (the
-// checks of package goroutine, and of each sample on a CPU).
-
 import (
 	"debug/elf"
 	"fmt"
 	"slices"
 	"strings"
 )
+
+// A release that the table does not know is read from the code of its own runtime. A few functions,
+// which have kept their names and their work for many years, use each of the fields that matter in
+// a way that no other field is used (runtime/asm_amd64.s, asm_arm64.s, proc.go, traceback.go,
+// os_linux.go). A rule names the function and the use. What no rule finds is denied by its name and
+// not guessed; what is found has to hold in the live process as well, before the first sample (the
+// checks of package goroutine, and of each sample on a CPU).
 
 // fromCode sets the fields that the rules find. known says that the fields are those of the release's
 // minor version; else they are of the newest that the table has, and what is not found is denied.
@@ -30,10 +30,6 @@ func (l *Layout) fromCode(f *elf.File, fn FindFunc, known bool) error {
 	}
 	return l.deny(d)
 }
-
-// FindFunc finds the link-time range of a Go function by its name in pclntab, as symbolize.Binary.Func
-// does.
-type FindFunc func(name string) (lo, hi uint64, ok bool)
 
 // deny takes back what was not found. Fields of pollDesc and poll.FD stay: each use of them proves
 // itself (goroutine/peer.go).
@@ -55,22 +51,6 @@ func (l *Layout) deny(d *deriver) error {
 	l.Denied = missing
 	return err
 }
-
-// deriver finds fields and remembers which.
-type deriver struct {
-	*code
-	f     *Fields
-	found map[*int32]bool
-}
-
-// set takes a field's offset for found.
-func (d *deriver) set(field *int32, offset int32) {
-	*field = offset
-	d.found[field] = true
-}
-
-// maxField bounds the distance of a field from the start of its struct.
-const maxField = 4096
 
 // thread finds fields of m. systemstack takes m from g and holds g against gsignal, g0 and curg, in
 // this order; minit stores the thread id.

@@ -118,3 +118,19 @@ func (d *deriver) due() {
 		}
 	}
 }
+
+// deriver finds fields and remembers which.
+type deriver struct {
+	*code
+	f     *Fields
+	found map[*int32]bool
+}
+
+// set takes a field's offset for found.
+func (d *deriver) set(field *int32, offset int32) {
+	*field = offset
+	d.found[field] = true
+}
+
+// maxField bounds the distance of a field from the start of its struct.
+const maxField = 4096

@@ -141,3 +141,10 @@ func (b *budget) ReadAt(p []byte, at int64) (int, error) {
 	b.left -= len(p)
 	return b.r.ReadAt(p, at)
 }
+
+// ErrNotGo says that a file is not a Go executable for Linux, or one of before Go 1.18.
+var ErrNotGo = errors.New("not a Go executable")
+
+// ErrPacked says that an executable was packed by UPX: it unpacks itself into memory, where no file says what
+// is what.
+var ErrPacked = fmt.Errorf("%w: packed by UPX (upx -d unpacks it)", ErrNotGo)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
@@ -165,3 +166,19 @@ func (r *labelReader) fill(b []byte, addr uint64) error {
 }
 
 func word(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
+
+// RawLabel is a label as it was read.
+type RawLabel struct{ Key, Value []byte }
+
+// cutText returns the first n bytes of a text, or up to three fewer: it is cut between two characters.
+func cutText(b []byte, n int) []byte {
+	if len(b) <= n {
+		return b
+	}
+	for k := n; k > max(0, n-utf8.UTFMax); k-- {
+		if utf8.RuneStart(b[k]) {
+			return b[:k]
+		}
+	}
+	return b[:n] // no UTF-8 anyway
+}

@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"sync/atomic"
 	"time"
-	"unicode/utf8"
 	"unsafe"
 	"weak"
 
@@ -19,9 +18,6 @@ type LabelSet struct {
 	Labels    []sample.Label
 	Truncated bool // the target's set has more labels, or longer ones
 }
-
-// RawLabel is a label as it was read.
-type RawLabel struct{ Key, Value []byte }
 
 // LabelSets keeps label sets, equal ones once, whatever their address in the target: a set that 20,000
 // goroutines inherited takes the memory of one. Small ones are few in most programs, or unique to a request,
@@ -183,17 +179,4 @@ func shorten(raw []RawLabel, n int) []RawLabel {
 		n -= len(raw[i].Value)
 	}
 	return raw
-}
-
-// cutText returns the first n bytes of a text, or up to three fewer: it is cut between two characters.
-func cutText(b []byte, n int) []byte {
-	if len(b) <= n {
-		return b
-	}
-	for k := n; k > max(0, n-utf8.UTFMax); k-- {
-		if utf8.RuneStart(b[k]) {
-			return b[:k]
-		}
-	}
-	return b[:n] // no UTF-8 anyway
 }

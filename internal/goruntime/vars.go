@@ -168,3 +168,27 @@ func writable(f *elf.File, addr uint64) bool {
 	}
 	return false
 }
+
+// schedUsers are functions that lock sched.lock, which is what most of them take an address of.
+var schedUsers = []string{
+	"runtime.schedtrace", "runtime.goschedImpl", "runtime.mcommoninit", "runtime.stopTheWorldWithSema",
+	"runtime.startTheWorldWithSema", "runtime.gcstopm", "runtime.stopm", "runtime.handoffp",
+}
+
+// fromCode applies the rules.
+func (v *Vars) fromCode(c *code, l *Layout) {
+	// forEachGRace begins with atomicAllG: the length, then the array (runtime/proc.go).
+	if loads := only(c.refs("runtime.forEachGRace"), load); len(loads) >= 2 {
+		v.Allglen, v.Allgptr = loads[0].addr, loads[1].addr
+	}
+	v.Allp = slicePair(c.refs("runtime.retake"))
+	lock := c.common(schedUsers)
+	if l.Sched.Lock != None && lock > uint64(l.Sched.Lock) {
+		v.Sched = lock - uint64(l.Sched.Lock)
+	}
+	if l.Sched.Lock == None {
+		v.Sched = c.before(lock, c.refs("runtime.newproc1"))
+	}
+	v.GCPhase = c.gcPhase()
+	v.WaitReasons, v.NWaitReasons = c.waitReasons()
+}

@@ -1,18 +1,18 @@
 package goruntime
 
-// A stripped executable has no symbol table, but its code still says where the variables are: the
-// instructions that use them hold the address. pclntab, which stripping leaves alone, says where
-// each function is. So a rule per variable names functions that use it and the instruction to look
-// at. The rules were checked against the symbol tables of Go 1.19 to 1.26 on amd64 and arm64, and
-// are on every test run; what they find is never trusted blindly: the goroutine table is checked
-// before the first sample.
-
 import (
 	"debug/elf"
 	"encoding/binary"
 
 	"golang.org/x/arch/x86/x86asm"
 )
+
+// A stripped executable has no symbol table, but its code still says where the variables are: the
+// instructions that use them hold the address. pclntab, which stripping leaves alone, says where
+// each function is. So a rule per variable names functions that use it and the instruction to look
+// at. The rules were checked against the symbol tables of Go 1.19 to 1.26 on amd64 and arm64, and
+// are on every test run; what they find is never trusted blindly: the goroutine table is checked
+// before the first sample.
 
 // use is what an instruction does with a variable.
 type use uint8
@@ -30,30 +30,6 @@ type ref struct {
 	use  use
 	size int   // bytes that are loaded or stored; 0 if not known
 	imm  int64 // what is compared with
-}
-
-// schedUsers are functions that lock sched.lock, which is what most of them take an address of.
-var schedUsers = []string{
-	"runtime.schedtrace", "runtime.goschedImpl", "runtime.mcommoninit", "runtime.stopTheWorldWithSema",
-	"runtime.startTheWorldWithSema", "runtime.gcstopm", "runtime.stopm", "runtime.handoffp",
-}
-
-// fromCode applies the rules.
-func (v *Vars) fromCode(c *code, l *Layout) {
-	// forEachGRace begins with atomicAllG: the length, then the array (runtime/proc.go).
-	if loads := only(c.refs("runtime.forEachGRace"), load); len(loads) >= 2 {
-		v.Allglen, v.Allgptr = loads[0].addr, loads[1].addr
-	}
-	v.Allp = slicePair(c.refs("runtime.retake"))
-	lock := c.common(schedUsers)
-	if l.Sched.Lock != None && lock > uint64(l.Sched.Lock) {
-		v.Sched = lock - uint64(l.Sched.Lock)
-	}
-	if l.Sched.Lock == None {
-		v.Sched = c.before(lock, c.refs("runtime.newproc1"))
-	}
-	v.GCPhase = c.gcPhase()
-	v.WaitReasons, v.NWaitReasons = c.waitReasons()
 }
 
 // before returns the variable of which lock is a field near its start, sched: newproc1 takes ids from

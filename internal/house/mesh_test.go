@@ -26,11 +26,10 @@ const (
 var meshes = map[string]int{
 	"internal/blame/":             16, // of 46
 	"internal/diff/":              20, // of 113
-	"internal/goruntime/":         9,  // of 46
+	"internal/goruntime/":         3,  // of 46
 	"internal/page/":              7,  // of 18
 	"internal/proc/":              5,  // of 46
-	"internal/report/":            7,  // of 39
-	"internal/samples/":           3,  // of 6
+	"internal/report/":            4,  // of 39
 	"internal/source/bpf/":        3,  // of 36
 	"internal/timeline/":          12, // of 57
 	"symbolize/":                  3,  // of 19

@@ -83,3 +83,5 @@ func (b reporter) wakes(r *timeline.Request, rows []*timeline.Track, waits []end
 	slices.SortStableFunc(out, func(a, c wake) int { return cmp.Compare(a.At, c.At) })
 	return out
 }
+
+func ms(ns int64) float64 { return float64(ns/1000) / 1000 }

@@ -71,8 +71,6 @@ type part struct {
 	What string        `json:"w"`
 }
 
-func ms(ns int64) float64 { return float64(ns/1000) / 1000 }
-
 func (b reporter) newView(slow, fast []*timeline.Request, r *Report) *view {
 	v := &view{Heat: b.heat(slow, fast), Graph: &node{Name: "requests"}}
 	for k := range timeline.Kind(timeline.Kinds) {

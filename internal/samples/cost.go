@@ -1,8 +1,6 @@
 package samples
 
-import (
-	"fmt"
-)
+import "fmt"
 
 // What messages cost in memory once package profile has decoded them, in bytes: its structs, slices that double as they
 // grow, and for each sample three maps with room for all its labels (profile/profile.go, postDecode). Of a sample that
@@ -18,14 +16,6 @@ const (
 	locationCost = 250
 	lineCost     = 100
 	numberCost   = 24 // of a repeated number, such as a comment
-)
-
-// The fields of profile.proto's outermost message that matter here.
-const (
-	fieldSample   = 2
-	fieldLocation = 4
-	fieldString   = 6
-	fieldComment  = 13
 )
 
 // weigh adds what a message costs, and refuses what no profiler writes.

@@ -205,3 +205,11 @@ func (d *decoder) text(i uint64) string {
 	}
 	return d.strings[i]
 }
+
+// The fields of profile.proto's outermost message that matter here.
+const (
+	fieldSample   = 2
+	fieldLocation = 4
+	fieldString   = 6
+	fieldComment  = 13
+)
