@@ -80,7 +80,7 @@ func unsaid(pkg string, v *doc.Value) (bad []string) {
 }
 
 func TestPublicIsDocumented(t *testing.T) {
-	for _, path := range append(publicPackages(t), module+"/profiler/labels/rpc") {
+	for _, path := range append(publicPackages(t), module+"/profiler/labels/rpc", module+"/profiler/labels/otel") {
 		dir := filepath.Join("..", "..", filepath.FromSlash(strings.TrimPrefix(path, module+"/")))
 		set := token.NewFileSet()
 		var files []*ast.File
