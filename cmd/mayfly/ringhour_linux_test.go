@@ -19,6 +19,7 @@ import (
 	"github.com/mayfly-profiler/mayfly/internal/source/bpf"
 	"github.com/mayfly-profiler/mayfly/internal/target"
 	"github.com/mayfly-profiler/mayfly/profiler"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
 var (
@@ -156,7 +157,7 @@ func isBeat(l *profile.Location) bool {
 // number is that of a comment.
 func number(p *profile.Profile, key string) float64 {
 	for _, c := range p.Comments {
-		if v, ok := strings.CutPrefix(c, "mayfly."+key+"="); ok {
+		if k, v := sample.Comment(c); k == sample.CommentPrefix+key {
 			n, _ := strconv.ParseFloat(v, 64)
 			return n
 		}
