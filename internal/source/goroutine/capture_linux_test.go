@@ -101,6 +101,9 @@ func TestCapture(t *testing.T) {
 			if c.tasks < 1000 {
 				t.Fatalf("only %d tasks", c.tasks)
 			}
+			if testing.Short() { // under the race detector a scan takes half a millisecond, and on a slow machine more
+				return
+			}
 			if share := float64(c.seen) / float64(c.tasks); share < 0.6 {
 				t.Errorf("%.3f of the goroutines were seen", share)
 			}

@@ -41,7 +41,7 @@ func TestTargetExecs(t *testing.T) {
 	for _, b := range []target.Build{{}, {PIE: true}} {
 		t.Run(b.String(), func(t *testing.T) {
 			next := target.Compile(t, "labels", b)
-			x := open(t, target.Start(t, target.Compile(t, "execs", b), "-after", "300ms", "--", next, "-d", "20s"), goroutine.Options{})
+			x := open(t, target.Start(t, target.Compile(t, "execs", b), "-after", "1s", "--", next, "-d", "20s"), goroutine.Options{})
 			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 			defer cancel()
 			n := 0
