@@ -15,10 +15,8 @@ import (
 // busy process they wait for a P. So the ticks have a thread of their own, which sleeps until points
 // in time and not for durations, and has real-time priority if that is allowed.
 
-const (
-	maxNap  = int64(50 * time.Millisecond) // for which the end of the context can go unnoticed
-	maxHold = int64(10 * time.Millisecond) // for which a P may be kept asleep
-)
+// maxNap is for how long the end of the context can go unnoticed.
+const maxNap = int64(50 * time.Millisecond)
 
 // priority is a low one among real-time priorities, above all normal threads.
 const priority = 5
@@ -34,9 +32,10 @@ func realTime() (ok bool, err error) {
 
 // sleepUntil sleeps until a time of proc.Monotonic, and returns false when ctx has ended.
 //
-// Short sleeps keep the P: to give it away and to get it back costs as much as the sleep itself,
-// and while the rest of the process is busy it takes up to 10 ms to get one. Who wants to stop the
-// world meanwhile wakes the thread by a signal.
+// It keeps the P: to give it away and to get it back costs as much as a short sleep itself, and while the rest of the process is
+// busy it takes up to 10 ms to get one. Where all Ps are given away the runtime's monitor goes to sleep too, and looks every
+// 20 us for a millisecond when it is woken (runtime/proc.go, sysmon): on a budget that was a third of mayfly's CPU time. Who
+// wants to stop the world meanwhile wakes the thread by a signal.
 func (c *clock) sleepUntil(ctx context.Context, at int64) bool {
 	keep := runtime.GOMAXPROCS(0) > 1
 	for {
@@ -48,7 +47,7 @@ func (c *clock) sleepUntil(ctx context.Context, at int64) bool {
 			return true
 		}
 		ts := unix.NsecToTimespec(at + proc.TimeOffset() - max(left-maxNap, 0))
-		if keep && left < maxHold {
+		if keep {
 			unix.RawSyscall6(unix.SYS_CLOCK_NANOSLEEP, unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, uintptr(unsafe.Pointer(&ts)), 0, 0, 0)
 		} else {
 			_ = unix.ClockNanosleep(unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, &ts, nil) // a signal only makes one more round
