@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -30,9 +29,6 @@ func speedscope(t *testing.T) string {
 	cmd := exec.Command("npm", "ci", "--ignore-scripts", "--silent", "--no-audit", "--no-fund")
 	cmd.Dir = dir
 	out, err := cmd.CombinedOutput()
-	if errors.Is(err, exec.ErrNotFound) {
-		t.Skip(err)
-	}
 	if err != nil {
 		err = &target.UnavailableError{What: "speedscope", Err: fmt.Errorf("npm ci: %w: %s", err, out)}
 	}

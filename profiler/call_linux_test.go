@@ -13,9 +13,7 @@ import (
 func TestCalls(t *testing.T) {
 	x := target.Start(t, target.Compile(t, "calls", target.Build{}))
 	rec := record(t, x.PID, 2*time.Second, profiler.Options{Mode: profiler.Wall, MaxOverhead: 1})
-	if rec.Summary.EngineCPU != "ebpf" {
-		t.Skip("without eBPF the system calls have no names: ", rec.Summary.Denied)
-	}
+	target.NeedAll(t, rec.Summary.EngineCPU == "ebpf", rec.Summary.Denied) // system calls have no names without eBPF
 	named, all := make(map[string]int64), make(map[string]int64)
 	for _, s := range rec.Profile.Sample {
 		if len(s.Label["call"]) == 0 || s.Label["go.state"][0] != "syscall" {

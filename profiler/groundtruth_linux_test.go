@@ -2,6 +2,7 @@ package profiler_test
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"maps"
@@ -47,6 +48,9 @@ func TestStatesAgreeWithGroundTruth(t *testing.T) {
 				d = 20 * time.Second
 			}
 			m := c.record(t, d)
+			for again := 2; m.missed() > mostMissed && !*groundTruthLong && again > 0; again-- {
+				m = c.record(t, d)
+			}
 			t.Log(m.table())
 			m.check(t)
 		})
@@ -105,9 +109,7 @@ func recordWindow(t *testing.T, pid int, d time.Duration) (*profiler.Recording, 
 		time.AfterFunc(d, func() { w.To = target.Monotonic(); cancel() })
 	}})
 	target.Need(t, err)
-	if len(rec.Summary.Denied) > 0 {
-		t.Skip(rec.Summary.Denied)
-	}
+	target.NeedAll(t, len(rec.Summary.Denied) == 0, rec.Summary.Denied)
 	return rec, w
 }
 
@@ -171,15 +173,22 @@ const (
 	wideTotal, wideState   = 0.06, 0.06
 )
 
+// mostMissed is the share of its scans that a recording may miss and still be judged.
+const mostMissed = 0.1
+
+func (m *match) missed() float64 {
+	s := m.rec.Summary
+	return float64(s.Table.Missed) / (float64(m.window.To-m.window.From) / 1e9 * float64(s.RateAsked))
+}
+
 func (m *match) check(t *testing.T) {
 	t.Helper()
 	total, state := wideTotal, wideState
-	s := m.rec.Summary
-	switch missed := float64(s.Table.Missed) / (float64(m.window.To-m.window.From) / 1e9 * float64(s.RateAsked)); {
-	case *groundTruthLong:
+	if *groundTruthLong {
 		total, state = tightTotal, tightState
-	case missed > 0.1:
-		t.Skipf("%.0f %% of the scans were missed: the machine is too busy to say anything", 100*missed)
+	} else if missed := m.missed(); missed > mostMissed {
+		target.Need(t, fmt.Errorf("%w: %.0f %% of the scans were missed: the machine is too busy to say anything", errors.ErrUnsupported,
+			100*missed))
 	}
 	for label, want := range m.want {
 		life := float64(want.Total())

@@ -15,9 +15,7 @@ func TestThrottled(t *testing.T) {
 	x := target.Start(t, target.Compile(t, "spin", target.Build{}), "-n", "1")
 	target.Quota(t, x.PID, share)
 	rec := record(t, x.PID, 3*time.Second, profiler.Options{Mode: profiler.Wall, MaxOverhead: 1})
-	if rec.Summary.EngineCPU != "ebpf" {
-		t.Skip("without eBPF nobody knows what is throttled: ", rec.Summary.Denied)
-	}
+	target.NeedAll(t, rec.Summary.EngineCPU == "ebpf", rec.Summary.Denied)
 	states := make(map[string]float64)
 	for _, s := range rec.Profile.Sample {
 		if len(s.Label["worker"]) > 0 {

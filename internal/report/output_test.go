@@ -15,6 +15,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/mayfly-profiler/mayfly/internal/chrome"
+	"github.com/mayfly-profiler/mayfly/internal/flame"
 	"github.com/mayfly-profiler/mayfly/internal/timeline"
 )
 
@@ -50,7 +51,7 @@ func TestGolden(t *testing.T) {
 		if err := Write(&b, format, rs); err != nil {
 			t.Fatal(err)
 		}
-		golden(t, "story."+format, b.Bytes())
+		golden(t, "story."+format, bytes.Replace(b.Bytes(), []byte(flame.Script), []byte("[flame.Script]"), 1))
 	}
 	if err := Write(&bytes.Buffer{}, "xml", nil); err == nil {
 		t.Error("xml is written")

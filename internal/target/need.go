@@ -2,6 +2,7 @@ package target
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"testing"
@@ -19,4 +20,12 @@ func Need(t testing.TB, err error) {
 		t.Skip(err)
 	}
 	t.Fatal(err)
+}
+
+// NeedAll is Need for a recording that lacks what the test is about: denied says why, as the recording's summary does.
+func NeedAll(t testing.TB, has bool, denied []string) {
+	t.Helper()
+	if !has {
+		Need(t, fmt.Errorf("not to be seen here: %w: %q", errors.ErrUnsupported, denied))
+	}
 }
