@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -61,13 +60,10 @@ Any other extension of --output writes another format; record --output has the s
 	return cmd
 }
 
-// pageExtensions are those of the page, "-" is stdout.
-var pageExtensions = append([]string{"-"}, resultExtensions["html"]...)
-
 func runView(e *env, f *viewFlags) error {
-	isPage := slices.ContainsFunc(pageExtensions, func(ext string) bool { return strings.HasSuffix(strings.ToLower(f.output), ext) })
+	isPage := f.output == "-" || hasExtension(f.output, pageFormat.Extensions)
 	format := export.ForFile(f.output)
-	if !isPage && !slices.ContainsFunc(format.Extensions, func(ext string) bool { return strings.HasSuffix(strings.ToLower(f.output), ext) }) {
+	if !isPage && !hasExtension(f.output, format.Extensions) {
 		return usagef("view: output %s: its extension is none of %s", f.output, strings.Join(viewExtensions(), ", "))
 	}
 	if err := checkOutput(e, f.output); err != nil {

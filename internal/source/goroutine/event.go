@@ -2,7 +2,7 @@ package goroutine
 
 import "github.com/mayfly-profiler/mayfly/profiler/sample"
 
-// event is a interval that is over, or a part of one.
+// event is an interval that is over, or a part of one.
 type event interval
 
 // sample fills in the sample that an event stands for.

@@ -92,7 +92,7 @@ func (t *tracker) start(sl *slot, j *job, gap int64) {
 	t.lives.seen(sl.fresh)
 }
 
-// turn ends a interval and starts another of the same goroutine.
+// turn ends an interval and starts another of the same goroutine.
 func (t *tracker) turn(sl *slot, j *job, gap int64) {
 	border := j.at - gap/2
 	t.resolve(sl, border)
