@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
+	"debug/elf"
 	"io"
 	"os"
 	"slices"
@@ -11,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/mayfly-profiler/mayfly/internal/proc"
 )
 
 // A process that generates code can name it in /tmp/perf-PID.map, one line a function: "START SIZE name", both
@@ -125,4 +128,17 @@ func (m *perfMap) lookup(pc uint64) (name string, ok bool) {
 		}
 	}
 	return name, latest >= 0
+}
+
+// isMemfd says whether a file is memory by another name (memfd_create(2)).
+func isMemfd(m proc.Mapping) bool { return strings.HasPrefix(m.Path, "/memfd:") }
+
+// beginsWithCode says whether a memfd that may not be opened, as map_files is root's, has no ELF header where one would be.
+func (s *Symbolizer) beginsWithCode(m proc.Mapping) bool {
+	var head [len(elf.ELFMAG)]byte
+	if !isMemfd(m) || m.Offset != 0 {
+		return false
+	}
+	_, err := s.p.Mem().ReadAt(head[:], int64(m.Start))
+	return err == nil && string(head[:]) != elf.ELFMAG
 }

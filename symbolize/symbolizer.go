@@ -216,11 +216,14 @@ func (s *Symbolizer) open(m proc.Mapping) (*object, error) {
 	}
 	f, err := s.p.OpenMapping(m)
 	if err != nil {
+		if s.beginsWithCode(m) {
+			unread.kind, err = JIT, nil
+		}
 		return unread, err
 	}
 	o, err := newObject(m.Path, f)
 	o.file = f
-	if o.elf == nil && strings.HasPrefix(m.Path, "/memfd:") { // memory by another name (memfd_create(2))
+	if o.elf == nil && isMemfd(m) {
 		o.kind, err = JIT, nil
 	}
 	return o, err
