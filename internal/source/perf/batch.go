@@ -16,6 +16,7 @@ type batch struct {
 	samples []sample.Sample
 	words   []uint64 // their stacks
 	lost    int64
+	skipped int64 // taken and left out: SetRate
 	late    int64 // samples whose goroutine was read too late
 	noG     int64 // that ran none
 	execAt  int64 // when the target executed another program; 0: it has not
@@ -63,6 +64,19 @@ func (b *batch) share(cpu, period int64) (each, first, kernel int64) {
 	return each, first, kernel
 }
 
+// stretch is the period of the samples that are there, of which each stands for some that were left out. 0: time without
+// any waits for the next one.
+func (b *batch) stretch(period int64) int64 {
+	n := int64(len(b.samples)) + b.lost
+	if b.skipped == 0 {
+		return period
+	}
+	if n == 0 {
+		return 0
+	}
+	return period * (n + b.skipped) / n
+}
+
 // emit hands the samples on, the lost ones as one.
 func (b *batch) emit(each, first, now int64, emit func(*sample.Sample)) {
 	for i := range b.samples {
@@ -81,5 +95,5 @@ func (b *batch) emit(each, first, now int64, emit func(*sample.Sample)) {
 func (b *batch) reset() {
 	clear(b.samples)
 	b.samples, b.words = b.samples[:0], b.words[:0]
-	b.lost, b.late, b.noG = 0, 0, 0
+	b.lost, b.skipped, b.late, b.noG = 0, 0, 0, 0
 }

@@ -5,6 +5,7 @@ package perf
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,7 +23,8 @@ type OnCPU struct {
 	target  *proc.Process
 	options Options
 	events  *events
-	reader  *reader // nil: nothing is known of the runtime's layout
+	reader  *reader      // nil: nothing is known of the runtime's layout
+	lowered atomic.Int64 // Hz; 0: never
 
 	mu     sync.Mutex // of those who read the rings: for all up to execAt
 	event  event
@@ -181,6 +183,10 @@ func (s *OnCPU) swap() (*batch, error) {
 func (s *OnCPU) take(h header, body []byte) error {
 	switch h.kind {
 	case typeSample:
+		if s.skips() {
+			s.batch.skipped++
+			return nil
+		}
 		if err := parseSample(body, &s.event); err != nil {
 			return err
 		}
@@ -197,6 +203,22 @@ func (s *OnCPU) take(h header, body []byte) error {
 		}
 	}
 	return nil
+}
+
+// SetRate lowers the rate below Options.Rate, also while Run is running: the others are taken, as most events are inherited ones
+// of threads that came later, which nobody can change, and left out before they cost anything here. Which is drawn, so that no
+// rhythm of the target's meets one of ours. Weights are measured, so they stay right.
+func (s *OnCPU) SetRate(hz int) error {
+	err := source.CheckRate(hz)
+	if err == nil {
+		s.lowered.Store(int64(hz))
+	}
+	return err
+}
+
+func (s *OnCPU) skips() bool {
+	hz := s.lowered.Load()
+	return hz > 0 && hz < int64(s.options.Rate) && rand.Int64N(int64(s.options.Rate)) >= hz
 }
 
 // observe makes a sample of an event, without stacks and weight.
@@ -235,7 +257,7 @@ func (s *OnCPU) weigh(emit func(*sample.Sample)) (executed bool, err error) {
 	b, err := s.swap()
 	executed = b.execAt > 0
 	period := int64(1e9 / s.options.Rate)
-	counted := (int64(len(b.samples)) + b.lost) * period
+	counted := (int64(len(b.samples)) + b.lost + b.skipped) * period
 	used := counted
 	if rusage, err := s.clock.Used(); err == nil && !executed { // else it counts for another program by now
 		used = max(int64(rusage-s.shared), 0)
@@ -247,6 +269,7 @@ func (s *OnCPU) weigh(emit func(*sample.Sample)) (executed bool, err error) {
 	if !s.events.userOnly {
 		period = 0
 	}
+	period = b.stretch(period)
 	each, first, kernel := b.share(used, period)
 	s.stats.Counted += time.Duration(counted + kernel)
 	now := proc.Monotonic()

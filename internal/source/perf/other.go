@@ -26,6 +26,9 @@ func Probe() error { return errPlatform }
 // Close does nothing.
 func (*OnCPU) Close() error { return nil }
 
+// SetRate returns an error that wraps errors.ErrUnsupported.
+func (*OnCPU) SetRate(int) error { return errPlatform }
+
 // Stats are empty.
 func (*OnCPU) Stats() Stats { return Stats{} }
 

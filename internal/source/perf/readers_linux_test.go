@@ -5,6 +5,7 @@ package perf
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -88,5 +89,39 @@ func checkPinned(t *testing.T, rings []*ring) {
 		if may.IsSet(r.cpu) && !only[fmt.Sprint(r.cpu)] {
 			t.Errorf("no thread is on CPU %d only: %v", r.cpu, only)
 		}
+	}
+}
+
+// At a lower rate fewer samples stand for the same CPU time, and the timers' count of it is what it was.
+func TestSetRate(t *testing.T) {
+	s := spinning(t)
+	if err := s.SetRate(99); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	var n, weight, kernel float64
+	if err := s.Run(ctx, func(sm *sample.Sample) {
+		n += float64(sm.Count)
+		weight += float64(sm.Weight)
+		if sm.Loss == sample.InKernel {
+			kernel += float64(sm.Weight)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	st := s.Stats()
+	used := st.Rusage.Seconds()
+	if want := 99 * used; math.Abs(n-want) > 0.05*want+4*math.Sqrt(want) {
+		t.Errorf("%.0f samples in %.2f s of CPU time at 99 Hz", n, used)
+	}
+	if math.Abs(weight/1e9-used) > 1e-3*used || kernel > 0.1e9*used {
+		t.Errorf("samples weigh %.3f s of %.3f, %.3f of them as time in the kernel", weight/1e9, used, kernel/1e9)
+	}
+	if counted := st.Counted.Seconds(); math.Abs(counted-used) > 0.05*used+4*math.Sqrt(999*used)/999 {
+		t.Errorf("the timers say %.3f s, the clock %.3f", counted, used)
+	}
+	if s.SetRate(0) == nil {
+		t.Error("0 Hz is a rate")
 	}
 }

@@ -127,15 +127,17 @@ func TestFindIsInTime(t *testing.T) {
 
 // The shares of a batch add up to the CPU time, whatever the period.
 func FuzzShare(f *testing.F) {
-	f.Add(uint16(10), uint16(2), uint32(15e6), uint32(1e6))
-	f.Fuzz(func(t *testing.T, n, lost uint16, cpu, period uint32) {
-		b := &batch{lost: int64(lost)}
+	f.Add(uint16(10), uint16(2), uint16(0), uint32(15e6), uint32(1e6))
+	f.Add(uint16(1), uint16(0), uint16(14), uint32(15e6), uint32(1e6))
+	f.Add(uint16(0), uint16(0), uint16(15), uint32(15e6), uint32(1e6))
+	f.Fuzz(func(t *testing.T, n, lost, skipped uint16, cpu, period uint32) {
+		b := &batch{lost: int64(lost), skipped: int64(skipped)}
 		for range n {
 			b.add(sample.Sample{}, &event{})
 		}
 		var given int64
 		for range 3 {
-			each, first, kernel := b.share(int64(cpu), int64(period))
+			each, first, kernel := b.share(int64(cpu), b.stretch(int64(period)))
 			if all := int64(n) + int64(lost); all > 0 {
 				given += first + each*(all-1)
 			}
