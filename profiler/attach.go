@@ -80,13 +80,20 @@ func (r *recording) release(l *goruntime.Layout) (err error) {
 
 // begin starts the on-CPU source and then the program.
 func (r *recording) begin() error {
-	if r.source != nil {
-		if err := r.source.Start(); err != nil {
-			return err
-		}
+	if err := r.startSource(); err != nil {
+		return err
 	}
 	r.started = time.Now()
 	return r.options.Pending.Release()
+}
+
+// startSource has samples taken from now on: what a recording says of a time before would be that nothing ran. To enable an
+// event takes long where others open and close theirs.
+func (r *recording) startSource() error {
+	if r.source == nil {
+		return nil
+	}
+	return r.source.Start()
 }
 
 func open(ctx context.Context, pid int, o Options) (*recording, error) {

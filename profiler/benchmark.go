@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
+	"github.com/mayfly-profiler/mayfly/symbolize"
 )
 
 // benchmarkLabel is the key of the label.
@@ -76,18 +77,19 @@ func benchmarkOf(stack []*site) string {
 		if stack[i].role != benchmarker {
 			continue
 		}
-		frames := stack[i-1].frames
-		return benchmarkName(frames[len(frames)-1].Func)
+		caller, called := stack[i].frames, stack[i-1].frames
+		return benchmarkName(called[len(called)-1], caller[len(caller)-1].File)
 	}
 	return ""
 }
 
-// benchmarkName makes BenchmarkFoo of example.com/pkg.BenchmarkFoo. What testing calls besides, such as
-// the collector before each run, is no benchmark.
-func benchmarkName(function string) string {
-	base := function[strings.LastIndexByte(function, '/')+1:]
+// benchmarkName makes BenchmarkFoo of example.com/pkg.BenchmarkFoo, which a function of that file of package testing calls. What
+// it calls besides is no benchmark: the collector before each run, and since Go 1.24 context.WithCancel. So of a function
+// of the standard library the name has to say that it is one.
+func benchmarkName(called symbolize.Frame, testing string) string {
+	base := called.Func[strings.LastIndexByte(called.Func, '/')+1:]
 	pkg, name, _ := strings.Cut(base, ".")
-	if pkg == base || function == base && (pkg == "runtime" || pkg == "testing") {
+	if pkg == base || standard(called, testing) && !hasPrefixFold(name, "benchmark") {
 		return ""
 	}
 	outer, closure, found := strings.Cut(name, ".func")
@@ -95,4 +97,21 @@ func benchmarkName(function string) string {
 		return name
 	}
 	return outer + "/func" + closure
+}
+
+// standard says whether a function is of the standard library: its file lies where a file of package testing does. Built with
+// -trimpath, which leaves import paths, it does if the path does not begin with a host's name.
+func standard(f symbolize.Frame, testing string) bool {
+	if root, ok := strings.CutSuffix(testing, "testing/benchmark.go"); ok && root != "" {
+		return strings.HasPrefix(f.File, root)
+	}
+	first, rest, _ := strings.Cut(f.Func, "/")
+	if rest == "" {
+		first, _, _ = strings.Cut(first, ".")
+	}
+	return first != "main" && !strings.Contains(first, ".")
+}
+
+func hasPrefixFold(s, prefix string) bool {
+	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
 }

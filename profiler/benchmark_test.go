@@ -4,22 +4,37 @@ import (
 	"testing"
 
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
+	"github.com/mayfly-profiler/mayfly/symbolize"
 )
 
 func TestBenchmarkName(t *testing.T) {
-	for function, want := range map[string]string{
-		"example.com/a.b/pkg.BenchmarkFoo":       "BenchmarkFoo",
-		"example.com/a.b/pkg.BenchmarkFoo.func1": "BenchmarkFoo/func1",
-		"main.BenchmarkFoo.func2.1":              "BenchmarkFoo/func2.1",
-		"example.com/pkg.bench":                  "bench",
-		"runtime.GC":                             "",
-		"testing.(*B).ResetTimer":                "",
-		"example.com/runtime.BenchmarkFoo":       "BenchmarkFoo",
-		"[unknown]":                              "",
-		"":                                       "",
+	const (
+		root    = "/usr/local/go/src/"
+		trimmed = ""
+	)
+	for _, tt := range []struct{ function, file, root, want string }{
+		{"example.com/a.b/pkg.BenchmarkFoo", "/home/a/pkg/x_test.go", root, "BenchmarkFoo"},
+		{"example.com/a.b/pkg.BenchmarkFoo.func1", "/home/a/pkg/x_test.go", root, "BenchmarkFoo/func1"},
+		{"main.BenchmarkFoo.func2.1", "/home/a/x_test.go", root, "BenchmarkFoo/func2.1"},
+		{"example.com/pkg.bench", "/home/a/pkg/x_test.go", root, "bench"},
+		{"mod/pkg.bench", "/home/a/pkg/x_test.go", root, "bench"},
+		{"example.com/runtime.BenchmarkFoo", "/home/a/runtime/x_test.go", root, "BenchmarkFoo"},
+		{"example.com/pkg.bench", "example.com/pkg/x_test.go", trimmed, "bench"},
+		{"mod/pkg.BenchmarkFoo.func1", "mod/pkg/x_test.go", trimmed, "BenchmarkFoo/func1"},
+		{"main.bench", "example.com/x_test.go", trimmed, "bench"},
+		{"runtime.GC", root + "runtime/mgc.go", root, ""},
+		{"testing.(*B).ResetTimer", root + "testing/benchmark.go", root, ""},
+		{"context.WithCancel", root + "context/context.go", root, ""},
+		{"internal/sync.(*Mutex).lockSlow", root + "internal/sync/mutex.go", root, ""},
+		{"context.WithCancel", "context/context.go", trimmed, ""},
+		{"context_test.BenchmarkCommonParentCancel", root + "context/benchmark_test.go", root, "BenchmarkCommonParentCancel"},
+		{"sync_test.benchmarkMutex", root + "sync/mutex_test.go", root, "benchmarkMutex"},
+		{"net/http.BenchmarkServer.func1", root + "net/http/serve_test.go", root, "BenchmarkServer/func1"},
+		{"[unknown]", "", root, ""},
+		{"", "", root, ""},
 	} {
-		if got := benchmarkName(function); got != want {
-			t.Errorf("%s: %q, want %q", function, got, want)
+		if got := benchmarkName(symbolize.Frame{Func: tt.function, File: tt.file}, tt.root+"testing/benchmark.go"); got != tt.want {
+			t.Errorf("%s in %s: %q, want %q", tt.function, tt.file, got, tt.want)
 		}
 	}
 }

@@ -42,6 +42,9 @@ func (r *recording) stream(ctx context.Context, every time.Duration, emit func(*
 	defer cancel()
 	s := slicer{recording: r, start: r.started, attached: r.summary, emit: emit}
 	if s.start.IsZero() {
+		if err := r.startSource(); err != nil {
+			return err
+		}
 		s.start = time.Now()
 	}
 	s.mono = s.start.UnixNano() - r.builder.epoch

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -51,15 +52,22 @@ func TestPrivilegedExecutableIsNoDeputy(t *testing.T) {
 	}
 }
 
-// TestFullDisk records onto a file system that has room for an empty file and no more: the recording is kept elsewhere,
-// and the error says where.
+// fullDisk is a folder on a file system of its own that has room for an empty file and no more, not even for a recording of nothing.
+func fullDisk(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	target.Need(t, syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d", os.Getpagesize())))
+	t.Cleanup(func() { syscall.Unmount(dir, 0) })
+	if err := os.WriteFile(filepath.Join(dir, "all"), make([]byte, os.Getpagesize()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// On a full disk the recording is kept elsewhere, and the error says where.
 func TestFullDisk(t *testing.T) {
 	target.Need(t, bpf.Probe())
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=4k"); err != nil {
-		target.Need(t, err)
-	}
-	defer syscall.Unmount(dir, 0)
+	dir := fullDisk(t)
 	x := target.Start(t, target.Compile(t, "labels", target.Build{}))
 	temp := t.TempDir()
 	s := start(t, func(c *exec.Cmd) { c.Env = append(os.Environ(), "TMPDIR="+temp) }, "record", "-q", "-d", "1s",
@@ -76,7 +84,7 @@ func TestFullDisk(t *testing.T) {
 	if err != nil || len(p.Sample) == 0 {
 		t.Errorf("%s: %v, %v", kept, p, err)
 	}
-	if left, _ := os.ReadDir(dir); len(left) != 0 {
+	if left, _ := os.ReadDir(dir); len(left) != 1 {
 		t.Errorf("left behind: %v", left)
 	}
 }
@@ -84,11 +92,7 @@ func TestFullDisk(t *testing.T) {
 // TestRingFullDisk has a flight recorder write two windows to a full disk: they go elsewhere, and are counted there.
 func TestRingFullDisk(t *testing.T) {
 	target.Need(t, bpf.Probe())
-	dir, temp := t.TempDir(), t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=4k"); err != nil {
-		target.Need(t, err)
-	}
-	defer syscall.Unmount(dir, 0)
+	dir, temp := fullDisk(t), t.TempDir()
 	x := target.Start(t, target.Compile(t, "labels", target.Build{}))
 	s := start(t, func(c *exec.Cmd) { c.Env = append(os.Environ(), "TMPDIR="+temp) }, "record", "-p", pid(x), "--ring", "1s", "--after", "0",
 		"--cool-down", "0", "--ring-files", "1", "--on", "SIGUSR2", "-o", filepath.Join(dir, "mayfly.pb.gz"))

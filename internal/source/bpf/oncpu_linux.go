@@ -236,6 +236,9 @@ func (s *OnCPU) Start() error {
 		return nil
 	}
 	s.started = true
+	if err := s.events.start(); err != nil {
+		return err
+	}
 	if s.clock = s.target.Clock(); s.options.OnExec {
 		s.clock = s.target.ClockFromExec()
 	}
@@ -246,7 +249,7 @@ func (s *OnCPU) Start() error {
 	}
 	s.followed = proc.Monotonic()
 	s.rhythm.start(s.followed)
-	return s.events.start()
+	return nil
 }
 
 // Run samples until ctx ends or the target is gone. It returns source.ErrExec when the target has become

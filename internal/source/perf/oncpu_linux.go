@@ -95,8 +95,9 @@ func (s *OnCPU) Start() error {
 		s.clock = s.target.ClockFromExec()
 		return nil // the execve enables the events
 	}
+	err := s.events.start()
 	s.clock = s.target.Clock()
-	return s.events.start()
+	return err
 }
 
 // Run samples until ctx ends or the target is gone. It returns source.ErrExec when the target has become
