@@ -89,7 +89,7 @@ func benchmarkOf(stack []*site) string {
 func benchmarkName(called symbolize.Frame, testing string) string {
 	base := called.Func[strings.LastIndexByte(called.Func, '/')+1:]
 	pkg, name, _ := strings.Cut(base, ".")
-	if pkg == base || standard(called, testing) && !hasPrefixFold(name, "benchmark") {
+	if pkg == base || inStd(called, testing) && !hasPrefixFold(name, "benchmark") {
 		return ""
 	}
 	outer, closure, found := strings.Cut(name, ".func")
@@ -99,9 +99,9 @@ func benchmarkName(called symbolize.Frame, testing string) string {
 	return outer + "/func" + closure
 }
 
-// standard says whether a function is of the standard library: its file lies where a file of package testing does. Built with
+// inStd says whether a function is of the standard library: its file lies where a file of package testing does. Built with
 // -trimpath, which leaves import paths, it does if the path does not begin with a host's name.
-func standard(f symbolize.Frame, testing string) bool {
+func inStd(f symbolize.Frame, testing string) bool {
 	if root, ok := strings.CutSuffix(testing, "testing/benchmark.go"); ok && root != "" {
 		return strings.HasPrefix(f.File, root)
 	}

@@ -136,7 +136,7 @@ func (r *recording) knowText(s bpfSource) error {
 }
 
 func (r *recording) attachPerf(l *goruntime.Layout) error {
-	s, err := perf.Open(r.target, perf.Options{Rate: r.rate, Layout: l, OnExec: r.options.Pending != nil})
+	s, err := perf.Open(r.target, perf.Options{Rate: r.rate, Layout: l, OnExec: r.options.Pending != nil, Cheap: r.options.Share > 0})
 	if err != nil {
 		return err
 	}

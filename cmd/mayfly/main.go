@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/mayfly-profiler/mayfly/internal/proc"
+	"github.com/mayfly-profiler/mayfly/internal/source/perf"
 )
 
 // main maps the error of run to an exit code and one line on stderr; everything else happens
@@ -22,8 +23,8 @@ func main() {
 	context.AfterFunc(ctx, stop)
 
 	e := processEnv()
-	if rights, err := proc.HostRights(); err == nil {
-		runtime.GOMAXPROCS(procs(rights, e.getenv("GOMAXPROCS"), runtime.GOMAXPROCS(0)))
+	if rights, err := proc.HostRights(); err == nil && e.getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(perf.Procs(rights, runtime.GOMAXPROCS(0)))
 	}
 	e.abrupt = func() { signal.Reset(os.Interrupt, syscall.SIGTERM) } // stop would cancel ctx too
 	err := run(ctx, e, os.Args[1:])
@@ -32,14 +33,4 @@ func main() {
 		fmt.Fprintln(e.stderr, "mayfly: "+text)
 	}
 	os.Exit(exitCode(err))
-}
-
-// procs is the number of Ps to go with: the runtime's own, or where the perf engine is all there is twice as many. Each of that
-// engine's readers, one a CPU, sleeps in a system call and has to run the moment that it is woken, while what was sampled stands
-// still. For that it needs a P at once, and others have as many as there are CPUs.
-func procs(r proc.Rights, asked string, own int) int {
-	if asked != "" || r.CapSysAdmin || r.CapBPF && r.CapPerfmon {
-		return own
-	}
-	return 2 * own
 }

@@ -7,8 +7,11 @@ import (
 	"encoding/gob"
 	"io"
 	"math"
+	"runtime"
 	"runtime/debug"
 
+	"github.com/mayfly-profiler/mayfly/internal/proc"
+	"github.com/mayfly-profiler/mayfly/internal/source/perf"
 	"github.com/mayfly-profiler/mayfly/profiler"
 	"github.com/mayfly-profiler/mayfly/profiler/internal/self"
 )
@@ -27,6 +30,9 @@ func serve(s *self.Server) {
 	// The program's own settings are for the program.
 	debug.SetGCPercent(100)
 	debug.SetMemoryLimit(math.MaxInt64)
+	if rights, err := proc.HostRights(); err == nil {
+		runtime.GOMAXPROCS(perf.Procs(rights, runtime.NumCPU()))
+	}
 	var o Options
 	if gob.NewDecoder(s.Asks).Decode(&o) != nil {
 		return

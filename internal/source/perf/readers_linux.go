@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,6 +26,7 @@ type readers struct {
 	failed chan error    // one for each, nil at the end
 	nudge  chan struct{} // there is something that cannot wait for the next weighing
 	n      int
+	keep   bool // their Ps, which leaves two to all others
 }
 
 // read starts a reader for each ring.
@@ -34,7 +36,8 @@ func (s *OnCPU) read() (*readers, error) {
 		return nil, fmt.Errorf("wait for samples: %w", err)
 	}
 	n := len(s.events.rings)
-	rs := &readers{stop: stop, failed: make(chan error, n), nudge: make(chan struct{}, 1), n: n}
+	rs := &readers{stop: stop, failed: make(chan error, n), nudge: make(chan struct{}, 1), n: n,
+		keep: s.options.Cheap && runtime.GOMAXPROCS(0) >= n+2}
 	for _, r := range s.events.rings {
 		go func() { // on a thread that ends with it: nobody is to inherit the priority
 			runtime.LockOSThread()
@@ -62,8 +65,8 @@ func (rs *readers) end() (err error) {
 func (s *OnCPU) follow(rs *readers, r *ring) error {
 	fds := []unix.PollFd{{Fd: int32(r.fd), Events: unix.POLLIN}, {Fd: int32(rs.stop), Events: unix.POLLIN}}
 	for {
-		if _, err := unix.Poll(fds, -1); err != nil && err != unix.EINTR {
-			return fmt.Errorf("wait for samples: %w", err)
+		if errno := poll(fds, rs.keep); errno != 0 && errno != unix.EINTR {
+			return fmt.Errorf("wait for samples: %w", errno)
 		}
 		if fds[1].Revents != 0 {
 			return nil
@@ -83,6 +86,18 @@ func (s *OnCPU) follow(rs *readers, r *ring) error {
 		}
 		r.goOn(&fds[0])
 	}
+}
+
+// poll waits until a descriptor is ready. A thread that keeps its P needs none when it is woken, and leaves the runtime's monitor
+// alone, which takes the Ps of threads that wait in the kernel and looks every 20 us while it does. Who wants to stop the world
+// meanwhile wakes the thread by a signal.
+func poll(fds []unix.PollFd, keep bool) unix.Errno {
+	call := unix.Syscall6
+	if keep {
+		call = unix.RawSyscall6
+	}
+	_, _, errno := call(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&fds[0])), uintptr(len(fds)), 0, 0, 0, 0)
+	return errno
 }
 
 // goOn waits for another event of the ring if one's thread has ended, and all that it had created: that event
