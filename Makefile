@@ -64,7 +64,7 @@ bpf: ## the eBPF objects again from C (clang-19, llvm-19, libbpf-dev)
 	go generate ./internal/source/bpf
 
 bench: ## cost to the target, own cost, symbols per second (about 40 minutes, as root, on a quiet machine)
-	go test -run '^$$' -bench . -timeout 60m -p 1 ./symbolize ./profiler ./internal/source/bpf ./internal/source/goroutine ./internal/baseline ./cmd/mayfly
+	go test -run '^$$' -bench . -timeout 60m -p 1 ./symbolize ./profiler ./internal/fold ./internal/source/bpf ./internal/source/goroutine ./internal/baseline ./cmd/mayfly
 
 matrix: ## all tests against programs of every Go release and build mode we support
 	MAYFLY_MATRIX=all go test -timeout 60m ./...

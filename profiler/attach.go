@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/mayfly-profiler/mayfly/internal/fold"
 	"github.com/mayfly-profiler/mayfly/internal/goruntime"
 	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"github.com/mayfly-profiler/mayfly/symbolize"
@@ -50,13 +51,20 @@ func (r *recording) attach(ctx context.Context) error {
 		}
 		return missing // neither source: the first one's remedy is the one that helps
 	}
-	keep := r.options.Keep
-	keep.Wall, keep.TableOnly = r.options.Mode == Wall && r.table != nil, r.source == nil
-	keep.TableToo = keep.Wall && r.source != nil && r.sched == nil && !keep.Timeline
-	r.builder = NewBuilder(r.symbols, keep)
+	r.keep = r.kept()
+	r.builder = fold.NewBuilder(r.symbols, r.keep)
 	r.builder.Limit(cmp.Or(r.options.MemoryLimit, DefaultMemoryLimit))
 	r.summary.Self.Attach = time.Since(r.opened).Nanoseconds()
 	return nil
+}
+
+// kept is what the profile keeps: what was asked for, as far as the sources that there are tell it.
+func (r *recording) kept() fold.Keep {
+	asked := r.options.Keep
+	k := fold.Keep{Goroutines: asked.Goroutines, Timeline: asked.Timeline, Idle: asked.Idle}
+	k.Wall, k.TableOnly = r.options.Mode == Wall && r.table != nil, r.source == nil
+	k.TableToo = k.Wall && r.source != nil && r.sched == nil && !k.Timeline
+	return k
 }
 
 // release lets a program begin that is to be started, and opens the symbols of what is mapped.

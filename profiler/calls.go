@@ -95,8 +95,10 @@ func (r *recording) addCalls(p *profile.Profile) {
 		}
 		p.Sample = append(p.Sample, &profile.Sample{
 			Value: make([]int64, len(p.SampleType)), Location: locs[c.Function : c.Function+1 : c.Function+1],
-			NumLabel: map[string][]int64{sample.KeyID: {int64(c.Goid)}, sample.KeyEnd: {c.End + r.builder.epoch}, sample.KeyCall: {c.End - c.Begin}},
-			NumUnit:  units,
+			NumLabel: map[string][]int64{
+				sample.KeyID: {int64(c.Goid)}, sample.KeyEnd: {c.End + r.builder.Epoch()}, sample.KeyCall: {c.End - c.Begin},
+			},
+			NumUnit: units,
 		})
 	}
 }

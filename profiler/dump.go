@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
+	"github.com/mayfly-profiler/mayfly/internal/fold"
+	"github.com/mayfly-profiler/mayfly/internal/goruntime/names"
+	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"github.com/mayfly-profiler/mayfly/internal/source/goroutine"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 	"github.com/mayfly-profiler/mayfly/symbolize"
@@ -41,7 +45,7 @@ func Dump(ctx context.Context, pid int) ([]Goroutine, error) {
 		if err := r.openTable(); err != nil {
 			return err
 		}
-		d := dumper{symbols: r.symbols, calls: make(map[uint64][]symbolize.Frame), epoch: epoch()}
+		d := dumper{symbols: r.symbols, calls: make(map[uint64][]symbolize.Frame), epoch: proc.Epoch()}
 		err := r.table.Snapshot(d.visit)
 		all = d.all
 		return err
@@ -94,13 +98,13 @@ func (d *dumper) visit(g *goroutine.Goroutine) {
 	}
 	for _, ra := range g.Stack {
 		for _, f := range d.call(ra) {
-			if roles[f.Func] != goexit {
+			if !slices.Contains(names.Goexit, names.Assembly(f.Func)) {
 				out.Stack = append(out.Stack, f)
 			}
 		}
 	}
-	if n := len(out.Stack); len(g.Stack) > 0 && (n == 0 || roles[out.Stack[n-1].Func] == cgocallback) {
-		out.Stack = append(out.Stack, symbolize.Frame{Func: frameC})
+	if n := len(out.Stack); len(g.Stack) > 0 && (n == 0 || slices.Contains(names.CalledByC, names.Assembly(out.Stack[n-1].Func))) {
+		out.Stack = append(out.Stack, symbolize.Frame{Func: fold.FrameC})
 	}
 	if fs := d.call(g.GoPC); g.GoPC != 0 && len(fs) > 0 {
 		out.CreatedBy = &fs[len(fs)-1]

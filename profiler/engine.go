@@ -3,11 +3,11 @@ package profiler
 import (
 	"github.com/google/pprof/profile"
 
+	"github.com/mayfly-profiler/mayfly/internal/fold"
 	"github.com/mayfly-profiler/mayfly/internal/goruntime"
 	"github.com/mayfly-profiler/mayfly/internal/goruntime/names"
 	"github.com/mayfly-profiler/mayfly/internal/source/bpf"
 	"github.com/mayfly-profiler/mayfly/internal/source/perf"
-	"github.com/mayfly-profiler/mayfly/profiler/internal/finish"
 )
 
 type bpfSource struct{ *bpf.OnCPU }
@@ -145,17 +145,13 @@ func (r *recording) attachPerf(l *goruntime.Layout) error {
 }
 
 // settle makes one of what two sources say of the same time, where the scheduler's view is missing.
-func (r *recording) settle(b *Builder, p *profile.Profile) {
+func (r *recording) settle(p *profile.Profile) {
 	switch {
-	case r.sched != nil || b.keep.Timeline:
-	case b.keep.TableToo:
-		finish.Reconcile(p)
-	case b.keep.TableOnly:
-		finish.Ration(p, r.summary.CPU.Rusage)
-		r.summary.CPU.Profiled = 0
-		for _, s := range p.Sample {
-			r.summary.CPU.Profiled += s.Value[finish.ColumnCPU]
-		}
+	case r.sched != nil || r.keep.Timeline:
+	case r.keep.TableToo:
+		fold.Reconcile(p)
+	case r.keep.TableOnly:
+		r.summary.CPU.Profiled = fold.Ration(p, r.summary.CPU.Rusage)
 	}
 }
 

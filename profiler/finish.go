@@ -1,28 +1,27 @@
 package profiler
 
 import (
-	"cmp"
 	"fmt"
 	"time"
 
 	"github.com/google/pprof/profile"
 
+	"github.com/mayfly-profiler/mayfly/internal/fold"
 	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"github.com/mayfly-profiler/mayfly/internal/source/goroutine"
-	"github.com/mayfly-profiler/mayfly/profiler/internal/finish"
 	"github.com/mayfly-profiler/mayfly/profiler/summary"
 )
 
 // finish fills in what is known once all samples of a builder have come.
-func (r *recording) finish(b *Builder, end string) {
+func (r *recording) finish(b *fold.Builder, end string) {
 	t, s := b.Tally(), &r.summary
 	s.Version, s.EngineCPU, s.EngineWall = r.options.Version, summary.None, summary.None
 	s.RateAsked, s.Host.CPUs = r.options.Rate, r.cpus
 	s.CPU.Samples, s.CPU.Lost = t.Samples, t.Lost
 	s.CPU.Profiled, s.Table.Wall = t.CPU, t.Wall
 	s.Labels.Gone, s.Labels.GoneTime, s.Labels.Truncated = t.LabelsLost, t.LabelsLostTime, t.LabelsCut
-	s.Labels.Renamed = b.words.renamed
-	for _, lost := range b.limit.remarks(cmp.Or(r.options.MemoryLimit, DefaultMemoryLimit)) {
+	s.Labels.Renamed = t.Renamed
+	for _, lost := range b.Remarks() {
 		r.deny(lost)
 	}
 	if r.source != nil {
@@ -73,7 +72,7 @@ func (r *recording) finish(b *Builder, end string) {
 	s.Self.RSS = proc.OwnRSS()
 }
 
-func (r *recording) finishCPU(t Tally) {
+func (r *recording) finishCPU(t fold.Tally) {
 	now, s := r.source.Stats(), &r.summary
 	st := now.Since(r.reported.cpu)
 	r.reported.cpu = now
@@ -93,7 +92,7 @@ func (r *recording) finishCPU(t Tally) {
 	}
 }
 
-func (r *recording) finishTable(t Tally) {
+func (r *recording) finishTable(t fold.Tally) {
 	now, s := r.table.Stats(), &r.summary
 	st := now.Since(r.reported.table)
 	r.reported.table = now
@@ -138,7 +137,7 @@ func (r *recording) describe(p *profile.Profile, start time.Time, length time.Du
 	if s := r.summary; s.CPU.Samples > 0 && s.CPU.RateReached > 0 {
 		p.Period = int64(1e9 / s.CPU.RateReached)
 	}
-	r.summary.Labels.Repaired, r.summary.Host.Epoch = finish.Tidy(p), r.builder.epoch-r.offset
+	r.summary.Labels.Repaired, r.summary.Host.Epoch = fold.Tidy(p), r.builder.Epoch()-r.offset
 	p.Comments = r.summary.Comments()
 }
 

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mayfly-profiler/mayfly/internal/fold"
 	"github.com/mayfly-profiler/mayfly/internal/source/bpf"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 	"github.com/mayfly-profiler/mayfly/symbolize"
@@ -39,7 +40,7 @@ func TestLengthIsWhatWasObserved(t *testing.T) {
 	}
 	defer r.symbols.Close()
 	source := slow{release: make(chan struct{})}
-	r.source, r.builder = source, NewBuilder(program, Keep{})
+	r.source, r.builder = source, fold.NewBuilder(program{}, fold.Keep{})
 	ctx, cancel := context.WithCancel(t.Context())
 	r.options.Started = func(Summary) {
 		cancel()

@@ -52,6 +52,16 @@ func (o *Options) validateOutside(pid int) error {
 	return nil
 }
 
+// DefaultMemoryLimit is Options.MemoryLimit when nobody says.
+const DefaultMemoryLimit = 1 << 30
+
+// Keep says what a profile keeps of its samples beyond stack and program labels. The zero value keeps nothing more.
+type Keep struct {
+	Goroutines bool // the goroutine id, as numeric label go.id
+	Timeline   bool // of all states: each sample by itself, with the numeric labels go.id, go.parent and end_timestamp_ns
+	Idle       bool // of all states: goroutines without labels that did nothing while recording, too
+}
+
 // Mode says what is recorded.
 type Mode string
 

@@ -3,11 +3,10 @@
 //	rec, err := profiler.Record(ctx, pid, profiler.Options{})
 //	err = rec.Profile.Write(file)
 //
-// A source (package bpf) observes the target and emits samples. A Builder folds samples into one
-// *profile.Profile: it puts back the caller of the leaf, cuts stacks where they end, resolves
-// addresses to functions, lines and inlined frames (package symbolize), and keeps goroutine labels.
-// Everything after that is a function of profiles: package export writes them, go tool pprof reads
-// them.
+// Sources observe the target and emit samples (package sample). Those become one *profile.Profile: the
+// caller of the leaf is put back, stacks are cut where they end, addresses are resolved to functions, lines and inlined
+// frames (package symbolize), and goroutine labels are kept. Everything after that is a function of profiles: package
+// export writes them, go tool pprof reads them.
 //
 // The target is observed from outside: it is never stopped, signalled or written to. A program that
 // wants to observe itself imports package inprocess, which does so by a helper process, with the same engines and,

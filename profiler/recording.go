@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/pprof/profile"
 
+	"github.com/mayfly-profiler/mayfly/internal/fold"
 	"github.com/mayfly-profiler/mayfly/internal/goruntime"
 	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"github.com/mayfly-profiler/mayfly/internal/source/bpf"
@@ -44,9 +45,10 @@ type recording struct {
 	family   *family          // processes that the target starts
 	govern   *governor        // nil: Options.Share is not asked for
 	mu       sync.Mutex       // of builder, before and symbols while the sources run
-	builder  *Builder
-	before   *Builder // of the slice that ends at border, until all its samples have come; or nil
-	border   int64    // CLOCK_MONOTONIC, ns
+	builder  *fold.Builder
+	before   *fold.Builder // of the slice that ends at border, until all its samples have come; or nil
+	border   int64         // CLOCK_MONOTONIC, ns
+	keep     fold.Keep
 	summary  Summary
 	reported reported // what earlier slices have reported already
 	added    int      // samples of all sources

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/mayfly-profiler/mayfly/internal/fold"
 )
 
 // A flight recorder records all the time and keeps little: the last seconds, until something
@@ -18,10 +20,6 @@ import (
 
 // DefaultRingLimit is a Ring's limit when nobody says.
 const DefaultRingLimit = 160 << 20
-
-// sampleBytes is what a sample takes while a window is made of the slices and written. It is much more than the
-// slices themselves, some 50 bytes a sample: to hold only what there is memory to write is the point of a limit.
-const sampleBytes = 2 << 10
 
 // RingOptions say what a Ring keeps. Before has to be set.
 type RingOptions struct {
@@ -63,7 +61,7 @@ func NewRing(o RingOptions) *Ring {
 func (r *Ring) Bytes() int { return r.bytes }
 
 // need is what the slices take, and what it takes to make a window of them and to write it.
-func (r *Ring) need() int { return r.bytes + r.samples*sampleBytes }
+func (r *Ring) need() int { return r.bytes + r.samples*fold.SampleBytes }
 
 // Window is the slices around a trigger.
 type Window struct {
@@ -235,13 +233,13 @@ func (w *Window) Recording() (*Recording, error) {
 }
 
 func joined(in []kept) (*profile.Profile, error) {
-	j := newJoin()
+	j := fold.NewJoin()
 	for _, k := range in {
 		p, err := profile.ParseData(k.data)
 		if err != nil {
 			return nil, err
 		}
-		j.add(p)
+		j.Add(p)
 	}
-	return j.p, nil
+	return j.Profile(), nil
 }

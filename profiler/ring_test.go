@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/pprof/profile"
 
+	"github.com/mayfly-profiler/mayfly/internal/fold"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 	"github.com/mayfly-profiler/mayfly/profiler/summary"
 )
@@ -27,8 +28,8 @@ type tape struct {
 var tapeStart = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 func (x *tape) next() *Recording {
-	b := NewBuilder(program, Keep{Wall: true})
-	stack := []uint64{program.at("main.work", 16), program.at("runtime.goexit.abi0", 1)}
+	b := fold.NewBuilder(program{}, fold.Keep{Wall: true})
+	stack := []uint64{atWork, atGoexit}
 	b.Add(&sample.Sample{Time: 1, Weight: int64(x.n + 1), State: "select", Curg: stack})
 	for range x.noise {
 		labels := []sample.Label{{Key: "noise", Value: fmt.Sprintf("%x", rand.Uint64())}}
@@ -243,12 +244,12 @@ func TestRingLimit(t *testing.T) {
 func TestRingSampleBytes(t *testing.T) {
 	const n = 20000
 	r := NewRing(RingOptions{Before: time.Hour})
-	b := NewBuilder(program, Keep{Wall: true, Timeline: true})
-	stack := []uint64{program.at("main.work", 16)}
+	b := fold.NewBuilder(program{}, fold.Keep{Wall: true, Timeline: true})
+	stack := []uint64{atWork}
 	for range 30 {
-		stack = append(stack, program.at("main.work", 20))
+		stack = append(stack, atWork+4)
 	}
-	stack = append(stack, program.at("runtime.goexit.abi0", 1))
+	stack = append(stack, atGoexit)
 	for i := range n {
 		labels := []sample.Label{{Key: "endpoint", Value: "/a"}, {Key: "tenant", Value: "t1"}, {Key: "request", Value: fmt.Sprint(i)}}
 		b.Add(&sample.Sample{Time: int64(i + 1), Weight: 1, Goid: uint64(i), Parent: 1, State: "sleep", Curg: stack, Labels: labels})
@@ -270,8 +271,8 @@ func TestRingSampleBytes(t *testing.T) {
 	}
 	each := (heap() - before) / len(rec.Profile.Sample)
 	t.Logf("%d bytes a sample", each)
-	if len(rec.Profile.Sample) != n || each > sampleBytes {
-		t.Errorf("%d samples of %d bytes each, %d are counted", len(rec.Profile.Sample), each, sampleBytes)
+	if len(rec.Profile.Sample) != n || each > fold.SampleBytes {
+		t.Errorf("%d samples of %d bytes each, %d are counted", len(rec.Profile.Sample), each, fold.SampleBytes)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mayfly-profiler/mayfly/internal/fold"
 	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"github.com/mayfly-profiler/mayfly/internal/source"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
@@ -47,7 +48,7 @@ func (r *recording) stream(ctx context.Context, every time.Duration, emit func(*
 		}
 		s.start = time.Now()
 	}
-	s.mono = s.start.UnixNano() - r.builder.epoch
+	s.mono = s.start.UnixNano() - r.builder.Epoch()
 	r.reported.clock, _ = r.target.CPU()
 	if r.options.Started != nil {
 		r.options.Started(r.begun())
@@ -127,7 +128,7 @@ func (s *slicer) next() error {
 	to := time.Since(s.start)
 	s.mu.Lock()
 	s.before, s.border = s.builder, s.mono+int64(to)
-	s.builder = s.before.next()
+	s.builder = s.before.Next()
 	s.mu.Unlock()
 	blocked := s.flush()
 	s.mu.Lock()
@@ -200,17 +201,17 @@ func ending(ctx context.Context, p *proc.Process, err error) string {
 }
 
 // seal makes the recording of a slice that ends at to.
-func (s *slicer) seal(b *Builder, to time.Duration, end string) *Recording {
+func (s *slicer) seal(b *fold.Builder, to time.Duration, end string) *Recording {
 	s.mu.Lock()
 	seen := s.reported.table.Seen
 	s.summary = s.attached
 	s.summary.Denied = slices.Clone(s.attached.Denied)
 	s.finish(b, end)
-	b.freeze()
+	b.Freeze()
 	s.over = b == s.builder
 	s.mu.Unlock()
 	p := b.Profile()
-	s.settle(b, p)
+	s.settle(p)
 	begin := s.start.Add(s.from)
 	s.describe(p, begin, to-s.from)
 	s.from = to
@@ -284,7 +285,7 @@ func (r *recording) add(s *sample.Sample) {
 	}
 	r.sort(s)
 	if r.added++; r.added%progressEvery == 0 && r.options.Progress != nil {
-		r.options.Progress(r.builder.tally.Samples, time.Duration(r.builder.tally.CPU))
+		r.options.Progress(r.builder.OnCPU())
 	}
 }
 

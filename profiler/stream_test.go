@@ -5,19 +5,33 @@ import (
 
 	"github.com/google/pprof/profile"
 
+	"github.com/mayfly-profiler/mayfly/internal/fold"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 	"github.com/mayfly-profiler/mayfly/symbolize"
 )
 
-// counted is a program that counts how often each address is resolved.
-type counted struct {
-	text
-	n map[uint64]int
-}
+// program is one with a single function, and its goroutines' root behind it.
+type program struct{}
 
-func (c counted) Resolve(dst []symbolize.Frame, pc uint64) ([]symbolize.Frame, int) {
-	c.n[pc]++
-	return c.text.Resolve(dst, pc)
+const (
+	atWork   = 0x1010
+	atGoexit = 0x2001
+)
+
+func (program) Resolve(dst []symbolize.Frame, pc uint64) ([]symbolize.Frame, int) {
+	if pc >= 0x2000 {
+		return append(dst, symbolize.Frame{Func: "runtime.goexit", Kind: symbolize.Go}), 0
+	}
+	return append(dst, symbolize.Frame{Func: "main.work", File: "x.go", Line: int(pc & 0xfff), Kind: symbolize.Go}), 0
+}
+func (program) ResolveKernel(dst []symbolize.Frame, _ uint64) ([]symbolize.Frame, int) {
+	return dst, -1
+}
+func (program) SPDelta(uint64) (int32, bool) { return 16, true }
+func (program) InGo(uint64) bool             { return true }
+func (program) Entry(uint64) bool            { return false }
+func (program) Mappings() []symbolize.Mapping {
+	return []symbolize.Mapping{{Start: 0x1000, Limit: 0x3000, File: "/bin/x", BuildID: "abcd"}}
 }
 
 // The rule of stream.go, case by case: what of a sample goes before the border at 1000, and what
@@ -39,9 +53,9 @@ func TestSortSamples(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := &recording{before: NewBuilder(program, Keep{Wall: true}), border: 1000}
-			r.builder = r.before.next()
-			tt.s.Curg = []uint64{program.at("main.work", 16), program.at("runtime.goexit.abi0", 1)}
+			r := &recording{before: fold.NewBuilder(program{}, fold.Keep{Wall: true}), border: 1000}
+			r.builder = r.before.Next()
+			tt.s.Curg = []uint64{atWork, atGoexit}
 			r.sort(&tt.s)
 			before, after := r.before.Profile(), r.builder.Profile()
 			if a, b := wallTime(before), wallTime(after); a != tt.before || b != tt.after {
@@ -56,38 +70,4 @@ func wallTime(p *profile.Profile) (ns int64) {
 		ns += s.Value[4]
 	}
 	return ns
-}
-
-// Each address is resolved once in a stream, and a slice holds the locations that its samples have
-// and no others.
-func TestSlicesShareSymbols(t *testing.T) {
-	symbols := counted{program, make(map[uint64]int)}
-	stack := func(leaf string) sample.Sample {
-		return sample.Sample{Time: 1, Weight: 1, Goid: 7, State: "select",
-			Curg: []uint64{program.at(leaf, 16), program.at("main.main", 16), program.at("runtime.goexit.abi0", 1)}}
-	}
-	a := NewBuilder(symbols, Keep{Wall: true})
-	s := stack("main.work")
-	a.Add(&s)
-	b := a.next()
-	s = stack("runtime.gopark")
-	b.Add(&s)
-	b.Add(&s)
-	a.freeze()
-	first := a.Profile()
-	b.freeze()
-	second := b.Profile()
-	for pc, n := range symbols.n {
-		if n != 1 {
-			t.Errorf("%#x was resolved %d times", pc, n)
-		}
-	}
-	for i, p := range []*profile.Profile{first, second} {
-		if err := p.CheckValid(); err != nil {
-			t.Error(err)
-		}
-		if len(p.Location) != 2 || len(p.Function) != 2 {
-			t.Errorf("profile %d has %d locations and %d functions, want 2", i, len(p.Location), len(p.Function))
-		}
-	}
 }

@@ -18,7 +18,7 @@ import (
 
 // shown are the functions whose use another's example has, by what that is.
 var shown = map[string]string{
-	"inprocess.HandlerWith": "Handler", "profiler.NewRing": "Ring", "profiler.NewBuilder": "Record, which has one",
+	"inprocess.HandlerWith": "Handler", "profiler.NewRing": "Ring",
 	"profiler.Engines": "ParseEngine", "sample.FormatObjects": "ParseObjects", "export.Formats": "ByName",
 	"symbolize.New": "Process", "symbolize.OpenAhead": "Process",
 }

@@ -51,7 +51,7 @@ func schema(path string, src any) (keys, frames []string, err error) {
 				keys = append(keys, key)
 			} else if labelKey.MatchString(text) && !noKeys[text] {
 				keys = append(keys, text)
-			} else if frameName.MatchString(text) && (file.Name.Name == "profiler" || file.Name.Name == "finish") {
+			} else if frameName.MatchString(text) && (file.Name.Name == "profiler" || file.Name.Name == "fold") {
 				frames = append(frames, text)
 			}
 		}

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// The way of the data is source -> sample -> builder -> profile -> export, diff, report. The
+// The way of the data is source -> sample -> fold -> profile -> export, diff, report. The
 // rules keep that way one-directional: who observes a process does not know how addresses become
 // names or files, and who reads profiles does not know that there was a process.
 
@@ -53,6 +53,8 @@ var rules = []rule{
 		why: "what a recording is worth is part of its file, and no matter of who recorded it"},
 	{who: []string{contract}, may: []string{}, why: "what sources share knows none of them"},
 	source("bpf"), source("perf"), source("goroutine"),
+	{who: []string{"internal/fold"}, may: []string{"profiler/sample", "symbolize", "internal/proc", "internal/goruntime/names"},
+		why: "a profile is made of samples and symbols, whoever took them"},
 	{who: []string{"internal/baseline"}, may: []string{"internal/samples", "internal/baseline"},
 		why: "the profiles of others are read as all files are"},
 	{who: []string{"internal/proc"}, may: []string{"internal/proc"},
@@ -73,7 +75,7 @@ var rules = []rule{
 	{who: []string{"export", "internal/diff", "internal/compare", "internal/flame", "internal/page", "internal/report", "internal/top",
 		"internal/when"},
 		free: []string{"internal/goruntime/names"},
-		must: []string{"internal/proc", "internal/goruntime", "internal/source", "internal/baseline", "symbolize"},
+		must: []string{"internal/proc", "internal/goruntime", "internal/source", "internal/fold", "internal/baseline", "symbolize"},
 		why:  "what follows the profile sees profiles only"},
 	{who: []string{"internal/demo"}, may: []string{"internal/demo"},
 		why: "the demo is a service like any other: it knows no profiler"},

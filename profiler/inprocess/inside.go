@@ -12,9 +12,9 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/mayfly-profiler/mayfly/internal/baseline"
+	"github.com/mayfly-profiler/mayfly/internal/fold"
 	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"github.com/mayfly-profiler/mayfly/profiler"
-	"github.com/mayfly-profiler/mayfly/profiler/internal/finish"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 	"github.com/mayfly-profiler/mayfly/profiler/summary"
 )
@@ -54,7 +54,7 @@ func openInside(e profiler.Engine) (*inside, error) {
 		<-ctx.Done()
 		pprof.StopCPUProfile()
 		if in.profile, in.err = profile.ParseData(b.Bytes()); in.err == nil {
-			finish.Disown(in.profile)
+			fold.Disown(in.profile)
 		}
 	}()
 	return in, nil
@@ -119,7 +119,7 @@ func (in *inside) joinCPU(s *Session) error {
 			return err
 		}
 		merged.TimeNanos, merged.DurationNanos = s.profile.TimeNanos, s.profile.DurationNanos
-		finish.Reconcile(merged)
+		fold.Reconcile(merged)
 		s.profile = merged.Compact()
 	}
 	sum.EngineCPU, sum.CPU.Samples = string(profiler.Runtime), samples
@@ -150,7 +150,7 @@ func (in *inside) joinWall(s *Session) {
 
 // widen gives a profile the columns of a wall profile, and all its samples one state.
 func widen(p *profile.Profile, values func([]int64) []int64, state sample.State) {
-	p.SampleType, p.DefaultSampleType = finish.Columns(), sample.ColumnCPU
+	p.SampleType, p.DefaultSampleType = fold.Columns(), sample.ColumnCPU
 	p.PeriodType = &profile.ValueType{Type: sample.ColumnCPU, Unit: "nanoseconds"}
 	for _, s := range p.Sample {
 		s.Value = values(s.Value)

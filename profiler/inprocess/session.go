@@ -9,8 +9,8 @@ import (
 
 	"github.com/google/pprof/profile"
 
+	"github.com/mayfly-profiler/mayfly/internal/fold"
 	"github.com/mayfly-profiler/mayfly/profiler"
-	"github.com/mayfly-profiler/mayfly/profiler/internal/finish"
 	"github.com/mayfly-profiler/mayfly/profiler/summary"
 )
 
@@ -146,7 +146,7 @@ func (s *Session) stop() (err error) {
 		}
 	}
 	s.summary.Denied = append(s.denied, s.summary.Denied...)
-	s.summary.Labels.Repaired = max(s.summary.Labels.Repaired, finish.Tidy(s.profile))
+	s.summary.Labels.Repaired = max(s.summary.Labels.Repaired, fold.Tidy(s.profile))
 	s.profile.Comments = s.summary.Comments()
 	s.recording = &profiler.Recording{Profile: s.profile, Summary: s.summary}
 	return nil

@@ -66,7 +66,7 @@ type Sample struct {
 	User []uint64
 	// Curg is the saved stack (g.sched) of the goroutine on whose behalf the thread runs on its
 	// system stack or in C code, leaf first, return addresses only. Which part of User to keep in
-	// front of it depends on the functions in User: the builder decides (see profiler.Builder).
+	// front of it depends on the functions in User: who makes the profile decides.
 	Curg []uint64
 	// Kernel is the kernel stack, leaf first, return addresses except for the first.
 	Kernel []uint64

@@ -13,11 +13,11 @@ import (
 	"time"
 
 	"github.com/mayfly-profiler/mayfly/export"
+	"github.com/mayfly-profiler/mayfly/internal/fold"
 	"github.com/mayfly-profiler/mayfly/internal/goruntime"
 	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"github.com/mayfly-profiler/mayfly/internal/source/bpf"
 	"github.com/mayfly-profiler/mayfly/internal/target"
-	"github.com/mayfly-profiler/mayfly/profiler"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 	"github.com/mayfly-profiler/mayfly/symbolize"
 )
@@ -62,7 +62,7 @@ func (x *table) Mappings() []symbolize.Mapping   { return x.Maps }
 
 // tap records what the real symbols answer.
 type tap struct {
-	profiler.Symbols
+	fold.Symbols
 	table
 }
 
@@ -114,7 +114,7 @@ func TestReplay(t *testing.T) {
 			}
 			var r replay
 			readGob(t, base+".replay.gz", &r)
-			got := fold(t, &r.Symbols, r.Records)
+			got := folded(t, &r.Symbols, r.Records)
 			if *update {
 				if err := os.WriteFile(base+".folded", got, 0o644); err != nil {
 					t.Fatal(err)
@@ -131,10 +131,10 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-// fold puts the records through decoder and builder. A sample weighs 1.
-func fold(t *testing.T, s profiler.Symbols, records [][]byte) []byte {
+// folded puts the records through decoder and builder. A sample weighs 1.
+func folded(t *testing.T, s fold.Symbols, records [][]byte) []byte {
 	t.Helper()
-	b := profiler.NewBuilder(s, profiler.Keep{})
+	b := fold.NewBuilder(s, fold.Keep{})
 	var sm sample.Sample
 	for _, raw := range records {
 		if err := bpf.Decode(raw, &sm); err != nil {
@@ -192,7 +192,7 @@ func capture(t *testing.T, v, file string) {
 	}
 	y := &tap{Symbols: symbols, table: table{User: map[uint64]answer{}, Kernel: map[uint64]answer{}, Delta: map[uint64]int32{},
 		Go: map[uint64]bool{}, Entries: map[uint64]bool{}}}
-	fold(t, y, r.Records)
+	folded(t, y, r.Records)
 	for i := range y.Maps { // of this machine
 		y.Maps[i].File = filepath.Base(y.Maps[i].File)
 	}

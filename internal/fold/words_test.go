@@ -1,4 +1,4 @@
-package profiler
+package fold
 
 import (
 	"bytes"
@@ -12,7 +12,6 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/mayfly-profiler/mayfly/internal/cost"
-	"github.com/mayfly-profiler/mayfly/profiler/internal/finish"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
@@ -41,8 +40,8 @@ func TestOwnKeys(t *testing.T) {
 		t.Errorf("labels %v, %v", got, p.Sample[0].NumLabel)
 	}
 	reported := []string{"user.end_timestamp_ns", "user.go.id", "user.go.state", "user.user.go.state"}
-	if !slices.Equal(b.words.renamed, reported) {
-		t.Errorf("reported %q", b.words.renamed)
+	if !slices.Equal(b.Tally().Renamed, reported) {
+		t.Errorf("reported %q", b.Tally().Renamed)
 	}
 }
 
@@ -57,7 +56,7 @@ func TestTidy(t *testing.T) {
 	p.Mapping = append(p.Mapping, &profile.Mapping{ID: 99, File: "/tmp/\xff", BuildID: "\xfe"})
 	p.Function[0].Name, p.Function[0].Filename = "main.\x80", "\x81.go"
 	p.Comments = []string{"a\xffb"}
-	if n := finish.Tidy(p); n != 8 {
+	if n := Tidy(p); n != 8 {
 		t.Errorf("%d repaired", n)
 	}
 	var buf bytes.Buffer
@@ -82,7 +81,7 @@ func TestTidy(t *testing.T) {
 	if v := q.Sample[0].Label["good"]; v[0] != "gr\u00fcn" {
 		t.Errorf("%q", v)
 	}
-	if n := finish.Tidy(q); n != 0 {
+	if n := Tidy(q); n != 0 {
 		t.Errorf("%d repaired again", n)
 	}
 }
@@ -160,7 +159,7 @@ func FuzzTidy(f *testing.F) {
 			b := NewBuilder(program, Keep{Wall: true})
 			b.Add(&s)
 			p := b.Profile()
-			finish.Tidy(p)
+			Tidy(p)
 			for _, s := range stringsOf(p) {
 				if !utf8.ValidString(s) {
 					t.Errorf("%q", s)

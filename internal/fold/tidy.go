@@ -1,6 +1,4 @@
-// Package finish is what is done with a profile whose samples are all there: states are balanced, and its texts made what
-// profile.proto wants.
-package finish
+package fold
 
 import (
 	"strings"
@@ -15,8 +13,8 @@ import (
 // own become user.go.state and the like. And a string table is UTF-8 (proto3), whatever bytes a program has in
 // labels, paths and names: strict readers refuse the whole file otherwise.
 
-// UserKey is the key under which a program's label is in the profile, another one for each.
-func UserKey(key string) string {
+// userKey is the key under which a program's label is in the profile, another one for each.
+func userKey(key string) string {
 	bare := key
 	for strings.HasPrefix(bare, sample.UserPrefix) {
 		bare = bare[len(sample.UserPrefix):]
@@ -32,7 +30,7 @@ func Disown(p *profile.Profile) {
 	for _, s := range p.Sample {
 		labels := make(map[string][]string, len(s.Label))
 		for key, values := range s.Label {
-			labels[UserKey(key)] = values
+			labels[userKey(key)] = values
 		}
 		s.Label = labels
 	}

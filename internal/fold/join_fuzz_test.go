@@ -1,4 +1,4 @@
-package profiler
+package fold
 
 import (
 	"testing"
@@ -12,9 +12,9 @@ import (
 func FuzzJoin(f *testing.F) {
 	hostile.Fuzz(f, func(t *testing.T, p *profile.Profile) {
 		want := columnSums(p)
-		j := newJoin()
-		j.add(p.Copy())
-		j.add(p)
+		j := NewJoin()
+		j.Add(p.Copy())
+		j.Add(p)
 		if err := j.p.CheckValid(); err != nil {
 			t.Fatal(err)
 		}

@@ -1,11 +1,17 @@
-package profiler
+// Package fold makes a pprof profile of samples. A Builder puts back the caller of a stack's leaf, cuts stacks where they end,
+// resolves each distinct address once and adds up the samples that are equal in stack and labels. What is done with a profile
+// whose samples are all there is here too: states are balanced (Reconcile, Ration), texts made what profile.proto wants (Tidy),
+// slices joined (Join).
+package fold
 
 import (
 	"encoding/binary"
 	"runtime"
+	"time"
 
 	"github.com/google/pprof/profile"
 
+	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
@@ -15,7 +21,7 @@ type Keep struct {
 	Goroutines bool // the goroutine id, as numeric label go.id
 	Wall       bool // all states: five columns and the label go.state, instead of CPU time only
 	TableOnly  bool // no on-CPU source; the goroutine table tells CPU time, without frames
-	TableToo   bool // with Wall: what the table saw running, too, beside what the on-CPU source saw; reconcile makes one of both
+	TableToo   bool // with Wall: what the table saw running, too, beside what the on-CPU source saw; Reconcile makes one of both
 	Timeline   bool // with Wall: each sample by itself, with the numeric labels go.id, go.parent and end_timestamp_ns
 	Idle       bool // with Wall: goroutines without labels that did nothing while recording, too
 }
@@ -68,6 +74,8 @@ type Tally struct {
 	LabelsLostTime int64 // ns of theirs
 	LabelsCut      int64 // samples with a part of their goroutine's labels only
 
+	Renamed []string // keys of labels that are others in the profile, some of them
+
 	seen idSet
 }
 
@@ -108,7 +116,7 @@ func classOf(s sample.State) class {
 // NewBuilder returns an empty builder.
 func NewBuilder(s Symbols, k Keep) *Builder {
 	return &Builder{
-		symbols: s, keep: k, arch: runtime.GOARCH, epoch: epoch(),
+		symbols: s, keep: k, arch: runtime.GOARCH, epoch: proc.Epoch(),
 		places: newPlaces(), funcs: make(map[function]*profile.Function),
 		folds: make(map[string]*fold), idle: make(map[uint64]*idler), from: make(map[uint64]uint64),
 		tally: Tally{seen: idSet{pages: make(map[uint64]*[64]uint64)}},
@@ -119,6 +127,7 @@ func NewBuilder(s Symbols, k Keep) *Builder {
 func (b *Builder) Tally() Tally {
 	t := b.tally
 	t.Goroutines, t.seen = b.tally.seen.n, idSet{}
+	t.Renamed = b.words.renamed
 	t.Idle = len(b.idle)
 	for _, x := range b.idle {
 		for _, ns := range x.fold.ns {
@@ -129,10 +138,19 @@ func (b *Builder) Tally() Tally {
 	return t
 }
 
+// OnCPU is how many samples on a CPU were added so far, and their time: what is cheap to ask for now and then.
+func (b *Builder) OnCPU() (samples int64, cpu time.Duration) {
+	return b.tally.Samples, time.Duration(b.tally.CPU)
+}
+
+// Epoch is the Unix time in ns at which the clock of the samples was zero.
+func (b *Builder) Epoch() int64 { return b.epoch }
+
 // folding is what a builder does to stay within its limit.
 type folding struct {
+	bytes int              // that all of the process may take; 0: any number
 	most  int              // bytes that samples may take; 0: any number
-	held  int              // that they take, estimated: sampleBytes each
+	held  int              // that they take, estimated: SampleBytes each
 	keys  map[string]*loss // labels that lost their values
 	full  bool             // no more kinds of samples are taken up
 	left  loss             // samples that are without stack and labels therefore

@@ -1,4 +1,4 @@
-package profiler
+package fold
 
 import (
 	"cmp"
@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/mayfly-profiler/mayfly/profiler/internal/finish"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
@@ -18,8 +17,9 @@ import (
 // how much time that was is told. The time of all other labels, states and stacks stays what it is. A timeline cannot be
 // merged: its recording ends there.
 
-// DefaultMemoryLimit is Options.MemoryLimit when nobody says.
-const DefaultMemoryLimit = 1 << 30
+// SampleBytes is what a sample takes while profiles are joined and written. It is much more than a compressed profile itself,
+// some 50 bytes a sample: to hold only what there is memory to write is the point of a limit.
+const SampleBytes = 2 << 10
 
 const (
 	limitBase  = 128 << 20 // of a limit is for all but samples: the program, the sources, symbols, label texts
@@ -34,7 +34,7 @@ const otherValue = "(other)"
 // process needs. 0 is no limit.
 func (b *Builder) Limit(bytes int) {
 	if bytes > 0 {
-		b.limit.most = max(bytes-limitBase, leastLimit)
+		b.limit.bytes, b.limit.most = bytes, max(bytes-limitBase, leastLimit)
 	}
 }
 
@@ -49,7 +49,7 @@ func (b *Builder) within(s *sample.Sample) *sample.Sample {
 	labels := b.limit.label[:0]
 	lost := false
 	for _, l := range s.Labels {
-		if k := b.limit.keys[finish.UserKey(l.Key)]; k != nil {
+		if k := b.limit.keys[userKey(l.Key)]; k != nil {
 			k.add(s)
 			l.Value, lost = otherValue, true
 		}
@@ -131,7 +131,7 @@ func (b *Builder) forget(key string) {
 		}
 		b.refold(f)
 	}
-	b.limit.held = sampleBytes * (len(b.folds) + len(b.idle))
+	b.limit.held = SampleBytes * (len(b.folds) + len(b.idle))
 }
 
 func (f *fold) time() int64 { return f.ns[onCPU] + f.ns[runnable] + f.ns[blocked] }
@@ -164,9 +164,10 @@ func (b *Builder) crowded(s *sample.Sample) *sample.Sample {
 	return &sample.Sample{State: s.State, Weight: s.Weight, Count: s.Count, Time: s.Time}
 }
 
-// remarks say what the limit cost.
-func (l *folding) remarks(limit int) (said []string) {
-	flag := fmt.Sprintf("(memory limit of %d MiB)", limit>>20)
+// Remarks say what the limit cost, for Summary.Denied.
+func (b *Builder) Remarks() (said []string) {
+	l := &b.limit
+	flag := fmt.Sprintf("(memory limit of %d MiB)", l.bytes>>20)
 	for _, key := range slices.SortedFunc(maps.Keys(l.keys), cmp.Compare[string]) {
 		lost := l.keys[key]
 		said = append(said, fmt.Sprintf("values of label %s: %s of time in %d samples is %s=%s %s", key, time.Duration(lost.ns),

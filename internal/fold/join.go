@@ -1,4 +1,4 @@
-package profiler
+package fold
 
 import (
 	"encoding/binary"
@@ -14,8 +14,8 @@ import (
 // took 1.9 GB. Slices of a stream have most of their stacks and labels in common, and intervals never merge:
 // so they are joined one at a time, and samples share their stacks and label maps.
 
-// join is a profile in the making, of slices that it takes one by one.
-type join struct {
+// Join is a profile in the making, of slices that it takes one by one.
+type Join struct {
 	p        *profile.Profile
 	mappings map[profile.Mapping]*profile.Mapping // by all but the id
 	funcs    map[function]*profile.Function
@@ -48,8 +48,8 @@ type joinedKey struct {
 	goid   int64
 }
 
-func newJoin() *join {
-	return &join{
+func NewJoin() *Join {
+	return &Join{
 		p: &profile.Profile{}, mappings: make(map[profile.Mapping]*profile.Mapping), funcs: make(map[function]*profile.Function),
 		locs: make(map[location]*profile.Location), of: make(map[*profile.Location]*profile.Location),
 		stacks: make(map[string]*joinedStack), labels: make(map[string]*joinedLabels),
@@ -57,8 +57,8 @@ func newJoin() *join {
 	}
 }
 
-// add takes up a slice, which must not be used any more.
-func (j *join) add(p *profile.Profile) {
+// Add takes up a slice, which must not be used any more.
+func (j *Join) Add(p *profile.Profile) {
 	j.p.SampleType, j.p.PeriodType, j.p.Period, j.p.DefaultSampleType = p.SampleType, p.PeriodType, p.Period, p.DefaultSampleType
 	defer clear(j.of)
 	for _, m := range p.Mapping {
@@ -71,7 +71,7 @@ func (j *join) add(p *profile.Profile) {
 	}
 }
 
-func (j *join) sample(s *profile.Sample) {
+func (j *Join) sample(s *profile.Sample) {
 	k := joinedKey{j.stack(s.Location), j.labelSet(s.Label), 0}
 	if id := s.NumLabel[sample.KeyID]; len(id) > 0 {
 		k.goid = id[0]
@@ -92,7 +92,7 @@ func (j *join) sample(s *profile.Sample) {
 	j.p.Sample = append(j.p.Sample, n)
 }
 
-func (j *join) stack(locs []*profile.Location) *joinedStack {
+func (j *Join) stack(locs []*profile.Location) *joinedStack {
 	own := make([]*profile.Location, len(locs))
 	j.key = j.key[:0]
 	for i, l := range locs {
@@ -107,7 +107,7 @@ func (j *join) stack(locs []*profile.Location) *joinedStack {
 	return st
 }
 
-func (j *join) labelSet(set map[string][]string) *joinedLabels {
+func (j *Join) labelSet(set map[string][]string) *joinedLabels {
 	j.key = j.key[:0]
 	for _, k := range slices.Sorted(maps.Keys(set)) {
 		for _, text := range append([]string{k}, set[k]...) {
@@ -123,7 +123,7 @@ func (j *join) labelSet(set map[string][]string) *joinedLabels {
 	return l
 }
 
-func (j *join) location(l *profile.Location) *profile.Location {
+func (j *Join) location(l *profile.Location) *profile.Location {
 	if own := j.of[l]; own != nil {
 		return own
 	}
@@ -145,7 +145,7 @@ func (j *join) location(l *profile.Location) *profile.Location {
 	return own
 }
 
-func (j *join) function(f *profile.Function) *profile.Function {
+func (j *Join) function(f *profile.Function) *profile.Function {
 	if f == nil {
 		return nil
 	}
@@ -160,7 +160,7 @@ func (j *join) function(f *profile.Function) *profile.Function {
 	return own
 }
 
-func (j *join) mapping(m *profile.Mapping) *profile.Mapping {
+func (j *Join) mapping(m *profile.Mapping) *profile.Mapping {
 	if m == nil {
 		return nil
 	}
@@ -176,3 +176,6 @@ func (j *join) mapping(m *profile.Mapping) *profile.Mapping {
 	}
 	return own
 }
+
+// Profile is what was joined so far, without times and comments.
+func (j *Join) Profile() *profile.Profile { return j.p }

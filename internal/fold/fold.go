@@ -1,11 +1,10 @@
-package profiler
+package fold
 
 import (
 	"slices"
 
 	"github.com/google/pprof/profile"
 
-	"github.com/mayfly-profiler/mayfly/profiler/internal/finish"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
@@ -81,7 +80,7 @@ func (b *Builder) wake(goid uint64, x *idler) {
 	for i, ns := range x.fold.ns {
 		f.ns[i] += ns
 	}
-	b.limit.held -= sampleBytes
+	b.limit.held -= SampleBytes
 }
 
 // count keeps the tally. It says whether that is all there is to do: time on a CPU is the on-CPU
@@ -127,7 +126,7 @@ func (b *Builder) count(s *sample.Sample) (done bool) {
 }
 
 func (b *Builder) newFold(s *sample.Sample) *fold {
-	b.limit.held += sampleBytes
+	b.limit.held += SampleBytes
 	f := &fold{sites: make([]uint32, len(b.stack)), labels: b.labels(s)}
 	for i, st := range b.stack {
 		f.sites[i] = st.id
@@ -164,15 +163,15 @@ func (b *Builder) Profile() *profile.Profile {
 		p.Sample = append(p.Sample, s)
 		delete(b.folds, key) // its memory goes while the profile's grows
 	}
-	slices.SortStableFunc(p.Sample, finish.CompareSamples)
+	slices.SortStableFunc(p.Sample, compareSamples)
 	return p
 }
 
 func (b *Builder) columns() []*profile.ValueType {
 	if b.keep.Wall {
-		return finish.Columns()
+		return Columns()
 	}
-	return finish.Columns()[:2]
+	return Columns()[:2]
 }
 
 // values are the fold's in the first n columns.
@@ -217,12 +216,12 @@ func (f *fold) sample(locs []*profile.Location, columns int, epoch int64) *profi
 	return s
 }
 
-// next returns an empty builder that knows what b knows, unless that is too much: then it begins anew.
+// Next returns an empty builder that knows what b knows, unless that is too much: then it begins anew.
 // Both may be added to, not at the same time.
-func (b *Builder) next() *Builder {
+func (b *Builder) Next() *Builder {
 	n := NewBuilder(b.symbols, b.keep)
 	n.epoch = b.epoch
-	n.limit.most = b.limit.most
+	n.limit.bytes, n.limit.most = b.limit.bytes, b.limit.most
 	if len(b.sites) <= maxSites {
 		n.places = b.places
 	} else {
@@ -231,9 +230,9 @@ func (b *Builder) next() *Builder {
 	return n
 }
 
-// freeze parts b from the builders that share its places. Nothing more is added to it, and its
+// Freeze parts b from the builders that share its places. Nothing more is added to it, and its
 // Profile may be asked for while they go on.
-func (b *Builder) freeze() {
+func (b *Builder) Freeze() {
 	b.places = &places{sites: slices.Clip(b.sites)}
 	b.symbols = frozen{b.symbols, b.symbols.Mappings()}
 }

@@ -1,4 +1,4 @@
-package profiler
+package fold
 
 import (
 	"bytes"
@@ -54,7 +54,7 @@ func contents(p *profile.Profile) map[string]string {
 func TestJoinIsMerge(t *testing.T) {
 	for _, k := range []Keep{{Wall: true}, {}, {Wall: true, Goroutines: true}, {Wall: true, Timeline: true}} {
 		t.Run(fmt.Sprintf("%+v", k), func(t *testing.T) {
-			j := newJoin()
+			j := NewJoin()
 			var all []*profile.Profile
 			for n := 1; n < 5; n++ {
 				var file bytes.Buffer
@@ -62,7 +62,7 @@ func TestJoinIsMerge(t *testing.T) {
 					t.Fatal(err)
 				}
 				for range 2 {
-					for _, take := range []func(*profile.Profile){j.add, func(p *profile.Profile) { all = append(all, p) }} {
+					for _, take := range []func(*profile.Profile){j.Add, func(p *profile.Profile) { all = append(all, p) }} {
 						p, err := profile.ParseData(file.Bytes())
 						if err != nil {
 							t.Fatal(err)

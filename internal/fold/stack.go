@@ -1,10 +1,9 @@
-package profiler
+package fold
 
 import (
 	"slices"
 
 	"github.com/mayfly-profiler/mayfly/internal/goruntime/names"
-	"github.com/mayfly-profiler/mayfly/profiler/internal/finish"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 	"github.com/mayfly-profiler/mayfly/symbolize"
 )
@@ -37,7 +36,7 @@ import (
 
 // Synthetic frames: where time went that no function can be charged with.
 const (
-	frameC         = "[C]"         // callers that are C code, as far as they are not known
+	FrameC         = "[C]"         // callers that are C code, as far as they are not known
 	frameScheduler = "[scheduler]" // a thread that works for no goroutine
 	frameThread    = "[thread]"    // a thread without Go code: before the runtime is up, or one of C's
 	frameLost      = "[lost]"      // samples that were taken but not delivered
@@ -65,12 +64,12 @@ func (b *Builder) walk(dst []*site, s *sample.Sample) []*site {
 	dst = visible(dst)
 	switch {
 	case len(dst) == 0 && (end == rooted || end == rootless || end == broken): // nothing but wrappers
-		dst = append(dst, b.special(finish.FrameUnwalked))
+		dst = append(dst, b.special(frameUnwalked))
 	case (end == rootless || end == broken) && dst[len(dst)-1].kind == symbolize.JIT:
 		dst = append(dst, b.special(frameTruncated))
 		dst, end = b.origin(dst, s)
 	case end == inC:
-		dst = append(dst, b.special(frameC))
+		dst = append(dst, b.special(FrameC))
 	case end == rootless && s.Loss == sample.Truncated:
 		dst = append(dst, b.special(frameTruncated))
 		dst, end = b.top(dst, &s.Top)
@@ -104,14 +103,14 @@ func (b *Builder) remember(stack []*site, s *sample.Sample) {
 // In any other state it has been elsewhere since.
 func (b *Builder) remembered(dst []*site, s *sample.Sample) []*site {
 	if s.State == sample.Running && s.Count == 0 {
-		return append(dst, b.special(finish.FrameRunning))
+		return append(dst, b.special(frameRunning))
 	}
 	if s.State == sample.Preempted || s.State == sample.Throttled {
 		if last := b.last.get(s.Goid); s.Goid != 0 && len(last.sites) > 0 && last.labels == hashLabels(s.Labels) {
 			return append(dst, last.sites...)
 		}
 	}
-	return append(dst, b.special(finish.FrameUnwalked))
+	return append(dst, b.special(frameUnwalked))
 }
 
 // visible leaves out addresses without a frame: wrappers that the compiler made, which nobody wrote

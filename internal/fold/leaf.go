@@ -1,4 +1,4 @@
-package profiler
+package fold
 
 import (
 	"github.com/mayfly-profiler/mayfly/profiler/sample"

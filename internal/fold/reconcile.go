@@ -1,4 +1,4 @@
-package finish
+package fold
 
 import (
 	"cmp"
@@ -26,8 +26,8 @@ import (
 
 // Frames of samples without a stack.
 const (
-	FrameRunning  = "[running]"  // on a CPU, seen by the goroutine table, which cannot see where
-	FrameUnwalked = "[unwalked]" // no stack could be read
+	frameRunning  = "[running]"  // on a CPU, seen by the goroutine table, which cannot see where
+	frameUnwalked = "[unwalked]" // no stack could be read
 )
 
 // Reconcile replaces the [running] samples of a wall profile, in place.
@@ -50,14 +50,14 @@ func Reconcile(p *profile.Profile) {
 		b := sets[key]
 		if left := b.running - b.cpu; left > 0 {
 			if unwalked == nil {
-				unwalked = synthetic(p, FrameUnwalked)
+				unwalked = synthetic(p, frameUnwalked)
 			}
 			p.Sample = append(p.Sample, b.preempted(left, unwalked))
 		} else {
 			takeOff(b.others, takeOff(b.calls, -left))
 		}
 	}
-	slices.SortStableFunc(p.Sample, CompareSamples)
+	slices.SortStableFunc(p.Sample, compareSamples)
 }
 
 // balance is the time of one set of labels, ns.
@@ -71,7 +71,7 @@ type balance struct {
 
 // Where the columns of a wall profile are.
 const (
-	ColumnCPU = 1 + iota
+	columnCPU = 1 + iota
 	columnRunnable
 	columnBlocked
 	columnWall
@@ -88,13 +88,13 @@ func Columns() []*profile.ValueType {
 
 // take says whether the sample stays.
 func (b *balance) take(s *profile.Sample) bool {
-	if isSynthetic(s, FrameRunning) {
+	if isSynthetic(s, frameRunning) {
 		b.running += s.Value[columnWall]
 		return false
 	}
 	switch sample.State(first(s.Label[sample.KeyState])) {
 	case sample.Running:
-		b.cpu += s.Value[ColumnCPU]
+		b.cpu += s.Value[columnCPU]
 	case sample.Syscall:
 		b.calls = append(b.calls, s)
 	default:
@@ -166,12 +166,21 @@ func synthetic(p *profile.Profile, frame string) *profile.Location {
 }
 
 // Ration makes the [running] samples of a profile without an on-CPU source stand for no more than
-// the CPU time that the process's clock counted. The rest had a thread and no CPU.
-func Ration(p *profile.Profile, cpu int64) {
+// the CPU time that the process's clock counted, in ns. The rest had a thread and no CPU. It returns the CPU time that the
+// profile has then.
+func Ration(p *profile.Profile, cpu int64) (profiled int64) {
+	ration(p, cpu)
+	for _, s := range p.Sample {
+		profiled += s.Value[columnCPU]
+	}
+	return profiled
+}
+
+func ration(p *profile.Profile, cpu int64) {
 	var running int64
 	for _, s := range p.Sample {
-		if isSynthetic(s, FrameRunning) {
-			running += s.Value[ColumnCPU]
+		if isSynthetic(s, frameRunning) {
+			running += s.Value[columnCPU]
 		}
 	}
 	if running <= cpu || cpu <= 0 {
@@ -180,27 +189,27 @@ func Ration(p *profile.Profile, cpu int64) {
 	share := float64(cpu) / float64(running)
 	var unwalked *profile.Location
 	for _, s := range p.Sample {
-		if !isSynthetic(s, FrameRunning) {
+		if !isSynthetic(s, frameRunning) {
 			continue
 		}
-		had := int64(share * float64(s.Value[ColumnCPU]))
-		left := s.Value[ColumnCPU] - had
-		s.Value[ColumnCPU] = had
+		had := int64(share * float64(s.Value[columnCPU]))
+		left := s.Value[columnCPU] - had
+		s.Value[columnCPU] = had
 		if len(s.Value) <= columnWall {
 			continue
 		}
 		s.Value[columnWall] = had
 		if unwalked == nil {
-			unwalked = synthetic(p, FrameUnwalked)
+			unwalked = synthetic(p, frameUnwalked)
 		}
 		b := balance{like: s}
 		p.Sample = append(p.Sample, b.preempted(left, unwalked))
 	}
-	slices.SortStableFunc(p.Sample, CompareSamples)
+	slices.SortStableFunc(p.Sample, compareSamples)
 }
 
-// CompareSamples orders samples, the heaviest first.
-func CompareSamples(a, b *profile.Sample) int {
+// compareSamples orders samples, the heaviest first.
+func compareSamples(a, b *profile.Sample) int {
 	if last := len(a.Value) - 1; a.Value[last] != b.Value[last] {
 		return cmp.Compare(b.Value[last], a.Value[last])
 	}

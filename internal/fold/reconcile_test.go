@@ -1,4 +1,4 @@
-package finish
+package fold
 
 import (
 	"testing"
@@ -35,10 +35,10 @@ func sums(p *profile.Profile, set string) (v [5]int64) {
 
 func TestReconcile(t *testing.T) {
 	p := newWall()
-	wallSample(p, "waits", FrameRunning, sample.Running, 0, 100, 0, 0, 100) // had a thread for 100, a CPU for 60
+	wallSample(p, "waits", frameRunning, sample.Running, 0, 100, 0, 0, 100) // had a thread for 100, a CPU for 60
 	wallSample(p, "waits", "f", sample.Running, 6, 60, 0, 0, 60)
 	wallSample(p, "waits", "g", "sleep", 0, 0, 0, 900, 900)
-	wallSample(p, "calls", FrameRunning, sample.Running, 0, 10, 0, 0, 10) // was on a CPU in system calls for 50
+	wallSample(p, "calls", frameRunning, sample.Running, 0, 10, 0, 0, 10) // was on a CPU in system calls for 50
 	wallSample(p, "calls", "f", sample.Running, 6, 60, 0, 0, 60)
 	wallSample(p, "calls", "g", sample.Syscall, 0, 0, 0, 990, 990)
 	wallSample(p, "noise", "f", sample.Running, 6, 60, 0, 0, 60) // nothing to balance it with but a wait
@@ -58,8 +58,8 @@ func TestReconcile(t *testing.T) {
 
 func TestRation(t *testing.T) {
 	p := newWall()
-	wallSample(p, "a", FrameRunning, sample.Running, 0, 300, 0, 0, 300)
-	wallSample(p, "b", FrameRunning, sample.Running, 0, 100, 0, 0, 100)
+	wallSample(p, "a", frameRunning, sample.Running, 0, 300, 0, 0, 300)
+	wallSample(p, "b", frameRunning, sample.Running, 0, 100, 0, 0, 100)
 	wallSample(p, "b", "g", "sleep", 0, 0, 0, 50, 50)
 	Ration(p, 200)
 	for set, want := range map[string][5]int64{"a": {0, 150, 150, 0, 300}, "b": {0, 50, 50, 50, 150}} {

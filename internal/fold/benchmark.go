@@ -1,4 +1,4 @@
-package profiler
+package fold
 
 // A Go benchmark is known by its stack: testing.(*B).runN (names.Benchmarks) calls the benchmark function, and the
 // goroutines of RunParallel call its body (testing/benchmark.go). What they do gets the label

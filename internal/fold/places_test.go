@@ -1,4 +1,4 @@
-package profiler
+package fold
 
 import (
 	"testing"
@@ -42,8 +42,8 @@ func TestSitesAreBounded(t *testing.T) {
 				Curg: []uint64{1<<32 + uint64(i)<<20 + pc, program.at("runtime.goexit.abi0", 1)}})
 		}
 		most = max(most, len(b.sites))
-		n := b.next()
-		b.freeze()
+		n := b.Next()
+		b.Freeze()
 		p := b.Profile()
 		if err := p.CheckValid(); err != nil || len(p.Sample) != maxSites/8 {
 			t.Fatalf("slice %d: %d samples, %v", i, len(p.Sample), err)

@@ -1,4 +1,4 @@
-package profiler
+package fold
 
 import (
 	"fmt"
@@ -27,13 +27,13 @@ func TestMemoryLimit(t *testing.T) {
 	b.Limit(1) // the least
 	before := heapBytes()
 	flood(b, n)
-	if b.limit.held > leastLimit+sampleBytes {
+	if b.limit.held > leastLimit+SampleBytes {
 		t.Errorf("%d bytes are held, the limit is %d", b.limit.held, leastLimit)
 	}
 	if got := heapBytes() - before; got > leastLimit*3/2 {
 		t.Errorf("%d bytes of heap, the limit is %d", got, leastLimit)
 	}
-	said := b.limit.remarks(1 << 30)
+	said := b.Remarks()
 	if len(said) != 1 || !strings.HasPrefix(said[0], "values of label request: 500ms of time in 500000 samples is request=(other)") {
 		t.Errorf("said %q", said)
 	}
@@ -62,7 +62,7 @@ func TestMemoryLimit(t *testing.T) {
 func TestMemoryLimitByStacks(t *testing.T) {
 	b := NewBuilder(program, Keep{Wall: true})
 	b.Limit(1)
-	const n = 3 * leastLimit / sampleBytes
+	const n = 3 * leastLimit / SampleBytes
 	for i := range n {
 		var stack []uint64
 		for bit := range 16 {
@@ -70,7 +70,7 @@ func TestMemoryLimitByStacks(t *testing.T) {
 		}
 		b.Add(&sample.Sample{Weight: 1, Goid: 1, State: "select", Curg: append(stack, program.at("runtime.goexit.abi0", 1))})
 	}
-	said := b.limit.remarks(1 << 30)
+	said := b.Remarks()
 	if len(said) != 1 || !strings.Contains(said[0], "[other]") {
 		t.Errorf("said %q", said)
 	}
@@ -79,7 +79,7 @@ func TestMemoryLimitByStacks(t *testing.T) {
 	for _, s := range p.Sample {
 		all += s.Value[4]
 	}
-	if all != n || len(p.Sample) > leastLimit/sampleBytes+2 {
+	if all != n || len(p.Sample) > leastLimit/SampleBytes+2 {
 		t.Errorf("%d ns in %d samples, want %d", all, len(p.Sample), n)
 	}
 }
@@ -92,7 +92,7 @@ func TestMemoryLimitOfGoroutines(t *testing.T) {
 	for i := range 100_000 {
 		b.Add(&sample.Sample{Weight: 1, Goid: uint64(i + 1), State: "select", Curg: stack, Labels: []sample.Label{{Key: "k", Value: "v"}}})
 	}
-	if said := b.limit.remarks(1 << 30); len(said) != 1 || !strings.HasPrefix(said[0], "values of label go.id: ") {
+	if said := b.Remarks(); len(said) != 1 || !strings.HasPrefix(said[0], "values of label go.id: ") {
 		t.Errorf("said %q", said)
 	}
 	if p := b.Profile(); len(p.Sample) != 1 || p.Sample[0].Value[4] != 100_000 || p.Sample[0].Label["k"][0] != "v" {
@@ -104,11 +104,11 @@ func TestMemoryLimitOfGoroutines(t *testing.T) {
 func TestMemoryLimitOfATimeline(t *testing.T) {
 	b := NewBuilder(program, Keep{Wall: true, Timeline: true})
 	b.Limit(1)
-	flood(b, leastLimit/sampleBytes)
+	flood(b, leastLimit/SampleBytes)
 	if b.Full() {
 		t.Error("full too early")
 	}
-	flood(b, 2*leastLimit/sampleBytes)
+	flood(b, 2*leastLimit/SampleBytes)
 	if !b.Full() {
 		t.Error("not full")
 	}

@@ -1,11 +1,10 @@
-package profiler
+package fold
 
 import (
 	"encoding/binary"
 	"slices"
 	"unicode/utf8"
 
-	"github.com/mayfly-profiler/mayfly/profiler/internal/finish"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
@@ -75,7 +74,7 @@ func (b *Builder) labels(s *sample.Sample) []sample.Label {
 	labels := make([]sample.Label, len(s.Labels))
 	for i, l := range s.Labels {
 		key := b.word(l.Key)
-		labels[i] = sample.Label{Key: finish.UserKey(key), Value: b.word(l.Value)}
+		labels[i] = sample.Label{Key: userKey(key), Value: b.word(l.Value)}
 		if labels[i].Key != key {
 			b.words.rename(labels[i].Key)
 		}

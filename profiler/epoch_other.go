@@ -1,5 +1,0 @@
-//go:build !linux
-
-package profiler
-
-func epoch() int64 { return 0 }
