@@ -11,7 +11,6 @@ package fold
 // the runs of one closure with different names are one benchmark here.
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
@@ -29,23 +28,6 @@ type benchmarks struct {
 	any  bool // one was seen: all else costs nothing in programs that are no test
 	of   map[uint64]string
 	from map[uint64]uint64 // goroutine that started it
-}
-
-// benchmark returns the labels of a sample, with that of the benchmark that it belongs to. A program's
-// own label of that name is left alone.
-func (b *Builder) benchmark(s *sample.Sample) []sample.Label {
-	name := benchmarkOf(b.stack)
-	b.bench.any = b.bench.any || name != ""
-	if !b.bench.any || s.Goid == 0 {
-		return s.Labels
-	}
-	if name = b.bench.inherit(s, name); name == "" {
-		return s.Labels
-	}
-	if slices.ContainsFunc(s.Labels, func(l sample.Label) bool { return l.Key == benchmarkLabel }) {
-		return s.Labels
-	}
-	return append(slices.Clip(s.Labels), sample.Label{Key: benchmarkLabel, Value: name})
 }
 
 // inherit returns the benchmark of a goroutine: what it was first seen in, which is the same all its life,

@@ -5,7 +5,6 @@
 package fold
 
 import (
-	"encoding/binary"
 	"runtime"
 	"time"
 
@@ -47,6 +46,12 @@ type Builder struct {
 	limit folding
 
 	epoch int64 // Unix time of the monotonic clock's zero, ns; timelines add it
+}
+
+// function is what makes two frames the same pprof function.
+type function struct {
+	name, file string
+	start      int
 }
 
 // idler is a goroutine that has done nothing so far. Its time is folded in when it does something.
@@ -188,36 +193,4 @@ func (s *idSet) add(id uint64) {
 		*word |= bit
 		s.n++
 	}
-}
-
-// appendKey writes what makes samples equal: the sites of the stack, the labels, the goroutine.
-func (b *Builder) appendKey(key []byte, s *sample.Sample) []byte {
-	for _, st := range b.stack {
-		key = binary.LittleEndian.AppendUint32(key, st.id)
-	}
-	key = append(key, 0xff, 0xff, 0xff, 0xff) // no site has this id
-	key = b.appendLabels(key, s)
-	if b.keep.Goroutines || b.keep.Timeline {
-		key = binary.LittleEndian.AppendUint64(key, s.Goid)
-	}
-	if b.keep.Timeline {
-		key = binary.LittleEndian.AppendUint64(key, uint64(s.Time))
-	}
-	if b.keep.Wall {
-		key = append(key, s.State...)
-		key = append(key, s.Peer...)
-		key = append(key, s.Call...)
-	}
-	return key
-}
-
-// used says which sites the folds have, by id.
-func (b *Builder) used() []bool {
-	used := make([]bool, len(b.sites))
-	for _, f := range b.folds {
-		for _, id := range f.sites {
-			used[id] = true
-		}
-	}
-	return used
 }

@@ -1,6 +1,7 @@
 package fold
 
 import (
+	"encoding/binary"
 	"slices"
 
 	"github.com/google/pprof/profile"
@@ -39,6 +40,47 @@ func (b *Builder) fold(s *sample.Sample) {
 	f := b.find(s)
 	f.count += s.Count
 	f.ns[classOf(s.State)] += s.Weight
+}
+
+// benchmark returns the labels of a sample, with that of the benchmark that it belongs to. A program's
+// own label of that name is left alone.
+func (b *Builder) benchmark(s *sample.Sample) []sample.Label {
+	name := benchmarkOf(b.stack)
+	b.bench.any = b.bench.any || name != ""
+	if !b.bench.any || s.Goid == 0 {
+		return s.Labels
+	}
+	if name = b.bench.inherit(s, name); name == "" {
+		return s.Labels
+	}
+	if slices.ContainsFunc(s.Labels, func(l sample.Label) bool { return l.Key == benchmarkLabel }) {
+		return s.Labels
+	}
+	return append(slices.Clip(s.Labels), sample.Label{Key: benchmarkLabel, Value: name})
+}
+
+// appendKey writes what makes samples equal: the sites of the stack, the labels, the goroutine.
+func (b *Builder) appendKey(key []byte, s *sample.Sample) []byte {
+	for _, st := range b.stack {
+		key = binary.LittleEndian.AppendUint32(key, st.id)
+	}
+	key = append(key, 0xff, 0xff, 0xff, 0xff) // no site has this id
+	key, cut := b.words.appendKey(key, s.Labels)
+	if cut || s.LabelsTruncated {
+		b.tally.LabelsCut++
+	}
+	if b.keep.Goroutines || b.keep.Timeline {
+		key = binary.LittleEndian.AppendUint64(key, s.Goid)
+	}
+	if b.keep.Timeline {
+		key = binary.LittleEndian.AppendUint64(key, uint64(s.Time))
+	}
+	if b.keep.Wall {
+		key = append(key, s.State...)
+		key = append(key, s.Peer...)
+		key = append(key, s.Call...)
+	}
+	return key
 }
 
 // find returns the fold of the sample whose key is in b.key. A goroutine that has done nothing has
@@ -127,7 +169,7 @@ func (b *Builder) count(s *sample.Sample) (done bool) {
 
 func (b *Builder) newFold(s *sample.Sample) *fold {
 	b.limit.held += SampleBytes
-	f := &fold{sites: make([]uint32, len(b.stack)), labels: b.labels(s)}
+	f := &fold{sites: make([]uint32, len(b.stack)), labels: b.words.labels(s.Labels)}
 	for i, st := range b.stack {
 		f.sites[i] = st.id
 	}

@@ -41,12 +41,6 @@ func (b *Builder) locations(p *profile.Profile, maps []*profile.Mapping) []*prof
 	return locs
 }
 
-// function is what makes two frames the same pprof function.
-type function struct {
-	name, file string
-	start      int
-}
-
 func (b *Builder) function(p *profile.Profile, fr symbolize.Frame) *profile.Function {
 	k := function{fr.Func, fr.File, fr.StartLine}
 	f := b.funcs[k]
@@ -60,4 +54,15 @@ func (b *Builder) function(p *profile.Profile, fr symbolize.Frame) *profile.Func
 		p.Function = append(p.Function, f)
 	}
 	return f
+}
+
+// used says which sites the folds have, by id.
+func (b *Builder) used() []bool {
+	used := make([]bool, len(b.sites))
+	for _, f := range b.folds {
+		for _, id := range f.sites {
+			used[id] = true
+		}
+	}
+	return used
 }

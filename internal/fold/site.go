@@ -81,3 +81,11 @@ func ends(st *site) (end, bool) {
 	}
 	return rootless, false
 }
+
+// drop takes goexit away again: it is below every goroutine and says nothing.
+func drop(dst []*site, st *site) []*site {
+	if st.role == goexit && len(dst) > 1 {
+		return dst[:len(dst)-1]
+	}
+	return dst
+}

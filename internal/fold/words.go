@@ -52,36 +52,6 @@ func cutText(text string, n int) string {
 	return text
 }
 
-// appendLabels appends the numbers of a sample's label texts to the key.
-func (b *Builder) appendLabels(key []byte, s *sample.Sample) []byte {
-	cut := s.LabelsTruncated
-	key = binary.LittleEndian.AppendUint16(key, uint16(len(s.Labels)))
-	for _, l := range s.Labels {
-		for _, text := range [...]string{l.Key, l.Value} {
-			id, short := b.words.id(text)
-			key = binary.LittleEndian.AppendUint32(key, id)
-			cut = cut || short
-		}
-	}
-	if cut {
-		b.tally.LabelsCut++
-	}
-	return key
-}
-
-// labels are those of the sample whose key was made last, with the texts that the builder keeps.
-func (b *Builder) labels(s *sample.Sample) []sample.Label {
-	labels := make([]sample.Label, len(s.Labels))
-	for i, l := range s.Labels {
-		key := b.word(l.Key)
-		labels[i] = sample.Label{Key: userKey(key), Value: b.word(l.Value)}
-		if labels[i].Key != key {
-			b.words.rename(labels[i].Key)
-		}
-	}
-	return labels
-}
-
 // maxRenamed bounds the renamed keys that are told.
 const maxRenamed = 8
 
@@ -91,7 +61,33 @@ func (w *words) rename(key string) {
 	}
 }
 
-func (b *Builder) word(text string) string {
-	id, _ := b.words.id(text)
-	return b.words.texts[id]
+// appendKey appends the numbers of the texts of labels to a sample's key, and says whether one was cut.
+func (w *words) appendKey(key []byte, labels []sample.Label) (_ []byte, cut bool) {
+	key = binary.LittleEndian.AppendUint16(key, uint16(len(labels)))
+	for _, l := range labels {
+		for _, text := range [...]string{l.Key, l.Value} {
+			id, short := w.id(text)
+			key = binary.LittleEndian.AppendUint32(key, id)
+			cut = cut || short
+		}
+	}
+	return key, cut
+}
+
+// labels are those of a sample as the profile has them: under keys that are the program's to use, with the texts that are kept.
+func (w *words) labels(of []sample.Label) []sample.Label {
+	labels := make([]sample.Label, len(of))
+	for i, l := range of {
+		key := w.text(l.Key)
+		labels[i] = sample.Label{Key: userKey(key), Value: w.text(l.Value)}
+		if labels[i].Key != key {
+			w.rename(labels[i].Key)
+		}
+	}
+	return labels
+}
+
+func (w *words) text(text string) string {
+	id, _ := w.id(text)
+	return w.texts[id]
 }
