@@ -13,14 +13,7 @@ type Frame struct {
 const (
 	// maxDepth bounds the inlined calls at one place. The compiler stops long before.
 	maxDepth = 256
-	// maxWork bounds the bytes that are decoded for one lookup: the tables of a hostile file may
-	// be one function of gigabytes.
-	maxWork = 32 << 20
-	// maxTotal bounds it for all of them, to half a minute: real tables take some kilobytes a lookup.
-	maxTotal = 4 << 30
-	// maxString bounds names: those of generic functions reach a kilobyte.
-	maxString = 4 << 10
-	noFile    = "?" // what the runtime calls the file of padding and of C code
+	noFile   = "?" // what the runtime calls the file of padding and of C code
 )
 
 // Lookup appends the functions at a link-time address to dst, innermost first; the last is the
@@ -122,52 +115,6 @@ func (t *Table) line(f *fn, off uint32, w *work) (string, int) {
 		return noFile, 0
 	}
 	return t.str(t.files, le.Uint32(b)), int(line)
-}
-
-// name returns a function name. The runtime takes a name at offset 0 for none; there is one, the
-// first of the table.
-func (t *Table) name(off uint32) string { return t.str(t.names, off) }
-
-// maxInterned bounds the bytes of strings that are remembered, and stringCost is what one takes besides
-// its text.
-const (
-	maxInterned = 1 << 20
-	stringCost  = 64
-)
-
-// damaged stands for a name that begins inside another one.
-const damaged = "[damaged name]"
-
-// readName reads a name of a table of names. The linker writes each of them once, behind the end of the one before
-// (cmd/link/internal/ld/pcln.go, generateFuncnametab). Were they to overlap, a small table could have megabytes of names.
-func (t *Table) readName(s span, off uint32) string {
-	at, ok := s.at(uint64(off), 1)
-	if !ok {
-		return ""
-	}
-	if off > 0 {
-		if b := t.p.bytes(at-1, 1); len(b) != 1 || b[0] != 0 {
-			return damaged
-		}
-	}
-	return t.p.cstring(at, min(maxString, s.size-uint64(off)))
-}
-
-func (t *Table) str(s span, off uint32) string {
-	at, ok := s.at(uint64(off), 1)
-	if !ok {
-		return ""
-	}
-	str, ok := t.strings[at]
-	if !ok {
-		str = t.readName(s, off)
-		if t.held += stringCost + len(str); t.held > maxInterned {
-			clear(t.strings)
-			t.held = stringCost + len(str)
-		}
-		t.strings[at] = str
-	}
-	return str
 }
 
 // isWrapper learns which funcID means "wrapper" when it is first asked. The number moved with

@@ -1,5 +1,13 @@
 package pclntab
 
+const (
+	// maxWork bounds the bytes that are decoded for one lookup: the tables of a hostile file may
+	// be one function of gigabytes.
+	maxWork = 32 << 20
+	// maxTotal bounds it for all of them, to half a minute: real tables take some kilobytes a lookup.
+	maxTotal = 4 << 30
+)
+
 // work is what a lookup may still decode, in bytes.
 type work int
 
