@@ -10,11 +10,7 @@ const flagAsm = 1 << 2
 func (t *Table) Framed() iter.Seq2[[2]uint64, int32] {
 	return func(yield func([2]uint64, int32) bool) {
 		for i := range t.nfunc {
-			at, ok := t.funcs.at(uint64(le.Uint32(t.functab[8*i+4:])), t.lay.hdr)
-			if !ok {
-				continue
-			}
-			b := t.p.bytes(at, int(t.lay.hdr))
+			b := t.fixed(i)
 			if b == nil || b[t.lay.hdr-3]&flagAsm == 0 {
 				continue
 			}

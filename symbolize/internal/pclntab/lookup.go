@@ -137,11 +137,7 @@ func (t *Table) learn() {
 	var count [256]int
 	best := uint8(0)
 	for i := 0; i < t.nfunc && count[best] < many; i++ {
-		at, ok := t.funcs.at(uint64(le.Uint32(t.functab[8*i+4:])), t.lay.hdr)
-		if !ok {
-			continue
-		}
-		b := t.p.bytes(at, int(t.lay.hdr))
+		b := t.fixed(i)
 		if b == nil {
 			continue
 		}

@@ -14,7 +14,7 @@ const damaged = "[damaged name]"
 
 // Name returns the name of function i. It is not remembered: callers ask for all of them.
 func (t *Table) Name(i int) string {
-	off, ok := t.word(uint64(le.Uint32(t.functab[8*i+4:])) + 4)
+	off, ok := t.word(t.place(i) + 4)
 	if !ok {
 		return ""
 	}

@@ -73,6 +73,18 @@ func (t *Table) Range(i int) (lo, hi uint64) {
 
 func (t *Table) entry(i int) uint32 { return le.Uint32(t.functab[8*i:]) }
 
+// place returns where the _func of function i begins in the table of functions.
+func (t *Table) place(i int) uint64 { return uint64(le.Uint32(t.functab[8*i+4:])) }
+
+// fixed returns the fixed part of the _func of function i, nil when it is not in the file. It stays valid until the next read.
+func (t *Table) fixed(i int) []byte {
+	off, ok := t.funcs.at(t.place(i), t.lay.hdr)
+	if !ok {
+		return nil
+	}
+	return t.p.bytes(off, int(t.lay.hdr))
+}
+
 // Find returns the index of the function that covers a link-time address, or -1.
 func (t *Table) Find(pc uint64) int {
 	d := pc - t.text
@@ -110,12 +122,7 @@ type fn struct {
 
 // fn decodes function i.
 func (t *Table) fn(i int, fn *fn) bool {
-	place := uint64(le.Uint32(t.functab[8*i+4:]))
-	off, ok := t.funcs.at(place, t.lay.hdr)
-	if !ok {
-		return false
-	}
-	b := t.p.bytes(off, int(t.lay.hdr))
+	b := t.fixed(i)
 	if b == nil {
 		return false
 	}
@@ -126,7 +133,7 @@ func (t *Table) fn(i int, fn *fn) bool {
 		fn.startLine = int32(le.Uint32(b[36:]))
 	}
 	fn.funcID, fn.nfuncdata = b[t.lay.hdr-4], b[t.lay.hdr-1]
-	t.inlining(place, fn)
+	t.inlining(t.place(i), fn)
 	return true
 }
 

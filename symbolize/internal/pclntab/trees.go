@@ -45,16 +45,11 @@ func (t *Table) findTrees(f *elfx.File, md []uint64) span {
 func (t *Table) someTrees() (trees []tree) {
 	step := max(1, t.nfunc/maxTreeless)
 	for i := 0; i < t.nfunc && len(trees) < maxTrees; i += step {
-		place := uint64(le.Uint32(t.functab[8*i+4:]))
-		off, ok := t.funcs.at(place, t.lay.hdr)
-		if !ok {
-			continue
-		}
-		b := t.p.bytes(off, int(t.lay.hdr))
+		b := t.fixed(i)
 		if b == nil {
 			continue
 		}
-		if at, ok := t.treeOf(place, le.Uint32(b[28:]), b[t.lay.hdr-1]); ok {
+		if at, ok := t.treeOf(t.place(i), le.Uint32(b[28:]), b[t.lay.hdr-1]); ok {
 			trees = append(trees, tree{at, t.entry(i+1) - t.entry(i)})
 		}
 	}
