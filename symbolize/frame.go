@@ -62,13 +62,3 @@ type Mapping struct {
 	BuildID string
 	Kind    Kind // Go, C, VDSO, Kernel, JIT (a memfd without ELF header); Unknown when the file could not be read
 }
-
-// Options change what a Symbolizer does. The zero value is what a profile needs.
-type Options struct {
-	KeepWrappers bool // do not leave out frames of Wrapper functions
-	NoKernel     bool // do not read kernel symbols: all kernel addresses become "[kernel]"
-
-	// Ahead is a file that the process is expected to have mapped, read before it did. The Symbolizer
-	// closes it.
-	Ahead *Ahead
-}

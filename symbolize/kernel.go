@@ -28,29 +28,6 @@ type kernel struct {
 	index int             // in the list of mappings
 }
 
-// ResolveKernel appends the function at a kernel address and returns the index of the kernel's
-// mapping in Mappings. The first call reads /proc/kallsyms. Where symbols are hidden or unknown
-// the frame is "[kernel]", and Warnings says why.
-func (s *Symbolizer) ResolveKernel(dst []Frame, pc uint64) ([]Frame, int) {
-	if s.kernel.tried.IsZero() {
-		s.loadKernel()
-		s.kernel.index = s.addMapping(s.kernel.mapping())
-	}
-	name, kind, ok := s.kernel.lookup(pc)
-	if !ok && s.kernel.tab != nil && s.now().Sub(s.kernel.tried) >= rereadKernel {
-		s.loadKernel()
-		name, kind, ok = s.kernel.lookup(pc)
-	}
-	f := Frame{Func: "[kernel]", Kind: Kernel}
-	if ok {
-		f.Func = name
-	}
-	if kind == kallsyms.BPF {
-		f.Kind = BPF
-	}
-	return append(dst, f), s.kernel.index
-}
-
 func (k *kernel) lookup(pc uint64) (string, kallsyms.Kind, bool) {
 	if k.tab == nil {
 		return "", 0, false

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
-	"debug/elf"
 	"io"
 	"os"
 	"slices"
@@ -12,8 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/mayfly-profiler/mayfly/internal/proc"
 )
 
 // A process that generates code can name it in /tmp/perf-PID.map, one line a function: "START SIZE name", both
@@ -41,20 +38,6 @@ type perfMap struct {
 	funs []generated // ascending by start
 	seen os.FileInfo // of the file when it was read
 	next time.Time   // when it may be looked at again
-}
-
-// jit names an address in generated code. What has no name makes the map be read again, if it has changed.
-func (s *Symbolizer) jit(pc uint64) Frame {
-	name, ok := s.perf.lookup(pc)
-	if now := s.now(); !ok && !now.Before(s.perf.next) {
-		s.readPerfMap()
-		s.perf.next = now.Add(max(refreshEvery, perfShare*s.now().Sub(now)))
-		name, ok = s.perf.lookup(pc)
-	}
-	if !ok {
-		name = "[jit]"
-	}
-	return Frame{Func: name, Kind: JIT}
 }
 
 func (s *Symbolizer) readPerfMap() {
@@ -128,17 +111,4 @@ func (m *perfMap) lookup(pc uint64) (name string, ok bool) {
 		}
 	}
 	return name, latest >= 0
-}
-
-// isMemfd says whether a file is memory by another name (memfd_create(2)).
-func isMemfd(m proc.Mapping) bool { return strings.HasPrefix(m.Path, "/memfd:") }
-
-// beginsWithCode says whether a memfd that may not be opened, as map_files is root's, has no ELF header where one would be.
-func (s *Symbolizer) beginsWithCode(m proc.Mapping) bool {
-	var head [len(elf.ELFMAG)]byte
-	if !isMemfd(m) || m.Offset != 0 {
-		return false
-	}
-	_, err := s.p.Mem().ReadAt(head[:], int64(m.Start))
-	return err == nil && string(head[:]) != elf.ELFMAG
 }

@@ -5,12 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sort"
-	"strings"
 	"time"
 
 	"github.com/mayfly-profiler/mayfly/internal/goruntime/names"
 	"github.com/mayfly-profiler/mayfly/internal/proc"
+	"github.com/mayfly-profiler/mayfly/symbolize/internal/kallsyms"
 )
 
 const (
@@ -23,6 +22,16 @@ const (
 	// maxWarnings bounds what a process can make us say.
 	maxWarnings = 64
 )
+
+// Options change what a Symbolizer does. The zero value is what a profile needs.
+type Options struct {
+	KeepWrappers bool // do not leave out frames of Wrapper functions
+	NoKernel     bool // do not read kernel symbols: all kernel addresses become "[kernel]"
+
+	// Ahead is a file that the process is expected to have mapped, read before it did. The Symbolizer
+	// closes it.
+	Ahead *Ahead
+}
 
 // Symbolizer resolves the addresses of one process. It is for one goroutine at a time, and it
 // remembers files, not answers: callers that meet an address again keep the frames.
@@ -44,20 +53,6 @@ type Symbolizer struct {
 
 	refreshed time.Time
 	young     *young // nil: not started a moment ago
-}
-
-// region is an executable mapping of a file.
-type region struct {
-	proc.Mapping
-	obj   *object
-	bias  uint64 // address minus link-time address
-	index int    // in mappings
-}
-
-// identity tells files apart, also those that have had the same path.
-type identity struct {
-	dev, inode uint64
-	path       string
 }
 
 // New is Process for who has the process open, as mayfly's own packages do. It opens the files of all executable mappings of p. p stays
@@ -84,184 +79,6 @@ func New(p *proc.Process, o Options) (*Symbolizer, error) {
 		s.warn("%s: not a Go binary: frames have no lines and no inlined calls", s.mappings[0].File)
 	}
 	return s, nil
-}
-
-// span is a range of addresses, limit is exclusive.
-type span struct{ start, limit uint64 }
-
-// anonymous are the mappings with code that no file has: a program generated it, as wazero and sonic do.
-func anonymous(maps []proc.Mapping) (spans []span) {
-	for _, m := range maps {
-		if m.Exec && ofNoFile(m) {
-			spans = append(spans, span{m.Start, m.End})
-		}
-	}
-	return spans
-}
-
-// ofNoFile says whether a mapping is anonymous memory. The kernel may have been told a name for it
-// (PR_SET_VMA_ANON_NAME), and calls it /dev/zero where it is shared (shmem_zero_setup in mm/shmem.c).
-func ofNoFile(m proc.Mapping) bool {
-	return m.Path == "" || strings.HasPrefix(m.Path, "[anon:") || m.Path == "/dev/zero" && m.Deleted
-}
-
-// inGenerated says whether a user address lies in code that the process generated.
-func (s *Symbolizer) inGenerated(pc uint64) bool {
-	_, ok := slices.BinarySearchFunc(s.generated, pc, func(x span, pc uint64) int {
-		switch {
-		case x.limit <= pc:
-			return -1
-		case pc < x.start:
-			return 1
-		}
-		return 0
-	})
-	return ok
-}
-
-// executable keeps the mappings with code of a file.
-func executable(maps []proc.Mapping) []proc.Mapping {
-	return slices.DeleteFunc(maps, func(m proc.Mapping) bool {
-		return !m.Exec || ofNoFile(m)
-	})
-}
-
-// mainFirst moves the mappings of the main binary to the front: the first mapping of a pprof
-// profile names the program.
-func mainFirst(p *proc.Process, maps []proc.Mapping) []proc.Mapping {
-	exe := slices.IndexFunc(maps, p.IsExe)
-	if exe < 0 {
-		return maps
-	}
-	id := identify(maps[exe])
-	slices.SortStableFunc(maps, func(a, b proc.Mapping) int {
-		return cmp.Compare(boolRank(identify(a) != id), boolRank(identify(b) != id))
-	})
-	return maps
-}
-
-func boolRank(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-func identify(m proc.Mapping) identity { return identity{m.Dev, m.Inode, m.Path} }
-
-// adopt makes maps the regions of now. Regions that are gone still resolve, behind the new ones:
-// samples arrive late.
-func (s *Symbolizer) adopt(maps []proc.Mapping) {
-	old := make(map[proc.Mapping]region, len(s.regions))
-	for _, r := range s.regions {
-		old[r.Mapping] = r
-	}
-	last := s.regions
-	s.regions = make([]region, 0, len(maps))
-	for _, m := range maps {
-		if r, ok := old[m]; ok {
-			s.regions = append(s.regions, r)
-			delete(old, m)
-		} else if len(s.mappings) < maxMappings {
-			s.regions = append(s.regions, s.newRegion(m))
-		}
-	}
-	for _, r := range last {
-		if _, gone := old[r.Mapping]; gone {
-			s.former = append(s.former, r)
-		}
-	}
-	slices.SortFunc(s.regions, func(a, b region) int { return cmp.Compare(a.Start, b.Start) })
-}
-
-func (s *Symbolizer) newRegion(m proc.Mapping) region {
-	obj := s.object(m)
-	return region{Mapping: m, obj: obj, bias: obj.bias(m.Start, m.Offset), index: s.addMapping(Mapping{
-		Start: m.Start, Limit: m.End, Offset: m.Offset, File: m.Path, BuildID: obj.buildID, Kind: obj.kind,
-	})}
-}
-
-func (s *Symbolizer) addMapping(m Mapping) int {
-	s.mappings = append(s.mappings, m)
-	return len(s.mappings) - 1
-}
-
-// object opens the file of a mapping, once.
-func (s *Symbolizer) object(m proc.Mapping) *object {
-	id := identify(m)
-	if o := s.objects[id]; o != nil {
-		return o
-	}
-	o, err := s.open(m)
-	if err != nil {
-		s.warn("%v", err)
-	}
-	s.objects[id] = o
-	return o
-}
-
-func (s *Symbolizer) open(m proc.Mapping) (*object, error) {
-	unread := unreadObject(m.Path)
-	if m.Path == "[vdso]" {
-		return openVDSO(s.p, m)
-	}
-	if m.Path[0] != '/' { // [vsyscall], [uprobes]
-		return unread, nil
-	}
-	if a := s.o.Ahead; a != nil && m.Of(a.object.file) {
-		return a.object, a.err
-	}
-	if len(s.objects) >= maxObjects {
-		return unread, fmt.Errorf("symbolize: %s: more than %d files are mapped: not opened", m.Path, maxObjects)
-	}
-	f, err := s.p.OpenMapping(m)
-	if err != nil {
-		if s.beginsWithCode(m) {
-			unread.kind, err = JIT, nil
-		}
-		return unread, err
-	}
-	o, err := newObject(m.Path, f)
-	o.file = f
-	if o.elf == nil && isMemfd(m) {
-		o.kind, err = JIT, nil
-	}
-	return o, err
-}
-
-// region returns the region of a user address, or nil.
-func (s *Symbolizer) region(pc uint64) *region {
-	i := sort.Search(len(s.regions), func(i int) bool { return s.regions[i].End > pc })
-	if i < len(s.regions) && s.regions[i].Start <= pc {
-		return &s.regions[i]
-	}
-	for i := len(s.former) - 1; i >= 0; i-- {
-		if r := &s.former[i]; r.Start <= pc && pc < r.End {
-			return r
-		}
-	}
-	return nil
-}
-
-// refresh reads the mappings again, not too often, and reports whether it did.
-func (s *Symbolizer) refresh() bool {
-	now := s.now()
-	if maps := s.young.take(); maps != nil {
-		s.generated = anonymous(maps)
-		s.adopt(executable(maps))
-		return true
-	}
-	if now.Sub(s.refreshed) < refreshEvery {
-		return false
-	}
-	s.refreshed = now
-	maps, err := s.p.Maps()
-	if err != nil || len(maps) == 0 {
-		return false // it has ended: what we know is all there will be
-	}
-	s.generated = anonymous(maps)
-	s.adopt(executable(maps))
-	return true
 }
 
 // Resolve appends the frames at a user address to dst, innermost first, and returns the index of
@@ -297,6 +114,29 @@ func (s *Symbolizer) Resolve(dst []Frame, pc uint64) ([]Frame, int) {
 	return dst, r.index
 }
 
+// ResolveKernel appends the function at a kernel address and returns the index of the kernel's
+// mapping in Mappings. The first call reads /proc/kallsyms. Where symbols are hidden or unknown
+// the frame is "[kernel]", and Warnings says why.
+func (s *Symbolizer) ResolveKernel(dst []Frame, pc uint64) ([]Frame, int) {
+	if s.kernel.tried.IsZero() {
+		s.loadKernel()
+		s.kernel.index = s.addMapping(s.kernel.mapping())
+	}
+	name, kind, ok := s.kernel.lookup(pc)
+	if !ok && s.kernel.tab != nil && s.now().Sub(s.kernel.tried) >= rereadKernel {
+		s.loadKernel()
+		name, kind, ok = s.kernel.lookup(pc)
+	}
+	f := Frame{Func: "[kernel]", Kind: Kernel}
+	if ok {
+		f.Func = name
+	}
+	if kind == kallsyms.BPF {
+		f.Kind = BPF
+	}
+	return append(dst, f), s.kernel.index
+}
+
 // elide removes wrappers from dst[n:], by the rule of the runtime (runtime.elideWrapperCalling):
 // one that called into a panic stays, because it is where the panic happened.
 func elide(dst []Frame, n int) []Frame {
@@ -310,6 +150,20 @@ func elide(dst []Frame, n int) []Frame {
 		}
 	}
 	return out
+}
+
+// jit names an address in generated code. What has no name makes the map be read again, if it has changed.
+func (s *Symbolizer) jit(pc uint64) Frame {
+	name, ok := s.perf.lookup(pc)
+	if now := s.now(); !ok && !now.Before(s.perf.next) {
+		s.readPerfMap()
+		s.perf.next = now.Add(max(refreshEvery, perfShare*s.now().Sub(now)))
+		name, ok = s.perf.lookup(pc)
+	}
+	if !ok {
+		name = "[jit]"
+	}
+	return Frame{Func: name, Kind: JIT}
 }
 
 // SPDelta returns the pcsp value at a user address: how many bytes the stack pointer lies below
