@@ -1,10 +1,9 @@
 package symbolize
 
 import (
+	"debug/elf"
 	"slices"
 	"strings"
-
-	"debug/elf"
 
 	"github.com/mayfly-profiler/mayfly/internal/proc"
 )
@@ -12,14 +11,17 @@ import (
 // span is a range of addresses, limit is exclusive.
 type span struct{ start, limit uint64 }
 
+// spans do not overlap, and ascend.
+type spans []span
+
 // anonymous are the mappings with code that no file has: a program generated it, as wazero and sonic do.
-func anonymous(maps []proc.Mapping) (spans []span) {
+func anonymous(maps []proc.Mapping) (code spans) {
 	for _, m := range maps {
 		if m.Exec && ofNoFile(m) {
-			spans = append(spans, span{m.Start, m.End})
+			code = append(code, span{m.Start, m.End})
 		}
 	}
-	return spans
+	return code
 }
 
 // ofNoFile says whether a mapping is anonymous memory. The kernel may have been told a name for it
@@ -28,9 +30,9 @@ func ofNoFile(m proc.Mapping) bool {
 	return m.Path == "" || strings.HasPrefix(m.Path, "[anon:") || m.Path == "/dev/zero" && m.Deleted
 }
 
-// inGenerated says whether a user address lies in code that the process generated.
-func (s *Symbolizer) inGenerated(pc uint64) bool {
-	_, ok := slices.BinarySearchFunc(s.generated, pc, func(x span, pc uint64) int {
+// contain says whether an address lies in one of them.
+func (s spans) contain(pc uint64) bool {
+	_, ok := slices.BinarySearchFunc(s, pc, func(x span, pc uint64) int {
 		switch {
 		case x.limit <= pc:
 			return -1
@@ -46,11 +48,11 @@ func (s *Symbolizer) inGenerated(pc uint64) bool {
 func isMemfd(m proc.Mapping) bool { return strings.HasPrefix(m.Path, "/memfd:") }
 
 // beginsWithCode says whether a memfd that may not be opened, as map_files is root's, has no ELF header where one would be.
-func (s *Symbolizer) beginsWithCode(m proc.Mapping) bool {
+func beginsWithCode(p *proc.Process, m proc.Mapping) bool {
 	var head [len(elf.ELFMAG)]byte
 	if !isMemfd(m) || m.Offset != 0 {
 		return false
 	}
-	_, err := s.p.Mem().ReadAt(head[:], int64(m.Start))
+	_, err := p.Mem().ReadAt(head[:], int64(m.Start))
 	return err == nil && string(head[:]) != elf.ELFMAG
 }

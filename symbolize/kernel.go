@@ -23,9 +23,32 @@ const (
 // kernel resolves kernel addresses.
 type kernel struct {
 	root  string          // of proc
+	none  bool            // its symbols are not wanted
 	tab   *kallsyms.Table // nil before the first use, and when there are no symbols
 	tried time.Time       // when kallsyms was last read; zero before the first use
 	index int             // in the list of mappings
+}
+
+// frame names a kernel address. The first call reads the symbols.
+func (k *kernel) frame(pc uint64, clock func() time.Time, w *warnings) Frame {
+	if k.tried.IsZero() {
+		k.load(clock(), w)
+	}
+	name, kind, ok := k.lookup(pc)
+	if !ok && k.tab != nil {
+		if now := clock(); now.Sub(k.tried) >= rereadKernel {
+			k.load(now, w)
+			name, kind, ok = k.lookup(pc)
+		}
+	}
+	f := Frame{Func: "[kernel]", Kind: Kernel}
+	if ok {
+		f.Func = name
+	}
+	if kind == kallsyms.BPF {
+		f.Kind = BPF
+	}
+	return f
 }
 
 func (k *kernel) lookup(pc uint64) (string, kallsyms.Kind, bool) {
@@ -44,20 +67,20 @@ func (k *kernel) mapping() Mapping {
 	return Mapping{Start: start, Limit: 1<<64 - 1, Offset: start, File: kernelFile, Kind: Kernel}
 }
 
-func (s *Symbolizer) loadKernel() {
-	s.kernel.tried = s.now()
-	if s.o.NoKernel {
+func (k *kernel) load(now time.Time, w *warnings) {
+	k.tried = now
+	if k.none {
 		return
 	}
-	tab, err := readKernel(s.kernel.root)
+	tab, err := readKernel(k.root)
 	switch {
 	case err != nil:
-		s.warn("kernel symbols: %v", err)
+		w.add("kernel symbols: %v", err)
 	case tab.Hidden():
-		s.warn("kernel symbols are hidden from this process%s: needs CAP_SYSLOG, or kernel.kptr_restrict=0 and kernel.perf_event_paranoid<=1",
+		w.add("kernel symbols are hidden from this process%s: needs CAP_SYSLOG, or kernel.kptr_restrict=0 and kernel.perf_event_paranoid<=1",
 			restriction())
 	default:
-		s.kernel.tab = tab
+		k.tab = tab
 	}
 }
 

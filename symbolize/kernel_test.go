@@ -42,7 +42,7 @@ func kernelOnly(t *testing.T, kallsyms string) *Symbolizer {
 			t.Fatal(err)
 		}
 	}
-	return &Symbolizer{now: time.Now, kernel: kernel{root: root}}
+	return &Symbolizer{space: space{now: time.Now}, kernel: kernel{root: root}}
 }
 
 func TestResolveKernel(t *testing.T) {
@@ -101,7 +101,7 @@ func TestKernelReread(t *testing.T) {
 
 // TestLiveKernel asks the kernel that runs the test, if it tells.
 func TestLiveKernel(t *testing.T) {
-	s := &Symbolizer{now: time.Now, kernel: kernel{root: "/proc"}}
+	s := &Symbolizer{space: space{now: time.Now}, kernel: kernel{root: "/proc"}}
 	fr, _ := s.ResolveKernel(nil, kernelHalf)
 	if chain(fr) != "[kernel]" {
 		t.Errorf("got %v for an address below the kernel", fr)

@@ -35,25 +35,41 @@ type generated struct {
 
 // perfMap is what the process has said of its generated code so far.
 type perfMap struct {
+	open func() (*os.File, error)
+
 	funs []generated // ascending by start
 	seen os.FileInfo // of the file when it was read
 	next time.Time   // when it may be looked at again
 }
 
-func (s *Symbolizer) readPerfMap() {
-	f, err := s.p.OpenPerfMap()
+// frame names an address in generated code. What has no name makes the map be read again, if it has changed.
+func (m *perfMap) frame(pc uint64, clock func() time.Time, w *warnings) Frame {
+	name, ok := m.lookup(pc)
+	if now := clock(); !ok && !now.Before(m.next) {
+		m.read(w)
+		m.next = now.Add(max(refreshEvery, perfShare*clock().Sub(now)))
+		name, ok = m.lookup(pc)
+	}
+	if !ok {
+		name = "[jit]"
+	}
+	return Frame{Func: name, Kind: JIT}
+}
+
+func (m *perfMap) read(w *warnings) {
+	f, err := m.open()
 	if err != nil {
 		return // most programs have none
 	}
 	defer f.Close()
 	info, err := f.Stat()
-	if err != nil || s.perf.seen != nil && os.SameFile(info, s.perf.seen) && info.Size() == s.perf.seen.Size() {
+	if err != nil || m.seen != nil && os.SameFile(info, m.seen) && info.Size() == m.seen.Size() {
 		return
 	}
-	s.perf.seen = info
-	s.perf.funs = parsePerfMap(f)
+	m.seen = info
+	m.funs = parsePerfMap(f)
 	if info.Size() > maxPerfMap {
-		s.warn("%s: %d bytes: the names behind the first %d are left out", f.Name(), info.Size(), maxPerfMap)
+		w.add("%s: %d bytes: the names behind the first %d are left out", f.Name(), info.Size(), maxPerfMap)
 	}
 }
 

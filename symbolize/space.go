@@ -2,12 +2,41 @@ package symbolize
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"sort"
+	"time"
 
 	"github.com/mayfly-profiler/mayfly/internal/proc"
 )
+
+const (
+	// refreshEvery bounds how often the mappings are read again for addresses that are in none.
+	refreshEvery = 200 * time.Millisecond
+	// maxObjects bounds the files that are kept open for one process.
+	maxObjects = 512
+	// maxMappings bounds what is remembered of a process that maps code without end.
+	maxMappings = 1 << 16
+)
+
+// space is what a process has mapped: its code by address, and the files of it.
+type space struct {
+	p     *proc.Process
+	ahead *Ahead // nil: no file was read before the process had mapped it
+	now   func() time.Time
+
+	regions   []region // executable mappings, ascending
+	former    []region // those that the process has had, newest last
+	generated spans    // memory of no file that is executable
+
+	mappings []Mapping
+	objects  map[identity]*object
+	warnings warnings
+
+	refreshed time.Time
+	young     *young // nil: not started a moment ago
+}
 
 // region is an executable mapping of a file.
 type region struct {
@@ -21,6 +50,28 @@ type region struct {
 type identity struct {
 	dev, inode uint64
 	path       string
+}
+
+// load reads the mappings for the first time, and opens their files.
+func (s *space) load() error {
+	maps, err := s.p.Maps()
+	if gone := errors.Is(err, proc.ErrNoProcess) || err == nil && len(maps) == 0; gone && s.ahead != nil {
+		s.warnings.add("the process ended before its mappings could be read: only its own code is known, if that has fixed addresses")
+		maps, err = s.ahead.mappings(), nil
+	}
+	if err != nil {
+		return err
+	}
+	s.refreshed = s.now()
+	if s.ahead != nil {
+		s.young = watch(s.p)
+	}
+	s.generated = anonymous(maps)
+	s.adopt(mainFirst(s.p, executable(maps)))
+	if len(s.mappings) > 0 && s.mappings[0].Kind == C && !slices.ContainsFunc(s.mappings, func(m Mapping) bool { return m.Kind == Go }) {
+		s.warnings.add("%s: not a Go binary: frames have no lines and no inlined calls", s.mappings[0].File)
+	}
+	return nil
 }
 
 // executable keeps the mappings with code of a file.
@@ -55,7 +106,7 @@ func identify(m proc.Mapping) identity { return identity{m.Dev, m.Inode, m.Path}
 
 // adopt makes maps the regions of now. Regions that are gone still resolve, behind the new ones:
 // samples arrive late.
-func (s *Symbolizer) adopt(maps []proc.Mapping) {
+func (s *space) adopt(maps []proc.Mapping) {
 	old := make(map[proc.Mapping]region, len(s.regions))
 	for _, r := range s.regions {
 		old[r.Mapping] = r
@@ -78,33 +129,33 @@ func (s *Symbolizer) adopt(maps []proc.Mapping) {
 	slices.SortFunc(s.regions, func(a, b region) int { return cmp.Compare(a.Start, b.Start) })
 }
 
-func (s *Symbolizer) newRegion(m proc.Mapping) region {
+func (s *space) newRegion(m proc.Mapping) region {
 	obj := s.object(m)
 	return region{Mapping: m, obj: obj, bias: obj.bias(m.Start, m.Offset), index: s.addMapping(Mapping{
 		Start: m.Start, Limit: m.End, Offset: m.Offset, File: m.Path, BuildID: obj.buildID, Kind: obj.kind,
 	})}
 }
 
-func (s *Symbolizer) addMapping(m Mapping) int {
+func (s *space) addMapping(m Mapping) int {
 	s.mappings = append(s.mappings, m)
 	return len(s.mappings) - 1
 }
 
 // object opens the file of a mapping, once.
-func (s *Symbolizer) object(m proc.Mapping) *object {
+func (s *space) object(m proc.Mapping) *object {
 	id := identify(m)
 	if o := s.objects[id]; o != nil {
 		return o
 	}
 	o, err := s.open(m)
 	if err != nil {
-		s.warn("%v", err)
+		s.warnings.add("%v", err)
 	}
 	s.objects[id] = o
 	return o
 }
 
-func (s *Symbolizer) open(m proc.Mapping) (*object, error) {
+func (s *space) open(m proc.Mapping) (*object, error) {
 	unread := unreadObject(m.Path)
 	if m.Path == "[vdso]" {
 		return openVDSO(s.p, m)
@@ -112,7 +163,7 @@ func (s *Symbolizer) open(m proc.Mapping) (*object, error) {
 	if m.Path[0] != '/' { // [vsyscall], [uprobes]
 		return unread, nil
 	}
-	if a := s.o.Ahead; a != nil && m.Of(a.object.file) {
+	if a := s.ahead; a != nil && m.Of(a.object.file) {
 		return a.object, a.err
 	}
 	if len(s.objects) >= maxObjects {
@@ -120,7 +171,7 @@ func (s *Symbolizer) open(m proc.Mapping) (*object, error) {
 	}
 	f, err := s.p.OpenMapping(m)
 	if err != nil {
-		if s.beginsWithCode(m) {
+		if beginsWithCode(s.p, m) {
 			unread.kind, err = JIT, nil
 		}
 		return unread, err
@@ -134,7 +185,7 @@ func (s *Symbolizer) open(m proc.Mapping) (*object, error) {
 }
 
 // region returns the region of a user address, or nil.
-func (s *Symbolizer) region(pc uint64) *region {
+func (s *space) region(pc uint64) *region {
 	i := sort.Search(len(s.regions), func(i int) bool { return s.regions[i].End > pc })
 	if i < len(s.regions) && s.regions[i].Start <= pc {
 		return &s.regions[i]
@@ -148,7 +199,7 @@ func (s *Symbolizer) region(pc uint64) *region {
 }
 
 // refresh reads the mappings again, not too often, and reports whether it did.
-func (s *Symbolizer) refresh() bool {
+func (s *space) refresh() bool {
 	now := s.now()
 	if maps := s.young.take(); maps != nil {
 		s.generated = anonymous(maps)
@@ -166,4 +217,21 @@ func (s *Symbolizer) refresh() bool {
 	s.generated = anonymous(maps)
 	s.adopt(executable(maps))
 	return true
+}
+
+// close closes all files.
+func (s *space) close() (first error) {
+	s.young.stop()
+	if s.ahead != nil {
+		first = s.ahead.Close()
+	}
+	for _, o := range s.objects {
+		if s.ahead != nil && o == s.ahead.object {
+			continue
+		}
+		if err := o.close(); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
 }

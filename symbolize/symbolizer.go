@@ -2,25 +2,12 @@ package symbolize
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/mayfly-profiler/mayfly/internal/goruntime/names"
 	"github.com/mayfly-profiler/mayfly/internal/proc"
-	"github.com/mayfly-profiler/mayfly/symbolize/internal/kallsyms"
-)
-
-const (
-	// refreshEvery bounds how often the mappings are read again for addresses that are in none.
-	refreshEvery = 200 * time.Millisecond
-	// maxObjects bounds the files that are kept open for one process.
-	maxObjects = 512
-	// maxMappings bounds what is remembered of a process that maps code without end.
-	maxMappings = 1 << 16
-	// maxWarnings bounds what a process can make us say.
-	maxWarnings = 64
 )
 
 // Options change what a Symbolizer does. The zero value is what a profile needs.
@@ -36,47 +23,27 @@ type Options struct {
 // Symbolizer resolves the addresses of one process. It is for one goroutine at a time, and it
 // remembers files, not answers: callers that meet an address again keep the frames.
 type Symbolizer struct {
-	p     *proc.Process
-	owned *proc.Process // p, if it is ours to close
-	o     Options
-	now   func() time.Time
+	space
+	perf   perfMap
+	kernel kernel
 
-	regions []region // executable mappings, ascending
-	former  []region // those that the process has had, newest last
-
-	generated []span // memory of no file that is executable, ascending
-	perf      perfMap
-	mappings  []Mapping
-	objects   map[identity]*object
-	kernel    kernel
-	warnings  []string
-
-	refreshed time.Time
-	young     *young // nil: not started a moment ago
+	keepWrappers bool
+	owned        *proc.Process // the process, if it is ours to close
 }
 
-// New is Process for who has the process open, as mayfly's own packages do. It opens the files of all executable mappings of p. p stays
-// the caller's and is used until Close. Files that cannot be opened or understood are no error: their addresses resolve to
-// synthetic names, and Warnings tells. The error is one of reading the mappings.
+// New is Process for a caller that has opened the process itself, as mayfly's own packages do. It opens the files of all
+// executable mappings of p, which stays the caller's and is used until Close. Files that cannot be opened or understood are no
+// error: their addresses resolve to synthetic names, and Warnings tells. The error is one of reading the mappings.
 func New(p *proc.Process, o Options) (*Symbolizer, error) {
-	s := &Symbolizer{p: p, o: o, now: time.Now, objects: map[identity]*object{}, kernel: kernel{root: "/proc"}}
-	maps, err := p.Maps()
-	if gone := errors.Is(err, proc.ErrNoProcess) || err == nil && len(maps) == 0; gone && o.Ahead != nil {
-		s.warn("the process ended before its mappings could be read: only its own code is known, if that has fixed addresses")
-		maps, err = o.Ahead.mappings(), nil
+	s := &Symbolizer{
+		space:        space{p: p, ahead: o.Ahead, now: time.Now, objects: map[identity]*object{}},
+		perf:         perfMap{open: p.OpenPerfMap},
+		kernel:       kernel{root: "/proc", none: o.NoKernel},
+		keepWrappers: o.KeepWrappers,
 	}
-	if err != nil {
+	if err := s.load(); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("symbolize: %w", err)
-	}
-	s.refreshed = s.now()
-	if o.Ahead != nil {
-		s.young = watch(p)
-	}
-	s.generated = anonymous(maps)
-	s.adopt(mainFirst(p, executable(maps)))
-	if len(s.mappings) > 0 && s.mappings[0].Kind == C && !slices.ContainsFunc(s.mappings, func(m Mapping) bool { return m.Kind == Go }) {
-		s.warn("%s: not a Go binary: frames have no lines and no inlined calls", s.mappings[0].File)
 	}
 	return s, nil
 }
@@ -95,20 +62,20 @@ func New(p *proc.Process, o Options) (*Symbolizer, error) {
 // kernel's half is a word that the process made up: it may not learn the kernel's symbols by that.
 func (s *Symbolizer) Resolve(dst []Frame, pc uint64) ([]Frame, int) {
 	r := s.region(pc)
-	if r == nil && pc < kernelHalf && !s.inGenerated(pc) && s.refresh() {
+	if r == nil && pc < kernelHalf && !s.generated.contain(pc) && s.refresh() {
 		r = s.region(pc)
 	}
 	switch {
-	case r == nil && s.inGenerated(pc):
-		return append(dst, s.jit(pc)), -1
+	case r == nil && s.generated.contain(pc):
+		return append(dst, s.perf.frame(pc, s.now, &s.warnings)), -1
 	case r == nil:
 		return append(dst, Frame{Func: "[unknown]"}), -1
 	case r.obj.kind == JIT:
-		return append(dst, s.jit(pc)), r.index
+		return append(dst, s.perf.frame(pc, s.now, &s.warnings)), r.index
 	}
 	n := len(dst)
 	dst = r.obj.resolve(dst, pc-r.bias)
-	if !s.o.KeepWrappers {
+	if !s.keepWrappers {
 		dst = elide(dst, n)
 	}
 	return dst, r.index
@@ -118,21 +85,10 @@ func (s *Symbolizer) Resolve(dst []Frame, pc uint64) ([]Frame, int) {
 // mapping in Mappings. The first call reads /proc/kallsyms. Where symbols are hidden or unknown
 // the frame is "[kernel]", and Warnings says why.
 func (s *Symbolizer) ResolveKernel(dst []Frame, pc uint64) ([]Frame, int) {
-	if s.kernel.tried.IsZero() {
-		s.loadKernel()
+	first := s.kernel.tried.IsZero()
+	f := s.kernel.frame(pc, s.now, &s.warnings)
+	if first {
 		s.kernel.index = s.addMapping(s.kernel.mapping())
-	}
-	name, kind, ok := s.kernel.lookup(pc)
-	if !ok && s.kernel.tab != nil && s.now().Sub(s.kernel.tried) >= rereadKernel {
-		s.loadKernel()
-		name, kind, ok = s.kernel.lookup(pc)
-	}
-	f := Frame{Func: "[kernel]", Kind: Kernel}
-	if ok {
-		f.Func = name
-	}
-	if kind == kallsyms.BPF {
-		f.Kind = BPF
 	}
 	return append(dst, f), s.kernel.index
 }
@@ -150,20 +106,6 @@ func elide(dst []Frame, n int) []Frame {
 		}
 	}
 	return out
-}
-
-// jit names an address in generated code. What has no name makes the map be read again, if it has changed.
-func (s *Symbolizer) jit(pc uint64) Frame {
-	name, ok := s.perf.lookup(pc)
-	if now := s.now(); !ok && !now.Before(s.perf.next) {
-		s.readPerfMap()
-		s.perf.next = now.Add(max(refreshEvery, perfShare*s.now().Sub(now)))
-		name, ok = s.perf.lookup(pc)
-	}
-	if !ok {
-		name = "[jit]"
-	}
-	return Frame{Func: name, Kind: JIT}
 }
 
 // SPDelta returns the pcsp value at a user address: how many bytes the stack pointer lies below
@@ -194,29 +136,11 @@ func (s *Symbolizer) Entry(pc uint64) bool {
 func (s *Symbolizer) Mappings() []Mapping { return slices.Clone(s.mappings) }
 
 // Warnings returns what kept symbols from being read, one line each, in the order of discovery.
-func (s *Symbolizer) Warnings() []string { return slices.Clone(s.warnings) }
-
-func (s *Symbolizer) warn(format string, args ...any) {
-	if w := fmt.Sprintf(format, args...); len(s.warnings) < maxWarnings && !slices.Contains(s.warnings, w) {
-		s.warnings = append(s.warnings, w)
-	}
-}
+func (s *Symbolizer) Warnings() []string { return slices.Clone(s.warnings.lines) }
 
 // Close closes all files.
 func (s *Symbolizer) Close() error {
-	s.young.stop()
-	var first error
-	if s.o.Ahead != nil {
-		first = s.o.Ahead.Close()
-	}
-	for _, o := range s.objects {
-		if s.o.Ahead != nil && o == s.o.Ahead.object {
-			continue
-		}
-		if err := o.close(); err != nil && first == nil {
-			first = err
-		}
-	}
+	first := s.close()
 	if s.owned != nil {
 		first = cmp.Or(first, s.owned.Close())
 	}

@@ -32,7 +32,6 @@ var meshes = map[string]int{
 	"internal/report/":     4,  // of 39
 	"internal/source/bpf/": 3,  // of 36
 	"internal/timeline/":   12, // of 57
-	"symbolize/":           3,  // of 19
 }
 
 func TestMesh(t *testing.T) {
