@@ -148,3 +148,13 @@ var ErrNotGo = errors.New("not a Go executable")
 // ErrPacked says that an executable was packed by UPX: it unpacks itself into memory, where no file says what
 // is what.
 var ErrPacked = fmt.Errorf("%w: packed by UPX (upx -d unpacks it)", ErrNotGo)
+
+// writable says whether addr lies in a segment that the program writes to, as all variables do.
+func writable(f *elf.File, addr uint64) bool {
+	for _, p := range f.Progs {
+		if p.Type == elf.PT_LOAD && p.Flags&elf.PF_W != 0 && addr >= p.Vaddr && addr-p.Vaddr < p.Memsz {
+			return true
+		}
+	}
+	return false
+}

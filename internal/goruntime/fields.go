@@ -12,6 +12,17 @@ const (
 	LabelsMap                    // Go <= 1.23: g.labels -> *hmap of a map[string]string
 )
 
+// TLSSource says how Layout.TLS was found.
+type TLSSource string
+
+const (
+	TLSUnknown TLSSource = ""       // not found: take g from the registers instead
+	TLSOnly    TLSSource = "only"   // g is the only word of the block, or there is no header of one
+	TLSSymbol  TLSSource = "symbol" // from the symbol of g's word
+	TLSCode    TLSSource = "code"   // from the instructions that load g
+	TLSMemory  TLSSource = "memory" // of a library, from the word of the process's memory that tells its code
+)
+
 // Layout is what is known about the runtime in one executable.
 type Layout struct {
 	Version string // as the build information has it: "go1.26.8", "go1.27-devel_5d1e3a2-X:foo"

@@ -24,17 +24,6 @@ import (
 // The first two are what Go 1.19 to 1.26 and GNU ld emit; C code has no reason to use R14 more
 // than other registers, so a clear majority settles it.
 
-// TLSSource says how Layout.TLS was found.
-type TLSSource string
-
-const (
-	TLSUnknown TLSSource = ""       // not found: take g from the registers instead
-	TLSOnly    TLSSource = "only"   // g is the only word of the block, or there is no header of one
-	TLSSymbol  TLSSource = "symbol" // from the symbol of g's word
-	TLSCode    TLSSource = "code"   // from the instructions that load g
-	TLSMemory  TLSSource = "memory" // of a library, from the word of the process's memory that tells its code
-)
-
 // goTLS is the size of Go's part of the block.
 const goTLS = 8
 

@@ -159,16 +159,6 @@ func (v *Vars) functions(fn func(string) (lo, hi uint64, ok bool)) {
 	v.CgoCallback.Lo, v.CgoCallback.Hi, _ = fn("runtime.cgocallback")
 }
 
-// writable says whether addr lies in a segment that the program writes to, as all variables do.
-func writable(f *elf.File, addr uint64) bool {
-	for _, p := range f.Progs {
-		if p.Type == elf.PT_LOAD && p.Flags&elf.PF_W != 0 && addr >= p.Vaddr && addr-p.Vaddr < p.Memsz {
-			return true
-		}
-	}
-	return false
-}
-
 // schedUsers are functions that lock sched.lock, which is what most of them take an address of.
 var schedUsers = []string{
 	"runtime.schedtrace", "runtime.goschedImpl", "runtime.mcommoninit", "runtime.stopTheWorldWithSema",

@@ -26,7 +26,6 @@ const (
 var meshes = map[string]int{
 	"internal/blame/":      16, // of 46
 	"internal/diff/":       20, // of 113
-	"internal/goruntime/":  3,  // of 46
 	"internal/page/":       7,  // of 18
 	"internal/proc/":       5,  // of 46
 	"internal/report/":     4,  // of 39
