@@ -29,14 +29,3 @@ func (f *flights) end(i int) {
 		f[i].Store(0)
 	}
 }
-
-// Blocked is for how long the oldest read of the process's memory has lasted that has not returned; 0 if there is none.
-func (p *Process) Blocked() time.Duration {
-	oldest, now := int64(0), time.Now().UnixNano()
-	for i := range p.reads {
-		if began := p.reads[i].Load(); began != 0 {
-			oldest = max(oldest, now-began)
-		}
-	}
-	return time.Duration(oldest)
-}

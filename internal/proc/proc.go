@@ -23,14 +23,12 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // ErrNoProcess is wrapped by the errors of every method when the process does not exist, or
 // existed and has ended.
 var ErrNoProcess = errors.New("no such process")
-
-// defaultRoot is where the proc file system is mounted. Tests put a recorded tree in its place.
-const defaultRoot = "/proc"
 
 // maxSmallFile bounds what is read of the one-line files of /proc.
 const maxSmallFile = 1 << 20
@@ -99,6 +97,17 @@ func (p *Process) Alive() bool {
 	}
 	st, err := p.stat()
 	return err == nil && st.start == p.start && !st.dead()
+}
+
+// Blocked is for how long the oldest read of the process's memory has lasted that has not returned; 0 if there is none.
+func (p *Process) Blocked() time.Duration {
+	oldest, now := int64(0), time.Now().UnixNano()
+	for i := range p.reads {
+		if began := p.reads[i].Load(); began != 0 {
+			oldest = max(oldest, now-began)
+		}
+	}
+	return time.Duration(oldest)
 }
 
 // Maps returns the memory mappings in ascending order of address.
@@ -195,6 +204,25 @@ func (p *Process) CPUs() (int, error) {
 		return 0, fmt.Errorf("proc: %s: %w", p.path("status"), err)
 	}
 	return n, nil
+}
+
+// Stopped says whether a thread may not run, whatever it wants: by SIGSTOP or Ctrl-Z, by a tracer, or by
+// the cgroup's freezer, which shows in nothing but where it sleeps (kernel/cgroup/freezer.c, kernel/freezer.c).
+func (p *Process) Stopped(tid uint32) bool {
+	task := "task/" + strconv.Itoa(int(tid)) + "/"
+	b, err := p.read(task + "stat")
+	if err != nil {
+		return false
+	}
+	st, err := parseStat(b)
+	if err != nil || st.state == 'T' || st.state == 't' {
+		return err == nil
+	}
+	switch where, _ := p.read(task + "wchan"); string(where) { // 0 where kernel addresses are hidden
+	case "do_freezer_trap", "get_signal", "__refrigerator": // the compiler may make one function of the first two
+		return true
+	}
+	return false
 }
 
 // List returns the ids of all processes that /proc shows, ascending. On a system without /proc

@@ -90,18 +90,3 @@ func parseRelease(s string) (major, minor int) {
 	minor, _ = strconv.Atoi(rest[:end])
 	return major, minor
 }
-
-func yamaScope(root string) int { return sysctl(root, "yama", "ptrace_scope") }
-
-// sysctl reads a number below kernel., or gives -1.
-func sysctl(root string, name ...string) int {
-	b, err := os.ReadFile(filepath.Join(append([]string{root, "sys", "kernel"}, name...)...))
-	if err != nil {
-		return -1
-	}
-	n, err := strconv.Atoi(strings.TrimSpace(string(b)))
-	if err != nil {
-		return -1
-	}
-	return n
-}

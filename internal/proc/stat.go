@@ -103,25 +103,6 @@ func parseCPUs(b []byte) (n int, err error) {
 	return n, nil
 }
 
-// Stopped says whether a thread may not run, whatever it wants: by SIGSTOP or Ctrl-Z, by a tracer, or by
-// the cgroup's freezer, which shows in nothing but where it sleeps (kernel/cgroup/freezer.c, kernel/freezer.c).
-func (p *Process) Stopped(tid uint32) bool {
-	task := "task/" + strconv.Itoa(int(tid)) + "/"
-	b, err := p.read(task + "stat")
-	if err != nil {
-		return false
-	}
-	st, err := parseStat(b)
-	if err != nil || st.state == 'T' || st.state == 't' {
-		return err == nil
-	}
-	switch where, _ := p.read(task + "wchan"); string(where) { // 0 where kernel addresses are hidden
-	case "do_freezer_trap", "get_signal", "__refrigerator": // the compiler may make one function of the first two
-		return true
-	}
-	return false
-}
-
 // statusLine returns what follows the given key in a /proc/PID/status file.
 func statusLine(b []byte, key string) ([]byte, bool) {
 	for line := range bytes.Lines(b) {
