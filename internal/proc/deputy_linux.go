@@ -35,14 +35,15 @@ var openToAll = sync.OnceValue(func() bool {
 	return err != nil || st.Mode().Perm()&0o001 != 0
 })
 
-// allowed refuses processes of others to an executable that anybody may execute and that has rights of its own.
-func (p *Process) allowed() error {
+// allowed refuses processes of others to an executable that anybody may execute and that has rights of its own. path names the
+// process in the error, uid is asked only then.
+func allowed(path string, uid func() (int, error)) error {
 	if !openToAll() {
 		return nil
 	}
-	if uid, err := p.UID(); err != nil || uid == os.Getuid() {
+	if id, err := uid(); err != nil || id == os.Getuid() {
 		return err
 	}
 	return fmt.Errorf("proc: %s: %w: this program has its rights by file capabilities, and everybody may execute it: "+
-		"chgrp it to those who may look into the processes of others, and chmod o-x", p.path(), fs.ErrPermission)
+		"chgrp it to those who may look into the processes of others, and chmod o-x", path, fs.ErrPermission)
 }

@@ -29,3 +29,13 @@ func (f *flights) end(i int) {
 		f[i].Store(0)
 	}
 }
+
+// oldest is when the oldest of them began; 0: there is none.
+func (f *flights) oldest() (began int64) {
+	for i := range f {
+		if t := f[i].Load(); t != 0 && (began == 0 || t < began) {
+			began = t
+		}
+	}
+	return began
+}

@@ -29,7 +29,3 @@ type Gatherer interface {
 	// is about the process as a whole. Not for concurrent use on one Gatherer.
 	Gather([]Piece) error
 }
-
-// Mem returns the memory of the process. Each call returns a reader of its own. Errors wrap
-// ErrNoProcess, fs.ErrPermission or ErrFault.
-func (p *Process) Mem() Memory { return newMemory(p) }

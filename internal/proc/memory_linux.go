@@ -28,7 +28,9 @@ type memory struct {
 	file *os.File // /proc/PID/mem, nil unless needed
 }
 
-func newMemory(p *Process) Memory { return &memory{p: p} }
+// Mem returns the memory of the process. Each call returns a reader of its own. Errors wrap
+// ErrNoProcess, fs.ErrPermission or ErrFault.
+func (p *Process) Mem() Memory { return &memory{p: p} }
 
 // MemKeepingP is Mem for a thread that reads all the time. Its Gather keeps the P: the runtime's monitor
 // looks every 20 us for threads in system calls to take their P away, and goes on so for some

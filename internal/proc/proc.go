@@ -68,7 +68,7 @@ func openIn(root string, pid int) (*Process, error) {
 		err = fmt.Errorf("proc: %s: %w", p.path(), ErrNoProcess)
 	}
 	if err == nil && root == defaultRoot {
-		err = p.allowed()
+		err = allowed(p.path(), p.UID)
 	}
 	if err != nil {
 		p.fd.close()
@@ -101,13 +101,11 @@ func (p *Process) Alive() bool {
 
 // Blocked is for how long the oldest read of the process's memory has lasted that has not returned; 0 if there is none.
 func (p *Process) Blocked() time.Duration {
-	oldest, now := int64(0), time.Now().UnixNano()
-	for i := range p.reads {
-		if began := p.reads[i].Load(); began != 0 {
-			oldest = max(oldest, now-began)
-		}
+	began := p.reads.oldest()
+	if began == 0 {
+		return 0
 	}
-	return time.Duration(oldest)
+	return max(time.Duration(time.Now().UnixNano()-began), 0)
 }
 
 // Maps returns the memory mappings in ascending order of address.
