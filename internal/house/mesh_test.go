@@ -27,7 +27,6 @@ var meshes = map[string]int{
 	"internal/blame/":      16, // of 46
 	"internal/diff/":       20, // of 113
 	"internal/page/":       7,  // of 18
-	"internal/report/":     4,  // of 39
 	"internal/source/bpf/": 3,  // of 36
 	"internal/timeline/":   12, // of 57
 }

@@ -12,6 +12,7 @@ import (
 
 const (
 	mostRows  = 13
+	mostKids  = 12
 	mostWakes = 300
 	wakeLeast = 500 // a wait is drawn with its end if it is longer than this part of the request
 )

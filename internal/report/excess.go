@@ -331,3 +331,22 @@ func redraw(set [][]entry, rng *rand.Rand, add func(x entry, weight float64)) {
 		}
 	}
 }
+
+// ruledOut is the kinds that explain nothing, as far as the requests tell: less than a twentieth.
+func (e *excess) ruledOut(named timeline.Kind) []Ruled {
+	var sum [timeline.Kinds]Ruled
+	for _, w := range e.causes {
+		s := &sum[w.kind]
+		s.Slow += int64(w.slow.own)
+		s.Fast += int64(w.fast.own)
+	}
+	out := []Ruled{}
+	for k := range sum {
+		s := sum[k]
+		s.Kind, s.Share = timeline.Kind(k), float64(s.Slow-s.Fast)/max(e.total, 1)
+		if s.Share < 0.05 && s.Kind != named && s.Kind != timeline.Children && s.Kind != timeline.Unknown {
+			out = append(out, s)
+		}
+	}
+	return out
+}

@@ -8,15 +8,6 @@ import (
 	"github.com/mayfly-profiler/mayfly/internal/timeline"
 )
 
-// Skew is a label that slow requests have more often than fast ones.
-type Skew struct {
-	Key   string  `json:"key"`
-	Value string  `json:"value"`
-	Slow  float64 `json:"slow"` // share of the slow requests that have it
-	Fast  float64 `json:"fast"`
-	P     float64 `json:"p"` // the chance of so much difference if the label meant nothing
-}
-
 // skewed ranks the labels by how much more often slow requests have them. Labels that tell requests
 // apart, or that all have, say nothing.
 func (b reporter) skewed(slow, fast []*timeline.Request, o Options) []Skew {

@@ -61,6 +61,20 @@ func Of(t *timeline.Timeline, o Options) ([]*Report, error) {
 	return reports, nil
 }
 
+// setAside makes the undecided groups that have too few requests, whatever they were, ones that are not judged, as
+// long as any other is.
+func setAside(reports []*Report, o SLO) {
+	few := func(r *Report) bool { return r.Verdict == Undecided && r.Requests < o.fewest() }
+	if !slices.ContainsFunc(reports, func(r *Report) bool { return !few(r) }) {
+		return
+	}
+	for _, r := range reports {
+		if few(r) {
+			r.Verdict = Few
+		}
+	}
+}
+
 // report says what there is to say about one group.
 func (b reporter) report(g timeline.Group, o Options) *Report {
 	lengths := make([]int64, len(g.Requests))
@@ -96,7 +110,7 @@ func (b reporter) report(g timeline.Group, o Options) *Report {
 		r.Causes = b.charges(e)
 		r.RuledOut = e.ruledOut(r.Cause.Kind)
 		r.Labels = b.skewed(slow, fast, o)
-		r.view = b.newView(slow, fast, r)
+		r.view = b.newView(slow, fast, r.States)
 	}
 	return r
 }
@@ -188,25 +202,6 @@ func (b reporter) charges(e *excess) []Charge {
 		}
 		if c.Share >= 0.05 {
 			out = append(out, c)
-		}
-	}
-	return out
-}
-
-// ruledOut is the kinds that explain nothing, as far as the requests tell: less than a twentieth.
-func (e *excess) ruledOut(named timeline.Kind) []Ruled {
-	var sum [timeline.Kinds]Ruled
-	for _, w := range e.causes {
-		s := &sum[w.kind]
-		s.Slow += int64(w.slow.own)
-		s.Fast += int64(w.fast.own)
-	}
-	out := []Ruled{}
-	for k := range sum {
-		s := sum[k]
-		s.Kind, s.Share = timeline.Kind(k), float64(s.Slow-s.Fast)/max(e.total, 1)
-		if s.Share < 0.05 && s.Kind != named && s.Kind != timeline.Children && s.Kind != timeline.Unknown {
-			out = append(out, s)
 		}
 	}
 	return out

@@ -94,6 +94,15 @@ type Ruled struct {
 	Share float64       `json:"share"`
 }
 
+// Skew is a label that slow requests have more often than fast ones.
+type Skew struct {
+	Key   string  `json:"key"`
+	Value string  `json:"value"`
+	Slow  float64 `json:"slow"` // share of the slow requests that have it
+	Fast  float64 `json:"fast"`
+	P     float64 `json:"p"` // the chance of so much difference if the label meant nothing
+}
+
 // Window is the time that the profile covers, Unix ns.
 type Window struct {
 	From int64 `json:"from_ns"`

@@ -150,17 +150,3 @@ func short(ns float64) string {
 	}
 	return fmt.Sprintf("%.0fµs", float64(d)/1e3)
 }
-
-// setAside makes the undecided groups that have too few requests, whatever they were, ones that are not judged, as
-// long as any other is.
-func setAside(reports []*Report, o SLO) {
-	few := func(r *Report) bool { return r.Verdict == Undecided && r.Requests < o.fewest() }
-	if !slices.ContainsFunc(reports, func(r *Report) bool { return !few(r) }) {
-		return
-	}
-	for _, r := range reports {
-		if few(r) {
-			r.Verdict = Few
-		}
-	}
-}

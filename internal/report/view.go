@@ -14,7 +14,6 @@ import (
 const (
 	heatRows  = 50 // of a second
 	worst     = 3
-	mostKids  = 12
 	mostParts = 2000 // pieces drawn for one request
 )
 
@@ -71,10 +70,10 @@ type part struct {
 	What string        `json:"w"`
 }
 
-func (b reporter) newView(slow, fast []*timeline.Request, r *Report) *view {
+func (b reporter) newView(slow, fast []*timeline.Request, states States) *view {
 	v := &view{Heat: b.heat(slow, fast), Graph: &node{Name: "requests"}}
 	for k := range timeline.Kind(timeline.Kinds) {
-		if s, f := r.States.Slow[k], r.States.Fast[k]; s+f > 0 {
+		if s, f := states.Slow[k], states.Fast[k]; s+f > 0 {
 			v.States = append(v.States, shares{k, ms(s), ms(f)})
 		}
 	}
