@@ -28,7 +28,6 @@ var meshes = map[string]int{
 	"internal/diff/":       20, // of 113
 	"internal/page/":       7,  // of 18
 	"internal/source/bpf/": 3,  // of 36
-	"internal/timeline/":   12, // of 57
 }
 
 func TestMesh(t *testing.T) {

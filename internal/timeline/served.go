@@ -67,12 +67,6 @@ func (t *Timeline) endOf(g *Track) int64 {
 	return t.To + 1
 }
 
-// Waits says whether the goroutine waited to be woken: it neither ran, nor wanted to, nor was in a system call.
-func (p *Piece) Waits() bool {
-	return p.By != 0 || p.Kind != CPU && p.Kind != GC && p.Kind != GoScheduler && !p.Kind.Denied() &&
-		p.Kind != Syscall && p.Kind != Stopped
-}
-
 // inside finds the stretches of a trace in which a function is on the stack.
 func (t *Timeline) inside(functions []string) []*Request {
 	in := make([]bool, len(t.Stacks))
@@ -100,14 +94,6 @@ func (t *Timeline) inside(functions []string) []*Request {
 		}
 	}
 	return all
-}
-
-// Task is a task of runtime/trace or, on one goroutine, a region.
-type Task struct {
-	Goid     int64 // that began it
-	Type     string
-	Region   bool
-	From, To int64 // before and after the window where the trace does not have begin and end
 }
 
 // tasks finds the tasks, or regions, of a type; "" is all tasks.

@@ -9,18 +9,6 @@ import (
 // A wait is for a resource. The profile does not say which mutex or which pool it was; the code says
 // it nearly as well: the function that calls Lock, or that asks the pool, and what is below it.
 
-// Site is where a goroutine waits: the function that asked for the resource. For a pool, which many
-// functions ask, it is the pool's own; for a semaphore the application's.
-type Site struct {
-	User Frame
-	At   int32 // its place in the stack, leaf first; -1: nobody asked
-}
-
-type siteKey struct {
-	stack int32
-	kind  Kind
-}
-
 // SiteOf is where a piece waits.
 func (t *Timeline) SiteOf(stack int32, k Kind) Site {
 	key := siteKey{stack, k}
@@ -69,6 +57,28 @@ func (t *Timeline) Place(stack int32) Frame {
 		return s.Frames[0]
 	}
 	return Nowhere
+}
+
+// Root is the function that a goroutine was started with.
+func (t *Timeline) Root(stack int32) string {
+	frames := t.Stacks[stack].Frames
+	for i := len(frames) - 1; i >= 0; i-- {
+		if name := t.Funcs[frames[i].Fn].Name; !names.Match(name, names.Goexit) {
+			return name
+		}
+	}
+	return ""
+}
+
+// Started is the function that a goroutine was started with, "" if it never had a stack. What stands for a stack that could
+// not be walked is none.
+func (t *Timeline) Started(g *Track) string {
+	for i := range g.Pieces {
+		if root := t.Root(g.Pieces[i].Stack); root != "" && root[0] != '[' {
+			return root
+		}
+	}
+	return ""
 }
 
 // On says whether a function is on a stack, at or after a line of it: who has not come to the line

@@ -5,8 +5,6 @@ package timeline
 // its goroutines had Ps for longer, the rest of the time their threads had to wait.
 
 const (
-	// stolenCell is the length of time, ns, over which CPU time and states are compared.
-	stolenCell = int64(20e6)
 	// stolenLeast is the share of a cell that has to be missing: samples are some twenty in a cell.
 	stolenLeast = 0.25
 	// longestRun is more than the runtime lets a goroutine run, ns: a longer one is none, and not to be cut into cells.
@@ -14,18 +12,6 @@ const (
 	// shortCall is a system call, ns, that computes rather than waits.
 	shortCall = int64(1e6)
 )
-
-// cells is ns by time.
-type cells map[int64]int64
-
-// spread adds a stretch of time.
-func (c cells) spread(from, to int64) {
-	for from < to {
-		end := min((from/stolenCell+1)*stolenCell, to)
-		c[from/stolenCell] += end - from
-		from = end
-	}
-}
 
 // stolen finds the share of each cell's running time for which there was no CPU.
 func (j *joiner) stolen() map[int64]float64 {

@@ -12,6 +12,12 @@ const (
 	dense = int64(3e6)
 )
 
+// raw is what the profile says of a goroutine.
+type raw struct {
+	parent       int64
+	table, onCPU []Piece
+}
+
 // join lays a goroutine's samples out as pieces. Time that a CPU was stolen from the target has points
 // among the table's intervals; those that a border misses by a scan lie within an interval, and are left
 // out.
@@ -110,18 +116,4 @@ func nearest(samples []Piece, from, to int64) *Piece {
 		}
 	}
 	return best
-}
-
-// During calls visit for the pieces of a track that overlap [from, to), clipped.
-func (t *Track) During(from, to int64, visit func(p *Piece, from, to int64)) {
-	i, _ := slices.BinarySearchFunc(t.Pieces, from+1, func(p Piece, at int64) int { return cmp.Compare(p.To, at) })
-	for ; i < len(t.Pieces) && t.Pieces[i].From < to; i++ {
-		p := &t.Pieces[i]
-		visit(p, max(p.From, from), min(p.To, to))
-	}
-}
-
-// Alive says whether the goroutine was seen in [from, to).
-func (t *Track) Alive(from, to int64) bool {
-	return t.Pieces[0].From < to && t.Pieces[len(t.Pieces)-1].To > from
 }

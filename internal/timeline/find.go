@@ -1,0 +1,244 @@
+package timeline
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/mayfly-profiler/mayfly/internal/goruntime/names"
+)
+
+const (
+	// edge is how close to the ends of its goroutine's track a request may begin or end and still be
+	// whole, if the track ends with the recording: within early of its begin, or late of its end.
+	edge  = int64(3e6)
+	early = int64(20e6)
+	late  = int64(250e6)
+)
+
+// Found is the requests of a timeline.
+type Found struct {
+	Whole   []*Request // by begin
+	Cut     int        // requests that the recording has only a part of
+	Streams int        // requests that have no end of their own; not in Whole
+}
+
+// Find returns the requests in a timeline.
+func (t *Timeline) Find(s Selector) Found {
+	var all []*Request
+	switch {
+	case s.By == Label:
+		all = t.byLabel(s.Name)
+	case s.By == Goroutine:
+		all = t.byGoroutine(s.Name)
+	case s.By == TraceTask, s.By == TraceRegion, t.Evidence == ByTrace:
+		all = t.traced(s)
+	default:
+		if all = t.byCall(s.Functions()); len(all) == 0 {
+			all = t.byFunction(s)
+		}
+		if s.Name == "" || names.Match(s.Name, servers) {
+			t.markStreams(all)
+		}
+	}
+	var f Found
+	all = slices.DeleteFunc(all, func(r *Request) bool {
+		if r.Stream {
+			f.Streams++
+		}
+		return r.Stream
+	})
+	t.adopt(all)
+	for _, r := range all {
+		first, last := r.Main.Pieces[0].From, r.Main.Pieces[len(r.Main.Pieces)-1].To
+		switch {
+		case r.Exact && (r.From < t.From || r.To > t.To),
+			!r.Exact && (r.From <= first+edge && first <= t.From+early || r.To >= last-edge && last >= t.To-late):
+			f.Cut++
+		case r.To > r.From:
+			r.Labels = t.mainLabels(r)
+			f.Whole = append(f.Whole, r)
+		}
+	}
+	if t.Evidence == ByTrace {
+		t.learn(f.Whole)
+	}
+	slices.SortFunc(f.Whole, func(a, b *Request) int {
+		return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.Main.Goid, b.Main.Goid))
+	})
+	return f
+}
+
+// mainLabels is the label set that the request had longest.
+func (t *Timeline) mainLabels(r *Request) int32 {
+	time := map[int32]int64{}
+	best := int32(0)
+	r.Main.During(r.From, r.To, func(p *Piece, from, to int64) {
+		if p.Labels == 0 {
+			return
+		}
+		if time[p.Labels] += to - from; best == 0 || time[p.Labels] > time[best] {
+			best = p.Labels
+		}
+	})
+	return best
+}
+
+// byLabel finds the requests that the values of a label are. The goroutine of a request is the one
+// that was there before it and took the label on; those that only inherited it are its children, and
+// some of them, such as the readers of kept connections, outlive it.
+func (t *Timeline) byLabel(key string) []*Request {
+	spans := map[string][]Span{}
+	for _, g := range t.Tracks {
+		for v, s := range t.labelled(g, key) {
+			spans[v] = append(spans[v], s)
+		}
+	}
+	var all []*Request
+	for v, ss := range spans {
+		slices.SortFunc(ss, func(a, b Span) int {
+			return cmp.Or(cmp.Compare(t.inherited(a, ss), t.inherited(b, ss)),
+				cmp.Compare(a.From, b.From), cmp.Compare(b.To, a.To), cmp.Compare(a.Track.Goid, b.Track.Goid))
+		})
+		r := &Request{ID: v, Main: ss[0].Track, From: ss[0].From, To: ss[0].To}
+		for _, s := range ss[1:] {
+			r.Kids = append(r.Kids, s.Track)
+		}
+		all = append(all, r)
+	}
+	slices.SortFunc(all, func(a, b *Request) int { return cmp.Compare(a.ID, b.ID) })
+	return all
+}
+
+// labelled is where a goroutine has which value of a label.
+func (t *Timeline) labelled(g *Track, key string) map[string]Span {
+	found := map[string]Span{}
+	for i := range g.Pieces {
+		p := &g.Pieces[i]
+		v := t.Labels[p.Labels][key]
+		if v == "" {
+			continue
+		}
+		s, ok := found[v]
+		if !ok {
+			s = Span{Track: g, From: p.From, To: p.To}
+		}
+		s.To = p.To
+		found[v] = s
+	}
+	return found
+}
+
+// inherited is 0 for a goroutine that had a life before it had the label, 1 for one whose parent is
+// not among those with the same label, else 2.
+func (t *Timeline) inherited(s Span, all []Span) int {
+	if s.Track.Pieces[0].From < s.From {
+		return 0
+	}
+	if s.Track.Parent == 0 || slices.ContainsFunc(all, func(o Span) bool { return o.Track.Goid == s.Track.Parent }) {
+		return 2
+	}
+	return 1
+}
+
+// byCall finds the requests that are recorded calls of one of the functions. One so short that no scan
+// saw its goroutine counts all the same; where its time went is not known.
+func (t *Timeline) byCall(functions []string) []*Request {
+	var all []*Request
+	for _, c := range t.calls {
+		if !names.Match(t.Funcs[c.fn].Name, functions) {
+			continue
+		}
+		g := t.ByID[c.goid]
+		if g == nil {
+			g = &Track{Goid: c.goid, Pieces: []Piece{{From: c.from, To: c.to, Kind: Unknown, Stack: t.Nothing, Guess: true}}}
+		}
+		all = append(all, &Request{Main: g, From: c.from, To: c.to, Exact: true})
+	}
+	return all
+}
+
+// byFunction finds the stretches of goroutines' lives in which a function is on the stack. A kept
+// connection handles one request after the other: in between it is idle, or the value of a label that
+// has many values changes.
+func (t *Timeline) byFunction(s Selector) []*Request {
+	inside, unwalked := make([]bool, len(t.Stacks)), make([]bool, len(t.Stacks))
+	for i := range t.Stacks {
+		inside[i] = t.Has(&t.Stacks[i], s.Functions())
+		if s.Name == "" {
+			inside[i] = t.Stacks[i].marks&handles != 0
+		}
+		unwalked[i] = t.Has(&t.Stacks[i], []string{"[unwalked]"})
+	}
+	keys := t.identifying()
+	var all []*Request
+	for _, g := range t.Tracks {
+		var open *Request
+		labels := int32(0)
+		for i := range g.Pieces {
+			p := &g.Pieces[i]
+			in, stale := inside[p.Stack], p.Stale() || unwalked[p.Stack]
+			switch {
+			case open == nil && !in, open != nil && !in && stale && p.Length() < Bridge && !t.differ(labels, p.Labels, keys):
+				continue // a stale piece is part of the request if the function comes back
+			case !in:
+				open, labels = nil, 0
+				continue
+			case open == nil || t.differ(labels, p.Labels, keys):
+				open, labels = &Request{Main: g, From: p.From}, 0
+				all = append(all, open)
+			}
+			open.To = p.To
+			if p.Labels != 0 {
+				labels = p.Labels
+			}
+		}
+	}
+	if s.Name != "" {
+		return all
+	}
+	return slices.DeleteFunc(all, t.profiles)
+}
+
+// profiles says whether a request is one for a profile.
+func (t *Timeline) profiles(r *Request) (is bool) {
+	r.Main.During(r.From, r.To, func(p *Piece, _, _ int64) {
+		is = is || slices.ContainsFunc(t.Stacks[p.Stack].Frames, func(f Frame) bool { return t.Funcs[f.Fn].Pkg == "net/http/pprof" })
+	})
+	return is
+}
+
+// byGoroutine finds the goroutines that start in a function.
+func (t *Timeline) byGoroutine(name string) []*Request {
+	var all []*Request
+	for _, g := range t.Tracks {
+		if slices.ContainsFunc(g.Pieces, func(p Piece) bool { return !p.Guess && t.Root(p.Stack) == name }) {
+			all = append(all, &Request{Main: g, From: g.Pieces[0].From, To: g.Pieces[len(g.Pieces)-1].To})
+		}
+	}
+	return all
+}
+
+// adopt adds the goroutines that a request started, and those that they started.
+func (t *Timeline) adopt(all []*Request) {
+	byParent := map[int64][]*Track{}
+	for _, g := range t.Tracks {
+		if g.Parent != 0 {
+			byParent[g.Parent] = append(byParent[g.Parent], g)
+		}
+	}
+	for _, r := range all {
+		known := map[*Track]bool{r.Main: true}
+		for _, k := range r.Kids {
+			known[k] = true
+		}
+		for todo := append([]*Track{r.Main}, r.Kids...); len(todo) > 0; todo = todo[1:] {
+			for _, k := range byParent[todo[0].Goid] {
+				if born := k.Pieces[0].From; !known[k] && born >= r.From && born < r.To {
+					known[k] = true
+					r.Kids = append(r.Kids, k)
+					todo = append(todo, k)
+				}
+			}
+		}
+	}
+}
