@@ -109,6 +109,9 @@ func (b *Builder) On(text string) int32 {
 	return id
 }
 
+// running is the state of who has a P.
+var running = State{Name: "running"}
+
 // KindAt is what a goroutine in a state, with a stack, spends its time on.
 func (b *Builder) KindAt(state, stack int32) Kind {
 	k, ok := b.kinds[[2]int32{state, stack}]

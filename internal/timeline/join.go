@@ -19,9 +19,9 @@ func (b *Builder) Join(rec *Timeline) {
 			g.Pieces = j.join(g.Pieces, r)
 		}
 	}
-	lost := j.stolen()
+	lost := b.stolen(rec.onCPU)
 	for _, g := range b.Tracks {
-		g.Pieces = j.takeStolen(g.Pieces, lost)
+		g.Pieces = b.takeStolen(g.Pieces, lost)
 	}
 	b.CPUs, b.Scans, b.Quota = rec.CPUs, rec.Scans, rec.Quota
 	if b.Procs == 0 {

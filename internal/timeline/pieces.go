@@ -18,15 +18,15 @@ type raw struct {
 	table, onCPU []Piece
 }
 
-// join lays a goroutine's samples out as pieces. Time that a CPU was stolen from the target has points
-// among the table's intervals; those that a border misses by a scan lie within an interval, and are left
-// out.
-func (r *reader) join(g *raw) []Piece {
+// join lays the samples out as pieces; gap is what stands for time on a CPU that no sample is of. Time that a CPU was
+// stolen from the target has points among the table's intervals; those that a border misses by a scan lie within an
+// interval, and are left out.
+func (g *raw) join(gap Piece) []Piece {
 	byEnd := func(a, b Piece) int { return cmp.Or(cmp.Compare(a.To, b.To), cmp.Compare(a.From, b.From)) }
 	slices.SortFunc(g.table, func(a, b Piece) int { return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(b.To, a.To)) })
 	slices.SortFunc(g.onCPU, byEnd)
 	if len(g.table) == 0 {
-		return r.runs(nil, g.onCPU)
+		return runs(nil, g.onCPU)
 	}
 	first, last := g.table[0].From, g.table[0].To
 	for i := range g.table {
@@ -34,7 +34,7 @@ func (r *reader) join(g *raw) []Piece {
 	}
 	head, _ := slices.BinarySearchFunc(g.onCPU, first, func(p Piece, t int64) int { return cmp.Compare(p.To, t+1) })
 	tail, _ := slices.BinarySearchFunc(g.onCPU, last, func(p Piece, t int64) int { return cmp.Compare(p.From, t) })
-	pieces := r.runs(nil, g.onCPU[:head])
+	pieces := runs(nil, g.onCPU[:head])
 	for i := range g.table {
 		p := g.table[i]
 		if n := len(pieces); n > 0 {
@@ -43,7 +43,7 @@ func (r *reader) join(g *raw) []Piece {
 				continue
 			}
 			if i > 0 && p.From > end {
-				pieces = r.hole(pieces, g.onCPU, p)
+				pieces = g.hole(pieces, gap, p)
 			}
 			p.From = max(p.From, end)
 		}
@@ -51,12 +51,12 @@ func (r *reader) join(g *raw) []Piece {
 			pieces = append(pieces, p)
 		}
 	}
-	return r.runs(pieces, g.onCPU[max(tail, head):])
+	return runs(pieces, g.onCPU[max(tail, head):])
 }
 
 // runs appends on-CPU samples that no interval of the table surrounds: the goroutine was on a CPU
 // from the first to the last of those that are close together.
-func (r *reader) runs(pieces, samples []Piece) []Piece {
+func runs(pieces, samples []Piece) []Piece {
 	for i, s := range samples {
 		if n := len(pieces); n > 0 {
 			last := pieces[n-1]
@@ -74,7 +74,8 @@ func (r *reader) runs(pieces, samples []Piece) []Piece {
 
 // hole appends the time on a CPU between the last piece and the next, cut at the on-CPU samples
 // in it. Without any it has the stack of nobody, and the labels of both sides half and half.
-func (r *reader) hole(pieces, samples []Piece, next Piece) []Piece {
+func (g *raw) hole(pieces []Piece, gap, next Piece) []Piece {
+	samples := g.onCPU
 	from, to := pieces[len(pieces)-1].To, next.From
 	i, _ := slices.BinarySearchFunc(samples, from-Near, func(p Piece, t int64) int { return cmp.Compare(p.To, t) })
 	begin := i
@@ -86,7 +87,8 @@ func (r *reader) hole(pieces, samples []Piece, next Piece) []Piece {
 		}
 	}
 	before := pieces[len(pieces)-1]
-	rest := Piece{From: from, To: to, Guess: true, Kind: CPU, Stack: r.Nothing, State: r.State(running)}
+	rest := gap
+	rest.From, rest.To = from, to
 	if n := nearest(samples[begin:i], from, to); n != nil {
 		rest.Stack, rest.Kind = n.Stack, n.Kind
 	}
@@ -103,8 +105,6 @@ func (r *reader) hole(pieces, samples []Piece, next Piece) []Piece {
 	}
 	return append(pieces, rest)
 }
-
-var running = State{Name: "running"}
 
 // nearest is the sample that is closest to a stretch of time.
 func nearest(samples []Piece, from, to int64) *Piece {

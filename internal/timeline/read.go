@@ -51,8 +51,9 @@ func Read(p *profile.Profile, samples iter.Seq[*profile.Sample]) (*Timeline, err
 	}
 	r.comments(p.Comments)
 	r.From, r.To = p.TimeNanos, p.TimeNanos+p.DurationNanos
+	gap := Piece{Guess: true, Kind: CPU, Stack: r.Nothing, State: r.State(running)}
 	for id, g := range r.raw {
-		r.AddTrack(&Track{Goid: id, Parent: g.parent, Pieces: r.join(g)})
+		r.AddTrack(&Track{Goid: id, Parent: g.parent, Pieces: g.join(gap)})
 	}
 	r.Settle()
 	r.heal()
@@ -153,7 +154,7 @@ func (r *reader) add(s *profile.Sample) {
 		return
 	}
 	if c := r.columns.cpu; c >= 0 && s.Value[r.columns.samples] > 0 && s.Value[c] > 0 && s.Value[c] < int64(time.Minute) {
-		r.onCPU[end/stolenCell] += s.Value[c]
+		r.onCPU.add(end, s.Value[c])
 	}
 	if id <= 0 {
 		return

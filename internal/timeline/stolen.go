@@ -13,24 +13,24 @@ const (
 	shortCall = int64(1e6)
 )
 
-// stolen finds the share of each cell's running time for which there was no CPU.
-func (j *joiner) stolen() map[int64]float64 {
-	if len(j.rec.onCPU) == 0 {
+// stolen finds the share of each cell's running time for which there was no CPU; onCPU is the process's CPU time.
+func (b *Builder) stolen(onCPU cells) map[int64]float64 {
+	if len(onCPU) == 0 {
 		return nil // nobody sampled CPUs
 	}
 	running := cells{}
-	for _, g := range j.Tracks {
+	for _, g := range b.Tracks {
 		for i := range g.Pieces {
 			p := &g.Pieces[i]
-			if j.runs(p) || p.Kind == Syscall && p.Length() < shortCall {
+			if b.runs(p) || p.Kind == Syscall && p.Length() < shortCall {
 				running.spread(p.From, p.To)
 			}
 		}
 	}
 	lost := map[int64]float64{}
 	for at, ns := range running {
-		whole := at*stolenCell >= j.From && (at+1)*stolenCell <= j.To
-		if share := 1 - float64(j.rec.onCPU[at])/float64(ns); whole && ns > stolenCell/4 && share > stolenLeast {
+		whole := at*cell >= b.From && (at+1)*cell <= b.To
+		if share := 1 - float64(onCPU[at])/float64(ns); whole && ns > cell/4 && share > stolenLeast {
 			lost[at] = share
 		}
 	}
@@ -38,22 +38,22 @@ func (j *joiner) stolen() map[int64]float64 {
 }
 
 // runs says whether a goroutine has a P: also one that helps the collector, and none that waits for it.
-func (j *joiner) runs(p *Piece) bool {
-	name := j.States[p.State].Name
+func (b *Builder) runs(p *Piece) bool {
+	name := b.States[p.State].Name
 	return p.Length() < longestRun && (name == running.Name || name == "GC assist marking")
 }
 
 // takeStolen makes the end of what ran in a cell a wait for a CPU, by the cell's share.
-func (j *joiner) takeStolen(pieces []Piece, lost map[int64]float64) []Piece {
+func (b *Builder) takeStolen(pieces []Piece, lost map[int64]float64) []Piece {
 	if len(lost) == 0 {
 		return pieces
 	}
-	preempted := j.State(State{Name: "preempted"})
+	preempted := b.State(State{Name: "preempted"})
 	out := make([]Piece, 0, len(pieces))
 	for _, p := range pieces {
-		for at := p.From; at < p.To && j.runs(&p); {
-			end := min((at/stolenCell+1)*stolenCell, p.To)
-			border := end - int64(lost[at/stolenCell]*float64(end-at))
+		for at := p.From; at < p.To && b.runs(&p); {
+			end := min((at/cell+1)*cell, p.To)
+			border := end - int64(lost[at/cell]*float64(end-at))
 			if at = end; border == end {
 				continue
 			}

@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// A trace has each flush of an answer, and the moment in which a handler takes its connection over. Looks miss most of
+// A trace has each flush of an answer, and the moment in which a handler takes its connection over. Scans miss most of
 // them: both take microseconds. But a handler that was seen to flush again and again does so for everybody, and one that
 // took its connection over waits on it without net/http in between.
 
-// markStreams finds the requests without an end of their own among those that looks saw.
+// markStreams finds the requests without an end of their own among those that scans saw.
 func (t *Timeline) markStreams(all []*Request) {
 	flushed := make([]int, len(all))
 	ahead := t.readAhead()
