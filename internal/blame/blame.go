@@ -1,8 +1,6 @@
 package blame
 
 import (
-	"slices"
-
 	"github.com/mayfly-profiler/mayfly/internal/goruntime/names"
 
 	"github.com/mayfly-profiler/mayfly/internal/timeline"
@@ -15,76 +13,6 @@ import (
 //
 // Who waits for whom is known where pieces say who ended them (edge.go); else it is inferred from code
 // and time (guess.go), and atoms say so.
-
-// Atom is time of a request, charged to where it was lost.
-type Atom struct {
-	Kind  timeline.Kind
-	At    timeline.Frame // the function to name, fn -1 for none
-	State int32          // the state and the stack of the piece, -1 where there is none: they name peer and call
-	Stack int32
-	Where int32 // the stack that At is on, -1: none
-	NS    float64
-	Chain int32 // how one came there, in Blamer.links
-	Limit int   // how many are let in at once, of a pool, a limit, a lock or workers; 0: not known
-	Proof Proof // of the links between the request and this
-	Trust float64
-	// Denied says that the time passed while a thread wanted a CPU for it and other processes had them.
-	Denied bool
-	// Queued says that the time passed in the run queue, behind the function.
-	Queued bool
-}
-
-// Proof is what the links of a chain are known by, that of the weakest link.
-type Proof uint8
-
-// The proofs, the best first. Of a request's own goroutine there is nothing to prove.
-const (
-	Seen     Proof = iota // what the request's own goroutine did
-	Observed              // the runtime's events say who ended the wait
-	Read                  // the target's memory says what was waited for, or who started whom
-	Guessed               // code and time
-)
-
-// Evidence is what a proof is called, of a timeline with that evidence for what is seen.
-func (p Proof) Evidence(seen timeline.Evidence) timeline.Evidence {
-	switch {
-	case p == Guessed:
-		return timeline.ByTime
-	case p == Read, p == Seen && seen != timeline.ByTrace:
-		return timeline.ByMemory
-	}
-	return timeline.ByTrace
-}
-
-// Link is one step of a chain, from the symptom to the cause.
-type Link struct {
-	Kind timeline.Kind
-	At   timeline.Frame
-	Role role
-}
-
-// role is what a step says.
-type role uint8
-
-// What a step of a chain says.
-const (
-	WaitsFor role = iota // the request waits: for the kind, in the function
-	HeldBy               // what is waited for is held by a goroutine in the function
-	Behind               // runs before it
-	Started              // is done by a goroutine that it started
-	Joins                // is done by another request
-	Itself               // is answered by a handler of the same process
-	WokenBy              // is ended by a goroutine in the function
-)
-
-// How many waits are followed, one behind the other: where all are guessed, and where none is.
-const (
-	deepest     = 8
-	deepestSeen = 64
-)
-
-// shortest is the length of a wait that is followed by time alone; that is not more exact.
-const shortest = int64(200e3)
 
 // Blamer follows waits.
 type Blamer struct {
@@ -121,24 +49,6 @@ type Blamer struct {
 	timed     map[[2]int64]bool // goroutines and stacks whose waits a timer ends at times
 	spread    map[int32]float64 // by stack, how unlike its network waits are in length
 	steps     int               // of the request that is followed
-}
-
-// chained is a link and what is before it.
-type chained struct {
-	before int32
-	Link
-}
-
-// route is how one came from a request to a piece of another goroutine's life.
-type route struct {
-	chain int32
-	proof Proof
-	trust float64
-	app   timeline.Frame  // the application's last function on the way
-	where int32           // the stack that it is on
-	queue resourceKey     // what is queued for, if edges are followed
-	wait  *timeline.Piece // the last wait that another goroutine ended, and whose it was
-	of    *timeline.Track
 }
 
 // via is the route behind one more link.
@@ -181,33 +91,6 @@ func New(t *timeline.Timeline) *Blamer {
 	return b
 }
 
-// link returns the chain that goes on with l after chain. A step that says the same as the last is
-// left out.
-func (b *Blamer) link(chain int32, l Link) int32 {
-	l.At.Line = 0
-	if last := b.links[chain]; chain != 0 && last.Link == l {
-		return chain
-	}
-	c := chained{chain, l}
-	id, ok := b.byLink[c]
-	if !ok {
-		id = int32(len(b.links))
-		b.links = append(b.links, c)
-		b.byLink[c] = id
-	}
-	return id
-}
-
-// ChainOf is the steps of a chain, the request's own first.
-func (b *Blamer) ChainOf(id int32) []Link {
-	var steps []Link
-	for ; id != 0; id = b.links[id].before {
-		steps = append(steps, b.links[id].Link)
-	}
-	slices.Reverse(steps)
-	return steps
-}
-
 // findAllocator is the application's function that the collector makes pay most, else the one that
 // allocates most.
 func (b *Blamer) findAllocator() timeline.Frame {
@@ -223,6 +106,24 @@ func (b *Blamer) findAllocator() timeline.Frame {
 			f := s.Frames[s.App]
 			if pays[f] += p.Length(); best.Fn < 0 || pays[f] > pays[best] {
 				best = f
+			}
+		}
+	}
+	return best
+}
+
+// BusiestStack is the stack on which a function of the application used most CPU time, -1 if it used none.
+func (b *Blamer) BusiestStack(fn int32) int32 {
+	time := map[int32]int64{}
+	best := int32(-1)
+	for _, g := range b.Tracks {
+		for i := range g.Pieces {
+			p := &g.Pieces[i]
+			if p.Kind != timeline.CPU || p.Guess || b.Place(p.Stack).Fn != fn {
+				continue
+			}
+			if time[p.Stack] += p.Length(); best < 0 || time[p.Stack] > time[best] {
+				best = p.Stack
 			}
 		}
 	}

@@ -4,19 +4,7 @@ import (
 	"cmp"
 	"slices"
 
-	"github.com/mayfly-profiler/mayfly/internal/frameworks"
 	"github.com/mayfly-profiler/mayfly/internal/timeline"
-)
-
-// How much a link is worth that was inferred. What these say is held against services that know better
-// (testdata/shapes): a name that depends on a link of less than 0.6 is as often wrong as right.
-const (
-	kidTrust         = 0.95 // the request started it, and it acts when the wait ends
-	codeTrust        = 0.80 // it went through the same code, and is there while others wait
-	limitTrust       = 0.80 // always the same number are behind the wait while others wait
-	wakerTrust       = 0.75 // it acts when such waits end, and not otherwise
-	timeTrust        = 0.50 // it is at work while others wait
-	unexplainedTrust = 0.40 // nobody is known to end the wait
 )
 
 // guess charges a wait whose end nobody saw to what was waited for, by code and time, if that is known.
@@ -115,51 +103,10 @@ func (b *Blamer) kids(p *timeline.Piece, r *timeline.Request, s timeline.Span) [
 	return kids
 }
 
-// members is the goroutines that have the places which their parent waits for one of: those of an errgroup
-// with a limit.
-func (b *Blamer) members(p *timeline.Piece, s timeline.Span) (spans []timeline.Span) {
-	if f := b.Stacks[p.Stack].For; f.Role == frameworks.Limit && f.By != "" {
-		for _, c := range b.calls(f.By) {
-			if c.Track.Parent == s.Track.Goid && c.From < s.To && c.To > s.From {
-				spans = append(spans, c)
-			}
-		}
-	}
-	return spans
-}
-
 // followMembers shares a wait for a place among the goroutines of the group.
 func (b *Blamer) followMembers(p *timeline.Piece, spans []timeline.Span, s timeline.Span, via route, out func(Atom)) {
 	res := &resource{as: timeline.Limit, app: b.Place(p.Stack), limit: atOnce(spans, s)}
 	b.share(res, spans, s, b.viaStack(via, Link{res.as, res.app, WaitsFor}, p.Stack, Read, kidTrust), out)
-}
-
-// atOnce is how many spans there are most at one time of a wait: at its begin, when no place was free.
-func atOnce(spans []timeline.Span, s timeline.Span) (n int) {
-	at := s.From + (s.To-s.From)/2
-	for _, c := range spans {
-		if c.From <= at && c.To > at {
-			n++
-		}
-	}
-	return n
-}
-
-// isBeside says whether a goroutine only runs beside requests, by most of its life.
-func (b *Blamer) isBeside(g *timeline.Track) bool {
-	is, ok := b.beside[g]
-	if !ok {
-		var in, all int64
-		for i := range g.Pieces {
-			p := &g.Pieces[i]
-			if all += p.Length(); b.Beside(p.Stack) {
-				in += p.Length()
-			}
-		}
-		is = 2*in > all
-		b.beside[g] = is
-	}
-	return is
 }
 
 // followKids walks back from the end of a wait: the child that ended last made it wait, and before
@@ -188,18 +135,6 @@ func (b *Blamer) followKids(kids []*timeline.Track, r *timeline.Request, s timel
 // those in such a call the one that comes out of it when the wait ends.
 func (b *Blamer) followJoined(p *timeline.Piece, s timeline.Span, via route, out func(Atom)) bool {
 	return b.followCall(p, b.calls(b.Stacks[p.Stack].For.By), s, via, out)
-}
-
-// besides is when goroutines are in the function that asks for what p waits for and do not wait for it: one of
-// them may do it for the others.
-func (b *Blamer) besides(p *timeline.Piece) []timeline.Span {
-	k := b.keyOf(p)
-	spans, ok := b.beyond[k]
-	if site := b.SiteOf(p.Stack, p.Kind); !ok && site.At >= 0 {
-		spans = b.holds(&resource{kind: p.Kind, user: site.User}, []timeline.Frame{{Fn: site.User.Fn}})
-		b.beyond[k] = spans
-	}
-	return spans
 }
 
 // followCall charges a wait to the one of some calls that ends when it does.
@@ -234,70 +169,6 @@ func (b *Blamer) followCall(p *timeline.Piece, calls []timeline.Span, s timeline
 func actsAt(g *timeline.Track, at int64) bool {
 	i, _ := slices.BinarySearchFunc(g.Pieces, at-actNear, func(p timeline.Piece, at int64) int { return cmp.Compare(p.To, at) })
 	return i < len(g.Pieces) && g.Pieces[i].To <= at+actNear
-}
-
-func abs(x int64) int64 { return max(x, -x) }
-
-// calls is when which goroutine is in a function.
-func (b *Blamer) calls(function string) []timeline.Span {
-	if spans, ok := b.inside[function]; ok {
-		return spans
-	}
-	fs := b.framesOf(function)
-	var spans []timeline.Span
-	if len(fs) > 0 {
-		spans = b.holds(&resource{kind: timeline.Unknown}, fs)
-	}
-	b.inside[function] = spans
-	return spans
-}
-
-// answer names the peer of a wait for an answer, which the goroutine of a connection reads: that whose own
-// wait for the network ends when this one does. Where that is none, all connections' if they have the same.
-func (b *Blamer) answer(p *timeline.Piece, s timeline.Span, a *Atom) {
-	reader := b.Stacks[p.Stack].For.By
-	if b.polls(p) || reader == "" {
-		return
-	}
-	best, off := int32(-1), timeline.Near
-	for _, c := range b.calls(reader) {
-		if c.From >= s.To+timeline.Near || c.To <= s.From {
-			continue
-		}
-		c.Track.During(s.From, s.To+timeline.Near, func(q *timeline.Piece, _, _ int64) {
-			if d := abs(q.To - s.To); b.polls(q) && b.States[q.State].Peer != "" && d < off {
-				best, off = q.State, d
-			}
-		})
-	}
-	if best < 0 {
-		best = b.onlyPeer(reader)
-	}
-	if best >= 0 {
-		a.State = best
-	}
-}
-
-// onlyPeer is a state with the peer of all connections that goroutines in a function read, -1 if they have several.
-func (b *Blamer) onlyPeer(reader string) int32 {
-	if state, ok := b.peers[reader]; ok {
-		return state
-	}
-	only := int32(-1)
-	for _, c := range b.calls(reader) {
-		for i := range c.Track.Pieces {
-			p := &c.Track.Pieces[i]
-			if peer := b.States[p.State].Peer; b.polls(p) && peer != "" {
-				if only >= 0 && b.States[only].Peer != peer {
-					b.peers[reader] = -1
-					return -1
-				}
-				only = p.State
-			}
-		}
-	}
-	b.peers[reader] = only
-	return only
 }
 
 // followHolders shares a wait among those who held the resource meanwhile.

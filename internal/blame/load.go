@@ -89,12 +89,6 @@ func (b *Blamer) findSpender() timeline.Frame {
 	return best
 }
 
-// spent makes an atom one of time that the quota took.
-func (b *Blamer) spent(a Atom) Atom {
-	a.Kind, a.At, a.State, a.Where, a.Denied, a.Queued = timeline.Quota, b.spender, -1, -1, false, true
-	return a
-}
-
 // parallel is how many Ps the target has: what the recording says, else what was seen at once.
 func (b *Blamer) parallel() float64 {
 	if b.Procs > 0 {
@@ -105,52 +99,6 @@ func (b *Blamer) parallel() float64 {
 		most = max(most, (b.loads[i].cpu+b.loads[i].gc)/float64(b.cell))
 	}
 	return max(float64(int(most+0.5)), 1)
-}
-
-// queueForP charges time that a goroutine was runnable to what the Ps were busy with, or wanted a CPU
-// for: the collector, the program's own functions. If the program may use fewer Ps than there are CPUs,
-// the want of Ps is the cause, whatever they ran.
-func (b *Blamer) queueForP(s timeline.Span, via route, out func(Atom)) {
-	b.eachCell(s.From, s.To, func(l *load, ns int64) {
-		busy := l.cpu + l.gc
-		denied := max(l.denied, float64(b.cell)*b.ps-busy)
-		if busy <= 0 {
-			a := via.lost(0, ns)
-			a.Kind, a.Denied, a.Queued = timeline.GoScheduler, l.denied > 0, true
-			if l.isThrottled() {
-				a = b.spent(a)
-			}
-			out(a)
-			return
-		}
-		lost := denied / (busy + denied)
-		share := func(k timeline.Kind, at timeline.Frame, work float64) {
-			a := via.lost(0, ns)
-			a.Kind, a.At, a.NS, a.Queued = k, at, float64(ns)*(1-lost)*work/busy, true
-			a.Trust *= b.running
-			a.Chain = b.link(via.chain, Link{timeline.GoScheduler, at, Behind})
-			out(a)
-			a.NS, a.Denied, a.Chain = float64(ns)*lost*work/busy, true, b.link(via.chain, Link{timeline.GoScheduler, timeline.Nowhere, Behind})
-			if l.isThrottled() {
-				a = b.spent(a)
-			}
-			out(a)
-		}
-		if l.gc > 0 {
-			share(timeline.GC, b.allocator, l.gc)
-		}
-		for f, c := range l.top {
-			share(b.queued(), f, c)
-		}
-	})
-}
-
-// queued is what kind of cause it is that a goroutine's turn comes late.
-func (b *Blamer) queued() timeline.Kind {
-	if b.Procs > 0 && b.CPUs > b.Procs {
-		return timeline.GoScheduler
-	}
-	return timeline.CPU
 }
 
 // isFull says whether all Ps were busy in a cell, or wanted a CPU.
@@ -178,47 +126,4 @@ func (b *Blamer) fullUntil(at int64) int64 {
 		return b.full[i] + at - i*b.cell
 	}
 	return b.full[i]
-}
-
-// pollEvery is how long it can take until the runtime looks at the network when no P is free to do
-// so: sysmon does if nobody has for 10 ms, and itself sleeps for up to 10 ms.
-const pollEvery = int64(20e6)
-
-// unpolled charges the end of a network wait during which all Ps were busy to what they did: the
-// reply may have been there, and nobody looked. It returns how much that was.
-func (b *Blamer) unpolled(p *timeline.Piece, s timeline.Span, via route, out func(Atom)) (sum float64) {
-	if s.To < p.To {
-		return 0
-	}
-	held := func(a Atom) {
-		a.Queued = false // the reply may have come just then: a holder's wait stays the resource's
-		out(a)
-	}
-	at := max(s.From, s.To-pollEvery)
-	b.eachCell(at, s.To, func(l *load, ns int64) {
-		if b.isFull(l) {
-			b.queueForP(timeline.Span{From: at, To: at + ns}, via, held)
-			sum += float64(ns)
-		}
-		at += ns
-	})
-	return sum
-}
-
-// BusiestStack is the stack on which a function of the application used most CPU time, -1 if it used none.
-func (b *Blamer) BusiestStack(fn int32) int32 {
-	time := map[int32]int64{}
-	best := int32(-1)
-	for _, g := range b.Tracks {
-		for i := range g.Pieces {
-			p := &g.Pieces[i]
-			if p.Kind != timeline.CPU || p.Guess || b.Place(p.Stack).Fn != fn {
-				continue
-			}
-			if time[p.Stack] += p.Length(); best < 0 || time[p.Stack] > time[best] {
-				best = p.Stack
-			}
-		}
-	}
-	return best
 }

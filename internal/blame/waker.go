@@ -34,6 +34,23 @@ type waker struct {
 	constant bool   // nobody ends them, and all are equally long: a timer of the waiter's own
 }
 
+// isBeside says whether a goroutine only runs beside requests, by most of its life.
+func (b *Blamer) isBeside(g *timeline.Track) bool {
+	is, ok := b.beside[g]
+	if !ok {
+		var in, all int64
+		for i := range g.Pieces {
+			p := &g.Pieces[i]
+			if all += p.Length(); b.Beside(p.Stack) {
+				in += p.Length()
+			}
+		}
+		is = 2*in > all
+		b.beside[g] = is
+	}
+	return is
+}
+
 // allActs is everything that goroutines did that do not only run beside requests, by time.
 func (b *Blamer) allActs() []act {
 	if b.acts != nil {
@@ -147,11 +164,6 @@ func (b *Blamer) count(in map[string]int, at int64, waiter map[*timeline.Track]b
 	})
 }
 
-// hasApp says whether any code of the application is on a goroutine's stacks.
-func (b *Blamer) hasApp(g *timeline.Track) bool {
-	return slices.ContainsFunc(g.Pieces, func(p timeline.Piece) bool { return b.Stacks[p.Stack].App >= 0 })
-}
-
 // constant says whether most waits are as long as the longest, but for a few: those for a timer of the
 // waiter's own are, and those that were cut in two are shorter.
 func constant(waits []*timeline.Piece) bool {
@@ -204,39 +216,6 @@ func (b *Blamer) waitsBefore(a act) bool {
 	return slices.ContainsFunc(a.g.Pieces, func(p timeline.Piece) bool { return p.To == a.at && p.Kind == timeline.Channel })
 }
 
-// followWaker charges a wait to what the goroutine did in it that acts when it ends.
-func (b *Blamer) followWaker(p *timeline.Piece, s timeline.Span, via route, out func(Atom)) bool {
-	w := b.wakerOf(b.keyOf(p))
-	if w.constant {
-		a := b.plain(p, s, via)
-		a.Kind, a.Proof, a.Trust = timeline.Timer, Guessed, a.Trust*wakerTrust
-		out(a)
-		return true
-	}
-	u := b.actorAt(w.root, s)
-	if u == nil || slices.Contains(b.path, u) {
-		return false
-	}
-	via = b.viaStack(via, Link{p.Kind, b.Place(p.Stack), WaitsFor}, p.Stack, Guessed, wakerTrust)
-	at := b.placeOf(u, s)
-	if w.periodic {
-		a := b.plain(p, s, via)
-		a.Kind, a.At, a.Where, a.State = timeline.Timer, at, -1, -1
-		out(a)
-		return true
-	}
-	via.wait, via.of = p, s.Track
-	t := turn{kind: timeline.Channel, at: at, where: -1, limit: b.workers(w.root)}
-	if p.Kind == timeline.Children {
-		t.long = true // what it does is the cause, not that it does it alone
-	}
-	b.followTrack(nil, timeline.Span{Track: u, From: s.From, To: s.To}, b.via(via, Link{timeline.Channel, at, HeldBy}, Guessed, 1),
-		func(a Atom) {
-			out(b.verdict(t, a))
-		})
-	return true
-}
-
 // actorAt is the goroutine of a make that did something nearest to the end of a wait.
 func (b *Blamer) actorAt(root string, s timeline.Span) (best *timeline.Track) {
 	if root == "" {
@@ -249,33 +228,6 @@ func (b *Blamer) actorAt(root string, s timeline.Span) (best *timeline.Track) {
 		}
 	})
 	return best
-}
-
-// placeOf is the application's function that a goroutine is in longest in a stretch of time.
-func (b *Blamer) placeOf(g *timeline.Track, s timeline.Span) timeline.Frame {
-	time := map[timeline.Frame]int64{}
-	best := timeline.Nowhere
-	g.During(s.From, s.To, func(p *timeline.Piece, from, to int64) {
-		st := &b.Stacks[p.Stack]
-		if st.App < 0 {
-			return
-		}
-		f := st.Frames[b.outermost(st)]
-		if time[f] += to - from; best.Fn < 0 || time[f] > time[best] {
-			best = f
-		}
-	})
-	return best
-}
-
-// outermost is the application's frame nearest to the root.
-func (b *Blamer) outermost(s *timeline.Stack) int {
-	for i := len(s.Frames) - 1; i >= 0; i-- {
-		if b.Funcs[s.Frames[i].Fn].App {
-			return i
-		}
-	}
-	return 0
 }
 
 // workers is how many goroutines of a make there are at once, by the middle of the window.
