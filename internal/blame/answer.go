@@ -1,8 +1,6 @@
 package blame
 
-import (
-	"github.com/mayfly-profiler/mayfly/internal/timeline"
-)
+import "github.com/mayfly-profiler/mayfly/internal/timeline"
 
 // answer names the peer of a wait for an answer, which the goroutine of a connection reads: that whose own
 // wait for the network ends when this one does. Where that is none, all connections' if they have the same.

@@ -16,39 +16,25 @@ import (
 
 // Blamer follows waits.
 type Blamer struct {
-	*timeline.Timeline
-	resources map[resourceKey]*resource
-	loads     []load
-	cell      int64   // length of a load, ns
-	full      []int64 // for how many ns all Ps were busy before each of the loads
-	ps        float64
+	facts
+	loads
+	ends
+	wakers
+	holders
+	chains
+
 	running   float64        // how much it is worth that a goroutine runs: with a P, or on a CPU
 	allocator timeline.Frame // who allocates most while the collector is busy
 	spender   timeline.Frame // who uses most CPU time
 
-	links  []chained
-	byLink map[chained]int32
-	path   []*timeline.Track       // being followed, against cycles
-	turn   int                     // of whom to follow, where one stands for many
-	works  map[int32]timeline.Kind // by stack, what running there is
-	acts   []act                   // who did something when, by time; built when needed
-	wakers map[resourceKey]*waker
-	beside map[*timeline.Track]bool
-	roots  map[*timeline.Track]string
-	inside map[string][]timeline.Span      // by function, when who was in it
-	beyond map[resourceKey][]timeline.Span // by what is waited for, when who was there without waiting
+	path  []*timeline.Track // being followed, against cycles
+	steps int               // of the request that is followed
+	turn  int               // of whom to follow, where one stands for many
 
-	ends    map[side][]*timeline.Track // who waits where on channels; built when needed
-	listens map[string]bool            // the addresses at which the process accepts connections; built when needed
-
-	peers map[string]int32 // by the function that reads connections, a state with their only peer
-	stops []timeline.Span  // when the process was stopped; built when needed
-
-	wakes     map[int64][]wake // by goroutine, whom it woke, by time; built when needed
-	handovers map[resourceKey]*handover
-	timed     map[[2]int64]bool // goroutines and stacks whose waits a timer ends at times
-	spread    map[int32]float64 // by stack, how unlike its network waits are in length
-	steps     int               // of the request that is followed
+	works   map[int32]timeline.Kind // by stack, what running there is
+	peers   map[string]int32        // by the function that reads connections, a state with their only peer
+	listens map[string]bool         // the addresses at which the process accepts connections; built when needed
+	stops   []timeline.Span         // when the process was stopped; built when needed
 }
 
 // via is the route behind one more link.
@@ -72,22 +58,16 @@ const onlyP = 0.75
 
 // New prepares to follow the waits of t, which must not change any more.
 func New(t *timeline.Timeline) *Blamer {
+	f := facts{t}
 	b := &Blamer{
-		Timeline: t, resources: make(map[resourceKey]*resource), byLink: make(map[chained]int32), links: make([]chained, 1),
-		works: make(map[int32]timeline.Kind), wakers: make(map[resourceKey]*waker), handovers: make(map[resourceKey]*handover),
-		beside: make(map[*timeline.Track]bool), roots: make(map[*timeline.Track]string), inside: make(map[string][]timeline.Span),
-		peers:  make(map[string]int32),
-		beyond: make(map[resourceKey][]timeline.Span),
+		facts: f, loads: newLoads(f), ends: newEnds(f), wakers: newWakers(f), holders: newHolders(f), chains: newChains(),
+		running: 1, works: make(map[int32]timeline.Kind), peers: make(map[string]int32),
 	}
-	b.running = 1
 	if t.Evidence == timeline.ByTrace && t.Scans == 0 {
 		b.running = onlyP
 	}
-	b.loadCells()
-	b.ps = b.parallel()
-	b.sumFull()
 	b.allocator = b.findAllocator()
-	b.spender = b.findSpender()
+	b.spender = b.loads.spender(b.allocator)
 	return b
 }
 

@@ -102,28 +102,36 @@ func (via route) lost(from, to int64) Atom {
 		Proof: via.proof, Trust: via.trust}
 }
 
+// chains are the ways from symptoms to causes. Many have their beginning in common: a chain is its last link and what is before.
+type chains struct {
+	links  []chained
+	byLink map[chained]int32
+}
+
+func newChains() chains { return chains{links: make([]chained, 1), byLink: make(map[chained]int32)} }
+
 // link returns the chain that goes on with l after chain. A step that says the same as the last is
 // left out.
-func (b *Blamer) link(chain int32, l Link) int32 {
+func (cs *chains) link(chain int32, l Link) int32 {
 	l.At.Line = 0
-	if last := b.links[chain]; chain != 0 && last.Link == l {
+	if last := cs.links[chain]; chain != 0 && last.Link == l {
 		return chain
 	}
 	c := chained{chain, l}
-	id, ok := b.byLink[c]
+	id, ok := cs.byLink[c]
 	if !ok {
-		id = int32(len(b.links))
-		b.links = append(b.links, c)
-		b.byLink[c] = id
+		id = int32(len(cs.links))
+		cs.links = append(cs.links, c)
+		cs.byLink[c] = id
 	}
 	return id
 }
 
 // ChainOf is the steps of a chain, the request's own first.
-func (b *Blamer) ChainOf(id int32) []Link {
+func (cs *chains) ChainOf(id int32) []Link {
 	var steps []Link
-	for ; id != 0; id = b.links[id].before {
-		steps = append(steps, b.links[id].Link)
+	for ; id != 0; id = cs.links[id].before {
+		steps = append(steps, cs.links[id].Link)
 	}
 	slices.Reverse(steps)
 	return steps

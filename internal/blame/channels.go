@@ -7,6 +7,12 @@ import (
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
+// channels know who waits at which end of them.
+type channels struct {
+	facts
+	bySide map[side][]*timeline.Track // built when needed
+}
+
 // side is one end of a channel.
 type side struct {
 	addr uint64
@@ -14,29 +20,29 @@ type side struct {
 }
 
 // sides are the goroutines that were seen to wait at each end of each channel.
-func (b *Blamer) sides() map[side][]*timeline.Track {
-	if b.ends != nil {
-		return b.ends
+func (c *channels) sides() map[side][]*timeline.Track {
+	if c.bySide != nil {
+		return c.bySide
 	}
-	b.ends = make(map[side][]*timeline.Track)
-	for _, g := range b.Tracks {
+	c.bySide = make(map[side][]*timeline.Track)
+	for _, g := range c.Tracks {
 		for i := range g.Pieces {
-			for _, o := range b.Objects[g.Pieces[i].On] {
+			for _, o := range c.Objects[g.Pieces[i].On] {
 				k := side{o.Addr, o.Op}
-				if o.Kind == sample.Chan && o.Op != sample.NoOp && !slices.Contains(b.ends[k][max(len(b.ends[k])-1, 0):], g) {
-					b.ends[k] = append(b.ends[k], g)
+				if o.Kind == sample.Chan && o.Op != sample.NoOp && !slices.Contains(c.bySide[k][max(len(c.bySide[k])-1, 0):], g) {
+					c.bySide[k] = append(c.bySide[k], g)
 				}
 			}
 		}
 	}
-	return b.ends
+	return c.bySide
 }
 
 // partners are the goroutines that wait at the other end of a channel at other times.
-func (b *Blamer) partners(o sample.Object) []*timeline.Track {
+func (c *channels) partners(o sample.Object) []*timeline.Track {
 	op := sample.Send
 	if o.Op == sample.Send {
 		op = sample.Receive
 	}
-	return b.sides()[side{o.Addr, op}]
+	return c.sides()[side{o.Addr, op}]
 }

@@ -1,8 +1,6 @@
 package blame
 
-import (
-	"github.com/mayfly-profiler/mayfly/internal/timeline"
-)
+import "github.com/mayfly-profiler/mayfly/internal/timeline"
 
 // Where pieces say who ended them, nothing need be guessed. A wait is explained by what the goroutine that
 // ended it did within the wait, and nothing before: the plain critical path, which goes on to the past of

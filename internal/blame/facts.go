@@ -11,6 +11,9 @@ import (
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
+// facts are what a timeline says of one piece, one stack, one goroutine, without a look at others.
+type facts struct{ *timeline.Timeline }
+
 // waits says whether a piece of the kind is a wait that another goroutine may end.
 func waits(k timeline.Kind) bool {
 	switch k {
@@ -23,6 +26,7 @@ func waits(k timeline.Kind) bool {
 // shortest is the length of a wait that is followed by time alone; that is not more exact.
 const shortest = int64(200e3)
 
+// resourceKey is what a piece waits for, as far as the place in the code and the target's memory tell it apart.
 type resourceKey struct {
 	kind   timeline.Kind
 	fn     int32
@@ -30,21 +34,21 @@ type resourceKey struct {
 }
 
 // dials says whether a stack is one of opening a connection.
-func (b *Blamer) dials(stack int32) bool {
-	return slices.ContainsFunc(b.Stacks[stack].Frames, func(f timeline.Frame) bool {
-		return b.Funcs[f.Fn].Framework.Role == frameworks.Dials
+func (t facts) dials(stack int32) bool {
+	return slices.ContainsFunc(t.Stacks[stack].Frames, func(f timeline.Frame) bool {
+		return t.Funcs[f.Fn].Framework.Role == frameworks.Dials
 	})
 }
 
 // broadcasts says whether a stack lets all waiters go at once.
-func (b *Blamer) broadcasts(stack int32) bool { return b.Has(&b.Stacks[stack], names.Broadcasts) }
+func (t facts) broadcasts(stack int32) bool { return t.Has(&t.Stacks[stack], names.Broadcasts) }
 
 // family is a function's name without the closures in it.
-func (b *Blamer) family(f timeline.Frame) string {
+func (t facts) family(f timeline.Frame) string {
 	if f.Fn < 0 {
 		return ""
 	}
-	name := b.Funcs[f.Fn].Name
+	name := t.Funcs[f.Fn].Name
 	for _, suffix := range []string{".func", ".gowrap", ".deferwrap"} {
 		if i := strings.LastIndex(name, suffix); i > strings.LastIndexByte(name, ')') && i > 0 {
 			name = name[:i]
@@ -53,8 +57,8 @@ func (b *Blamer) family(f timeline.Frame) string {
 	return name
 }
 
-func (b *Blamer) keyOf(p *timeline.Piece) resourceKey {
-	return resourceKey{p.Kind, b.SiteOf(p.Stack, p.Kind).User.Fn, b.object(p)}
+func (t facts) keyOf(p *timeline.Piece) resourceKey {
+	return resourceKey{p.Kind, t.SiteOf(p.Stack, p.Kind).User.Fn, t.object(p)}
 }
 
 // runOf is when the run of a goroutine began that it is in at a time: the end of its last wait.
@@ -69,18 +73,18 @@ func runOf(g *timeline.Track, at int64) int64 {
 }
 
 // polls says whether a piece is a wait of the goroutine itself for the network poller.
-func (b *Blamer) polls(p *timeline.Piece) bool { return b.States[p.State].Name == "IO wait" }
+func (t facts) polls(p *timeline.Piece) bool { return t.States[p.State].Name == "IO wait" }
 
 // joins says whether a piece waits for a call that another request makes.
-func (b *Blamer) joins(p *timeline.Piece) bool { return b.Stacks[p.Stack].For.Role == frameworks.Joins }
+func (t facts) joins(p *timeline.Piece) bool { return t.Stacks[p.Stack].For.Role == frameworks.Joins }
 
 // around is how far from a timer's time the end of a wait may be seen: a scan, and what it takes to get going.
 const around = int64(3e6)
 
 // object is the one thing that a piece's kind of resource is told apart by: the lock, or the full channel that it would
 // send to. Of other channels there is mostly a new one each time.
-func (b *Blamer) object(p *timeline.Piece) uint64 {
-	for _, o := range b.Objects[p.On] {
+func (t facts) object(p *timeline.Piece) uint64 {
+	for _, o := range t.Objects[p.On] {
 		if p.Kind == timeline.Lock && (o.Kind == sample.Mutex || o.Kind == sample.RWMutex) || full(o) {
 			return o.Addr
 		}
@@ -92,14 +96,14 @@ func (b *Blamer) object(p *timeline.Piece) uint64 {
 func full(o sample.Object) bool { return o.Kind == sample.Chan && o.Op == sample.Send && o.Cap > 0 }
 
 // timer says whether a piece waits for time: for nothing else, or for something else too and the time had come.
-func (b *Blamer) timer(p *timeline.Piece, s timeline.Span) bool {
-	list := b.Objects[p.On]
+func (t facts) timer(p *timeline.Piece, s timeline.Span) bool {
+	list := t.Objects[p.On]
 	if len(list) == 1 && list[0].Kind == sample.Timer {
 		return true
 	}
-	end := b.endOf(p, s.Track)
+	end := t.endOf(p, s.Track)
 	for _, o := range list {
-		if o.Kind == sample.Timer && o.Due != 0 && b.Epoch != 0 && abs(end-(o.Due+b.Epoch)) < around {
+		if o.Kind == sample.Timer && o.Due != 0 && t.Epoch != 0 && abs(end-(o.Due+t.Epoch)) < around {
 			return true
 		}
 	}
@@ -107,7 +111,7 @@ func (b *Blamer) timer(p *timeline.Piece, s timeline.Span) bool {
 }
 
 // endOf is when a wait ended: one that lasts is recorded in several pieces.
-func (b *Blamer) endOf(p *timeline.Piece, g *timeline.Track) int64 {
+func (t facts) endOf(p *timeline.Piece, g *timeline.Track) int64 {
 	i, _ := slices.BinarySearchFunc(g.Pieces, p.From, func(q timeline.Piece, at int64) int { return cmp.Compare(q.From, at) })
 	end := p.To
 	for i++; i < len(g.Pieces) && g.Pieces[i].From == end && g.Pieces[i].On == p.On && g.Pieces[i].Stack == p.Stack; i++ {
@@ -117,9 +121,9 @@ func (b *Blamer) endOf(p *timeline.Piece, g *timeline.Track) int64 {
 }
 
 // framesOf is a function of the profile, by name; none if it is on no stack.
-func (b *Blamer) framesOf(function string) (fs []timeline.Frame) {
-	for i := range b.Funcs {
-		if function != "" && b.Funcs[i].Name == function {
+func (t facts) framesOf(function string) (fs []timeline.Frame) {
+	for i := range t.Funcs {
+		if function != "" && t.Funcs[i].Name == function {
 			fs = append(fs, timeline.Frame{Fn: int32(i)})
 		}
 	}
@@ -127,10 +131,10 @@ func (b *Blamer) framesOf(function string) (fs []timeline.Frame) {
 }
 
 // deepest is the function of fs that is on a stack, the nearest to the leaf, or -1.
-func (b *Blamer) deepest(stack int32, fs []timeline.Frame) int32 {
-	for _, g := range b.Stacks[stack].Frames {
+func (t facts) deepest(stack int32, fs []timeline.Frame) int32 {
+	for _, g := range t.Stacks[stack].Frames {
 		for _, f := range fs {
-			if f.Fn == g.Fn && b.On(stack, f) {
+			if f.Fn == g.Fn && t.On(stack, f) {
 				return f.Fn
 			}
 		}
@@ -139,15 +143,15 @@ func (b *Blamer) deepest(stack int32, fs []timeline.Frame) int32 {
 }
 
 // placeOf is the application's function that a goroutine is in longest in a stretch of time.
-func (b *Blamer) placeOf(g *timeline.Track, s timeline.Span) timeline.Frame {
+func (t facts) placeOf(g *timeline.Track, s timeline.Span) timeline.Frame {
 	time := map[timeline.Frame]int64{}
 	best := timeline.Nowhere
 	g.During(s.From, s.To, func(p *timeline.Piece, from, to int64) {
-		st := &b.Stacks[p.Stack]
+		st := &t.Stacks[p.Stack]
 		if st.App < 0 {
 			return
 		}
-		f := st.Frames[b.outermost(st)]
+		f := st.Frames[t.outermost(st)]
 		if time[f] += to - from; best.Fn < 0 || time[f] > time[best] {
 			best = f
 		}
@@ -156,9 +160,9 @@ func (b *Blamer) placeOf(g *timeline.Track, s timeline.Span) timeline.Frame {
 }
 
 // outermost is the application's frame nearest to the root.
-func (b *Blamer) outermost(s *timeline.Stack) int {
+func (t facts) outermost(s *timeline.Stack) int {
 	for i := len(s.Frames) - 1; i >= 0; i-- {
-		if b.Funcs[s.Frames[i].Fn].App {
+		if t.Funcs[s.Frames[i].Fn].App {
 			return i
 		}
 	}
@@ -166,8 +170,8 @@ func (b *Blamer) outermost(s *timeline.Stack) int {
 }
 
 // hasApp says whether any code of the application is on a goroutine's stacks.
-func (b *Blamer) hasApp(g *timeline.Track) bool {
-	return slices.ContainsFunc(g.Pieces, func(p timeline.Piece) bool { return b.Stacks[p.Stack].App >= 0 })
+func (t facts) hasApp(g *timeline.Track) bool {
+	return slices.ContainsFunc(g.Pieces, func(p timeline.Piece) bool { return t.Stacks[p.Stack].App >= 0 })
 }
 
 func abs(x int64) int64 { return max(x, -x) }

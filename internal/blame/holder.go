@@ -1,8 +1,6 @@
 package blame
 
-import (
-	"github.com/mayfly-profiler/mayfly/internal/timeline"
-)
+import "github.com/mayfly-profiler/mayfly/internal/timeline"
 
 // Who holds what the others wait for? Nobody says, so it is inferred: a holder is a goroutine that
 // went through the same code and does not wait there. That code is the function that asks for the
@@ -12,36 +10,36 @@ import (
 // while somebody waits and does not when nobody does.
 
 // resource finds out who holds what a piece waits for.
-func (b *Blamer) resource(p *timeline.Piece, k timeline.Kind) *resource {
-	s := b.SiteOf(p.Stack, k)
+func (hs *holders) resource(p *timeline.Piece, k timeline.Kind) *resource {
+	s := hs.SiteOf(p.Stack, k)
 	if s.At < 0 {
 		return nil
 	}
-	key := resourceKey{k, s.User.Fn, b.object(p)}
-	r, ok := b.resources[key]
+	key := resourceKey{k, s.User.Fn, hs.object(p)}
+	r, ok := hs.resources[key]
 	if !ok {
-		r = &resource{kind: k, as: k, user: s.User, app: b.Place(p.Stack), object: key.object, proof: Guessed,
+		r = &resource{kind: k, as: k, user: s.User, app: hs.Place(p.Stack), object: key.object, proof: Guessed,
 			waiters: map[*timeline.Track]bool{}}
-		b.resources[key] = r
-		if !b.passed(r) {
-			b.holders(r, p.Stack, s)
-			b.counted(r, p)
+		hs.resources[key] = r
+		if !hs.passed(r) {
+			hs.find(r, p.Stack, s)
+			hs.counted(r, p)
 		}
 	}
 	return r
 }
 
-// holders fills in who holds r.
-func (b *Blamer) holders(r *resource, stack int32, s timeline.Site) {
-	queue := b.queue(r)
+// find fills in who holds r.
+func (hs *holders) find(r *resource, stack int32, s timeline.Site) {
+	queue := hs.queue(r)
 	all := queue.count()
 	if all == 0 {
 		return
 	}
-	for _, candidates := range b.candidates(r, stack, s) {
-		spans := b.holds(r, candidates)
-		usual, common := median(spans), queue.common(b.cells(spans))
-		limit, share := b.concurrency(queue, spans)
+	for _, candidates := range hs.candidates(r, stack, s) {
+		spans := hs.holds(r, candidates)
+		usual, common := median(spans), queue.common(hs.cells(spans))
+		limit, share := hs.concurrency(queue, spans)
 		switch {
 		case 2*common < all:
 			continue
@@ -57,8 +55,8 @@ func (b *Blamer) holders(r *resource, stack int32, s timeline.Site) {
 		return
 	}
 	r.busy = true
-	if f := b.suspect(r, queue, all); f.Fn >= 0 {
-		r.spans, r.trust = b.holds(r, []timeline.Frame{f}), timeTrust
+	if f := hs.suspect(r, queue, all); f.Fn >= 0 {
+		r.spans, r.trust = hs.holds(r, []timeline.Frame{f}), timeTrust
 	}
 }
 
@@ -66,21 +64,21 @@ func (b *Blamer) holders(r *resource, stack int32, s timeline.Site) {
 const mostly = 0.5
 
 // candidates are the functions that holders may be in, the likeliest first.
-func (b *Blamer) candidates(r *resource, stack int32, s timeline.Site) [][]timeline.Frame {
+func (hs *holders) candidates(r *resource, stack int32, s timeline.Site) [][]timeline.Frame {
 	switch r.kind {
 	case timeline.Pool:
-		if by := b.framesOf(b.Stacks[stack].For.By); len(by) > 0 {
+		if by := hs.framesOf(hs.Stacks[stack].For.By); len(by) > 0 {
 			return [][]timeline.Frame{by}
 		}
-		return [][]timeline.Frame{b.users(stack)}
+		return [][]timeline.Frame{hs.users(stack)}
 	}
 	var all [][]timeline.Frame
-	for _, f := range b.Stacks[stack].Frames[s.At:] {
+	for _, f := range hs.Stacks[stack].Frames[s.At:] {
 		if len(all) > 0 {
 			f.Line = 0
 		}
 		all = append(all, []timeline.Frame{f})
-		if b.Funcs[f.Fn].App {
+		if hs.Funcs[f.Fn].App {
 			break
 		}
 	}
@@ -88,12 +86,12 @@ func (b *Blamer) candidates(r *resource, stack int32, s timeline.Site) [][]timel
 }
 
 // queue is when somebody waits for r.
-func (b *Blamer) queue(r *resource) set {
-	q := b.newSet()
-	for _, g := range b.Tracks {
+func (hs *holders) queue(r *resource) set {
+	q := hs.newSet()
+	for _, g := range hs.Tracks {
 		for i := range g.Pieces {
-			if p := &g.Pieces[i]; b.waits(r, p) {
-				b.fill(q, p.From, p.To)
+			if p := &g.Pieces[i]; hs.waits(r, p) {
+				hs.fill(q, p.From, p.To)
 				r.waiters[g] = true
 			}
 		}

@@ -18,22 +18,39 @@ type load struct {
 	top             map[timeline.Frame]float64
 }
 
-// loadCells fills in the cells from all tracks.
-func (b *Blamer) loadCells() {
-	b.cell = max(loadCell, (b.To-b.From)/mostCells)
-	b.loads = make([]load, (b.To-b.From)/b.cell+2)
-	for _, g := range b.Tracks {
+// loads are the cells of the window.
+type loads struct {
+	facts
+	cells []load
+	cell  int64   // length of one, ns
+	full  []int64 // for how many ns all Ps were busy before each of them
+	ps    float64 // how many Ps there are
+}
+
+func newLoads(t facts) loads {
+	ls := loads{facts: t}
+	ls.fillCells()
+	ls.ps = ls.parallel()
+	ls.sumFull()
+	return ls
+}
+
+// fillCells fills in the cells from all tracks.
+func (ls *loads) fillCells() {
+	ls.cell = max(loadCell, (ls.To-ls.From)/mostCells)
+	ls.cells = make([]load, (ls.To-ls.From)/ls.cell+2)
+	for _, g := range ls.Tracks {
 		for i := range g.Pieces {
 			p := &g.Pieces[i]
-			if p.Kind == timeline.CPU || p.Kind == timeline.GC && b.States[p.State].Name == "running" || p.Kind.Denied() {
-				b.addLoad(p)
+			if p.Kind == timeline.CPU || p.Kind == timeline.GC && ls.States[p.State].Name == "running" || p.Kind.Denied() {
+				ls.addLoad(p)
 			}
 		}
 	}
 }
 
-func (b *Blamer) addLoad(p *timeline.Piece) {
-	b.eachCell(p.From, p.To, func(l *load, ns int64) {
+func (ls *loads) addLoad(p *timeline.Piece) {
+	ls.eachCell(p.From, p.To, func(l *load, ns int64) {
 		switch p.Kind {
 		case timeline.GC:
 			l.gc += float64(ns)
@@ -47,18 +64,18 @@ func (b *Blamer) addLoad(p *timeline.Piece) {
 			if l.top == nil {
 				l.top = make(map[timeline.Frame]float64)
 			}
-			l.top[timeline.Frame{Fn: b.Place(p.Stack).Fn}] += float64(ns)
+			l.top[timeline.Frame{Fn: ls.Place(p.Stack).Fn}] += float64(ns)
 		}
 	})
 }
 
 // eachCell calls visit for the cells of a stretch of time, with the ns that lie in each.
-func (b *Blamer) eachCell(from, to int64, visit func(l *load, ns int64)) {
-	from, to = max(from, b.From), min(to, b.To)
+func (ls *loads) eachCell(from, to int64, visit func(l *load, ns int64)) {
+	from, to = max(from, ls.From), min(to, ls.To)
 	for from < to {
-		i := (from - b.From) / b.cell
-		end := min(b.From+(i+1)*b.cell, to)
-		visit(&b.loads[i], end-from)
+		i := (from - ls.From) / ls.cell
+		end := min(ls.From+(i+1)*ls.cell, to)
+		visit(&ls.cells[i], end-from)
 		from = end
 	}
 }
@@ -71,8 +88,8 @@ const throttledPart = 0.25
 // isThrottled says whether who wants a CPU in a cell gets none for the quota.
 func (l *load) isThrottled() bool { return l.throttled > 0 && l.throttled >= throttledPart*l.denied }
 
-// findSpender is the function that used most CPU time, and so most of a quota: the collector's is that of who allocates.
-func (b *Blamer) findSpender() timeline.Frame {
+// spender is the function that used most CPU time, and so most of a quota: the collector's is that of who allocates.
+func (ls *loads) spender(allocator timeline.Frame) timeline.Frame {
 	used := map[timeline.Frame]float64{}
 	best := timeline.Nowhere
 	add := func(f timeline.Frame, ns float64) {
@@ -80,9 +97,9 @@ func (b *Blamer) findSpender() timeline.Frame {
 			best = f
 		}
 	}
-	for i := range b.loads {
-		add(timeline.Frame{Fn: b.allocator.Fn}, b.loads[i].gc)
-		for f, ns := range b.loads[i].top {
+	for i := range ls.cells {
+		add(timeline.Frame{Fn: allocator.Fn}, ls.cells[i].gc)
+		for f, ns := range ls.cells[i].top {
 			add(f, ns)
 		}
 	}
@@ -90,40 +107,40 @@ func (b *Blamer) findSpender() timeline.Frame {
 }
 
 // parallel is how many Ps the target has: what the recording says, else what was seen at once.
-func (b *Blamer) parallel() float64 {
-	if b.Procs > 0 {
-		return float64(b.Procs)
+func (ls *loads) parallel() float64 {
+	if ls.Procs > 0 {
+		return float64(ls.Procs)
 	}
 	most := 0.0
-	for i := range b.loads {
-		most = max(most, (b.loads[i].cpu+b.loads[i].gc)/float64(b.cell))
+	for i := range ls.cells {
+		most = max(most, (ls.cells[i].cpu+ls.cells[i].gc)/float64(ls.cell))
 	}
 	return max(float64(int(most+0.5)), 1)
 }
 
 // isFull says whether all Ps were busy in a cell, or wanted a CPU.
-func (b *Blamer) isFull(l *load) bool { return l.cpu+l.gc+l.denied >= 0.9*float64(b.cell)*b.ps }
+func (ls *loads) isFull(l *load) bool { return l.cpu+l.gc+l.denied >= 0.9*float64(ls.cell)*ls.ps }
 
 // sumFull adds up, for each cell, for how long all Ps were busy before it: waits are as long as recordings, and many.
-func (b *Blamer) sumFull() {
-	b.full = make([]int64, len(b.loads))
-	for i := range b.loads[1:] {
-		b.full[i+1] = b.full[i]
-		if b.isFull(&b.loads[i]) {
-			b.full[i+1] += b.cell
+func (ls *loads) sumFull() {
+	ls.full = make([]int64, len(ls.cells))
+	for i := range ls.cells[1:] {
+		ls.full[i+1] = ls.full[i]
+		if ls.isFull(&ls.cells[i]) {
+			ls.full[i+1] += ls.cell
 		}
 	}
 }
 
 // saturated is for how much of a stretch of time all Ps were busy.
-func (b *Blamer) saturated(s timeline.Span) int64 { return b.fullUntil(s.To) - b.fullUntil(s.From) }
+func (ls *loads) saturated(s timeline.Span) int64 { return ls.fullUntil(s.To) - ls.fullUntil(s.From) }
 
 // fullUntil is for how long all Ps were busy up to a moment.
-func (b *Blamer) fullUntil(at int64) int64 {
-	at = min(max(at, b.From), b.To) - b.From
-	i := at / b.cell
-	if b.isFull(&b.loads[i]) {
-		return b.full[i] + at - i*b.cell
+func (ls *loads) fullUntil(at int64) int64 {
+	at = min(max(at, ls.From), ls.To) - ls.From
+	i := at / ls.cell
+	if ls.isFull(&ls.cells[i]) {
+		return ls.full[i] + at - i*ls.cell
 	}
-	return b.full[i]
+	return ls.full[i]
 }

@@ -24,7 +24,7 @@ const (
 
 // passed finds who holds a lock by who leaves its queue: that one has it until the next one does. It says whether
 // that explains most of the time that the queue is there.
-func (b *Blamer) passed(r *resource) bool {
+func (hs *holders) passed(r *resource) bool {
 	if r.kind != timeline.Lock || r.object == 0 {
 		return false
 	}
@@ -33,18 +33,18 @@ func (b *Blamer) passed(r *resource) bool {
 		g  *timeline.Track
 	}
 	var exits []exit
-	queue := b.newSet()
-	for _, g := range b.Tracks {
+	queue := hs.newSet()
+	for _, g := range hs.Tracks {
 		for i := range g.Pieces {
 			p := &g.Pieces[i]
-			if p.Kind != r.kind || p.Guess || b.object(p) != r.object {
+			if p.Kind != r.kind || p.Guess || hs.object(p) != r.object {
 				continue
 			}
-			if b.States[p.State].Name == "sync.RWMutex.RLock" {
+			if hs.States[p.State].Name == "sync.RWMutex.RLock" {
 				r.waiters = map[*timeline.Track]bool{}
 				return false // readers leave together, and it was a writer that they waited for
 			}
-			b.fill(queue, p.From, p.To)
+			hs.fill(queue, p.From, p.To)
 			r.waiters[g] = true
 			if i+1 == len(g.Pieces) || g.Pieces[i+1].On != p.On {
 				exits = append(exits, exit{p.To, g})
@@ -53,7 +53,7 @@ func (b *Blamer) passed(r *resource) bool {
 	}
 	slices.SortFunc(exits, func(a, b exit) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.g.Goid, b.g.Goid)) })
 	for i, e := range exits {
-		to := min(e.g.Pieces[len(e.g.Pieces)-1].To, b.To)
+		to := min(e.g.Pieces[len(e.g.Pieces)-1].To, hs.To)
 		if i+1 < len(exits) {
 			to = min(to, exits[i+1].at)
 		}
@@ -61,7 +61,7 @@ func (b *Blamer) passed(r *resource) bool {
 			r.spans = append(r.spans, timeline.Span{Track: e.g, From: e.at, To: to, Fn: r.app.Fn})
 		}
 	}
-	if 2*queue.common(b.cells(r.spans)) < queue.count() {
+	if 2*queue.common(hs.cells(r.spans)) < queue.count() {
 		r.spans, r.waiters = nil, map[*timeline.Track]bool{}
 		return false
 	}
@@ -72,15 +72,15 @@ func (b *Blamer) passed(r *resource) bool {
 // counted makes a queue at a full channel one for a limit of as many as it takes, if that is how many have passed
 // it, or nobody ever waits at its other end. The same the other way round, where a place is taken out of a channel that
 // several wait for, needs as many to have passed.
-func (b *Blamer) counted(r *resource, p *timeline.Piece) {
+func (hs *holders) counted(r *resource, p *timeline.Piece) {
 	if r.kind != timeline.Channel && r.kind != timeline.Limit || len(r.spans) == 0 || r.busy {
 		return
 	}
-	for _, o := range b.Objects[p.On] {
+	for _, o := range hs.Objects[p.On] {
 		counts := o.Kind == sample.Chan && o.Cap > 0 && o.Cap < 1<<20
 		agrees := counts && r.limit == int(o.Cap)
-		taken := agrees && r.as == timeline.Limit && len(b.sides()[side{o.Addr, sample.Receive}]) > 1
-		if full(o) && (agrees || counts && len(b.partners(o)) == 0) || taken {
+		taken := agrees && r.as == timeline.Limit && len(hs.sides()[side{o.Addr, sample.Receive}]) > 1
+		if full(o) && (agrees || counts && len(hs.partners(o)) == 0) || taken {
 			r.as, r.limit, r.trust, r.proof = timeline.Limit, int(o.Cap), countedTrust, Read
 		}
 	}

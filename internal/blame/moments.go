@@ -15,14 +15,14 @@ const mostBits = 200_000
 type set []uint64
 
 // grain is the length of a moment.
-func (b *Blamer) grain() int64 { return max(1e6, (b.To-b.From)/mostBits) }
+func (t facts) grain() int64 { return max(1e6, (t.To-t.From)/mostBits) }
 
-func (b *Blamer) newSet() set { return make(set, (b.To-b.From)/b.grain()/64+2) }
+func (t facts) newSet() set { return make(set, (t.To-t.From)/t.grain()/64+2) }
 
 // fill adds the moments of a stretch of time to a set.
-func (b *Blamer) fill(s set, from, to int64) {
-	grain := b.grain()
-	from, to = (from-b.From)/grain, (to-b.From)/grain
+func (t facts) fill(s set, from, to int64) {
+	grain := t.grain()
+	from, to = (from-t.From)/grain, (to-t.From)/grain
 	i, end := max(from, 0), min(max(to, from+1), int64(len(s))*64)
 	for ; i < end && i%64 != 0; i++ {
 		s[i/64] |= 1 << (i % 64)
@@ -35,10 +35,10 @@ func (b *Blamer) fill(s set, from, to int64) {
 	}
 }
 
-func (b *Blamer) cells(spans []timeline.Span) set {
-	c := b.newSet()
+func (t facts) cells(spans []timeline.Span) set {
+	c := t.newSet()
 	for _, s := range spans {
-		b.fill(c, s.From, s.To)
+		t.fill(c, s.From, s.To)
 	}
 	return c
 }
@@ -59,11 +59,11 @@ func (s set) common(o set) (n int) {
 
 // concurrency is how many hold a resource while others wait for it, as often as not, and in which share of
 // that time they are as many.
-func (b *Blamer) concurrency(queue set, spans []timeline.Span) (n int, share float64) {
-	grain := b.grain()
+func (t facts) concurrency(queue set, spans []timeline.Span) (n int, share float64) {
+	grain := t.grain()
 	change := make([]int32, len(queue)*64+1)
 	for _, s := range spans {
-		from, to := (s.From-b.From+grain/2)/grain, (s.To-b.From+grain/2)/grain
+		from, to := (s.From-t.From+grain/2)/grain, (s.To-t.From+grain/2)/grain
 		from, to = min(max(from, 0), int64(len(change)-1)), min(max(to, 0), int64(len(change)-1))
 		change[from]++
 		change[to]--

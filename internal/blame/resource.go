@@ -25,43 +25,56 @@ type resource struct {
 	busy    bool // who waits on a channel has nothing to do, and so does not hold it
 }
 
+// holders know who has what others wait for.
+type holders struct {
+	channels
+	resources map[resourceKey]*resource
+	inside    map[string][]timeline.Span      // by function, when who was in it
+	beyond    map[resourceKey][]timeline.Span // by what is waited for, when who was there without waiting
+}
+
+func newHolders(t facts) holders {
+	return holders{channels: channels{facts: t}, resources: make(map[resourceKey]*resource),
+		inside: make(map[string][]timeline.Span), beyond: make(map[resourceKey][]timeline.Span)}
+}
+
 // waits says whether a piece waits for r.
-func (b *Blamer) waits(r *resource, p *timeline.Piece) bool {
+func (hs *holders) waits(r *resource, p *timeline.Piece) bool {
 	if p.Kind != r.kind || p.Guess {
 		return false
 	}
-	s := b.SiteOf(p.Stack, p.Kind)
-	return s.At >= 0 && s.User.Fn == r.user.Fn && !b.other(r, p)
+	s := hs.SiteOf(p.Stack, p.Kind)
+	return s.At >= 0 && s.User.Fn == r.user.Fn && !hs.other(r, p)
 }
 
 // other says whether a piece waits where r is asked for, and for something else. What is not known is not other.
-func (b *Blamer) other(r *resource, p *timeline.Piece) bool {
+func (hs *holders) other(r *resource, p *timeline.Piece) bool {
 	if r.object == 0 || p.Kind != r.kind || p.On == 0 {
 		return false
 	}
-	o := b.object(p)
-	s := b.SiteOf(p.Stack, p.Kind)
+	o := hs.object(p)
+	s := hs.SiteOf(p.Stack, p.Kind)
 	return o != 0 && o != r.object && s.At >= 0 && s.User.Fn == r.user.Fn
 }
 
 // holds is when which goroutine is in one of fs without waiting for r. Pieces whose stack is of an
 // earlier moment belong to what is around them.
-func (b *Blamer) holds(r *resource, fs []timeline.Frame) []timeline.Span {
-	in := make([]int32, len(b.Stacks))
-	for i := range b.Stacks {
-		in[i] = b.deepest(int32(i), fs)
+func (hs *holders) holds(r *resource, fs []timeline.Frame) []timeline.Span {
+	in := make([]int32, len(hs.Stacks))
+	for i := range hs.Stacks {
+		in[i] = hs.deepest(int32(i), fs)
 	}
 	var spans []timeline.Span
-	for _, g := range b.Tracks {
+	for _, g := range hs.Tracks {
 		open, elsewhere := -1, false
 		for i := range g.Pieces {
 			p := &g.Pieces[i]
 			fn := in[p.Stack]
-			elsewhere = fn >= 0 && (b.other(r, p) || elsewhere && !b.waits(r, p))
+			elsewhere = fn >= 0 && (hs.other(r, p) || elsewhere && !hs.waits(r, p))
 			switch {
 			case elsewhere:
 				open = -1 // it has another of the things that are asked for there
-			case fn >= 0 && !b.waits(r, p) && !(r.busy && p.Kind == timeline.Channel):
+			case fn >= 0 && !hs.waits(r, p) && !(r.busy && p.Kind == timeline.Channel):
 				if open < 0 || spans[open].Fn != fn {
 					open = len(spans)
 					spans = append(spans, timeline.Span{Track: g, From: p.From, To: p.To, Fn: fn})
@@ -80,9 +93,9 @@ func (b *Blamer) holds(r *resource, fs []timeline.Frame) []timeline.Span {
 }
 
 // between calls visit for the holds that overlap [from, to), clipped.
-func (b *Blamer) between(r *resource, from, to int64, visit func(s timeline.Span)) {
-	b.indexSpans(r)
-	second := min(max((from-b.From)/1e9, 0), int64(len(r.index)-1))
+func (hs *holders) between(r *resource, from, to int64, visit func(s timeline.Span)) {
+	hs.indexSpans(r)
+	second := min(max((from-hs.From)/1e9, 0), int64(len(r.index)-1))
 	for i := int(r.index[second]); i < len(r.spans) && r.spans[i].From < to; i++ {
 		if s := r.spans[i]; s.To > from {
 			visit(s)
@@ -91,17 +104,17 @@ func (b *Blamer) between(r *resource, from, to int64, visit func(s timeline.Span
 }
 
 // indexSpans finds for each second of the window the first span that may reach into it.
-func (b *Blamer) indexSpans(r *resource) {
+func (hs *holders) indexSpans(r *resource) {
 	if r.index != nil {
 		return
 	}
-	r.index = make([]int32, (b.To-b.From)/1e9+2)
+	r.index = make([]int32, (hs.To-hs.From)/1e9+2)
 	for i := range r.index {
 		r.index[i] = int32(len(r.spans))
 	}
 	for i, s := range slices.Backward(r.spans) {
-		first := min(max((s.From-b.From)/1e9, 0), int64(len(r.index)-1))
-		last := min(max((s.To-b.From)/1e9, 0), int64(len(r.index)-1))
+		first := min(max((s.From-hs.From)/1e9, 0), int64(len(r.index)-1))
+		last := min(max((s.To-hs.From)/1e9, 0), int64(len(r.index)-1))
 		for k := first; k <= last; k++ {
 			r.index[k] = int32(i)
 		}
@@ -112,36 +125,36 @@ func (b *Blamer) indexSpans(r *resource) {
 }
 
 // calls is when which goroutine is in a function.
-func (b *Blamer) calls(function string) []timeline.Span {
-	if spans, ok := b.inside[function]; ok {
+func (hs *holders) calls(function string) []timeline.Span {
+	if spans, ok := hs.inside[function]; ok {
 		return spans
 	}
-	fs := b.framesOf(function)
+	fs := hs.framesOf(function)
 	var spans []timeline.Span
 	if len(fs) > 0 {
-		spans = b.holds(&resource{kind: timeline.Unknown}, fs)
+		spans = hs.holds(&resource{kind: timeline.Unknown}, fs)
 	}
-	b.inside[function] = spans
+	hs.inside[function] = spans
 	return spans
 }
 
 // besides is when goroutines are in the function that asks for what p waits for and do not wait for it: one of
 // them may do it for the others.
-func (b *Blamer) besides(p *timeline.Piece) []timeline.Span {
-	k := b.keyOf(p)
-	spans, ok := b.beyond[k]
-	if site := b.SiteOf(p.Stack, p.Kind); !ok && site.At >= 0 {
-		spans = b.holds(&resource{kind: p.Kind, user: site.User}, []timeline.Frame{{Fn: site.User.Fn}})
-		b.beyond[k] = spans
+func (hs *holders) besides(p *timeline.Piece) []timeline.Span {
+	k := hs.keyOf(p)
+	spans, ok := hs.beyond[k]
+	if site := hs.SiteOf(p.Stack, p.Kind); !ok && site.At >= 0 {
+		spans = hs.holds(&resource{kind: p.Kind, user: site.User}, []timeline.Frame{{Fn: site.User.Fn}})
+		hs.beyond[k] = spans
 	}
 	return spans
 }
 
 // members is the goroutines that have the places which their parent waits for one of: those of an errgroup
 // with a limit.
-func (b *Blamer) members(p *timeline.Piece, s timeline.Span) (spans []timeline.Span) {
-	if f := b.Stacks[p.Stack].For; f.Role == frameworks.Limit && f.By != "" {
-		for _, c := range b.calls(f.By) {
+func (hs *holders) members(p *timeline.Piece, s timeline.Span) (spans []timeline.Span) {
+	if f := hs.Stacks[p.Stack].For; f.Role == frameworks.Limit && f.By != "" {
+		for _, c := range hs.calls(f.By) {
 			if c.Track.Parent == s.Track.Goid && c.From < s.To && c.To > s.From {
 				spans = append(spans, c)
 			}

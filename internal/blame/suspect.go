@@ -8,11 +8,11 @@ import (
 
 // suspect is the application's function that is at work while somebody waits for r and is not when
 // nobody does. The waiters' own functions are not asked: they are there whenever there are waiters.
-func (b *Blamer) suspect(r *resource, queue set, all int) timeline.Frame {
-	active, asks := b.activity(r)
-	idle := max(float64((b.To-b.From)/b.grain()+1-int64(all)), 1)
+func (hs *holders) suspect(r *resource, queue set, all int) timeline.Frame {
+	active, asks := hs.activity(r)
+	idle := max(float64((hs.To-hs.From)/hs.grain()+1-int64(all)), 1)
 	best, most := timeline.Nowhere, 0.0
-	for fn := range int32(len(b.Funcs)) {
+	for fn := range int32(len(hs.Funcs)) {
 		c := active[fn]
 		if c == nil {
 			continue
@@ -20,10 +20,10 @@ func (b *Blamer) suspect(r *resource, queue set, all int) timeline.Frame {
 		common := queue.common(c)
 		with, without := float64(common)/float64(all), float64(c.count()-common)/idle
 		score := with - without
-		if b.Funcs[fn].Pkg == b.Funcs[r.user.Fn].Pkg {
+		if hs.Funcs[fn].Pkg == hs.Funcs[r.user.Fn].Pkg {
 			score += 0.05
 		}
-		if receiver(b.Funcs[fn].Name) == receiver(b.Funcs[r.user.Fn].Name) {
+		if receiver(hs.Funcs[fn].Name) == receiver(hs.Funcs[r.user.Fn].Name) {
 			score += 0.05
 		}
 		if asks[fn] {
@@ -42,28 +42,28 @@ func receiver(name string) string { return name[:max(strings.LastIndexByte(name,
 // activity is when the application's functions are on the stack of a goroutine that is not one of
 // r's waiters. For a channel, a goroutine that waits on a channel is not at work; asks is the functions
 // that such goroutines wait in when they have nothing to do.
-func (b *Blamer) activity(r *resource) (active []set, asks []bool) {
-	active, asks = make([]set, len(b.Funcs)), make([]bool, len(b.Funcs))
-	for _, g := range b.Tracks {
+func (hs *holders) activity(r *resource) (active []set, asks []bool) {
+	active, asks = make([]set, len(hs.Funcs)), make([]bool, len(hs.Funcs))
+	for _, g := range hs.Tracks {
 		if r.waiters[g] {
 			continue
 		}
 		for i := range g.Pieces {
 			p := &g.Pieces[i]
-			if p.Kind == r.kind && (p.Kind == timeline.Channel || b.waits(r, p)) {
-				if s := b.SiteOf(p.Stack, p.Kind); s.At >= 0 {
+			if p.Kind == r.kind && (p.Kind == timeline.Channel || hs.waits(r, p)) {
+				if s := hs.SiteOf(p.Stack, p.Kind); s.At >= 0 {
 					asks[s.User.Fn] = true
 				}
 				continue
 			}
-			for _, f := range b.Stacks[p.Stack].Frames {
-				if !b.Funcs[f.Fn].App {
+			for _, f := range hs.Stacks[p.Stack].Frames {
+				if !hs.Funcs[f.Fn].App {
 					continue
 				}
 				if active[f.Fn] == nil {
-					active[f.Fn] = b.newSet()
+					active[f.Fn] = hs.newSet()
 				}
-				b.fill(active[f.Fn], p.From, p.To)
+				hs.fill(active[f.Fn], p.From, p.To)
 			}
 		}
 	}

@@ -9,19 +9,19 @@ import (
 
 // users are the functions that call the package of a pool, and wait in it or below it. It may serve connections, too: that is
 // not to call it.
-func (b *Blamer) users(stack int32) []timeline.Frame {
-	pkg := b.Funcs[b.Stacks[stack].Frames[b.Stacks[stack].ForAt].Fn].Pkg
+func (t facts) users(stack int32) []timeline.Frame {
+	pkg := t.Funcs[t.Stacks[stack].Frames[t.Stacks[stack].ForAt].Fn].Pkg
 	known := map[int32]bool{}
 	var users []timeline.Frame
-	for i := range b.Stacks {
-		frames := b.Stacks[i].Frames
-		in := func(f timeline.Frame) bool { return b.Funcs[f.Fn].Pkg == pkg }
+	for i := range t.Stacks {
+		frames := t.Stacks[i].Frames
+		in := func(f timeline.Frame) bool { return t.Funcs[f.Fn].Pkg == pkg }
 		first := slices.IndexFunc(frames, in)
 		if first < 0 {
 			continue
 		}
-		by := slices.IndexFunc(frames[first:], func(f timeline.Frame) bool { return !in(f) || b.serving(f) })
-		if by >= 0 && !known[frames[first+by].Fn] && !b.serving(frames[first+by]) {
+		by := slices.IndexFunc(frames[first:], func(f timeline.Frame) bool { return !in(f) || t.serving(f) })
+		if by >= 0 && !known[frames[first+by].Fn] && !t.serving(frames[first+by]) {
 			known[frames[first+by].Fn] = true
 			users = append(users, timeline.Frame{Fn: frames[first+by].Fn})
 		}
@@ -30,7 +30,7 @@ func (b *Blamer) users(stack int32) []timeline.Frame {
 }
 
 // serving says whether a function serves, accepts, or runs beside what does.
-func (b *Blamer) serving(f timeline.Frame) bool {
-	role := b.Funcs[f.Fn].Framework.Role
+func (t facts) serving(f timeline.Frame) bool {
+	role := t.Funcs[f.Fn].Framework.Role
 	return role != frameworks.None && role < frameworks.Pool
 }

@@ -27,6 +27,20 @@ type act struct {
 	g  *timeline.Track
 }
 
+// wakers find out who ends waits, by what goroutines did at their ends.
+type wakers struct {
+	facts
+	acts    []act // who did something when, by time; built when needed
+	byPlace map[resourceKey]*waker
+	beside  map[*timeline.Track]bool
+	roots   map[*timeline.Track]string
+}
+
+func newWakers(t facts) wakers {
+	return wakers{facts: t, byPlace: make(map[resourceKey]*waker), beside: make(map[*timeline.Track]bool),
+		roots: make(map[*timeline.Track]string)}
+}
+
 // waker is who ends the waits at one place.
 type waker struct {
 	root     string // what its goroutines were started with, "" if there is none
@@ -35,43 +49,43 @@ type waker struct {
 }
 
 // isBeside says whether a goroutine only runs beside requests, by most of its life.
-func (b *Blamer) isBeside(g *timeline.Track) bool {
-	is, ok := b.beside[g]
+func (ws *wakers) isBeside(g *timeline.Track) bool {
+	is, ok := ws.beside[g]
 	if !ok {
 		var in, all int64
 		for i := range g.Pieces {
 			p := &g.Pieces[i]
-			if all += p.Length(); b.Beside(p.Stack) {
+			if all += p.Length(); ws.Beside(p.Stack) {
 				in += p.Length()
 			}
 		}
 		is = 2*in > all
-		b.beside[g] = is
+		ws.beside[g] = is
 	}
 	return is
 }
 
 // allActs is everything that goroutines did that do not only run beside requests, by time.
-func (b *Blamer) allActs() []act {
-	if b.acts != nil {
-		return b.acts
+func (ws *wakers) allActs() []act {
+	if ws.acts != nil {
+		return ws.acts
 	}
-	for _, g := range b.Tracks {
-		if b.isBeside(g) {
+	for _, g := range ws.Tracks {
+		if ws.isBeside(g) {
 			continue
 		}
 		for i := range g.Pieces {
-			b.acts = append(b.acts, act{g.Pieces[i].From, g})
+			ws.acts = append(ws.acts, act{g.Pieces[i].From, g})
 		}
-		b.acts = append(b.acts, act{g.Pieces[len(g.Pieces)-1].To, g})
+		ws.acts = append(ws.acts, act{g.Pieces[len(g.Pieces)-1].To, g})
 	}
-	slices.SortFunc(b.acts, func(a, b act) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.g.Goid, b.g.Goid)) })
-	return b.acts
+	slices.SortFunc(ws.acts, func(a, b act) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.g.Goid, b.g.Goid)) })
+	return ws.acts
 }
 
 // actsAt calls visit for what was done around a time.
-func (b *Blamer) actsAt(at int64, visit func(act)) {
-	acts := b.allActs()
+func (ws *wakers) actsAt(at int64, visit func(act)) {
+	acts := ws.allActs()
 	i, _ := slices.BinarySearchFunc(acts, at-actNear, func(a act, at int64) int { return cmp.Compare(a.at, at) })
 	for ; i < len(acts) && acts[i].at <= at+actNear; i++ {
 		visit(acts[i])
@@ -79,29 +93,29 @@ func (b *Blamer) actsAt(at int64, visit func(act)) {
 }
 
 // rootOf is the function that a goroutine was started with.
-func (b *Blamer) rootOf(g *timeline.Track) string {
-	root, ok := b.roots[g]
+func (ws *wakers) rootOf(g *timeline.Track) string {
+	root, ok := ws.roots[g]
 	if !ok {
 		for i := range g.Pieces {
-			if root = b.Root(g.Pieces[i].Stack); root != "" && !g.Pieces[i].Guess {
+			if root = ws.Root(g.Pieces[i].Stack); root != "" && !g.Pieces[i].Guess {
 				break
 			}
 		}
-		b.roots[g] = root
+		ws.roots[g] = root
 	}
 	return root
 }
 
 // waitsAt is the waits at one place, by their ends, and the goroutines that wait there.
-func (b *Blamer) waitsAt(k resourceKey) (waits []*timeline.Piece, of []*timeline.Track) {
+func (ws *wakers) waitsAt(k resourceKey) (waits []*timeline.Piece, of []*timeline.Track) {
 	type wait struct {
 		p *timeline.Piece
 		g *timeline.Track
 	}
 	var all []wait
-	for _, g := range b.Tracks {
+	for _, g := range ws.Tracks {
 		for i := range g.Pieces {
-			if p := &g.Pieces[i]; p.Kind == k.kind && !p.Guess && p.Length() >= shortest && b.keyOf(p) == k {
+			if p := &g.Pieces[i]; p.Kind == k.kind && !p.Guess && p.Length() >= shortest && ws.keyOf(p) == k {
 				all = append(all, wait{p, g})
 			}
 		}
@@ -114,13 +128,13 @@ func (b *Blamer) waitsAt(k resourceKey) (waits []*timeline.Piece, of []*timeline
 }
 
 // wakerOf finds who ends the waits at p's place.
-func (b *Blamer) wakerOf(k resourceKey) *waker {
-	if w := b.wakers[k]; w != nil {
+func (ws *wakers) wakerOf(k resourceKey) *waker {
+	if w := ws.byPlace[k]; w != nil {
 		return w
 	}
 	w := &waker{}
-	b.wakers[k] = w
-	waits, of := b.waitsAt(k)
+	ws.byPlace[k] = w
+	waits, of := ws.waitsAt(k)
 	if len(waits) < fewestEnds {
 		return w
 	}
@@ -134,8 +148,8 @@ func (b *Blamer) wakerOf(k resourceKey) *waker {
 	for _, i := range rng.Perm(len(waits))[:min(len(waits), mostEnds)] {
 		n++
 		p := waits[i]
-		b.count(hits, p.To, waiter)
-		b.count(base, p.From+int64(rng.Float64()*float64(max(p.Length()-2*actNear, 1))), waiter)
+		ws.count(hits, p.To, waiter)
+		ws.count(base, p.From+int64(rng.Float64()*float64(max(p.Length()-2*actNear, 1))), waiter)
 	}
 	best := lift30
 	for root, h := range hits {
@@ -148,16 +162,16 @@ func (b *Blamer) wakerOf(k resourceKey) *waker {
 		w.constant = constant(waits)
 		return w
 	}
-	w.periodic = b.periodic(w.root, waits)
+	w.periodic = ws.periodic(w.root, waits)
 	return w
 }
 
 // count adds the makes of goroutines that act around a time, others than the waiters and with code of the
 // application.
-func (b *Blamer) count(in map[string]int, at int64, waiter map[*timeline.Track]bool) {
+func (ws *wakers) count(in map[string]int, at int64, waiter map[*timeline.Track]bool) {
 	seen := map[string]bool{}
-	b.actsAt(at, func(a act) {
-		if root := b.rootOf(a.g); !waiter[a.g] && root != "" && !seen[root] && b.hasApp(a.g) {
+	ws.actsAt(at, func(a act) {
+		if root := ws.rootOf(a.g); !waiter[a.g] && root != "" && !seen[root] && ws.hasApp(a.g) {
 			seen[root] = true
 			in[root]++
 		}
@@ -179,7 +193,7 @@ func constant(waits []*timeline.Piece) bool {
 
 // periodic says whether the waits end at multiples of one period, and those who end them waited too just
 // before they did.
-func (b *Blamer) periodic(root string, waits []*timeline.Piece) bool {
+func (ws *wakers) periodic(root string, waits []*timeline.Piece) bool {
 	var ticks []int64
 	idle := 0
 	for _, p := range waits {
@@ -187,8 +201,8 @@ func (b *Blamer) periodic(root string, waits []*timeline.Piece) bool {
 			continue
 		}
 		ticks = append(ticks, p.To)
-		b.actsAt(p.To, func(a act) {
-			if b.rootOf(a.g) == root && b.waitsBefore(a) {
+		ws.actsAt(p.To, func(a act) {
+			if ws.rootOf(a.g) == root && ws.waitsBefore(a) {
 				idle++
 			}
 		})
@@ -212,18 +226,18 @@ func (b *Blamer) periodic(root string, waits []*timeline.Piece) bool {
 }
 
 // waitsBefore says whether a goroutine waited on a channel until it acted.
-func (b *Blamer) waitsBefore(a act) bool {
+func (ws *wakers) waitsBefore(a act) bool {
 	return slices.ContainsFunc(a.g.Pieces, func(p timeline.Piece) bool { return p.To == a.at && p.Kind == timeline.Channel })
 }
 
 // actorAt is the goroutine of a make that did something nearest to the end of a wait.
-func (b *Blamer) actorAt(root string, s timeline.Span) (best *timeline.Track) {
+func (ws *wakers) actorAt(root string, s timeline.Span) (best *timeline.Track) {
 	if root == "" {
 		return nil
 	}
 	off := actNear + 1
-	b.actsAt(s.To, func(a act) {
-		if d := abs(a.at - s.To); a.g != s.Track && d < off && b.rootOf(a.g) == root {
+	ws.actsAt(s.To, func(a act) {
+		if d := abs(a.at - s.To); a.g != s.Track && d < off && ws.rootOf(a.g) == root {
 			best, off = a.g, d
 		}
 	})
@@ -231,10 +245,10 @@ func (b *Blamer) actorAt(root string, s timeline.Span) (best *timeline.Track) {
 }
 
 // workers is how many goroutines of a make there are at once, by the middle of the window.
-func (b *Blamer) workers(root string) (n int) {
-	at := b.From + (b.To-b.From)/2
-	for _, g := range b.Tracks {
-		if g.Alive(at, at+1) && b.rootOf(g) == root {
+func (ws *wakers) workers(root string) (n int) {
+	at := ws.From + (ws.To-ws.From)/2
+	for _, g := range ws.Tracks {
+		if g.Alive(at, at+1) && ws.rootOf(g) == root {
 			n++
 		}
 	}

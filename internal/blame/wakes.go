@@ -8,6 +8,17 @@ import (
 	"github.com/mayfly-profiler/mayfly/internal/timeline"
 )
 
+// ends are the ends of waits, by pieces that say who ended them.
+type ends struct {
+	facts
+	wakes     map[int64][]wake // by goroutine, whom it woke, by time; built when needed
+	handovers map[resourceKey]*handover
+	timed     map[[2]int64]bool // goroutines and stacks whose waits a timer ends at times; built when needed
+	spread    map[int32]float64 // by stack, how unlike its network waits are in length; built when needed
+}
+
+func newEnds(t facts) ends { return ends{facts: t, handovers: make(map[resourceKey]*handover)} }
+
 // wake is a wait that a goroutine ended.
 type wake struct {
 	at    int64
@@ -16,28 +27,28 @@ type wake struct {
 }
 
 // wakesOf is the waits that a goroutine ended, by time.
-func (b *Blamer) wakesOf(goid int64) []wake {
-	if b.wakes == nil {
-		b.wakes = make(map[int64][]wake)
-		for _, g := range b.Tracks {
+func (e *ends) wakesOf(goid int64) []wake {
+	if e.wakes == nil {
+		e.wakes = make(map[int64][]wake)
+		for _, g := range e.Tracks {
 			for i := range g.Pieces {
 				if p := &g.Pieces[i]; p.By > 0 {
-					b.wakes[p.By] = append(b.wakes[p.By], wake{p.To, p.ByStack, g})
+					e.wakes[p.By] = append(e.wakes[p.By], wake{p.To, p.ByStack, g})
 				}
 			}
 		}
-		for _, ws := range b.wakes {
+		for _, ws := range e.wakes {
 			slices.SortFunc(ws, func(a, b wake) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.whom.Goid, b.whom.Goid)) })
 		}
 	}
-	return b.wakes[goid]
+	return e.wakes[goid]
 }
 
 // serves says whether a goroutine let another one go from the same place while p waited, in an earlier run
 // of its own: then it serves one after the other. What it lets go in one run it lets go at once.
-func (b *Blamer) serves(p *timeline.Piece, u *timeline.Track, s timeline.Span) bool {
+func (e *ends) serves(p *timeline.Piece, u *timeline.Track, s timeline.Span) bool {
 	run := runOf(u, s.To)
-	ws := b.wakesOf(p.By)
+	ws := e.wakesOf(p.By)
 	i, _ := slices.BinarySearchFunc(ws, s.From, func(w wake, at int64) int { return cmp.Compare(w.at, at) })
 	for ; i < len(ws) && ws[i].at < run; i++ {
 		if ws[i].stack == p.ByStack && ws[i].whom != s.Track {
@@ -49,7 +60,7 @@ func (b *Blamer) serves(p *timeline.Piece, u *timeline.Track, s timeline.Span) b
 
 // again says whether the waiter was let go by the same goroutine just before, and went on waiting: it was not yet
 // its turn.
-func (b *Blamer) again(p *timeline.Piece, g *timeline.Track) bool {
+func (e *ends) again(p *timeline.Piece, g *timeline.Track) bool {
 	i, _ := slices.BinarySearchFunc(g.Pieces, p.From, func(q timeline.Piece, at int64) int { return cmp.Compare(q.From, at) })
 	for i--; i >= 0; i-- {
 		if q := &g.Pieces[i]; waits(q.Kind) {
@@ -61,13 +72,13 @@ func (b *Blamer) again(p *timeline.Piece, g *timeline.Track) bool {
 
 // demultiplexes says whether all that a goroutine waited for in a stretch of time is the network, at one
 // place: it hands on what comes in for many, and serves nobody.
-func (b *Blamer) demultiplexes(g *timeline.Track, s timeline.Span) bool {
+func (e *ends) demultiplexes(g *timeline.Track, s timeline.Span) bool {
 	at, any, only := int32(-1), false, true
 	g.During(s.From, s.To, func(p *timeline.Piece, _, _ int64) {
 		if !waits(p.Kind) {
 			return
 		}
-		only = only && b.polls(p) && (at < 0 || at == p.Stack)
+		only = only && e.polls(p) && (at < 0 || at == p.Stack)
 		at, any = p.Stack, true
 	})
 	return any && only
@@ -75,21 +86,21 @@ func (b *Blamer) demultiplexes(g *timeline.Track, s timeline.Span) bool {
 
 // queues says what kind of queue a wait is one in: for a lock, a pool, a limit, or for a goroutine that
 // serves one after the other (Channel). Unknown: none, whoever ended it works for the waiter.
-func (b *Blamer) queues(p *timeline.Piece, r *timeline.Request, s timeline.Span) timeline.Kind {
-	u := b.ByID[p.By]
+func (e *ends) queues(p *timeline.Piece, r *timeline.Request, s timeline.Span) timeline.Kind {
+	u := e.ByID[p.By]
 	kid := u.Parent == s.Track.Goid && (r == nil || u.Pieces[0].From >= r.From)
 	switch {
-	case b.joins(p), b.Stacks[p.Stack].For.Role == frameworks.Batch:
+	case e.joins(p), e.Stacks[p.Stack].For.Role == frameworks.Batch:
 		return timeline.Unknown
 	case p.Kind == timeline.Lock, p.Kind == timeline.Limit:
 		return p.Kind
-	case p.Kind == timeline.Pool && !kid && !b.dials(p.ByStack):
+	case p.Kind == timeline.Pool && !kid && !e.dials(p.ByStack):
 		return timeline.Pool
 	case p.Kind != timeline.Channel || kid:
 		return timeline.Unknown
-	case !b.broadcasts(p.ByStack) && b.handsOver(p):
+	case !e.broadcasts(p.ByStack) && e.handsOver(p):
 		return timeline.Limit
-	case (b.serves(p, u, s) || b.again(p, s.Track)) && !b.demultiplexes(u, s):
+	case (e.serves(p, u, s) || e.again(p, s.Track)) && !e.demultiplexes(u, s):
 		return timeline.Channel
 	}
 	return timeline.Unknown
@@ -107,16 +118,16 @@ type handover struct {
 const settle = int64(200e3)
 
 // handover counts how the waits of a place end.
-func (b *Blamer) handover(k resourceKey) *handover {
-	if h := b.handovers[k]; h != nil {
+func (e *ends) handover(k resourceKey) *handover {
+	if h := e.handovers[k]; h != nil {
 		return h
 	}
 	h := &handover{waiters: make(map[int64]bool)}
-	b.handovers[k] = h
+	e.handovers[k] = h
 	var waits []*timeline.Piece
-	for _, g := range b.Tracks {
+	for _, g := range e.Tracks {
 		for i := range g.Pieces {
-			if p := &g.Pieces[i]; p.Kind == k.kind && p.Stack != b.Nothing && b.keyOf(p) == k {
+			if p := &g.Pieces[i]; p.Kind == k.kind && p.Stack != e.Nothing && e.keyOf(p) == k {
 				waits = append(waits, p)
 				h.waiters[g.Goid] = true
 			}
@@ -151,26 +162,26 @@ func near(a, b *timeline.Piece) bool { return a.By == b.By && b.To-a.To < settle
 
 // handsOver says whether waiters at p's place are let go one at a time, by those who waited there
 // themselves or went through the same function: a channel as a semaphore.
-func (b *Blamer) handsOver(p *timeline.Piece) bool {
-	k := b.keyOf(p)
-	w := b.handover(k)
-	same := b.family(b.Place(p.Stack)) == b.family(b.Place(p.ByStack)) && b.Stacks[p.ByStack].App >= 0
+func (e *ends) handsOver(p *timeline.Piece) bool {
+	k := e.keyOf(p)
+	w := e.handover(k)
+	same := e.family(e.Place(p.Stack)) == e.family(e.Place(p.ByStack)) && e.Stacks[p.ByStack].App >= 0
 	return (same || w.waiters[p.By]) && w.left*5 >= w.ends && w.together*3 < w.ends
 }
 
 // isTimed says whether a timer ends a goroutine's waits with a stack at times.
-func (b *Blamer) isTimed(g *timeline.Track, stack int32) bool {
-	if b.timed == nil {
-		b.timed = make(map[[2]int64]bool)
-		for _, g := range b.Tracks {
+func (e *ends) isTimed(g *timeline.Track, stack int32) bool {
+	if e.timed == nil {
+		e.timed = make(map[[2]int64]bool)
+		for _, g := range e.Tracks {
 			for i := range g.Pieces {
 				if p := &g.Pieces[i]; p.By == timeline.Runtime && p.Kind == timeline.Channel {
-					b.timed[[2]int64{g.Goid, int64(p.Stack)}] = true
+					e.timed[[2]int64{g.Goid, int64(p.Stack)}] = true
 				}
 			}
 		}
 	}
-	return b.timed[[2]int64{g.Goid, int64(stack)}]
+	return e.timed[[2]int64{g.Goid, int64(stack)}]
 }
 
 // together is how short a pause between two waits with one stack is that are one wait: a select that goes on.
@@ -178,22 +189,22 @@ const together = int64(2e6)
 
 // spreadOf is the 90th percentile of the waits for the network with a stack over the 25th, of whole waits of a
 // millisecond and more.
-func (b *Blamer) spreadOf(stack int32) float64 {
-	if b.spread == nil {
-		b.spread = make(map[int32]float64)
-		for at, ls := range b.answerTimes() {
+func (e *ends) spreadOf(stack int32) float64 {
+	if e.spread == nil {
+		e.spread = make(map[int32]float64)
+		for at, ls := range e.answerTimes() {
 			if slices.Sort(ls); len(ls) >= 20 {
-				b.spread[at] = float64(ls[len(ls)*9/10]) / float64(ls[len(ls)/4])
+				e.spread[at] = float64(ls[len(ls)*9/10]) / float64(ls[len(ls)/4])
 			}
 		}
 	}
-	return b.spread[stack]
+	return e.spread[stack]
 }
 
 // answerTimes is how long waits for the network took, by stack.
-func (b *Blamer) answerTimes() map[int32][]int64 {
+func (e *ends) answerTimes() map[int32][]int64 {
 	lengths := make(map[int32][]int64)
-	for _, g := range b.Tracks {
+	for _, g := range e.Tracks {
 		var from, to int64
 		at := int32(-1)
 		end := func() {
