@@ -5,8 +5,6 @@ import (
 	"maps"
 	"math"
 	"slices"
-
-	"github.com/google/pprof/profile"
 )
 
 // A function can get slower without a leaf that shows it: its time is spread over helpers that others call, too. So CPU time
@@ -45,95 +43,6 @@ func (c *comparison) callersOf(t *table, name string) *table {
 	return u
 }
 
-// Caller is a function that changed with all that it called, and is to be named for it.
-type Caller struct {
-	Row
-	// Above are the functions that changed because they call it, by name.
-	Above []string `json:"callers,omitempty"`
-	// Leaves are the functions below it whose own time changed most, at most three.
-	Leaves []Leaf `json:"leaves,omitempty"`
-}
-
-// Leaf is the change of a function's own time below another one, in the column's unit.
-type Leaf struct {
-	Name string  `json:"name"`
-	Abs  float64 `json:"abs"`
-}
-
-// within is the time of a profile's column below functions of interest.
-type within struct {
-	names []string
-	index map[string]int
-	rows  map[string]string // Options.Folded
-	pairs map[pair]float64  // ns
-	leaf  map[leaf]float64  // ns
-}
-
-// pair is the time below a function of which the next one of interest towards the leaf is another, -1 if there is none.
-type pair struct{ group, of, below int }
-
-// leaf is the time below a function that is a leaf's own.
-type leaf struct {
-	group    int // of a benchmark, 0 without
-	of, name string
-}
-
-func newWithin(names []string, folded map[string]string) *within {
-	w := &within{names: names, rows: folded, index: make(map[string]int), pairs: make(map[pair]float64), leaf: make(map[leaf]float64)}
-	for i, n := range names {
-		w.index[n] = i
-	}
-	return w
-}
-
-// add adds a stack, leaf first: of each function its number here, or -1.
-func (w *within) add(group int, stack []int, leafName string, v float64) {
-	below := -1
-	for _, i := range stack {
-		if i < 0 {
-			continue
-		}
-		w.pairs[pair{group, i, below}] += v
-		w.leaf[leaf{group, w.names[i], leafName}] += v
-		below = i
-	}
-}
-
-// row is the name of the row that a function is in.
-func (w *within) row(name string) string { return cmp.Or(w.rows[name], name) }
-
-// number is that of a function's row in names, -1 if it is not of interest.
-func (w *within) number(name string) int {
-	if i, ok := w.index[w.row(name)]; ok {
-		return i
-	}
-	return -1
-}
-
-// addWithin adds a sample to what was asked for.
-func (r *reducer) addWithin(s *profile.Sample, stack []int32) {
-	w := r.out.within
-	if w == nil || len(stack) == 0 {
-		return
-	}
-	for row := len(r.interest); row < len(r.names); row++ {
-		r.interest = append(r.interest, w.number(r.names[row]))
-	}
-	r.numbers = r.numbers[:0]
-	for _, row := range stack {
-		r.numbers = append(r.numbers, r.interest[row])
-	}
-	group := 0
-	if r.groups != nil {
-		group = r.groups.of(s)
-	}
-	for i, name := range r.out.Columns {
-		if v := float64(s.Value[r.value[i]]) * r.worth[i]; onCPU(name) && v != 0 {
-			w.add(group, r.numbers, w.row(r.names[stack[0]]), v)
-		}
-	}
-}
-
 // Explain finds out which of the functions that changed with what they called are to be named. load reads the profiles again:
 // only now it is known what is to be looked for. Without such functions it reads nothing.
 func (r *Result) Explain(load func(within []string, folded map[string]string) (before, after []*Profile, err error)) error {
@@ -156,8 +65,6 @@ func (r *Result) Explain(load func(within []string, folded map[string]string) (b
 	}
 	return nil
 }
-
-func changed(r Row) bool { return r.Outcome == Regressed || r.Outcome == Improved }
 
 // name splits what changed into those to be named and those above them.
 func (c *Column) name(sides [2][]*Profile, names []string) {

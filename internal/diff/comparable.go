@@ -18,17 +18,6 @@ func (c *comparison) columns() (common []string) {
 	return common
 }
 
-func (c *comparison) all(ok func(*Profile) bool) bool {
-	for _, profiles := range c.sides {
-		for _, p := range profiles {
-			if !ok(p) {
-				return false
-			}
-		}
-	}
-	return true
-}
-
 // incomparable says why a comparison would mean nothing.
 func (c *comparison) incomparable(columns []string) (why []string) {
 	if len(columns) == 0 {

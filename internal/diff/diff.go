@@ -14,230 +14,70 @@
 package diff
 
 import (
-	"fmt"
+	"errors"
 	"strings"
-	"time"
 )
 
-// Outcome is what a comparison says of a row, or of the whole.
-type Outcome string
+// ErrNoProfiles is returned when a side is empty.
+var ErrNoProfiles = errors.New("no profiles to compare")
 
-const (
-	Improved     Outcome = "improved"
-	Same         Outcome = "same"
-	Regressed    Outcome = "regressed"
-	Undecided    Outcome = "undecided"      // too few samples to say
-	Incomparable Outcome = "not comparable" // of the whole only
-)
-
-// Options say how to compare. The zero value works.
-type Options struct {
-	// By says what a row is; the zero value is a function.
-	By By
-	// Columns are the sample types to compare; nil is all columns of time that both sides have.
-	Columns []string
-	// Cumulative compares the time of a function with all that it called, instead of its own.
-	Cumulative bool
-	// Within are functions below which a profile's time is kept apart; Explain asks for it.
-	Within []string
-	// Folded are functions by the name of the row that they are in, where it is another. Explain says which.
-	Folded map[string]string
-	// Ops is the number of operations in each profile; 0 is unknown.
-	Ops float64
-	// Per is a label key whose distinct values in a profile are its number of requests.
-	Per string
-	// Alpha bounds the share of false findings, of regressions and of improvements apart; 0 is
-	// DefaultAlpha.
-	Alpha float64
-	// MinEffect is the smallest relative change that counts; 0 is DefaultMinEffect.
-	MinEffect float64
-	// Floors are, by column, what the host's own noise is: changes that are smaller do not count either. Of a column with an
-	// infinite one nothing does.
-	Floors map[string]float64
-	// MinSamples is how many samples of both sides a row needs to be tested; 0 is DefaultMinSamples.
-	MinSamples float64
-	// AnyHost compares profiles although they come from different kernels or CPUs.
-	AnyHost bool
-}
-
-const (
-	DefaultAlpha      = 0.05
-	DefaultMinEffect  = 0.02
-	DefaultMinSamples = 50
-)
-
-// Margin is the change that "same" rules out, as a share of the whole column. What could be
-// larger is undecided.
-const Margin = 0.05
-
-func (o Options) withDefaults() Options {
-	if o.Alpha == 0 {
-		o.Alpha = DefaultAlpha
+// Compare compares two sides. Profiles of one side are repeats of the same thing; with one profile
+// a side the blocks of a timeline stand in for repeats, and without a timeline the counts have to
+// do. That the profiles cannot be compared is a Result too, with the Outcome Incomparable.
+func Compare(before, after []*Profile, o Options) (*Result, error) {
+	if len(before) == 0 || len(after) == 0 {
+		return nil, ErrNoProfiles
 	}
-	if o.MinEffect == 0 {
-		o.MinEffect = DefaultMinEffect
+	o = o.withDefaults()
+	c := &comparison{o: o, sides: [2][]*Profile{before, after}}
+	c.out = &Result{By: o.By.String(), Alpha: o.Alpha, Base: side(before), New: side(after), effect: o.MinEffect}
+	columns := c.columns()
+	if c.out.Reasons = c.incomparable(columns); len(c.out.Reasons) > 0 {
+		c.out.Outcome = Incomparable
+		return c.out, nil
 	}
-	if o.MinSamples == 0 {
-		o.MinSamples = DefaultMinSamples
-	}
-	return o
-}
-
-// By says what a row is. The zero value is a function; Label and State can be combined.
-type By struct {
-	Line  bool
-	State bool
-	Label string // its key
-}
-
-// ParseBy reads func, line, state, label:KEY or label:KEY,state.
-func ParseBy(text string) (By, error) {
-	var by By
-	parts := strings.Split(text, ",")
-	for _, part := range parts {
-		key, isLabel := strings.CutPrefix(part, "label:")
-		switch {
-		case part == "func" && len(parts) == 1:
-		case part == "line" && len(parts) == 1:
-			by.Line = true
-		case part == "state":
-			by.State = true
-		case isLabel && key != "" && by.Label == "":
-			by.Label = key
-		default:
-			return by, fmt.Errorf("rows by %q: not func, line, state, label:KEY or label:KEY,state", text)
+	c.index()
+	c.rename()
+	c.out.folded = c.foldedNames()
+	if c.work = c.labour(); c.work != nil {
+		c.tables = append(c.tables, c.workTable())
+		if t := c.cpuTable(); t != nil {
+			c.tables = append(c.tables, t)
 		}
 	}
-	return by, nil
+	for _, name := range columns {
+		t := c.table(name)
+		c.tables = append(c.tables, t)
+		if u := c.callersOf(t, name); u != nil {
+			c.tables = append(c.tables, u)
+		}
+	}
+	c.notes()
+	c.workNotes()
+	c.differences()
+	c.test()
+	c.report()
+	return c.out, nil
 }
 
-// String is what ParseBy reads.
-func (by By) String() string {
+// notes says what weakens the answer.
+func (c *comparison) notes() {
+	t := c.tables[len(c.tables)-1]
 	switch {
-	case by.Line:
-		return "line"
-	case by.Label != "" && by.State:
-		return "label:" + by.Label + ",state"
-	case by.Label != "":
-		return "label:" + by.Label
-	case by.State:
-		return "state"
+	case t.blocks():
+		c.out.Base.Blocks, c.out.New.Blocks = len(t.side[older].rep), len(t.side[newer].rep)
+		c.note("one profile a side: %d blocks of its time stand in for repeats, and what differs between two runs is assumed", blocks)
+	case !t.repeats():
+		c.note("one profile a side and no timeline: noise is estimated from counts and from the bulk of the rows, which is weaker than repeats")
 	}
-	return "func"
-}
-
-func (by By) frames() bool { return by.Label == "" && !by.State }
-
-// Result is a comparison.
-type Result struct {
-	Outcome Outcome  `json:"outcome"`
-	Reasons []string `json:"reasons,omitempty"` // why not comparable
-	// Differences are what the sides were not recorded alike in, though they can be compared.
-	Differences []string `json:"differences,omitempty"`
-	// OtherHost says that all Reasons are about hosts, which AnyHost compares all the same.
-	OtherHost bool     `json:"other_host,omitempty"`
-	Notes     []string `json:"notes,omitempty"` // what to know before believing the rest
-	By        string   `json:"by"`
-	Alpha     float64  `json:"alpha"`
-	Tested    int      `json:"tested"` // rows and totals over which the error rate holds
-	Base      Side     `json:"base"`
-	New       Side     `json:"new"`
-	Columns   []Column `json:"columns"`
-	Budget    []Limit  `json:"budget,omitempty"`
-	History   []Shift  `json:"history,omitempty"` // of the same benchmarks, where one is kept
-
-	effect float64
-	// rebuilt: the compiler made other code of the same source. A function's time is in others then, so that totals only decide.
-	rebuilt bool
-	folded  map[string]string // functions by the name of the row that they are in, where it is another
-}
-
-// Shift is a benchmark that is slower or faster since some result of its history.
-type Shift struct {
-	Benchmark string    `json:"benchmark"`
-	Last      string    `json:"last"`   // commit of the last result before
-	Commit    string    `json:"commit"` // of the first one since
-	Time      time.Time `json:"time"`   // of that
-	Relative  float64   `json:"relative"`
-	P         float64   `json:"p"` // that such a change is seen somewhere where there is none
-	Before    int       `json:"before"`
-	Since     int       `json:"since"` // results
-}
-
-// String is a line.
-func (s Shift) String() string {
-	return fmt.Sprintf("%s: %+.1f %% since %s of %s (last before: %s), p=%.2g, %d results before and %d since",
-		Clean(s.Benchmark), 100*s.Relative, short(s.Commit), s.Time.Format(time.DateOnly), short(s.Last), s.P, s.Before, s.Since)
-}
-
-// short is the begin of a commit's hash, or a name.
-func short(commit string) string {
-	if hash, dirty, _ := strings.Cut(commit, "+"); len(hash) == 40 {
-		return Clean(strings.TrimSuffix(hash[:12]+"+"+dirty, "+"))
+	if t.plain {
+		c.note("no times in these profiles: %s are compared with the noise that repeats show and nothing of counting",
+			strings.Join(c.sides[older][0].plain, ", "))
 	}
-	return Clean(commit)
-}
-
-// Side describes the profiles of one side.
-type Side struct {
-	Profiles  int     `json:"profiles"`
-	Blocks    int     `json:"blocks,omitempty"` // of time, that stand in for repeats
-	Seconds   float64 `json:"seconds"`
-	Rate      float64 `json:"rate_hz"` // samples per second of CPU time
-	Samples   float64 `json:"samples"`
-	CPU       float64 `json:"cpu_seconds"`
-	Work      string  `json:"work,omitempty"` // that the profiles know of
-	GoVersion string  `json:"go_version,omitempty"`
-	BuildID   string  `json:"build_id,omitempty"`
-	CPUModel  string  `json:"cpu_model,omitempty"`
-}
-
-// Column is the comparison of one sample type.
-type Column struct {
-	Name string `json:"name"`
-	// Unit is what the rows' weights are divided by: "share" of the column, or "second", "op", "request", "run" (ns each), "work"
-	// (ns for what the base side did in a second), "profile" (as it is), or "each" (a row is the time of an operation of its own).
-	Unit string `json:"unit"`
-	// Excluded are the rows that changed so much that the other rows' shares are taken without them.
-	Excluded []string `json:"excluded,omitempty"`
-	Total    Row      `json:"total"` // ns per second, or per op or request
-	Rows     []Row    `json:"rows"`  // the largest change first
-	// Callers are the functions that changed with all that they called, of those above each other the one to name.
-	Callers []Caller `json:"with_callees,omitempty"`
-	// Small is how many rows have too few samples to be tested.
-	Small int `json:"small"`
-
-	callers []Row          // all functions that changed with what they called
-	factors [2][][]float64 // by side, profile and group of benchmarks, what brings ns to the column's unit
-	scaling float64        // what brings the base side to the new side's scale
-}
-
-// Row is the comparison of one row.
-type Row struct {
-	Name    string   `json:"name"`
-	Base    Estimate `json:"base"`
-	New     Estimate `json:"new"`
-	Change  Change   `json:"change"`
-	Outcome Outcome  `json:"outcome"`
-
-	tested bool
-	n      float64 // samples of both sides
-}
-
-// Estimate is a mean over repeats, with half the width of its interval.
-type Estimate struct {
-	Mean   float64 `json:"mean"`
-	Margin float64 `json:"margin"`
-	Share  float64 `json:"share"` // of the column, whatever the unit
-	Second float64 `json:"ns_per_second"`
-}
-
-// Change is new against base.
-type Change struct {
-	Abs      float64 `json:"abs"`        // in the column's unit
-	Low      float64 `json:"low"`        // the interval of Abs
-	High     float64 `json:"high"`       //
-	Relative float64 `json:"relative"`   // Abs by base; of a row without base 0
-	P        float64 `json:"p"`          // of this row alone, in the direction of Abs
-	Adjusted float64 `json:"p_adjusted"` // over all rows (Benjamini-Hochberg)
+	if !c.timed() {
+		c.note("a profile does not say how long it took: no totals by second")
+	}
+	if c.out.Base.BuildID != "" && c.out.Base.BuildID == c.out.New.BuildID {
+		c.note("both sides are the same build (%s)", c.out.Base.BuildID)
+	}
 }

@@ -1,6 +1,7 @@
 package diff
 
 import (
+	"cmp"
 	"math"
 	"slices"
 )
@@ -128,22 +129,70 @@ func (c *comparison) whole() Outcome {
 	return Same
 }
 
-// Undecided says whether a change that matters cannot be ruled out somewhere.
-func (r *Result) Undecided() bool {
-	return slices.ContainsFunc(r.Columns, func(c Column) bool {
-		rows := r.judged(c)
-		return len(c.Rows) == 0 || len(rows) == 0 || // too few samples for any row, or nothing that could be judged
-			slices.ContainsFunc(rows, func(r Row) bool { return r.Outcome == Undecided })
-	})
+// report fills in the result.
+func (c *comparison) report() {
+	c.out.Tested = len(c.trials)
+	for i, t := range c.tables {
+		if t.flat != nil {
+			c.reportCallers(i, t)
+			continue
+		}
+		col := Column{Name: t.name, Unit: t.unit, scaling: t.ratio()}
+		for row, out := range t.excluded {
+			if out {
+				col.Excluded = append(col.Excluded, t.names[row])
+			}
+		}
+		var tested []trial
+		has := make([]bool, len(t.names))
+		col.Total = c.describe(t.total(), 0, trial{p: 1, adj: 1, row: untested})
+		for _, x := range c.trials {
+			if x.table == i && x.row < 0 {
+				col.Total = c.describe(x.t, 0, x)
+			} else if x.table == i {
+				tested, has[x.row] = append(tested, x), true
+			}
+		}
+		for row, n := range t.n {
+			if n > 0 && !has[row] {
+				col.Small++
+			}
+		}
+		col.Rows = make([]Row, len(tested))
+		each(len(tested), func(k int) { col.Rows[k] = c.describe(t, tested[k].row, tested[k]) })
+		slices.SortStableFunc(col.Rows, compareRows)
+		col.factors = [2][][]float64{c.bring(t, older), c.bring(t, newer)}
+		c.out.Columns = append(c.out.Columns, col)
+	}
+	c.out.Outcome = c.whole()
 }
 
-// judged are the rows of a column that decide.
-func (r *Result) judged(c Column) (rows []Row) {
-	if c.Total.tested {
-		rows = append(rows, c.Total)
+// reportCallers adds the functions that changed with what they called to the column that was reported last.
+func (c *comparison) reportCallers(i int, t *table) {
+	col := &c.out.Columns[len(c.out.Columns)-1]
+	for _, x := range c.trials {
+		if x.table != i || x.row < 0 || x.adj > c.o.Alpha {
+			continue
+		}
+		if row := c.describe(t, x.row, x); changed(row) {
+			col.callers = append(col.callers, row)
+		}
 	}
-	if r.rebuilt && c.Unit != unitEach {
-		return rows
+	slices.SortStableFunc(col.callers, compareRows)
+	for _, row := range col.callers { // until they are explained each stands for itself
+		col.Callers = append(col.Callers, Caller{Row: row})
 	}
-	return slices.Concat(rows, c.Rows, c.callers)
+}
+
+// compareRows orders what was found first, then the largest change.
+func compareRows(a, b Row) int {
+	return cmp.Or(
+		cmp.Compare(rank(a.Outcome), rank(b.Outcome)),
+		-cmp.Compare(math.Abs(a.Change.Abs)*a.certainty(), math.Abs(b.Change.Abs)*b.certainty()),
+		-cmp.Compare(a.Base.Mean+a.New.Mean, b.Base.Mean+b.New.Mean),
+		cmp.Compare(a.Name, b.Name))
+}
+
+func rank(o Outcome) int {
+	return slices.Index([]Outcome{Regressed, Improved, Undecided, Same}, o)
 }

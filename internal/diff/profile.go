@@ -106,3 +106,31 @@ func (p *Profile) column(name string) *sums {
 func (p *Profile) describe() string {
 	return fmt.Sprintf("%s has %s", p.Name, strings.Join(p.types, ", "))
 }
+
+// add adds to a group's sums; the group is made when it is needed.
+func (c *sums) addGroup(group int, row int32, stack []int32, v float64) {
+	for len(c.groups) <= group {
+		c.groups = append(c.groups, byGroup{flat: make(map[int32]float64), cum: make(map[int32]float64)})
+	}
+	g := &c.groups[group]
+	g.total += v
+	g.flat[row] += v
+	for _, up := range stack {
+		g.cum[up] += v
+	}
+}
+
+func (b *block) add(row int, v float64) {
+	b.flat = grown(b.flat, row+1)
+	b.flat[row] += v
+	b.total += v
+}
+
+func (b *block) addCount(row int, n float64) {
+	b.n = grown(b.n, row+1)
+	b.n[row] += n
+	b.count += n
+}
+
+// onCPU says whether a column is CPU time, whose rows are shares, and not waiting.
+func onCPU(column string) bool { return column == sample.ColumnCPU }

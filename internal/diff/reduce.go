@@ -6,7 +6,6 @@ import (
 	"math"
 	"path"
 	"strconv"
-	"strings"
 
 	"github.com/google/pprof/profile"
 
@@ -282,14 +281,11 @@ func (r *reducer) add(s *profile.Sample, at []int32) {
 	}
 }
 
-// onCPU says whether a column is CPU time, whose rows are shares, and not waiting.
-func onCPU(column string) bool { return column == sample.ColumnCPU }
-
 // of is the row that a sample belongs to. Who waits, waits in the runtime: the row is then the
 // first function above the runtime and sync.
 func (r *reducer) of(s *profile.Sample, at []int32, waits bool) int32 {
 	if !r.by.frames() {
-		return r.row(r.labels(s))
+		return r.row(r.by.labels(s))
 	}
 	if len(at) == 0 {
 		return r.row("[no stack]")
@@ -302,31 +298,6 @@ func (r *reducer) of(s *profile.Sample, at []int32, waits bool) int32 {
 		}
 	}
 	return r.leaf[at[0]]
-}
-
-func (r *reducer) labels(s *profile.Sample) string {
-	var parts []string
-	if key := r.by.Label; key != "" {
-		v := "(none)"
-		if values := s.Label[key]; len(values) > 0 {
-			v = strings.Join(values, ",")
-		} else if nums := s.NumLabel[key]; len(nums) > 0 {
-			v = strconv.FormatInt(nums[0], 10)
-		}
-		parts = append(parts, key+"="+v)
-	}
-	if r.by.State {
-		parts = append(parts, state(s))
-	}
-	return strings.Join(parts, ", ")
-}
-
-// state is a sample's state; profiles without states are of CPU time.
-func state(s *profile.Sample) string {
-	if v := s.Label[sample.KeyState]; len(v) > 0 {
-		return v[0]
-	}
-	return "running"
 }
 
 // stack is the rows of a sample's stack, each once, until the next call.
@@ -384,14 +355,26 @@ func (r *reducer) addBlocks(c *sums, s *profile.Sample, row int32, v, n float64)
 	c.blocks[last].addCount(int(row), n)
 }
 
-func (b *block) add(row int, v float64) {
-	b.flat = grown(b.flat, row+1)
-	b.flat[row] += v
-	b.total += v
-}
-
-func (b *block) addCount(row int, n float64) {
-	b.n = grown(b.n, row+1)
-	b.n[row] += n
-	b.count += n
+// addWithin adds a sample to what was asked for.
+func (r *reducer) addWithin(s *profile.Sample, stack []int32) {
+	w := r.out.within
+	if w == nil || len(stack) == 0 {
+		return
+	}
+	for row := len(r.interest); row < len(r.names); row++ {
+		r.interest = append(r.interest, w.number(r.names[row]))
+	}
+	r.numbers = r.numbers[:0]
+	for _, row := range stack {
+		r.numbers = append(r.numbers, r.interest[row])
+	}
+	group := 0
+	if r.groups != nil {
+		group = r.groups.of(s)
+	}
+	for i, name := range r.out.Columns {
+		if v := float64(s.Value[r.value[i]]) * r.worth[i]; onCPU(name) && v != 0 {
+			w.add(group, r.numbers, w.row(r.names[stack[0]]), v)
+		}
+	}
 }

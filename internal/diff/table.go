@@ -56,6 +56,18 @@ const (
 	newer = 1
 )
 
+// What weights are divided by.
+const (
+	unitShare   = "share"
+	unitSecond  = "second"
+	unitOp      = "op"
+	unitRequest = "request"
+	unitRun     = "run"     // of the command
+	unitWork    = "work"    // what the base side did in a second
+	unitProfile = "profile" // as it is: what is in use does not grow with the profile's length
+	unitEach    = "each"    // a row is the time of one operation of its own
+)
+
 // byOperation says whether a unit is a piece of work.
 func byOperation(unit string) bool {
 	return unit == unitOp || unit == unitRequest || unit == unitRun || unit == unitWork
