@@ -14,7 +14,7 @@ type Atom struct {
 	Stack int32
 	Where int32 // the stack that At is on, -1: none
 	NS    float64
-	Chain int32 // how one came there, in Blamer.links
+	Chain int32 // how one came there, for ChainOf
 	Limit int   // how many are let in at once, of a pool, a limit, a lock or workers; 0: not known
 	Proof Proof // of the links between the request and this
 	Trust float64

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/mayfly-profiler/mayfly/internal/proc"
-	"github.com/mayfly-profiler/mayfly/internal/source"
 )
 
 // Samples at a fixed distance are in lock-step with all that the target does at a rhythm that is close
@@ -79,27 +78,14 @@ func (r *rhythm) mean(period int64) time.Duration {
 
 func (r *rhythm) reset() { r.elapsed, r.fired = 0, 0 }
 
-// shuffle gives each CPU another period if it has had its own for long enough. It cannot fail but for
+// shuffle gives each CPU another period, by set, if it has had its own for long enough. That cannot fail but for
 // a CPU that went offline, and there is nothing to sample there.
-func (s *OnCPU) shuffle() {
-	period := s.period()
-	for i := range s.rhythm.beats {
-		b, now := &s.rhythm.beats[i], proc.Monotonic()
+func (r *rhythm) shuffle(period int64, set func(cpu int, period int64) error) {
+	for i := range r.beats {
+		b, now := &r.beats[i], proc.Monotonic()
 		if now-b.since < holdPeriods*period {
 			continue
 		}
-		_ = s.events.period(i, s.rhythm.draw(b, period, now))
+		_ = set(i, r.draw(b, period, now))
 	}
-}
-
-func (s *OnCPU) period() int64 { return int64(time.Second) / s.rate.Load() }
-
-// SetRate changes Options.Rate, also while Run is running, within some 50 ms or 20 periods. Weights are
-// measured, so they stay right.
-func (s *OnCPU) SetRate(hz int) error {
-	err := source.CheckRate(hz)
-	if err == nil {
-		s.rate.Store(int64(hz))
-	}
-	return err
 }

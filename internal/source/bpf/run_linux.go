@@ -1,0 +1,156 @@
+//go:build linux && (amd64 || arm64)
+
+package bpf
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/mayfly-profiler/mayfly/internal/proc"
+	"github.com/mayfly-profiler/mayfly/internal/source"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
+)
+
+const (
+	drainEvery = 50 * time.Millisecond // 8 MiB of ring hold more than a second at 10 kHz on 2 CPUs
+	weighEvery = time.Second           // longer than any error of the clocks matters
+)
+
+// Start lets samples be taken, which wait in the ring buffer until Run. With OnExec it is to be called
+// before the target is let go: what a program does at its beginning is over when its mappings have been read. Run
+// starts what has not been started.
+func (s *OnCPU) Start() error {
+	if s.started {
+		return nil
+	}
+	s.started = true
+	if err := s.events.start(); err != nil {
+		return err
+	}
+	if s.clock = s.target.Clock(); s.options.OnExec {
+		s.clock = s.target.ClockFromExec()
+	}
+	if s.options.ExecTimes != nil {
+		s.accounts.read(s.options.ExecTimes(nil))
+		s.accounts.settle()
+		s.steal.execTime = s.accounts.execTime
+	}
+	s.followed = proc.Monotonic()
+	s.rhythm.start(s.followed)
+	return nil
+}
+
+// Run samples until ctx ends or the target is gone. It returns source.ErrExec when the target has become
+// another program. It may be called once.
+func (s *OnCPU) Run(ctx context.Context, emit func(*sample.Sample)) error {
+	defer s.flushes.End()
+	s.complete = newCompleter(s.target.Mem(), s.options.Layout)
+	defer s.complete.close()
+	if err := s.Start(); err != nil {
+		return err
+	}
+	err := s.sample(ctx, emit)
+	s.events.stop()
+	s.readClock()
+	if er := s.drain(); er != nil && err == nil {
+		err = er
+	}
+	s.ended = true
+	if er := s.weigh(emit); er != nil && err == nil {
+		err = er
+	}
+	s.stats.NoG = int64(s.counter(oncpuCountersNO_G))
+	s.report()
+	return err
+}
+
+// Flush returns when all samples that were taken before the call have been emitted, or when Run has
+// returned. It is for another goroutine than the one in Run, one at a time.
+func (s *OnCPU) Flush() {
+	s.flushes.Flush(s.bell.ring)
+}
+
+func (s *OnCPU) sample(ctx context.Context, emit func(*sample.Sample)) error {
+	wake := context.AfterFunc(ctx, s.bell.ring)
+	defer wake()
+	next := time.Now().Add(weighEvery)
+	asked := func() bool { return s.flushes.Waiting() || s.more }
+	for ctx.Err() == nil {
+		s.bell.wait(ctx, drainEvery, asked)
+		if err := s.drain(); err != nil {
+			return err
+		}
+		s.rhythm.shuffle(s.period(), s.events.period)
+		s.follow()
+		execed := s.execed()
+		s.readClock()
+		select {
+		case <-s.target.Exited():
+			return nil
+		default:
+		}
+		flush := s.flushes.Take()
+		if flush == nil && !execed && !s.batch.full() && time.Now().Before(next) {
+			continue
+		}
+		next = time.Now().Add(weighEvery)
+		if err := s.weigh(emit); err != nil {
+			return err
+		}
+		s.report()
+		if flush != nil {
+			close(flush)
+		}
+		if execed {
+			return source.Executed(s.target.PID())
+		}
+	}
+	return nil
+}
+
+// drain takes the records that are in the ring, until the batch is full.
+func (s *OnCPU) drain() error {
+	for s.more = true; !s.batch.full(); {
+		err := s.reader.ReadInto(&s.rec)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			s.more = false
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read samples: %w", err)
+		}
+		if err := s.take(s.rec.RawSample); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// take holds a record. What has to be read from the target's memory is read now: the sooner, the
+// likelier the goroutine still is what it was.
+func (s *OnCPU) take(raw []byte) error {
+	h, err := readHeader(raw)
+	if err != nil {
+		return err
+	}
+	if h.has(oncpuRecordFlagsDOUBTFUL) {
+		s.stats.Doubtful++
+	}
+	s.batch.add(raw, h.Tid)
+	if !h.has(oncpuRecordFlagsLABELS_PARTIAL) {
+		return nil
+	}
+	if set, ok := s.complete.complete(&h); ok {
+		s.batch.complete(s.batch.len()-1, set)
+		s.stats.Completed++
+	}
+	return nil
+}
+
+func (s *OnCPU) report() {
+	st := s.stats
+	s.reported.Store(&st)
+}
