@@ -39,7 +39,8 @@ moment. An output with a profile's extension (-o slow.pb.gz) then gets the part 
 that belongs to these requests, without its times.
 
 A request is a call of the server function of net/http, gRPC or fasthttp, or what --request
-says. "-" as FILE or --trace is stdin.
+says. p99(endpoint=/fulfil)<800ms is about requests that have this label most of the time. With
+p99(request)<800ms each value of the label request is one. "-" as FILE or --trace is stdin.
 
 Exit codes: 0 met, 3 broken, 4 undecided. Groups of --by with too few requests are listed and
 not judged.`,
@@ -63,7 +64,7 @@ not judged.`,
 		},
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&f.slo, "slo", "", "`objective`: p99<800ms, p99.9<1s, mean<50ms")
+	fl.StringVar(&f.slo, "slo", "", "`objective`: p99<800ms, mean<50ms; p99(endpoint=/fulfil)<800ms is about requests with that label")
 	fl.StringVar(&f.request, "request", "", requestUsage)
 	fl.StringVar(&f.id, "id", "", "show the requests that have a label with this `value`, such as a trace id")
 	fl.IntVar(&f.worst, "worst", 0, "show so many of the slowest requests")
@@ -148,6 +149,9 @@ func (f *reportFlags) options() (report.Options, error) {
 	}
 	if o.Request, err = timeline.ParseSelector(f.request); err != nil {
 		return o, usagef("%w", err)
+	}
+	if f.request != "" && o.SLO.Request() != (timeline.Selector{}) {
+		return o, usagef("report: --request %s and %s both say what a request is: one of the two", f.request, f.slo)
 	}
 	return o, nil
 }

@@ -43,9 +43,9 @@ func NewFrom(head *profile.Profile, samples iter.Seq[*profile.Sample], o Options
 
 // Of reports on a timeline, whatever it was read from.
 func Of(t *timeline.Timeline, o Options) ([]*Report, error) {
-	found := t.Find(o.Request)
-	if len(found.Whole) == 0 {
-		return nil, fmt.Errorf("no whole request in %s of profile: %s", short(float64(t.To-t.From)), printable.Line(o.Request.Hint(found.Cut)))
+	found, err := o.find(t)
+	if err != nil {
+		return nil, err
 	}
 	b := reporter{blame.New(t)}
 	var reports []*Report
@@ -73,6 +73,25 @@ func setAside(reports []*Report, o SLO) {
 			r.Verdict = Few
 		}
 	}
+}
+
+// find returns the requests that the objective is about: at least one that is whole.
+func (o *Options) find(t *timeline.Timeline) (timeline.Found, error) {
+	request := o.Request
+	if request == (timeline.Selector{}) {
+		request = o.SLO.Request()
+	}
+	found := t.Find(request)
+	n := len(found.Whole)
+	if n == 0 {
+		return found, fmt.Errorf("no whole request in %s of profile: %s", short(float64(t.To-t.From)), printable.Line(request.Hint(found.Cut)))
+	}
+	c := o.SLO.Objective().Condition
+	found.Whole = slices.DeleteFunc(found.Whole, func(r *timeline.Request) bool { return !c.Matches(t.Labels[r.Labels]) })
+	if len(found.Whole) == 0 {
+		return found, fmt.Errorf("none of %d whole requests has the labels of %s: see them with --worst 3", n, printable.Line(o.SLO.String()))
+	}
+	return found, nil
 }
 
 // report says what there is to say about one group.

@@ -46,7 +46,8 @@ func FuzzSLO(f *testing.F) {
 			if o.Limit <= 0 || o.Quantile < 0 || o.Quantile >= 1 {
 				t.Fatalf("%q: %+v", s, o)
 			}
-			if again, err := ParseSLO(o.String()); err != nil || again != o {
+			if again, err := ParseSLO(o.String()); err != nil || again.String() != o.String() ||
+				again.Quantile != o.Quantile || again.Limit != o.Limit {
 				t.Fatalf("%q: %q is read as %+v, %v", s, o, again, err)
 			}
 			o.judge([]int64{1, 2, 3})
@@ -136,5 +137,37 @@ func TestVerdictRate(t *testing.T) {
 		if wrong > 0.1 || wrong < 0.02 {
 			t.Errorf("%d requests at the border: a verdict in %.3f of windows, want at most 0.1 (0.05 each side)", n, wrong)
 		}
+	}
+}
+
+// TestExceeds holds the test for alarms against the binomial distribution's own numbers: of 100 requests of which 1 % may be slow,
+// 5 or more come in 3.4 of a thousand windows, 6 or more in 0.5.
+func TestExceeds(t *testing.T) {
+	p99, _ := ParseSLO("p99<100ns")
+	mean, _ := ParseSLO("mean<100ns")
+	for _, x := range []struct {
+		over, all int
+		want      bool
+	}{
+		{0, 0, false}, {29, 29, false}, {5, 100, false}, {6, 100, true}, {3, 30, false}, {4, 30, true}, {15, 600, false},
+		{16, 600, true},
+		{10_000, 1_000_000, false}, {10_200, 1_000_000, false}, {10_400, 1_000_000, true}, {1_000_000, 1_000_000, true},
+	} {
+		if got := p99.Exceeds(x.over, x.all); got != x.want {
+			t.Errorf("%d of %d: %v", x.over, x.all, got)
+		}
+		if mean.Exceeds(x.over, x.all) {
+			t.Errorf("a mean has no budget: %d of %d", x.over, x.all)
+		}
+	}
+	lengths := func(n int, low, high int64) (ns []int64) {
+		for i := range n {
+			ns = append(ns, []int64{low, high}[i%2])
+		}
+		return ns
+	}
+	if mean.ExceedsMean(lengths(100, 60, 145)) || !mean.ExceedsMean(lengths(100, 90, 145)) ||
+		mean.ExceedsMean(lengths(20, 200, 300)) || p99.ExceedsMean(lengths(100, 200, 300)) {
+		t.Error("means")
 	}
 }

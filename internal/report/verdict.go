@@ -20,6 +20,13 @@ const (
 const (
 	fewest = 30   // requests, below which nothing is said
 	error5 = 0.05 // the chance of a wrong verdict at the border
+	rarely = 1e-3 // the chance of a wrong alarm at the border: who watches judges window after window
+)
+
+// The quantiles of the normal distribution that those chances are.
+const (
+	z5      = 1.645
+	zRarely = 3.090
 )
 
 // judge holds the lengths of requests (ns, ascending) against an objective. An objective is met, or
@@ -45,6 +52,30 @@ func (o SLO) judge(lengths []int64) (v Verdict, why string) {
 		over, n, o.Limit, o, o.wanted(over, n))
 }
 
+// Exceeds says whether so many requests over the limit are too many for an objective about a quantile, so surely that of a thousand
+// windows of a service that just meets it one at most looks like this.
+func (o SLO) Exceeds(over, all int) bool {
+	allowed := 1 - o.Quantile
+	expected := allowed * float64(all)
+	excess := (float64(over) - expected) / math.Sqrt(expected*o.Quantile)
+	switch {
+	case o.Quantile == 0 || all < fewest || excess <= 0:
+		return false
+	case expected > 100 && excess > 2*zRarely: // far beyond: no need to add up all terms
+		return true
+	}
+	return 1-binomial(all, over-1, allowed) < rarely
+}
+
+// ExceedsMean is Exceeds for an objective about the mean.
+func (o SLO) ExceedsMean(lengths []int64) bool {
+	if o.Quantile != 0 || len(lengths) < fewest {
+		return false
+	}
+	mean, deviation := moments(lengths)
+	return mean-zRarely*deviation/math.Sqrt(float64(len(lengths))) > float64(o.Limit)
+}
+
 // fewest is how many requests an objective wants if none of them is over the limit.
 func (o SLO) fewest() int {
 	if o.Quantile == 0 {
@@ -67,21 +98,14 @@ func (o SLO) wanted(over, n int) int {
 		return max(int(none)+1, fewest)
 	}
 	apart := max(math.Abs(float64(over)/float64(n)-allowed), allowed/20)
-	return max(int(1.645*1.645*allowed*(1-allowed)/(apart*apart)), n+1, int(none)+1)
+	return max(int(z5*z5*allowed*(1-allowed)/(apart*apart)), n+1, int(none)+1)
 }
 
 // judgeMean holds the mean against the limit, with the mean's own uncertainty.
 func (o SLO) judgeMean(lengths []int64) (Verdict, string) {
 	n := float64(len(lengths))
-	mean, squares := 0.0, 0.0
-	for _, l := range lengths {
-		mean += float64(l) / n
-	}
-	for _, l := range lengths {
-		squares += (float64(l) - mean) * (float64(l) - mean)
-	}
-	deviation := math.Sqrt(squares / (n - 1))
-	margin := 1.645 * deviation / math.Sqrt(n)
+	mean, deviation := moments(lengths)
+	margin := z5 * deviation / math.Sqrt(n)
 	limit := float64(o.Limit)
 	switch {
 	case mean+margin < limit:
@@ -89,9 +113,21 @@ func (o SLO) judgeMean(lengths []int64) (Verdict, string) {
 	case mean-margin > limit:
 		return Broken, ""
 	}
-	wanted := math.Pow(1.645*deviation/max(math.Abs(mean-limit), limit/100), 2)
+	wanted := math.Pow(z5*deviation/max(math.Abs(mean-limit), limit/100), 2)
 	return Undecided, fmt.Sprintf("the mean of %d requests is %s ± %s, which is too close to %s to tell: about %.0f requests would do",
 		len(lengths), short(mean), short(margin), o, max(math.Ceil(wanted), n+1))
+}
+
+// moments are the mean and the standard deviation of two lengths or more.
+func moments(lengths []int64) (mean, deviation float64) {
+	n, squares := float64(len(lengths)), 0.0
+	for _, l := range lengths {
+		mean += float64(l) / n
+	}
+	for _, l := range lengths {
+		squares += (float64(l) - mean) * (float64(l) - mean)
+	}
+	return mean, math.Sqrt(squares / (n - 1))
 }
 
 // binomial is the chance of at most k successes in n tries.

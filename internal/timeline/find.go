@@ -161,13 +161,13 @@ func (t *Timeline) byCall(functions []string) []*Request {
 // connection handles one request after the other: in between it is idle, or the value of a label that
 // has many values changes.
 func (t *Timeline) byFunction(s Selector) []*Request {
-	inside, unwalked := make([]bool, len(t.Stacks)), make([]bool, len(t.Stacks))
+	inside, gap := make([]bool, len(t.Stacks)), make([]bool, len(t.Stacks))
 	for i := range t.Stacks {
 		inside[i] = t.Has(&t.Stacks[i], s.Functions())
 		if s.Name == "" {
 			inside[i] = t.Stacks[i].marks&handles != 0
 		}
-		unwalked[i] = t.Has(&t.Stacks[i], []string{"[unwalked]"})
+		gap[i] = t.Has(&t.Stacks[i], unwalked)
 	}
 	keys := t.identifying()
 	var all []*Request
@@ -176,7 +176,7 @@ func (t *Timeline) byFunction(s Selector) []*Request {
 		labels := int32(0)
 		for i := range g.Pieces {
 			p := &g.Pieces[i]
-			in, stale := inside[p.Stack], p.Stale() || unwalked[p.Stack]
+			in, stale := inside[p.Stack], p.Stale() || gap[p.Stack]
 			switch {
 			case open == nil && !in, open != nil && !in && stale && p.Length() < Bridge && !t.differ(labels, p.Labels, keys):
 				continue // a stale piece is part of the request if the function comes back

@@ -16,3 +16,6 @@ const (
 	exchanges                    // net/http reads a request's body, or sends an answer
 	readsAhead                   // net/http looks whether the client goes away
 )
+
+// unwalked is the frame of a stack that could not be walked.
+var unwalked = []string{"[unwalked]"}

@@ -1,5 +1,6 @@
-// Package when decides from the slices of a timeline recording whether a latency is out of bounds:
-// p99(endpoint=/fulfil)>800ms. It sees profiles and nothing else.
+// Package when is the grammar of what people say about latencies, conditions (p99(endpoint=/fulfil)>800ms) and objectives
+// (p99(endpoint=/fulfil)<800ms), and decides from the slices of a timeline recording whether a condition holds. It sees profiles
+// and nothing else.
 package when
 
 import (
@@ -13,7 +14,7 @@ import (
 
 // Condition is a parsed condition:
 //
-//	condition = stat "(" label { "," label } ")" op bound
+//	condition = stat [ "(" label { "," label } ")" ] op bound
 //	stat      = "p" NUMBER | "mean" | "max" | "count"
 //	label     = KEY "=" VALUE | KEY "=" QUOTED | KEY
 //	op        = ">" | ">=" | "<" | "<="
@@ -21,7 +22,7 @@ import (
 //
 // p99.9 and the like are quantiles between p0 and p100, both excluded, by nearest rank. KEY=VALUE
 // selects goroutines; all of them have to match. A KEY alone, at most one, makes one latency of all goroutines
-// that share its value, where else each goroutine has latencies of its own.
+// that share its value, where else each goroutine has latencies of its own. Without labels latencies are those of requests.
 type Condition struct {
 	Stat     Stat
 	Quantile float64 // of Stat Quantile: 0.99
@@ -30,7 +31,8 @@ type Condition struct {
 	Op       string
 	Bound    float64 // ns, or a number for Count
 
-	text string
+	text          string
+	number, limit string // how Quantile and Bound were written: 99.9, 800ms
 }
 
 // Label is one that goroutines must carry.
@@ -67,17 +69,20 @@ func parse(text string) (*Condition, error) {
 	if len(text) > maxText {
 		return nil, errors.New("too long")
 	}
-	stat, rest, ok := strings.Cut(strings.TrimSpace(text), "(")
-	if !ok {
-		return nil, errors.New("no (labels)")
-	}
 	c := &Condition{text: text}
-	if err := c.stat(strings.TrimSpace(stat)); err != nil {
+	end := strings.IndexAny(text, "(<>=")
+	if end < 0 {
+		return nil, errors.New("no >, >=, < or <=")
+	}
+	if err := c.stat(strings.TrimSpace(text[:end])); err != nil {
 		return nil, err
 	}
-	rest, err := c.labels(rest)
-	if err != nil {
-		return nil, err
+	rest := text[end:]
+	if rest[0] == '(' {
+		var err error
+		if rest, err = c.labels(rest[1:]); err != nil {
+			return nil, err
+		}
 	}
 	return c, c.bound(strings.TrimSpace(rest))
 }
@@ -90,13 +95,13 @@ func (c *Condition) stat(s string) error {
 	}
 	number, ok := strings.CutPrefix(s, "p")
 	q, err := strconv.ParseFloat(number, 64)
-	if !ok || err != nil {
+	if plain := strings.Trim(number, "0123456789.") == ""; !ok || err != nil || !plain {
 		return fmt.Errorf("%q is not pNN, mean, max or count", s)
 	}
 	if !(q > 0 && q < 100) {
 		return fmt.Errorf("p%s is not between p0 and p100", number)
 	}
-	c.Stat, c.Quantile = Quantile, q/100
+	c.Stat, c.Quantile, c.number = Quantile, q/100, number
 	return nil
 }
 
@@ -162,9 +167,10 @@ func (c *Condition) bound(s string) error {
 	switch c.Op {
 	case ">", ">=", "<", "<=":
 	default:
-		return errors.New("no >, >=, < or <= after the labels")
+		return errors.New("no >, >=, < or <= before the bound")
 	}
-	number = strings.TrimSpace(number)
+	number = strings.Join(strings.Fields(number), "")
+	c.limit = number
 	if c.Stat == Count {
 		n, err := strconv.ParseFloat(number, 64)
 		if err != nil || math.IsNaN(n) || math.IsInf(n, 0) || n < 0 {

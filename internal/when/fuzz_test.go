@@ -12,7 +12,7 @@ import (
 // FuzzAdd has watches of each kind follow any slice, twice.
 func FuzzAdd(f *testing.F) {
 	hostile.Fuzz(f, func(t *testing.T, p *profile.Profile) {
-		for _, text := range []string{"p99(k=v1)>1ms", "max(request)>1ms", "count(go.state=running)>3", "mean(k)<1h"} {
+		for _, text := range []string{"p99(k=v1)>1ms", "max(request)>1ms", "count(go.state=running)>3", "mean(k)<1h", "p99>1ms"} {
 			c, err := Parse(text)
 			if err != nil {
 				t.Fatal(err)

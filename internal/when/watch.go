@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/mayfly-profiler/mayfly/internal/timeline"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
@@ -24,6 +26,9 @@ import (
 // before the next scan has one latency, not two: where one goroutine serves request after request
 // without a pause, an id among the labels tells them apart. Borders are off by half a scan.
 //
+// Without labels in the condition, or with Requests, it is the time of a request: from the first to the last interval of a
+// goroutine inside a function that serves one, as package timeline finds them (requests.go).
+//
 // Ended latencies count for as long as the watch looks back. One that has not ended counts as soon as it
 // is beyond the bound of a condition with > or >=: it will not become shorter, and nobody should
 // have to wait for the end of what hangs.
@@ -33,21 +38,46 @@ const maxSpans = 1 << 18
 
 // Watch follows the slices of a stream. It is for one goroutine at a time.
 type Watch struct {
-	c    *Condition
-	back time.Duration
-	open map[string]*span
-	done []span // in the order of ends, nearly
+	c        *Condition
+	back     time.Duration
+	requests *requests // nil: latencies are those of labels
+	open     map[string]*span
+	done     []span // in the order of ends, nearly
+	ended    Ended
 }
 
 // span is a latency: ns between two moments, Unix time.
 type span struct {
 	from, to int64
 	slice    bool // has an interval in the slice being added
+	counted  bool // is in Ended, as one that is over the bound and has not ended
+	request       // what is known of it if it is one
 }
 
-// NewWatch returns a watch that looks back so far.
+// Ended is how many latencies ended in a slice, and of how many of them the condition's operator holds. One that has not ended counts
+// once it is over the bound of a condition with > or >=, and then no more.
+type Ended struct{ All, Over int }
+
+// NewWatch returns a watch that looks back so far. Latencies are those of the labels, and without any those of requests.
 func NewWatch(c *Condition, back time.Duration) *Watch {
+	if len(c.Labels) == 0 && c.By == "" {
+		return NewRequestWatch(c, back, timeline.Selector{})
+	}
 	return &Watch{c: c, back: back, open: make(map[string]*span)}
+}
+
+// NewRequestWatch returns a watch of requests: what is one says the selector, By of which is Func or Label; the labels of the condition
+// say which of them count. A bare label in the condition is the selector, where that is zero.
+func NewRequestWatch(c *Condition, back time.Duration, s timeline.Selector) *Watch {
+	w := &Watch{c: c, back: back, open: make(map[string]*span)}
+	if s.By == timeline.Label && c.By == "" {
+		by := *c
+		by.By, w.c = s.Name, &by
+	}
+	if w.c.By == "" {
+		w.requests = newRequests(s)
+	}
+	return w
 }
 
 // interval is a sample of a timeline.
@@ -56,21 +86,15 @@ type interval struct {
 	at       int64  // when its labels were surely there
 	key      string // of the span that it belongs to
 	in       bool   // it carries the labels
+	sight    timeline.Sight
+	sample   *profile.Sample
 }
 
 // Add takes up the next slice of a recording with a timeline and says, in words, that the condition
 // holds; "" when it does not.
 func (w *Watch) Add(p *profile.Profile) string {
-	for _, list := range w.intervals(p) {
-		slices.SortStableFunc(list, func(a, b interval) int { return cmp.Compare(a.at, b.at) })
-		for _, x := range list {
-			w.take(x)
-		}
-	}
-	w.close()
-	now := p.TimeNanos + p.DurationNanos
-	w.forget(now - int64(w.back))
-	v, n := w.value()
+	w.Follow(p)
+	v, n := w.Value()
 	if (n == 0 && w.c.Stat != Count) || !w.c.holds(v) {
 		return ""
 	}
@@ -80,6 +104,25 @@ func (w *Watch) Add(p *profile.Profile) string {
 	return fmt.Sprintf("%s: %s of %d", w.c, time.Duration(v).Round(time.Microsecond), n)
 }
 
+// Follow takes up the next slice of a recording with a timeline, and counts what ended in it.
+func (w *Watch) Follow(p *profile.Profile) Ended {
+	w.ended = Ended{}
+	for _, list := range w.intervals(p) {
+		slices.SortStableFunc(list, func(a, b interval) int { return cmp.Compare(a.at, b.at) })
+		for _, x := range list {
+			if w.requests != nil {
+				w.takeRequest(x)
+			} else {
+				w.take(x)
+			}
+		}
+	}
+	w.close()
+	now := p.TimeNanos + p.DurationNanos
+	w.forget(now - int64(w.back))
+	return w.ended
+}
+
 // Reset forgets the latencies that have ended: what has been reported is not reported again.
 func (w *Watch) Reset() { w.done = w.done[:0] }
 
@@ -87,18 +130,24 @@ func (w *Watch) Reset() { w.done = w.done[:0] }
 func (w *Watch) intervals(p *profile.Profile) map[int64][]interval {
 	all := make(map[int64][]interval)
 	wall := len(p.SampleType) - 1
+	if w.requests != nil {
+		w.requests.begin()
+	}
 	for _, s := range p.Sample {
 		id, end := s.NumLabel[sample.KeyID], s.NumLabel[sample.KeyEnd]
 		if len(id) != 1 || len(end) != 1 || wall < 0 || len(s.Value) <= wall {
 			continue
 		}
-		x := interval{from: end[0] - max(s.Value[wall], 0), to: end[0]}
+		x := interval{from: end[0] - max(s.Value[wall], 0), to: end[0], sample: s}
 		// The borders of what the goroutine table saw are guesses, its middle is not; an on-CPU sample
 		// (the first column counts those) has its labels from the moment at its end.
 		if x.at = x.to; s.Value[0] == 0 {
 			x.at = x.from + (x.to-x.from)/2
 		}
 		x.key, x.in = w.match(s, id[0])
+		if w.requests != nil {
+			x.sight = w.requests.sight(s)
+		}
 		all[id[0]] = append(all[id[0]], x)
 	}
 	return all
@@ -125,7 +174,7 @@ func (w *Watch) take(x interval) {
 	sp := w.open[x.key]
 	switch {
 	case x.in && sp == nil:
-		w.open[x.key] = &span{x.from, x.to, true}
+		w.open[x.key] = &span{from: x.from, to: x.to, slice: true}
 	case x.in:
 		sp.from, sp.to, sp.slice = min(sp.from, x.from), max(sp.to, x.to), true
 	case sp != nil && w.c.By == "":
@@ -135,53 +184,84 @@ func (w *Watch) take(x interval) {
 
 func (w *Watch) end(key string, sp *span) {
 	delete(w.open, key)
+	if !w.counts(sp) {
+		return
+	}
+	if !sp.counted {
+		w.count(sp)
+	}
 	if len(w.done) >= maxSpans {
 		w.done = slices.Delete(w.done, 0, maxSpans/2)
 	}
 	w.done = append(w.done, *sp)
 }
 
-// close ends the spans that had no interval in the slice.
+func (w *Watch) count(sp *span) {
+	w.ended.All++
+	if w.c.holds(float64(sp.to - sp.from)) {
+		w.ended.Over++
+	}
+}
+
+// counts says whether a span is one of those that the condition is about.
+func (w *Watch) counts(sp *span) bool { return w.requests == nil || sp.labelled && !sp.apart }
+
+// close ends the spans that had no interval in the slice, and counts those that are over the bound already.
 func (w *Watch) close() {
 	for key, sp := range maps.Clone(w.open) {
 		if !sp.slice {
 			w.end(key, sp)
+		} else if !sp.counted && w.over(sp) {
+			w.count(sp)
+			sp.counted = true
 		}
 		sp.slice = false
 	}
+}
+
+// over says whether a span that has not ended is beyond the bound: it will not become shorter.
+func (w *Watch) over(sp *span) bool {
+	return (w.c.Op == ">" || w.c.Op == ">=") && w.c.Stat != Count && w.counts(sp) && w.c.holds(float64(sp.to-sp.from))
 }
 
 func (w *Watch) forget(before int64) {
 	w.done = slices.DeleteFunc(w.done, func(sp span) bool { return sp.to < before })
 }
 
-// value is the statistic, and of how many latencies.
-func (w *Watch) value() (v float64, n int) {
-	var all []float64
+// Lengths are the latencies that count, ns, ascending: those that ended within the time looked back, and those that have not and
+// are over the bound.
+func (w *Watch) Lengths() []int64 {
+	all := make([]int64, 0, len(w.done))
 	for _, sp := range w.done {
-		all = append(all, float64(sp.to-sp.from))
-	}
-	if w.c.Stat == Count {
-		return float64(len(all)), len(all)
+		all = append(all, sp.to-sp.from)
 	}
 	for _, sp := range w.open {
-		if age := float64(sp.to - sp.from); (w.c.Op == ">" || w.c.Op == ">=") && w.c.holds(age) {
-			all = append(all, age)
+		if w.over(sp) {
+			all = append(all, sp.to-sp.from)
 		}
 	}
+	slices.Sort(all)
+	return all
+}
+
+// Value is the statistic, and of how many latencies.
+func (w *Watch) Value() (v float64, n int) {
+	if w.c.Stat == Count {
+		return float64(len(w.done)), len(w.done)
+	}
+	all := w.Lengths()
 	if n = len(all); n == 0 {
 		return 0, 0
 	}
-	slices.Sort(all)
 	switch w.c.Stat {
 	case Mean:
 		for _, x := range all {
-			v += x / float64(n)
+			v += float64(x) / float64(n)
 		}
 		return v, n
 	case Max:
-		return all[n-1], n
+		return float64(all[n-1]), n
 	}
 	rank := int(math.Ceil(w.c.Quantile * float64(n)))
-	return all[min(max(rank, 1), n)-1], n
+	return float64(all[min(max(rank, 1), n)-1]), n
 }

@@ -3,6 +3,7 @@ package when
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +23,7 @@ func TestParse(t *testing.T) {
 		"count(job=x)>100":                 {Stat: Count, Labels: []Label{{"job", "x"}}, Op: ">", Bound: 100},
 		"p50(url=http://h/?a=b)>0":         {Stat: Quantile, Quantile: 0.5, Labels: []Label{{"url", "http://h/?a=b"}}, Op: ">", Bound: 0},
 		"max(request)>1m":                  {Stat: Max, By: "request", Op: ">", Bound: 60e9},
+		"p99 > 800 ms":                     {Stat: Quantile, Quantile: 0.99, Op: ">", Bound: 800e6},
 	} {
 		c, err := Parse(text)
 		if err != nil {
@@ -31,7 +33,7 @@ func TestParse(t *testing.T) {
 		if c.String() != text {
 			t.Errorf("%q is printed as %q", text, c)
 		}
-		c.text = ""
+		c.text, c.number, c.limit = "", "", ""
 		if got, want := fmt.Sprintf("%+v", *c), fmt.Sprintf("%+v", want); got != want {
 			t.Errorf("%q: %s, want %s", text, got, want)
 		}
@@ -40,14 +42,15 @@ func TestParse(t *testing.T) {
 
 func TestParseErrors(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                       "no (labels)",
-		"p99>800ms":              "no (labels)",
+		"":                       "no >",
+		"p99":                    "no >",
+		"p1e1>1s":                "not pNN",
 		"p99(endpoint=/x":        "no ) after",
 		"p99(endpoint":           "no ) after",
 		"p99()>1s":               "without a key",
 		"p99(=x)>1s":             "without a key",
 		"p100(a=b)>1s":           "between p0 and p100",
-		"pNaN(a=b)>1s":           "between p0 and p100",
+		"pNaN(a=b)>1s":           "not pNN",
 		"99(a=b)>1s":             "not pNN",
 		"median(a=b)>1s":         "not pNN",
 		"p99(a=b)1s":             "no >",
@@ -93,20 +96,30 @@ func FuzzParse(f *testing.F) {
 			}
 			stat, bound := string(c.Stat), time.Duration(c.Bound).String()
 			if c.Stat == Quantile {
-				stat = fmt.Sprintf("p%v", c.Quantile*100)
+				stat = "p" + strconv.FormatFloat(c.Quantile*100, 'f', -1, 64)
 			}
 			if c.Stat == Count {
 				bound = fmt.Sprint(c.Bound)
 			}
-			again, err := Parse(stat + "(" + strings.Join(labels, ",") + ")" + c.Op + bound)
+			set := ""
+			if len(labels) > 0 {
+				set = "(" + strings.Join(labels, ",") + ")"
+			}
+			again, err := Parse(stat + set + c.Op + bound)
 			if err != nil {
 				if strings.Contains(err.Error(), "too long") || strings.Contains(err.Error(), "between p0") {
 					return // quoting makes it longer; 99.99999999999999 may round to 100
 				}
 				t.Fatalf("%q: %v", text, err)
 			}
-			if !slices.Equal(again.Labels, c.Labels) || again.By != c.By || again.Op != c.Op || again.Bound != c.Bound || again.Stat != c.Stat {
+			same := func(d *Condition) bool {
+				return slices.Equal(d.Labels, c.Labels) && d.By == c.By && d.Op == c.Op && d.Bound == c.Bound && d.Stat == c.Stat
+			}
+			if !same(again) {
 				t.Fatalf("%q: %+v became %+v", text, c, again)
+			}
+			if again, err = Parse(c.written()); err != nil && !strings.Contains(err.Error(), "too long") || err == nil && !same(again) {
+				t.Fatalf("%q: written as %q: %+v, %v", text, c.written(), again, err)
 			}
 		})
 	})

@@ -1,0 +1,142 @@
+package when
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/mayfly-profiler/mayfly/internal/timeline"
+)
+
+const (
+	conn   = " net/http.(*conn).serve runtime.goexit"
+	serve  = " main.handle net/http.serverHandler.ServeHTTP" + conn
+	idle   = "runtime.gopark internal/poll.(*FD).Read net.(*conn).Read net/http.(*connReader).Read" + conn
+	lock   = "runtime.gopark sync.(*Mutex).Lock main.book" + serve
+	burn   = "main.price" + serve
+	client = "runtime.gopark internal/poll.(*FD).Read net.(*conn).Read main.chat" + serve
+)
+
+// scan is one interval of a goroutine that serves, in ms of a recording. The state says the kind; "client" is a wait for one.
+type scan struct {
+	id       int64
+	from, to int64
+	state    string
+	stack    string // functions, leaf first
+	labels   string
+}
+
+// served makes the timeline of a second.
+func served(second int64, all ...scan) *profile.Profile {
+	p := slice(second)
+	ids := map[string]*profile.Location{}
+	for _, x := range all {
+		one := slice(second, at{x.id, x.from, x.to, x.labels}).Sample[0]
+		for name := range strings.FieldsSeq(x.stack) {
+			if ids[name] == nil {
+				f := &profile.Function{ID: uint64(len(ids) + 1), Name: name}
+				ids[name] = &profile.Location{ID: f.ID, Line: []profile.Line{{Function: f}}}
+			}
+			one.Location = append(one.Location, ids[name])
+		}
+		state, peer, _ := strings.Cut(x.state, "/")
+		one.Label["go.state"] = []string{state}
+		if peer != "" {
+			one.Label["go.peer"] = []string{peer}
+		}
+		p.Sample = append(p.Sample, one)
+	}
+	return p
+}
+
+func requestWatch(t *testing.T, text string) *Watch {
+	t.Helper()
+	o, err := ParseObjective(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return NewRequestWatch(o.Breach(), time.Minute, timeline.Selector{})
+}
+
+// A request lasts while a handler is on the stack, over the borders of slices; a scan without a stack does not end it.
+func TestRequests(t *testing.T) {
+	w := requestWatch(t, "p50<10s")
+	w.Follow(served(0,
+		scan{1, 0, 100, "IO wait", idle, ""}, scan{1, 100, 150, "running", burn, ""}, scan{1, 150, 155, "runnable", "[unwalked]", ""},
+		scan{1, 155, 300, "sync.Mutex.Lock", lock, ""}, scan{1, 300, 700, "IO wait", idle, ""}, scan{1, 700, 1000, "sync.Mutex.Lock", lock, ""},
+		scan{2, 0, 400, "select", "runtime.gopark main.worker runtime.goexit", ""},
+	))
+	got := w.Follow(served(1, scan{1, 1000, 1250, "sync.Mutex.Lock", lock, ""}, scan{1, 1250, 2000, "IO wait", idle, ""}))
+	if ms := latencies(w); !slices.Equal(ms, []int64{200, 550}) || got != (Ended{1, 0}) {
+		t.Errorf("latencies %v, ended %+v", ms, got)
+	}
+}
+
+// Only requests with the labels of the objective count, also if they get them after their begin.
+func TestRequestsWithLabels(t *testing.T) {
+	w := requestWatch(t, "p50(endpoint=/a)<10s")
+	w.Follow(served(0,
+		scan{1, 100, 150, "running", burn, ""}, scan{1, 150, 300, "sync.Mutex.Lock", lock, "endpoint=/a"}, scan{1, 300, 320, "running", burn, ""},
+		scan{2, 100, 900, "sync.Mutex.Lock", lock, "endpoint=/b"}, scan{3, 100, 900, "sync.Mutex.Lock", lock, ""},
+	))
+	w.Follow(served(1))
+	if ms := latencies(w); !slices.Equal(ms, []int64{220}) {
+		t.Errorf("latencies %v", ms)
+	}
+}
+
+// Streams, connections that were taken over and profiles have no length of their own: an objective is not about them.
+func TestRequestsApart(t *testing.T) {
+	w := requestWatch(t, "p50<100ms")
+	flush := "net/http.(*response).Flush" + serve
+	w.Follow(served(0,
+		scan{1, 0, 900, "sleep", "runtime.gopark runtime/trace.sleep net/http/pprof.Trace" + serve, ""},
+		scan{2, 0, 900, "IO wait/client 10.0.0.1", client, ""},
+		scan{3, 0, 100, "running", flush, ""}, scan{3, 100, 300, "sleep", burn, ""}, scan{3, 300, 310, "running", flush, ""},
+		scan{3, 310, 600, "sleep", burn, ""}, scan{3, 600, 610, "running", flush, ""}, scan{3, 610, 900, "sleep", burn, ""},
+		scan{4, 0, 900, "chan receive", "runtime.gopark x.recv google.golang.org/grpc.(*Server).processStreamingRPC " +
+			"google.golang.org/grpc.(*Server).handleStream", ""},
+	))
+	if got := w.Follow(served(1)); got != (Ended{}) || len(w.done) != 0 {
+		t.Errorf("ended %+v, %d latencies", got, len(w.done))
+	}
+}
+
+// On a kept connection that is never seen idle the value of a label that tells requests apart is the border.
+func TestRequestsByTheirLabels(t *testing.T) {
+	w := requestWatch(t, "p50<10s")
+	for second := range int64(2) {
+		var all []scan
+		for i := range int64(10) {
+			from := 1000*second + 100*i
+			all = append(all, scan{1, from, from + 100, "sync.Mutex.Lock", lock, fmt.Sprintf("request=r%d tenant=t%d", second*10+i, i%2)})
+		}
+		w.Follow(served(second, all...))
+	}
+	w.Follow(served(2))
+	if ms := latencies(w); len(ms) != 4 || ms[0] != 100 { // from the 17th value on
+		t.Errorf("latencies %v", ms)
+	}
+}
+
+// What hangs counts as over the bound once, before it ends.
+func TestEnded(t *testing.T) {
+	w := requestWatch(t, "p50<1.5s")
+	for i, want := range []Ended{{}, {1, 1}, {}, {1, 0}} {
+		second := int64(i)
+		all := []scan{{1, 1000 * second, 1000*second + 1000, "sync.Mutex.Lock", lock, ""}}
+		if i == 3 {
+			all = []scan{{2, 3000, 3500, "running", burn, ""}, {2, 3500, 4000, "IO wait", idle, ""}}
+		}
+		if got := w.Follow(served(second, all...)); got != want {
+			t.Errorf("second %d: %+v, want %+v", i, got, want)
+		}
+	}
+	if got := w.Lengths(); !slices.Equal(got, []int64{500e6, 3000e6}) {
+		t.Errorf("lengths %v", got)
+	}
+}
