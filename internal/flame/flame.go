@@ -15,9 +15,6 @@ import (
 	"slices"
 )
 
-//go:embed web/colours.js
-var colours string
-
 //go:embed web/graph.js
 var graph string
 
@@ -32,7 +29,7 @@ var pageText string
 
 // Script draws flame graphs into a canvas, for all pages: class FlameGraph, a function that makes trees of nodes what it
 // draws, and the colours that states, functions and changes have.
-var Script = "\"use strict\";\n" + colours + graph + diff
+var Script = "\"use strict\";\n" + kindsScript() + colours + graph + diff
 
 // Style is what FlameGraph needs, and the colours of light and dark pages.
 var Style = style

@@ -1,12 +1,5 @@
-// Colours, the same on all pages. Hues are those of Okabe and Ito, which all kinds of colour blindness tell apart; what is
-// close in hue differs in lightness, and each state has its name beside it.
-
-// Of what a goroutine spends its time on (timeline.Kind).
-const kindColours = {
-  cpu: "#e69f00", gc: "#b59f00", lock: "#d55e00", channel: "#0072b2", pool: "#332288", limit: "#6a51a3", network: "#56b4e9",
-  syscall: "#009e73", "go-scheduler": "#cc79a7", "os-scheduler": "#882255", quota: "#aa4499", timer: "#8c8c8c",
-  stopped: "#4d4d4d", children: "#44aa99", unknown: "#c4c4c4",
-};
+// Colours, the same on all pages. Those of states, kindColours, come from colours.go: terminals have them too. Each state has its
+// name beside it.
 
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 
