@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
@@ -70,10 +71,15 @@ func (t *Table) Run(ctx context.Context, emit func(*sample.Sample)) error {
 	return <-failed
 }
 
+// sampling is how many threads of this process sample a table.
+var sampling atomic.Int32
+
 // sample runs the recording on a thread of its own, which ends with the calling goroutine.
 func (r *recorder) sample(ctx context.Context) (err error) {
 	runtime.LockOSThread() // for good: nobody is to inherit the priority
 	defer close(r.full)
+	defer sampling.Add(-1)
+	sampling.Add(1)
 	if r.scan.stats.RealTime, err = realTime(); err != nil {
 		return err
 	}

@@ -35,9 +35,10 @@ func realTime() (ok bool, err error) {
 // It keeps the P: to give it away and to get it back costs as much as a short sleep itself, and while the rest of the process is
 // busy it takes up to 10 ms to get one. Where all Ps are given away the runtime's monitor goes to sleep too, and looks every
 // 20 us for a millisecond when it is woken (runtime/proc.go, sysmon): on a budget that was a third of mayfly's CPU time. Who
-// wants to stop the world meanwhile wakes the thread by a signal.
+// wants to stop the world meanwhile wakes the thread by a signal. Where there are as many such threads as Ps none keeps its
+// own: nothing else of the process would run.
 func (c *clock) sleepUntil(ctx context.Context, at int64) bool {
-	keep := runtime.GOMAXPROCS(0) > 1
+	keep := int(sampling.Load()) < runtime.GOMAXPROCS(0)
 	for {
 		if ctx.Err() != nil {
 			return false
