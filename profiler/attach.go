@@ -130,6 +130,9 @@ func openTarget(pid int, o Options) (*recording, error) {
 	if r.options.Mode == "" {
 		r.options.Mode = Wall
 	}
+	if r.options.Alone && r.options.Budget == nil {
+		r.options.Budget = NewBudget(r.options.MaxOverhead)
+	}
 	var err error
 	if r.target, err = proc.Open(pid); errors.Is(err, ErrNoProcess) {
 		return nil, fmt.Errorf("record %d: %w (mayfly list shows the Go processes)", pid, ErrNoProcess)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/mayfly-profiler/mayfly/profiler"
@@ -39,6 +40,27 @@ func ExampleStream() {
 	})
 	fmt.Println(errors.Is(err, enough) || refused(err))
 	// Output: true
+}
+
+// Streams of several processes within one budget: 5 % of a core, and 999 samples a second on each CPU. The second is this
+// process, too; in earnest they are others.
+func ExampleNewBudget() {
+	enough := errors.New("enough")
+	o := profiler.StreamOptions{Every: 200 * time.Millisecond}
+	o.Budget = profiler.NewBudget(0.05)
+	var wg sync.WaitGroup
+	for _, pid := range []int{os.Getpid(), os.Getpid()} {
+		wg.Go(func() {
+			err := profiler.Stream(context.Background(), pid, o, func(rec *profiler.Recording) error { return enough })
+			fmt.Println(errors.Is(err, enough) || refused(err))
+		})
+	}
+	wg.Wait()
+	fmt.Println(o.Budget.Spent() > 0, o.Budget.Rate(999))
+	// Output:
+	// true
+	// true
+	// true 999
 }
 
 // All goroutines of a process, as they are now.

@@ -2,7 +2,7 @@ package profiler
 
 // Scans of the goroutine table are the larger part of what mayfly costs, and have a budget of their own
 // (package goroutine). Where the budget is for all of mayfly, what the rest of the process has used is
-// compared with it four times a second, and the table gets what that leaves.
+// compared with it four times a second, and the table gets what that leaves (budget.go).
 //
 // A session runs beside a service that earns money with its CPUs: its budget is a share of the
 // machine, and if the rest alone is too much, the on-CPU samples become rarer. Both come back when
@@ -12,7 +12,6 @@ package profiler
 // A start is not governed: it reads the program's tables once, some 50 to 300 ms of CPU time.
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -47,11 +46,15 @@ type spending struct {
 }
 
 func (r *recording) spending() spending {
-	now := spending{at: time.Now(), cpu: proc.OwnCPU() + r.programs()}
-	if r.table != nil {
-		now.table = r.table.Stats().CPU
+	return spending{time.Now(), proc.OwnCPU() + r.programs(), r.scans()}
+}
+
+// scans is what scans of the goroutine table have taken.
+func (r *recording) scans() time.Duration {
+	if r.table == nil {
+		return 0
 	}
-	return now
+	return r.table.Stats().CPU
 }
 
 // programs is what the eBPF programs have taken of the CPUs that the target and others run on.
@@ -80,20 +83,6 @@ func (m *meter) others() float64 {
 
 // left is what others leave of a budget, in cores: a quarter of it at least.
 func left(budget, others float64) float64 { return max(budget-others, budget/4) }
-
-// budget is in cores.
-func (r *recording) budget() float64 {
-	return cmp.Or(r.options.MaxOverhead, DefaultMaxOverhead)
-}
-
-// share keeps scans of the table to what the rest of the process leaves of the budget, until ctx ends.
-func (r *recording) share(ctx context.Context) {
-	r.table.Limit(left(r.budget(), r.budget()/2)) // until it is known what the rest takes
-	m := meter{r, r.spending()}
-	for range every(ctx, shareEvery) {
-		r.table.Limit(left(r.budget(), m.others()))
-	}
-}
 
 // every yields once in d, until ctx ends.
 func every(ctx context.Context, d time.Duration) iter.Seq[struct{}] {

@@ -85,6 +85,9 @@ type Options struct {
 	// Alone says that this process does nothing but record: MaxOverhead then holds for all CPU time that it
 	// uses between the first sample and the last, and the table gets what the rest leaves of it, a quarter at least.
 	Alone bool
+	// Budget is Alone for several recordings of a process: what they may cost together, and Rate is the rate of on-CPU samples
+	// of all of them. MaxOverhead does not count then.
+	Budget *Budget
 	// Share is for who records beside the program: the share of the machine's CPU time (or of this process's quota) that all
 	// of mayfly may use after its start. Both rates are lowered to keep it, and MaxOverhead does not count; 0 is no such budget.
 	Share float64

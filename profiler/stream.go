@@ -304,8 +304,8 @@ func (r *recording) sources(ctx context.Context) error {
 	switch {
 	case r.govern != nil:
 		defer beside(ctx, r.govern.run)()
-	case r.options.Alone && r.table != nil:
-		defer beside(ctx, r.share)()
+	case r.options.Budget != nil:
+		defer r.options.Budget.admit(r)()
 	}
 	var wg sync.WaitGroup
 	for i, s := range both {
