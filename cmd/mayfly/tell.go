@@ -45,7 +45,7 @@ func tellLabels(e *env, f *recordFlags, s profiler.Summary) {
 			f.output, 100*float64(s.Labels.GoneTime)/float64(max(s.Table.Wall, s.CPU.Profiled, 1)), time.Duration(s.Labels.GoneTime), s.Labels.Gone)
 	}
 	if s.Labels.Truncated > 0 {
-		e.warn("%s: %d samples have only some of their labels: a set is cut at 64 KiB, and all of them at 64 MiB", f.output, s.Labels.Truncated)
+		e.warn("%s: %d samples have only some of their labels: a set is cut at 64 KiB, and all of them at 8 MiB", f.output, s.Labels.Truncated)
 	}
 	if s.Labels.Foreign > 0 {
 		e.say("%s: %d goroutines have no labels here: their g.labels holds something else, as with goroutine-local stores",

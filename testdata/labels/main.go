@@ -147,6 +147,12 @@ func burnPlain(b *burner) {
 	}
 }
 
+// sleepLong starts a goroutine with a long label.
+func sleepLong(i int) {
+	value := fmt.Sprintf("%06d", i) + strings.Repeat("x", 64<<10-16)
+	go pprof.Do(context.Background(), pprof.Labels("long", value), func(context.Context) { select {} })
+}
+
 func changeProcs(most int) {
 	for n := 0; !run.Stopped(); n++ {
 		runtime.GOMAXPROCS(1 + n%most)
@@ -157,6 +163,7 @@ func changeProcs(most int) {
 func main() {
 	procs := flag.Int("procs", 0, "GOMAXPROCS; 0: the runtime's choice")
 	change := flag.Bool("change", false, "change GOMAXPROCS all the time, up to -procs and down to 1")
+	long := flag.Int("long", 0, "further goroutines, which sleep, each with a value of 64 KiB of its own")
 	flag.Parse()
 	if *procs > 0 {
 		runtime.GOMAXPROCS(*procs)
@@ -168,6 +175,9 @@ func main() {
 		b.run(&ready, &done)
 	}
 	ready.Wait()
+	for i := range *long {
+		sleepLong(i)
+	}
 	if *change {
 		go changeProcs(*procs)
 	}
