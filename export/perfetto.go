@@ -18,7 +18,7 @@ import (
 
 // writePerfetto writes a trace for ui.perfetto.dev: a track for each goroutine with a slice for each of its states, a track for
 // each request, slowest first, and counters of how many goroutines are on a CPU, runnable and blocked. An arrow goes from
-// where a goroutine was started to its begin.
+// where a goroutine was started to its begin, and from where a wait was ended to what came behind it.
 func writePerfetto(w io.Writer, p *profile.Profile, o Options) error {
 	if _, err := o.column(p); err != nil {
 		return err
@@ -71,6 +71,7 @@ type perfetto struct {
 	*bufio.Writer
 	*timeline.Timeline
 	next     uint64 // number of the next track
+	flow     uint64 // of the last flow
 	interned [len(internedFields)]map[string]uint64
 	fresh    message // InternedData that the next packet brings
 	texts    map[int32]string

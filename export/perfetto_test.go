@@ -234,7 +234,7 @@ func holdTracks(t *testing.T, name string, tracks map[uint64]*readTrack, p *prof
 	}
 }
 
-// A request has a track with what its goroutine did, and a goroutine an arrow from the one that started it.
+// A request has a track with what its goroutine did, and a goroutine an arrow from who started it, and from who ended a wait of it.
 func TestPerfettoRequests(t *testing.T) {
 	p := serving()
 	var file bytes.Buffer
@@ -253,12 +253,12 @@ func TestPerfettoRequests(t *testing.T) {
 	slices.Sort(names)
 	want := []string{"1 net/http.(*conn).serve", "2 main.child", "30.0ms endpoint=/a", "blocked", "cpu", "goroutines", "goroutines by state",
 		"requests, slowest first", "runnable"}
-	if !slices.Equal(names, want) || len(flows[0]) != 1 || len(flows[1]) != 1 {
+	if !slices.Equal(names, want) || len(flows[0]) != 2 || len(flows[1]) != 2 {
 		t.Errorf("%q, flows %v, want %q", names, flows, want)
 	}
 }
 
-// serving is a goroutine that serves one request of 30 ms, in which it starts another one.
+// serving is a goroutine that serves one request of 30 ms, in which it starts another one, which ends its second wait.
 func serving() *profile.Profile {
 	p := hostile.New(0, "k")
 	p.DurationNanos = 2e9
@@ -294,6 +294,7 @@ func serving() *profile.Profile {
 	add(1, 10e6, "chan receive", "/a", "main.handle", "net/http.serverHandler.ServeHTTP", serve)
 	add(2, 40e6, "chan receive", "", "main.wait", "main.child")
 	add(1, 20e6, "IO wait", "/a", "main.call", "main.handle", "net/http.serverHandler.ServeHTTP", serve)
+	p.Sample[len(p.Sample)-1].NumLabel["go.woken_by"] = []int64{2}
 	add(1, 900e6, "IO wait", "", "net.(*netFD).Read", serve)
 	return p
 }

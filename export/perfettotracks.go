@@ -120,18 +120,27 @@ func (x *perfetto) goroutines() {
 		ids[g.Goid] = x.track(track{name: x.goroutineName(g), parent: group, rank: int64(i + 1)})
 	}
 	for _, g := range x.Tracks {
-		var flow message
-		born := g.Pieces[0].From
-		if parent := x.ByID[g.Parent]; parent != nil && parent.Alive(born, born+1) {
-			var begin message
-			begin.fixed64(47, ids[g.Goid])
-			x.event(event{kind: instant, track: ids[g.Parent], at: born, name: "go", notes: begin})
-			flow.fixed64(48, ids[g.Goid])
-		}
+		arrow := x.arrow(ids, g.Parent, g.Pieces[0].From, "go")
 		for i := range g.Pieces {
 			p := &g.Pieces[i]
-			x.slice(ids[g.Goid], p, p.From, p.To, flow)
-			flow = nil
+			x.slice(ids[g.Goid], p, p.From, p.To, arrow)
+			arrow = nil
+			if i+1 < len(g.Pieces) && p.By != g.Goid {
+				arrow = x.arrow(ids, p.By, p.To, "wakes")
+			}
 		}
 	}
+}
+
+// arrow begins a flow on the track of a goroutine that lives then, and returns the field of an event that ends it.
+func (x *perfetto) arrow(ids map[int64]uint64, from, at int64, name string) (end message) {
+	if g := x.ByID[from]; g == nil || !g.Alive(at-1, at+1) {
+		return nil
+	}
+	x.flow++
+	var begin message
+	begin.fixed64(47, x.flow)
+	x.event(event{kind: instant, track: ids[from], at: at, name: name, notes: begin})
+	end.fixed64(48, x.flow)
+	return end
 }

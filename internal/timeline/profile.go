@@ -70,6 +70,9 @@ func (t *Timeline) sample(g *Track, p *Piece, stack []*profile.Location) *profil
 	if g.Parent != 0 {
 		s.NumLabel[sample.KeyParent] = []int64{g.Parent}
 	}
+	if p.By != 0 {
+		s.NumLabel[sample.KeyWoken] = []int64{p.By}
+	}
 	for k, v := range t.Labels[p.Labels] {
 		s.Label[k] = []string{v}
 	}

@@ -175,7 +175,8 @@ func (r *reader) add(s *profile.Sample) {
 		r.raw[id] = g
 	}
 	g.parent = max(g.parent, number(s, sample.KeyParent))
-	p := Piece{From: end - length, To: end, Stack: r.stackOf(s.Location), Labels: r.ownLabels(s.Label),
+	p := Piece{From: end - length, To: end, By: max(number(s, sample.KeyWoken), Runtime),
+		Stack: r.stackOf(s.Location), Labels: r.ownLabels(s.Label),
 		State: r.State(State{first(s.Label, sample.KeyState), first(s.Label, sample.KeyPeer), first(s.Label, sample.KeySyscall)})}
 	p.Kind, p.On = r.KindAt(p.State, p.Stack), r.On(first(s.Label, sample.KeyWaitOn))
 	if p.Kind == Network && r.Stacks[p.Stack].idle() {

@@ -32,7 +32,7 @@ type Piece struct {
 }
 
 // Runtime is who ended a wait that no goroutine did: the network poller, a timer, the scheduler.
-const Runtime = int64(-1)
+const Runtime = int64(sample.WokenByRuntime)
 
 // Evidence is what a timeline knows of who waits for whom.
 type Evidence string

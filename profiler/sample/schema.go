@@ -26,9 +26,13 @@ const (
 const (
 	KeyID     = "go.id"            // the goroutine's
 	KeyParent = "go.parent"        // the id of the goroutine that started it
+	KeyWoken  = "go.woken_by"      // the id of the goroutine that ended a wait, WokenByRuntime: none did
 	KeyCall   = "go.call_ns"       // of an exact call: how long it took
 	KeyEnd    = "end_timestamp_ns" // of an interval of a timeline: when it ended, Unix time; the name is profile.proto's
 )
+
+// WokenByRuntime is who ended a wait that no goroutine did: the network poller, a timer, the scheduler.
+const WokenByRuntime = -1
 
 // OwnPrefix is how the keys of mayfly's labels begin, but for KeyEnd.
 const OwnPrefix = "go."
