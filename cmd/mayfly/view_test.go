@@ -14,7 +14,7 @@ import (
 // TestViewTrace: an execution trace becomes a profile whose sums are those of the trace, and a page with its goroutines.
 func TestViewTrace(t *testing.T) {
 	path := filepath.Join("..", "..", "internal", "exectrace", "testdata", "go1.25.trace.gz")
-	p, err := viewProfile(path)
+	p, err := (&viewMemory{pieces: tracePieces}).profile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func TestViewTraceIsBounded(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	p, err := viewProfile(path)
+	p, err := (&viewMemory{pieces: tracePieces}).profile(path)
 	if err != nil {
 		t.Fatal(err)
 	}

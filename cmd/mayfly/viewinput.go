@@ -28,8 +28,9 @@ func (f *viewFlags) writer(format export.Format, isPage bool) (func(io.Writer) e
 		return b.Write, nil
 	}
 	var all []*profile.Profile
+	memory := viewMemory{pieces: tracePieces}
 	for _, path := range f.files {
-		p, err := viewProfile(path)
+		p, err := memory.profile(path)
 		if err != nil {
 			return nil, err
 		}
@@ -43,20 +44,27 @@ func (f *viewFlags) writer(format export.Format, isPage bool) (func(io.Writer) e
 	return func(w io.Writer) error { return format.Write(w, merged, shown) }, nil
 }
 
-// tracePieces is how much of a trace becomes a profile in memory: a piece takes a kilobyte and a half as a sample, fifteen times
+// tracePieces is how much of traces becomes profiles in memory: a piece takes a kilobyte and a half as a sample, fifteen times
 // what it takes in the trace. Pages take one after the other.
 const tracePieces = 1 << 19
 
-// viewProfile reads a profile, or an execution trace as one.
-func viewProfile(path string) (p *profile.Profile, err error) {
+// viewMemory is what all files may take that become one output.
+type viewMemory struct {
+	profiles samples.Budget
+	pieces   int // of traces, that are left
+}
+
+// profile reads a profile, or an execution trace as one.
+func (m *viewMemory) profile(path string) (p *profile.Profile, err error) {
 	err = withFile(path, func(r io.Reader) error {
-		t, r, err := traceOf(r, path, tracePieces)
+		t, r, err := traceOf(r, path, max(m.pieces, 1))
 		if t == nil && err == nil {
-			p, err = samples.Read(r, path)
+			p, err = m.profiles.Read(r, path)
 		}
 		if t != nil {
 			head, all := profileOf(t)
 			p, head.Sample = head, slices.Collect(all)
+			m.pieces -= len(p.Sample)
 		}
 		return err
 	})

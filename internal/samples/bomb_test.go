@@ -109,3 +109,23 @@ func TestLargeProfilesAreRead(t *testing.T) {
 		t.Errorf("%d samples, %v", n, f.Err())
 	}
 }
+
+// TestBudget: profiles that are in memory together have one bound.
+func TestBudget(t *testing.T) {
+	file := func() io.Reader {
+		return repeated(head(1), message(2, message(1, []byte{1}), message(2, []byte{1})), 1000)
+	}
+	var b Budget
+	if _, err := b.Read(file(), "1.pb"); err != nil || b.spent == 0 {
+		t.Fatalf("%d spent, %v", b.spent, err)
+	}
+	one := b.spent
+	b.spent = maxCost - one
+	if _, err := b.Read(file(), "2.pb"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := b.Read(file(), "3.pb")
+	if !errors.Is(err, ErrTooLarge) || !strings.Contains(err.Error(), "3.pb: too large: with those before it") {
+		t.Errorf("after the bound: %v", err)
+	}
+}

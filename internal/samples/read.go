@@ -35,19 +35,26 @@ var (
 
 // Read reads a profile in profile.proto's encoding, compressed or not. The name is for messages. Its
 // memory is bounded whatever r holds. Errors are one line.
-func Read(r io.Reader, name string) (*profile.Profile, error) {
-	p, err := read(r)
+func Read(r io.Reader, name string) (*profile.Profile, error) { return new(Budget).Read(r, name) }
+
+// Budget bounds what profiles take that are in memory together: all of them what one alone may. Its zero value is all of it.
+type Budget struct{ spent int64 }
+
+// Read reads as the function does, and counts what was read before.
+func (b *Budget) Read(r io.Reader, name string) (*profile.Profile, error) {
+	p, err := b.read(r)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return p, nil
 }
 
-func read(r io.Reader) (*profile.Profile, error) {
-	s := &scan{keep: true}
+func (b *Budget) read(r io.Reader) (*profile.Profile, error) {
+	s := &scan{keep: true, before: b.spent}
 	if err := s.open(r); err != nil {
 		return nil, err
 	}
+	b.spent += s.cost
 	s.head.Write(s.samples.Bytes()) // the order of protobuf's fields is free
 	p, err := parse(s.head.Bytes())
 	if err != nil {
@@ -175,6 +182,7 @@ type scan struct {
 	strings []string // the string table
 	size    int64    // decompressed
 	cost    int64
+	before  int64  // the cost of profiles that are in memory beside this one
 	tag     []byte // of the field at hand, with its length
 }
 
@@ -240,10 +248,14 @@ func (s *scan) length() (uint64, error) {
 
 // spend adds to what the profile will cost.
 func (s *scan) spend(cost int64) error {
-	if s.cost += cost; s.cost > maxCost {
-		return fmt.Errorf("%w: it would take more than %d MiB of memory", ErrTooLarge, maxCost>>20)
+	if s.cost += cost; s.before+s.cost <= maxCost {
+		return nil
 	}
-	return nil
+	what := "it"
+	if s.before > 0 {
+		what = "with those before it"
+	}
+	return fmt.Errorf("%w: %s would take more than %d MiB of memory", ErrTooLarge, what, maxCost>>20)
 }
 
 // copy copies a field to where it belongs.
