@@ -1,14 +1,12 @@
 package page
 
 import (
-	"bytes"
 	"cmp"
 	"compress/gzip"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 
 	"github.com/mayfly-profiler/mayfly/internal/timeline"
@@ -28,8 +26,10 @@ type head struct {
 	Start    string       `json:"start"`  // Unix ns
 	Duration int64        `json:"duration"`
 	Notes    []string     `json:"notes"`
-	Cells    int64        `json:"cells"` // how many there are, 0 without a timeline
-	Cell     int64        `json:"cell"`  // ns
+	Cells    int64        `json:"cells"`  // how many there are, 0 without a timeline
+	Cell     int64        `json:"cell"`   // ns
+	Tick     int64        `json:"tick"`   // ns
+	Length   int          `json:"length"` // the column that says how long samples are, -1: none
 	States   []headState  `json:"states"`
 	Kinds    []headState  `json:"kinds"`
 
@@ -45,6 +45,7 @@ type headColumn struct {
 	Name  string `json:"name"`
 	Unit  string `json:"unit"`
 	Total string `json:"total"`
+	Sum   bool   `json:"sum"` // the three columns before it are to be added
 }
 
 // headState says what a state of goroutines is.
@@ -54,35 +55,21 @@ type headState struct {
 	Meaning string        `json:"meaning"`
 }
 
-type headArray struct {
-	Name  string `json:"name"`
-	Count int    `json:"count"`
-}
-
-// arrays collects the columns of numbers.
-type arrays struct {
-	list []headArray
-	data bytes.Buffer
-	one  []byte
-}
-
-func put[N int | int32 | int64](a *arrays, name string, values []N) {
-	for _, v := range values {
-		a.one = binary.AppendVarint(a.one[:0], int64(v))
-		a.data.Write(a.one)
-	}
-	a.list = append(a.list, headArray{name, len(values)})
-}
-
 // Data writes what the page shows, for a server whose page asks for it.
 func (b *Builder) Data(w io.Writer) error {
 	var a arrays
-	node := b.place()
-	place := b.putStacks(&a)
-	b.putLabels(&a)
-	b.putRows(&a, place)
+	var lanes *placed
 	if b.life != nil {
-		b.putLanes(&a, b.begin(), node, place)
+		lanes = b.life.place(b.index)
+	}
+	place := b.index.put(&a)
+	order := b.rows.order(place)
+	b.rows.put(&a, order, place)
+	if from, _, ok := b.series.window(); ok {
+		b.series.put(&a, order, from, b.ticks)
+	}
+	if b.life != nil {
+		lanes.put(&a, place, b.begin())
 	}
 	head, err := json.Marshal(b.head(&a))
 	if err != nil {
@@ -100,68 +87,20 @@ func (b *Builder) Data(w io.Writer) error {
 	return zip.Close()
 }
 
-// putStacks returns where each node of the trie went.
-func (b *Builder) putStacks(a *arrays) (place []int32) {
-	nodes, place := b.stacks.order(func(f int32) string { return b.texts.list[b.stacks.frames[f][0]] })
-	var names, files, frame, up []int32
-	for _, f := range b.stacks.frames {
-		names, files = append(names, f[0]), append(files, f[1])
+// ticks is how many a row has if it was all of the time that its samples say.
+func (b *Builder) ticks(row int) int64 {
+	if b.length < 0 {
+		return 0
 	}
-	depth := int32(0)
-	for _, n := range nodes[1:] {
-		at := b.stacks.nodes[n]
-		frame, up = append(frame, at.frame), append(up, depth+1-at.depth) // how far up its parent is from the node before
-		depth = at.depth
+	if v := b.rows.list[row].values[b.length]; v >= 0 && v < exact {
+		return v / int64(tick)
 	}
-	put(a, "names", names)
-	put(a, "files", files)
-	put(a, "frame", frame)
-	put(a, "up", up)
-	return place
-}
-
-func (b *Builder) putLabels(a *arrays) {
-	var count, pairs []int32
-	for _, set := range b.sets.list {
-		n := int32(0)
-		for rest := []byte(set); len(rest) > 0; n++ {
-			v, size := binary.Uvarint(rest)
-			pairs, rest = append(pairs, int32(v)), rest[size:]
-		}
-		count = append(count, n/2)
-	}
-	put(a, "pairs", count)
-	put(a, "pair", pairs)
-}
-
-func (b *Builder) putRows(a *arrays, place []int32) {
-	order := make([]int, len(b.rows))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(x, y int) int { return int(place[b.rows[x].stack]) - int(place[b.rows[y].stack]) })
-	var stack, set []int32
-	last := int32(0)
-	for _, i := range order {
-		at := place[b.rows[i].stack]
-		stack, set, last = append(stack, at-last), append(set, b.rows[i].set), at
-	}
-	put(a, "stack", stack)
-	put(a, "set", set)
-	for c, col := range b.columns {
-		values := make([]int64, len(order))
-		for at, i := range order {
-			values[at] = b.rows[i].values[c]
-		}
-		put(a, "value "+col.name, values)
-	}
-	if from, _, ok := b.window(); ok {
-		b.putSeries(a, order, from)
-	}
+	return 0
 }
 
 func (b *Builder) head(a *arrays) head {
-	h := head{Title: b.options.Title, Labels: b.options.Labels, Duration: b.duration, Notes: b.notes, Texts: b.texts.list, Arrays: a.list}
+	h := head{Title: b.options.Title, Labels: b.options.Labels, Duration: b.duration, Notes: b.notes,
+		Texts: b.index.texts.list, Arrays: a.list}
 	h.Start = strconv.FormatInt(b.start, 10)
 	if b.life != nil {
 		h.Start = strconv.FormatInt(b.begin(), 10)
@@ -170,12 +109,13 @@ func (b *Builder) head(a *arrays) head {
 			h.Kinds = append(h.Kinds, headState{k.String(), k, k.Meaning()})
 		}
 	}
-	if from, to, ok := b.window(); ok {
+	if from, to, ok := b.series.window(); ok {
 		h.Cells, h.Cell = (to-from+int64(cell)-1)/int64(cell), int64(cell)
-	} else if len(b.spans) > 0 {
+		h.Tick, h.Length = int64(tick), b.length
+	} else if len(b.series.spans) > 0 {
 		h.Notes = append(h.Notes, fmt.Sprintf("no heat map: the samples' times are more than %s apart", longest))
 	}
-	for _, name := range b.states() {
+	for _, name := range b.index.states() {
 		k := timeline.KindOfState(name)
 		h.States = append(h.States, headState{name, k, k.Meaning()})
 		if k == timeline.Unknown && name != string(sample.Unknown) {
@@ -186,30 +126,12 @@ func (b *Builder) head(a *arrays) head {
 	if b.options.Column == "" && len(h.States) > 0 {
 		want = sample.ColumnWall // what states are about
 	}
-	h.Column = len(b.columns) - 1 // as pprof has it, where the profile does not say
-	for i, c := range b.columns {
-		h.Columns = append(h.Columns, headColumn{c.name, c.unit, c.total.String()})
+	h.Column = len(b.rows.columns) - 1 // as pprof has it, where the profile does not say
+	for i, c := range b.rows.columns {
+		h.Columns = append(h.Columns, headColumn{c.name, c.unit, c.total.String(), b.rows.sumOf(i)})
 		if c.name == want {
 			h.Column = i
 		}
 	}
 	return h
-}
-
-// states are those of all rows.
-func (b *Builder) states() (names []string) {
-	key, ok := b.texts.number[sample.KeyState]
-	if !ok {
-		return nil
-	}
-	for _, set := range b.sets.list {
-		for rest := []byte(set); len(rest) > 0; {
-			k, n := binary.Uvarint(rest)
-			v, m := binary.Uvarint(rest[n:])
-			if rest = rest[n+m:]; int32(k) == key && !slices.Contains(names, b.texts.list[v]) {
-				names = append(names, b.texts.list[v])
-			}
-		}
-	}
-	return names
 }

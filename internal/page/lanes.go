@@ -2,15 +2,12 @@ package page
 
 import (
 	"cmp"
-	"errors"
-	"fmt"
-	"iter"
+	"maps"
 	"slices"
 	"time"
 
-	"github.com/google/pprof/profile"
-
 	"github.com/mayfly-profiler/mayfly/internal/timeline"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
 // Lanes are what single goroutines did. There are too many for a page, so that it has the slowest requests, each moment of
@@ -44,28 +41,12 @@ type life struct {
 	found    int // requests
 }
 
-// AddLanes adds what single goroutines did. A profile without a timeline has no lanes; one whose timeline is none of a
-// recording says so among its notes.
-func (b *Builder) AddLanes(head *profile.Profile, samples iter.Seq[*profile.Sample]) {
-	t, err := timeline.Read(head, samples)
-	switch {
-	case err == nil:
-		b.AddTimeline(t)
-	case !errors.Is(err, timeline.ErrNoTimeline):
-		b.notes = append(b.notes, "no requests and goroutines: "+err.Error())
-	}
-}
-
-// AddTimeline is AddLanes for a timeline that was read already.
-func (b *Builder) AddTimeline(t *timeline.Timeline) {
+// newLife chooses what of a timeline is shown: so many requests and goroutines.
+func newLife(t *timeline.Timeline, requests timeline.Selector, lanes int) *life {
 	l := &life{Timeline: t}
-	all := t.Find(b.options.Requests).Whole
+	all := t.Find(requests).Whole
 	l.found = len(all)
 	slices.SortStableFunc(all, func(x, y *timeline.Request) int { return cmp.Compare(y.Length(), x.Length()) })
-	lanes := b.options.Lanes
-	if lanes == 0 {
-		lanes = defaultLanes
-	}
 	room := lanes * lanePieces
 	for _, r := range all[:min(len(all), lanes)] {
 		if room = l.request(r, room); room < 0 {
@@ -73,7 +54,7 @@ func (b *Builder) AddTimeline(t *timeline.Timeline) {
 		}
 	}
 	l.busiest(lanes)
-	b.life = l
+	return l
 }
 
 // request adds a request unless it takes more pieces than there is room for, and returns the room that is left.
@@ -149,7 +130,7 @@ func (l *life) inSteps(t *timeline.Track, step int64) (pieces []timeline.Piece) 
 			continue
 		}
 		best.From, best.To, best.By = max(at, first), min(at+step, last), 0
-		if n := len(pieces) - 1; n >= 0 && pieces[n].To == best.From && pieces[n].State == best.State && pieces[n].Stack == best.Stack {
+		if n := len(pieces) - 1; n >= 0 && pieces[n].To == best.From && pieces[n].Stack == best.Stack && aboutOf(&pieces[n]) == aboutOf(&best) {
 			pieces[n].To = best.To
 			continue
 		}
@@ -158,44 +139,81 @@ func (l *life) inSteps(t *timeline.Track, step int64) (pieces []timeline.Piece) 
 	return pieces
 }
 
-// place puts the stacks of the lanes into the trie: before it is written.
-func (b *Builder) place() map[int32]int32 {
-	nodes := map[int32]int32{}
-	if b.life == nil {
-		return nodes
-	}
-	for _, ln := range b.life.lanes {
-		for _, p := range ln.pieces {
-			if _, ok := nodes[p.Stack]; ok {
-				continue
-			}
-			n := int32(0) // the empty stack
-			for _, f := range slices.Backward(b.life.Stacks[p.Stack].Frames) {
-				fn := b.life.Funcs[f.Fn]
-				n = b.stacks.child(n, b.stacks.frame(b.texts.of(fn.Name), b.texts.of(fn.File)))
-			}
-			nodes[p.Stack] = n
-		}
-	}
-	return nodes
+// placed is lanes whose stacks and labels are in the page's index.
+type placed struct {
+	*life
+	index *index
+	nodes map[int32]int32 // by stack
+	sets  map[about]int32
 }
 
-// putLanes writes lanes, their pieces, and requests; node is where each stack is in the trie, place where that went.
-func (b *Builder) putLanes(a *arrays, start int64, node map[int32]int32, place []int32) {
-	var goid, parent []int64
-	var name, count, whole, state, kind, stack, on []int32
-	var gap, length, by []int64
-	l := b.life
+// about is what a piece has besides its stack, as numbers of the timeline.
+type about struct{ state, labels, on int32 }
+
+func aboutOf(p *timeline.Piece) about { return about{p.State, p.Labels, p.On} }
+
+// place puts what the lanes have into the index: before that is written. A piece has the labels of the samples that it was made
+// of, so that what keeps some rows keeps the pieces that belong to them.
+func (l *life) place(x *index) *placed {
+	p := &placed{life: l, index: x, nodes: make(map[int32]int32), sets: make(map[about]int32)}
 	for _, ln := range l.lanes {
+		for i := range ln.pieces {
+			piece := &ln.pieces[i]
+			if _, ok := p.nodes[piece.Stack]; !ok {
+				p.nodes[piece.Stack] = p.node(piece.Stack)
+			}
+			if a := aboutOf(piece); p.sets[a] == 0 {
+				p.sets[a] = p.set(a) + 1
+			}
+		}
+	}
+	return p
+}
+
+// node is where a stack is in the trie.
+func (p *placed) node(stack int32) (n int32) {
+	for _, f := range slices.Backward(p.Stacks[stack].Frames) {
+		fn := p.Funcs[f.Fn]
+		n = p.index.stacks.child(n, p.index.frame(fn.Name, fn.File))
+	}
+	return n
+}
+
+func (p *placed) set(a about) int32 {
+	state, own := p.States[a.state], p.Labels[a.labels]
+	var list [][2]int32
+	for _, key := range slices.Sorted(maps.Keys(own)) {
+		list = append(list, p.index.pair(key, own[key]))
+	}
+	add := func(key, value string) {
+		if value != "" {
+			list = append(list, p.index.pair(key, value))
+		}
+	}
+	add(sample.KeyState, state.Name)
+	add(sample.KeyPeer, state.Peer)
+	add(sample.KeySyscall, state.Call)
+	on, _ := lastingObject(p.Objects[a.on])
+	add(sample.KeyWaitOn, on)
+	return p.index.set(list)
+}
+
+// put writes lanes, their pieces, and requests; place is where the nodes of the trie went.
+func (p *placed) put(a *arrays, place []int32, start int64) {
+	var goid, parent []int64
+	var name, count, whole, kind, stack, set []int32
+	var gap, length, by []int64
+	for _, ln := range p.lanes {
 		goid, parent = append(goid, ln.track.Goid), append(parent, ln.track.Parent)
-		name, count, whole = append(name, b.texts.of(l.Started(ln.track))), append(count, int32(len(ln.pieces))), append(whole, number(ln.whole))
+		name, whole = append(name, p.index.texts.of(p.Started(ln.track))), append(whole, number(ln.whole))
+		count = append(count, int32(len(ln.pieces)))
 		last := int64(0)
-		for _, p := range ln.pieces {
-			from, to := (p.From-start)/int64(laneTick), (p.To-start)/int64(laneTick)
+		for i := range ln.pieces {
+			piece := &ln.pieces[i]
+			from, to := (piece.From-start)/int64(laneTick), (piece.To-start)/int64(laneTick)
 			gap, length, last = append(gap, from-last), append(length, to-from), to
-			state, kind = append(state, b.texts.of(l.States[p.State].Name)), append(kind, int32(p.Kind))
-			stack, on = append(stack, place[node[p.Stack]]), append(on, b.texts.of(l.waitsFor(&p)))
-			by = append(by, p.By)
+			kind, stack = append(kind, int32(piece.Kind)), append(stack, place[p.nodes[piece.Stack]])
+			set, by = append(set, p.sets[aboutOf(piece)]-1), append(by, piece.By)
 		}
 	}
 	put(a, "lane goid", goid)
@@ -205,19 +223,18 @@ func (b *Builder) putLanes(a *arrays, start int64, node map[int32]int32, place [
 	put(a, "lane whole", whole)
 	put(a, "piece gap", gap)
 	put(a, "piece length", length)
-	put(a, "piece state", state)
 	put(a, "piece kind", kind)
 	put(a, "piece stack", stack)
+	put(a, "piece set", set)
 	put(a, "piece by", by)
-	put(a, "piece on", on)
-	b.putRequests(a, start)
+	p.putRequests(a, start)
 }
 
-func (b *Builder) putRequests(a *arrays, start int64) {
+func (p *placed) putRequests(a *arrays, start int64) {
 	var name, lanes, lane []int32
 	var from, length []int64
-	for _, r := range b.life.requests {
-		name, lanes = append(name, b.texts.of(b.life.NameOf(r.Request))), append(lanes, int32(len(r.lanes)))
+	for _, r := range p.requests {
+		name, lanes = append(name, p.index.texts.of(p.NameOf(r.Request))), append(lanes, int32(len(r.lanes)))
 		from, length = append(from, (r.From-start)/int64(laneTick)), append(length, r.Length()/int64(laneTick))
 		for _, i := range r.lanes {
 			lane = append(lane, int32(i))
@@ -228,18 +245,6 @@ func (b *Builder) putRequests(a *arrays, start int64) {
 	put(a, "request length", length)
 	put(a, "request lanes", lanes)
 	put(a, "request lane", lane)
-}
-
-// waitsFor is what is known of whom, or what, a piece waits for.
-func (l *life) waitsFor(p *timeline.Piece) string {
-	s := l.States[p.State]
-	if text := cmp.Or(s.Peer, s.Call); text != "" {
-		return text
-	}
-	if on := l.Objects[p.On]; len(on) == 1 {
-		return fmt.Sprintf("%v %#x", on[0].Kind, on[0].Addr)
-	}
-	return ""
 }
 
 func number(yes bool) int32 {

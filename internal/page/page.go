@@ -19,7 +19,6 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/mayfly-profiler/mayfly/internal/flame"
-	"github.com/mayfly-profiler/mayfly/internal/timeline"
 )
 
 //go:embed page.html
@@ -50,16 +49,6 @@ var filterScript string
 var pageScript string
 
 var page = template.Must(template.New("page").Parse(pageText))
-
-// Options are how a page begins; whoever looks at it can change all but the title.
-type Options struct {
-	Title  string
-	Column string   // the sample type that is shown first, "" for the profile's default
-	Labels []string // keys whose values are the first frames, nil for the page's own choice
-
-	Requests timeline.Selector // what a request is, of a timeline
-	Lanes    int               // how many requests, and goroutines, 0: 100 each
-}
 
 // Write writes the page of one profile.
 func Write(w io.Writer, p *profile.Profile, o Options) error {

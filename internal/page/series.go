@@ -26,19 +26,22 @@ type span struct {
 	from, to int64 // Unix ns
 }
 
-// note keeps when a sample was, if it says so.
-func (b *Builder) note(s *profile.Sample, r int32) {
+// series is when samples were: those that say so.
+type series struct{ spans []span }
+
+func (x *series) size() int64 { return 48 * int64(len(x.spans)) } // a slice that doubles
+
+// when is when a sample was, if it says so. The column is the sample type that says for how long, -1: none.
+func when(s *profile.Sample, column int) (from, to int64, ok bool) {
 	end := s.NumLabel[sample.KeyEnd]
 	if len(end) != 1 || end[0] <= 0 || len(s.NumLabel[sample.KeyCall]) > 0 {
-		return
+		return 0, 0, false
 	}
 	length := int64(tick)
-	if b.length >= 0 {
-		length = max(s.Value[b.length], 1)
+	if column >= 0 {
+		length = max(s.Value[column], 1)
 	}
-	if length < end[0] {
-		b.spans = append(b.spans, span{r, end[0] - length, end[0]})
-	}
+	return end[0] - length, end[0], length < end[0]
 }
 
 // lengthColumn is the sample type that says how long an interval is, -1 if there is none: wall time, else the default.
@@ -57,26 +60,15 @@ func lengthColumn(p *profile.Profile) int {
 }
 
 // window is when the first sample began and the last ended; false if there is no timeline, or one of no recording.
-func (b *Builder) window() (from, to int64, ok bool) {
-	if len(b.spans) == 0 {
+func (x *series) window() (from, to int64, ok bool) {
+	if len(x.spans) == 0 {
 		return 0, 0, false
 	}
-	from, to = b.spans[0].from, b.spans[0].to
-	for _, s := range b.spans {
+	from, to = x.spans[0].from, x.spans[0].to
+	for _, s := range x.spans {
 		from, to = min(from, s.from), max(to, s.to)
 	}
 	return from, to, to > from && to-from <= int64(longest)
-}
-
-// begin is when the page's time begins, Unix ns.
-func (b *Builder) begin() int64 {
-	if from, _, ok := b.window(); ok {
-		return from
-	}
-	if b.life != nil {
-		return b.life.From
-	}
-	return b.start
 }
 
 // run is some cells in which a row has the same number of ticks.
@@ -85,11 +77,12 @@ type run struct {
 	ticks    int64
 }
 
-// putSeries writes the runs of each row, in the order in which the rows are written.
-func (b *Builder) putSeries(a *arrays, order []int, from int64) {
-	slices.SortFunc(b.spans, func(x, y span) int { return cmp.Or(cmp.Compare(x.row, y.row), cmp.Compare(x.from, y.from)) })
-	begin := make([]int, len(b.rows)+1)
-	for i, s := range b.spans {
+// put writes the runs of each row, in the order in which the rows are written. Of the last run it writes what is not to be expected by
+// the ticks of the whole row: next to nothing.
+func (x *series) put(a *arrays, order []int, from int64, expected func(row int) int64) {
+	slices.SortFunc(x.spans, func(x, y span) int { return cmp.Or(cmp.Compare(x.row, y.row), cmp.Compare(x.from, y.from)) })
+	begin := make([]int, len(order)+1)
+	for i, s := range x.spans {
 		begin[s.row+1] = i + 1
 	}
 	for i := 1; i < len(begin); i++ {
@@ -98,12 +91,17 @@ func (b *Builder) putSeries(a *arrays, order []int, from int64) {
 	var count, gap, length []int32
 	var ticks []int64
 	for _, row := range order {
-		runs := runsOf(b.spans[begin[row]:begin[row+1]], from)
+		runs := runsOf(x.spans[begin[row]:begin[row+1]], from)
 		count = append(count, int32(len(runs)))
-		last := int64(0)
-		for _, r := range runs {
-			gap, length, ticks = append(gap, int32(r.from-last)), append(length, int32(r.to-r.from-1)), append(ticks, r.ticks)
-			last = r.to
+		last, left := int64(0), expected(row)
+		for i, r := range runs {
+			gap, length = append(gap, int32(r.from-last)), append(length, int32(r.to-r.from-1))
+			here := r.ticks
+			if i == len(runs)-1 {
+				here -= left / (r.to - r.from)
+			}
+			ticks = append(ticks, here)
+			last, left = r.to, left-r.ticks*(r.to-r.from)
 		}
 	}
 	put(a, "runs", count)

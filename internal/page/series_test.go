@@ -80,10 +80,10 @@ func TestStrangeTimes(t *testing.T) {
 		if err := b.Data(&data); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		if got := b.columns[2].total.String(); got != totalsOf(p)[2] {
+		if got := b.rows.columns[2].total.String(); got != totalsOf(p)[2] {
 			t.Errorf("%s: %s ns, want %s", name, got, totalsOf(p)[2])
 		}
-		from, to, ok := b.window()
+		from, to, ok := b.series.window()
 		if ok && (end > 0 || to-from > int64(longest)) {
 			t.Errorf("%s: a timeline from %d to %d", name, from, to)
 		}

@@ -32,11 +32,14 @@ function varints(bytes, at, out) {
 function model(head, a) {
   const texts = head.texts;
   const frames = Array.from(a.names, (t, i) => ({ name: texts[t], file: texts[a.files[i]] }));
-  const nodes = a.frame.length + 1, frame = new Int32Array(nodes).fill(-1), parent = new Int32Array(nodes).fill(-1);
+  const nodes = a.up.length + 1, frame = new Int32Array(nodes).fill(-1), parent = new Int32Array(nodes).fill(-1);
+  const calls = new Int32Array(a.calls.length); // where the list of who a function calls begins, behind that of none
+  for (let f = 1; f < calls.length; f++) calls[f] = calls[f - 1] + a.calls[f - 1];
   for (let i = 1; i < nodes; i++) {
-    frame[i] = a.frame[i - 1];
-    parent[i] = i - 1;
-    for (let up = a.up[i - 1]; up > 0; up--) parent[i] = parent[parent[i]];
+    let p = i - 1;
+    for (let up = a.up[i - 1]; up > 0; up--) p = parent[p];
+    parent[i] = p;
+    frame[i] = a.callee[calls[frame[p] + 1] + a.call[i - 1]];
   }
   const sets = [], keys = new Map();
   for (let i = 0, at = 0; i < a.pairs.length; i++) {
@@ -53,24 +56,35 @@ function model(head, a) {
   }
   const stack = Int32Array.from(a.stack);
   for (let i = 1; i < stack.length; i++) stack[i] += stack[i - 1];
-  const at = times(a), states = new Map((head.states || []).map((s) => [s.name, s]));
-  const columns = head.columns.map((c) => ({ ...c, values: a["value " + c.name] }));
-  const m = { head, frames, frame, parent, sets, keys, stack, set: Int32Array.from(a.set), columns, rows: stack.length, states, ...at };
+  for (const [i, c] of head.columns.entries()) {
+    if (!c.sum) continue;
+    const [v, x, y, z] = [0, 3, 2, 1].map((before) => a[`value ${i - before}`]);
+    for (let r = 0; r < v.length; r++) v[r] += x[r] + y[r] + z[r];
+  }
+  const at = times(head, a), states = new Map((head.states || []).map((s) => [s.name, s]));
+  const columns = head.columns.map((c, i) => ({ ...c, values: a[`value ${i}`] }));
+  const m = { head, frames, frame, parent, sets, keys, stack, set: Int32Array.from(a.set), columns, rows: stack.length,
+    all: new Int32Array(stack.length).map((_, i) => i), states, ...at };
   m.life = a["lane goid"] && a["lane goid"].length > 0 ? lanesOf(m, a) : null;
   return m;
 }
 
 // times are the runs of the rows: cells in which a row has the same number of ticks (series.go).
-function times(a) {
+function times(head, a) {
   if (!a.runs) return {};
+  const expected = head.length < 0 ? null : a[`value ${head.length}`];
   const n = a.gap.length, runAt = new Int32Array(a.runs.length + 1), runFrom = new Int32Array(n), runTo = new Int32Array(n);
   const rowTicks = new Float64Array(a.runs.length);
   for (let r = 0, i = 0; r < a.runs.length; r++) {
     runAt[r] = i;
+    let left = expected && expected[r] < 2 ** 53 ? Math.floor(expected[r] / head.tick) : 0;
     for (let last = 0, end = i + a.runs[r]; i < end; i++) {
       runFrom[i] = last + a.gap[i];
       last = runTo[i] = runFrom[i] + a.length[i] + 1;
-      rowTicks[r] += (last - runFrom[i]) * a.ticks[i];
+      if (i === end - 1) a.ticks[i] += Math.trunc(left / (last - runFrom[i]));
+      const here = (last - runFrom[i]) * a.ticks[i];
+      rowTicks[r] += here;
+      left -= here;
     }
     runAt[r + 1] = i;
   }

@@ -4,21 +4,31 @@
 function usualKeys(m) {
   if (!m.keys.has("go.state")) return [];
   const wall = m.columns.find((c) => c.name === "wall") || m.columns[m.head.column], labelled = new Map();
-  for (let r = 0; r < m.rows; r++) for (const k of m.sets[m.set[r]].keys()) labelled.set(k, (labelled.get(k) || 0) + wall.values[r]);
+  const bySet = new Float64Array(m.sets.length);
+  for (let r = 0; r < m.rows; r++) bySet[m.set[r]] += wall.values[r];
+  m.sets.forEach((s, i) => { for (const k of s.keys()) labelled.set(k, (labelled.get(k) || 0) + bySet[i]); });
   const own = [...m.keys].filter(([k, v]) => !k.startsWith("go.") && v.size > 1 && v.size <= 50).map(([k]) => k);
   own.sort((a, b) => labelled.get(b) - labelled.get(a) || (a < b ? -1 : 1));
   return own.length > 0 ? [own[0], "go.state"] : ["go.state"];
 }
 
-// select keeps the rows that match a filter: { key, text, exact }, key null is a function on the stack.
-function select(m, rows, filter) {
+// keeper says whether a stack with a set of labels matches a filter: { key, text, exact, none }; key null is a function on the
+// stack, none is without the key.
+function keeper(m, filter) {
   const match = matcher(filter);
   if (filter.key === null) {
     const has = through(m, Uint8Array.from(m.frames, (f) => (match.test(f.name) ? 1 : 0)));
-    return rows.filter((r) => has[m.stack[r]]);
+    return (stack) => has[stack] === 1;
   }
+  if (filter.none) return (stack, set) => !m.sets[set].has(filter.key);
   const keep = m.sets.map((s) => match.test(s.has(filter.key) ? s.get(filter.key) : ""));
-  return rows.filter((r) => keep[m.set[r]]);
+  return (stack, set) => keep[set];
+}
+
+// select keeps the rows that match a filter.
+function select(m, rows, filter) {
+  const keeps = keeper(m, filter);
+  return rows.filter((r) => keeps(m.stack[r], m.set[r]));
 }
 
 // matcher reads "text" or "/regexp/"; exact is the text and nothing else.
@@ -33,6 +43,9 @@ function matcher({ text, exact }) {
     return { test: () => false, error: String(e.message) };
   }
 }
+
+// chipText is a filter in words.
+const chipText = (f) => f.none ? `no ${f.key}` : `${f.key || "function"}${f.exact ? " = " : ": "}${f.text}`;
 
 function picker(bar, label, choices) {
   const select = element("select", {}, element("label", { textContent: label + " " }, bar));

@@ -4,14 +4,16 @@ const laneHeight = () => Math.round(scaled(20));
 
 // lanesOf reads the lanes (lanes.go), each with its pieces, and the requests, slowest first.
 function lanesOf(m, a) {
-  const lanes = [], texts = m.head.texts;
+  const lanes = [], texts = m.head.texts, keys = new Set();
   for (let i = 0, at = 0; i < a["lane goid"].length; i++) {
     const pieces = [];
     for (let n = a["lane pieces"][i], last = 0; n > 0; n--, at++) {
       const from = last + a["piece gap"][at], to = from + a["piece length"][at];
       last = to;
-      pieces.push({ from, to, state: texts[a["piece state"][at]], kind: m.head.kinds[a["piece kind"][at]], stack: a["piece stack"][at],
-        by: a["piece by"][at], on: texts[a["piece on"][at]] });
+      const set = a["piece set"][at], labels = m.sets[set];
+      pieces.push({ from, to, set, stack: a["piece stack"][at], by: a["piece by"][at], kind: m.head.kinds[a["piece kind"][at]], kept: true,
+        state: labels.get("go.state") || "unknown", on: labels.get("go.peer") || labels.get("go.syscall") || labels.get("go.wait_on") || "" });
+      for (const key of labels.keys()) keys.add(key);
     }
     lanes.push({ goid: a["lane goid"][i], parent: a["lane parent"][i], name: texts[a["lane name"][i]], whole: a["lane whole"][i] === 1, pieces });
   }
@@ -20,16 +22,19 @@ function lanesOf(m, a) {
     const mine = Array.from(a["request lane"].subarray(at, (at += a["request lanes"][i])), (l) => lanes[l]);
     requests.push({ name: texts[a["request name"][i]], from: a["request from"][i], length: a["request length"][i], lanes: mine });
   }
-  return { requests, others: lanes.filter((l) => l.whole) };
+  return { lanes, requests, keys, others: lanes.filter((l) => l.whole) };
 }
+
+// hasKept says whether a row, of a request any of its lanes, has a piece that is kept.
+const hasKept = (row) => (row.request ? row.request.lanes : [row.lane]).some((l) => l.pieces.some((p) => p.kept));
 
 const axisHeight = () => Math.round(scaled(18));
 const micros = (us) => us === 0 ? "0" : amount(us * 1000, "nanoseconds");
 
 // Lanes shows the slowest requests, one of them, or goroutines.
 class Lanes {
-  constructor(parent, page, { requests, others }) {
-    Object.assign(this, { page, requests, others, open: null, at: null, rows: [] });
+  constructor(parent, page, { lanes, requests, others, keys }) {
+    Object.assign(this, { page, lanes, requests, others, keys, open: null, at: null, rows: [], which: 0, filtered: false, unknown: [], followed: "[[],[null,null]]" });
     const bar = element("div", { className: "bar" }, parent);
     this.tabs = [["requests", requests.length, page.m.head.requests], ["goroutines", others.length, page.m.head.goroutines]].map(([name, n, all], i) => {
       const b = element("button", { type: "button", textContent: i === 0 ? `the ${n} slowest of ${all} requests` : `the ${n} busiest of ${all} goroutines`, className: name }, bar);
@@ -40,6 +45,7 @@ class Lanes {
     this.back = element("button", { type: "button", textContent: "back to all ×", hidden: true, className: "close" }, bar);
     this.back.addEventListener("click", () => this.tab(0));
     this.title = element("p", { className: "found" }, parent);
+    this.following = element("p", { className: "found following", hidden: true }, parent);
     this.box = element("div", { className: "lanes", tabIndex: 0 }, parent);
     this.box.setAttribute("role", "application");
     this.box.setAttribute("aria-label", "lanes: arrows move, Enter opens a request, plus and minus zoom, Escape goes back");
@@ -67,13 +73,42 @@ class Lanes {
     this.canvas.addEventListener("mouseleave", () => this.page.tip(""));
   }
 
+  // follow makes the filters and windows of the page those of the lanes: pieces that do not match are pale, rows without one that
+  // does are left out. A key that no piece has, as those of numbers, tells nothing of lanes, and it is said.
+  follow(filters, windows) {
+    const asked = JSON.stringify([filters, windows]);
+    if (asked === this.followed) return;
+    this.followed = asked;
+    const { m } = this.page, unknown = filters.filter((f) => f.key !== null && !this.keys.has(f.key)).map((f) => f.key);
+    const keeps = filters.filter((f) => !unknown.includes(f.key)).map((f) => keeper(m, f)), us = m.head.cell / 1000;
+    const shown = windows.filter((w) => w).map((w) => ({ from: w.from * us, to: w.to * us }));
+    const within = (p) => shown.length === 0 || shown.some((w) => p.from < w.to && p.to >= w.from);
+    for (const l of this.lanes) for (const p of l.pieces) p.kept = within(p) && keeps.every((k) => k(p.stack, p.set));
+    this.filtered = keeps.length + shown.length > 0;
+    this.unknown = unknown;
+    if (this.open) { this.say(this.rows); this.paint(); } else this.tab(this.which);
+  }
+
+  // say is how many of some rows have what is kept.
+  say(rows) {
+    const parts = [], what = this.open || this.which === 1 ? "goroutines" : "requests";
+    if (this.filtered) parts.push(`${rows.filter(hasKept).length} of these ${rows.length} ${what} have what is kept; pale is what is not.`);
+    if (this.unknown.length > 0) parts.push(`Goroutines do not have ${this.unknown.join(", ")}: what is kept by that does not count here.`);
+    this.following.hidden = parts.length === 0;
+    this.following.textContent = parts.join(" ");
+  }
+
   // tab shows all requests, or goroutines; a row is a lane with the time that it begins at.
   tab(i) {
     this.open = null;
+    this.which = i;
     this.tabs.forEach((b, at) => b.setAttribute("aria-pressed", at === i));
-    if (i === 0) this.set(this.requests.map((r) => ({ name: r.name, lane: r.lanes[0], base: r.from, end: r.length, request: r })));
-    else this.set(this.others.map((l) => ({ name: `${l.goid} ${l.name}`, lane: l, base: 0, end: l.pieces.length > 0 ? l.pieces[l.pieces.length - 1].to : 0 })));
+    const last = (l) => (l.pieces.length > 0 ? l.pieces[l.pieces.length - 1].to : 0);
+    const all = i === 0 ? this.requests.map((r) => ({ name: r.name, lane: r.lanes[0], base: r.from, end: r.length, request: r }))
+      : this.others.map((l) => ({ name: `${l.goid} ${l.name}`, lane: l, base: 0, end: last(l) }));
+    this.set(all.filter(hasKept));
     this.title.textContent = i === 0 ? "Each row is a request, from its begin on. Click one to open it." : "Each step has the state that the goroutine was in longest.";
+    this.say(all);
   }
 
   show(r) {
@@ -81,6 +116,7 @@ class Lanes {
     this.set(r.lanes.map((l, i) => ({ name: i === 0 ? "the request" : `${l.goid} ${l.name}`, lane: l, base: r.from, end: r.length })));
     this.title.textContent = `${r.name}: ${micros(r.length)}, began ${micros(r.from)} into the recording. `
       + "Rows: its goroutine, those that it started, those that ended its waits; an arrow leads from who ended a wait to who waited, where that is known.";
+    this.say(this.rows);
   }
 
   set(rows) {
@@ -128,19 +164,25 @@ class Lanes {
     g.beginPath();
     g.rect(this.left, y, wide - this.left, laneHeight());
     g.clip();
+    for (const kept of [false, true]) this.pieces(g, lane.pieces.filter((p) => p.kept === kept), base, theme, y);
+    g.restore();
+  }
+
+  pieces(g, pieces, base, theme, y) {
     let drawn = -1; // pixels up to which all is painted
-    for (const p of lane.pieces) {
-      const x = this.x(p.from - base), end = Math.max(this.x(p.to - base), x + 0.5);
+    for (const p of pieces) {
+      const x = this.x(p.from - base), end = Math.max(this.x(p.to - base), x + 0.5), { wide } = this;
       if (end < this.left || x > wide || end <= drawn + 0.3) continue;
       drawn = end;
       const colour = kindColours[p.kind.name];
+      g.globalAlpha = p.kept ? 1 : 0.2;
       g.fillStyle = colour;
       g.fillRect(x, y + 2, end - x, laneHeight() - 4);
       if (this.at && this.at.piece === p) { g.lineWidth = 2; g.strokeStyle = theme.mark; g.strokeRect(x + 1, y + 3, Math.max(end - x - 2, 2), laneHeight() - 6); }
-      const letters = Math.floor((Math.min(end, wide) - Math.max(x, this.left) - 6) / scaled(7));
+      const letters = p.kept ? Math.floor((Math.min(end, wide) - Math.max(x, this.left) - 6) / scaled(7)) : 0;
       if (letters >= 4) { g.fillStyle = inkOn(colour, theme); g.fillText(fit(p.state, letters), Math.max(x, this.left) + 4, y + laneHeight() / 2); }
     }
-    g.restore();
+    g.globalAlpha = 1;
   }
 
   // arrows lead from who ended a wait to who waited.

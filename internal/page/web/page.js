@@ -103,9 +103,9 @@ class Page {
     this.callees = new FlameGraph(this.sandwich, { ...options, up: () => false });
   }
 
-  // keep adds a filter: rows that do not match it are left out of everything.
-  keep(filter) {
-    this.chosen.filters.push(filter);
+  // keep adds filters: rows that do not match them are left out of everything.
+  keep(...filters) {
+    this.chosen.filters.push(...filters);
     this.update();
   }
 
@@ -127,22 +127,25 @@ class Page {
   count(filter) {
     const m = matcher(filter);
     if (m.error) return m.error;
-    const rows = select(this.m, this.rows, filter), sum = rows.reduce((a, r) => a + this.weights.reduce((b, w) => b + w[r], 0), 0);
-    return `${rows.length} of ${this.rows.length} stacks, ${this.say(sum)}`;
+    const rows = select(this.m, this.rows, filter), sums = this.weights.map((w) => rows.reduce((a, r) => a + w[r], 0));
+    return `${rows.length} of ${this.rows.length} stacks, ${sums.map((s) => this.say(s)).join(" and ")}`;
   }
 
   update() {
     const { m, chosen } = this, column = m.columns[chosen.column] || { values: new Float64Array(m.rows), unit: "" };
     this.unit = column.unit;
     this.weights = this.windowed(column.values);
-    let rows = Array.from({ length: m.rows }, (_, i) => i);
+    let rows = m.all;
     for (const f of chosen.filters) rows = select(m, rows, f);
+    this.untimed = m.rowTicks ? rows.reduce((a, r) => a + (m.rowTicks[r] > 0 ? 0 : column.values[r]), 0) : 0;
     if (this.heat) this.heat.show(spread(m, rows, column.values));
-    this.rows = rows.filter((r) => this.weights.some((w) => w[r] > 0));
+    const [a, b] = this.weights;
+    this.rows = rows.filter((r) => a[r] > 0 || (b && b[r] > 0));
     this.sides = this.weights.map((w) => sums(m, this.rows, w));
     this.show();
     this.table.show();
     this.words();
+    if (this.lanes) this.lanes.follow(chosen.filters, this.windows);
   }
 
   // windowed is the values of the rows in what is looked at: all, a window, or a second of each of two windows.
@@ -173,12 +176,13 @@ class Page {
   // words are those around the graph.
   words() {
     const { m, chosen, windows } = this;
-    this.chips.replaceChildren(...chosen.filters.map((f) => this.chip(`${f.key || "function"}${f.exact ? " = " : ": "}${f.text}`,
+    this.chips.replaceChildren(...chosen.filters.map((f) => this.chip(chipText(f),
       () => { chosen.filters = chosen.filters.filter((g) => g !== f); this.update(); })));
+    const more = windows[0] && this.untimed > 0 ? `; ${amount(this.untimed, this.unit)} more is of no known time` : "";
     const of = windows[0] ? `, ${windows[1] ? `A ${within(m, windows[0])}, B ${within(m, windows[1])}` : within(m, windows[0])}` : "";
     this.facts.textContent = this.rows.length === 0 ? "no samples" + of
       : this.sides.map((s) => this.say(s.all)).join(" and ") + ` in ${this.rows.length} stacks`
-        + (of || (m.head.duration > 0 ? `, recorded for ${amount(m.head.duration, "nanoseconds")}` : ""));
+        + (of || (m.head.duration > 0 ? `, recorded for ${amount(m.head.duration, "nanoseconds")}` : "")) + more;
     this.legend.replaceChildren(...(windows[1] ? this.changes() : this.states()));
     if (!this.heat) return;
     const what = windows[0] ? windows.filter((w) => w).map((w, i) => `${"AB"[i]}: ${within(m, w)}`).join(", ") : "drag over a part of the time to look at it alone";
@@ -243,7 +247,7 @@ class Page {
     const match = matcher(filter), wanted = Uint8Array.from(m.frames, (f) => (match.test(f.name) ? 1 : 0)), has = through(m, wanted);
     if (match.error) { this.found.textContent = match.error; return; }
     const sum = this.weights.map((w) => this.rows.reduce((a, r) => a + (has[m.stack[r]] ? w[r] : 0), 0));
-    for (const g of shown) if (g.tree) g.mark(Uint8Array.from(g.tree.name, (name) => (match.test(g.tree.label(name)) ? 1 : 0)));
+    for (const g of shown) if (g.tree) g.mark(Uint8Array.from(g.tree.name, (name) => (name >= 0 ? wanted[name] : match.test(g.tree.label(name)) ? 1 : 0)));
     this.found.textContent = sum.map((s, i) => `${this.say(s)}, ${percent(s, this.sides[i].all)}`).join("; ") + `, in ${wanted.reduce((a, b) => a + b, 0)} functions`;
   }
 
@@ -266,10 +270,14 @@ class Page {
   actions(i, t) {
     const name = t.name[i], text = t.label(name);
     if (i === 0 && name < 0) return [];
-    if (name >= 0) return [{ name: "callers and callees (s)", run: () => this.pick(name) }, { name: "only stacks with it (o)", run: () => this.keep({ key: null, text, exact: true }) }];
-    const { key, value } = t.group(name);
-    const only = () => this.keep({ key, text: value === undefined ? "" : value, exact: true });
-    return [{ name: "only this", run: only }];
+    if (name >= 0) {
+      const all = this.sides.map((s) => this.say(s.cum[name])).join(" and ");
+      return [{ name: "callers and callees (s)", run: () => this.pick(name) },
+        { name: `only stacks with it, ${all} (o)`, run: () => this.keep({ key: null, text, exact: true }) }];
+    }
+    const path = []; // the labels that the frame is of
+    for (let at = i; at > 0; at = t.parent[at]) path.unshift(t.group(t.name[at]));
+    return [{ name: "only this", run: () => this.keep(...path.map(({ key, value }) => ({ key, text: value, exact: true, none: value === undefined }))) }];
   }
 
   // say is an amount of the column; of two windows, by second.

@@ -18,51 +18,71 @@ function measure(m) {
 // Grower collects nodes; sides is one set of weights, or two to compare.
 class Grower {
   constructor(sides) {
-    this.name = []; this.parent = []; this.self = sides.map(() => []);
+    this.n = 0;
+    this.name = new Int32Array(1024);
+    this.parent = new Int32Array(1024);
+    this.self = sides.map(() => new Float64Array(1024));
   }
   add(name, parent) {
-    this.name.push(name); this.parent.push(parent);
-    for (const s of this.self) s.push(0);
-    return this.name.length - 1;
+    if (this.n === this.name.length) this.double();
+    this.name[this.n] = name;
+    this.parent[this.n] = parent;
+    return this.n++;
+  }
+  double() {
+    const larger = (old) => { const a = new old.constructor(2 * old.length); a.set(old); return a; };
+    this.name = larger(this.name);
+    this.parent = larger(this.parent);
+    this.self = this.self.map(larger);
   }
   // tree is what was collected, with the sums of all that is below each node.
   tree(label) {
-    const n = this.name.length, parent = Int32Array.from(this.parent), end = new Int32Array(n), depth = new Int32Array(n);
-    const totals = this.self.map((s) => Float64Array.from(s));
+    const { n } = this, parent = this.parent.subarray(0, n), end = new Int32Array(n), depth = new Int32Array(n);
+    const self = this.self.map((s) => s.subarray(0, n)), totals = self.map((s) => s.slice());
     for (let i = 1; i < n; i++) depth[i] = depth[parent[i]] + 1;
     for (let i = n - 1; i >= 0; i--) {
-      end[i] = Math.max(end[i], i + 1);
-      if (i === 0) break;
-      end[parent[i]] = Math.max(end[parent[i]], end[i]);
-      for (const t of totals) t[parent[i]] += t[i];
+      if (end[i] <= i) end[i] = i + 1;
+      if (i > 0 && end[parent[i]] < end[i]) end[parent[i]] = end[i];
     }
-    return { n, name: Int32Array.from(this.name), parent, end, depth, self: this.self, totals, label };
+    for (const t of totals) for (let i = n - 1; i > 0; i--) t[parent[i]] += t[i];
+    return { n, name: this.name.subarray(0, n), parent, end, depth, self, totals, label };
   }
 }
 
 // grow is the tree of some rows below the values of their labels. weights are by row; names from -1 down are labels.
 function grow(m, rows, weights, keys) {
-  const g = new Grower(weights), labels = [{ text: "all" }], weight = (r) => weights.reduce((a, w) => a + w[r], 0);
+  const g = new Grower(weights), labels = [{ text: "all" }];
   const branch = (rows, level, parent) => {
     if (level === keys.length) return stacks(m, g, rows, weights, parent);
-    const groups = new Map();
-    for (const r of rows) {
-      const value = m.sets[m.set[r]].get(keys[level]);
-      if (!groups.has(value)) groups.set(value, { rows: [], sum: 0 });
-      const group = groups.get(value);
-      group.rows.push(r);
-      group.sum += weight(r);
-    }
-    for (const [value, group] of [...groups].sort((a, b) => b[1].sum - a[1].sum)) {
-      const key = keys[level], text = value === undefined ? `no ${key}` : key === "go.state" ? `[${value}]` : `${key}=${value}`;
+    const key = keys[level];
+    for (const { value, rows: mine } of groups(m, rows, weights, key)) {
+      const text = value === undefined ? `no ${key}` : key === "go.state" ? `[${value}]` : `${key}=${value}`;
       labels.push({ key, value, text });
-      branch(group.rows, level + 1, g.add(-labels.length, parent));
+      branch(mine, level + 1, g.add(-labels.length, parent));
     }
   };
   branch(rows, 0, g.add(-1, -1));
   const tree = g.tree((name) => (name < 0 ? labels[-1 - name].text : m.frames[name].name));
   tree.group = (name) => labels[-1 - name];
   return tree;
+}
+
+// groups are rows by the value of a label, undefined without it; the largest first, each in the order that the rows have.
+function groups(m, rows, weights, key) {
+  const number = new Map(), of = Int32Array.from(m.sets, (s) => {
+    const value = s.get(key);
+    if (!number.has(value)) number.set(value, number.size);
+    return number.get(value);
+  });
+  const all = Array.from(number.keys(), (value) => ({ value, n: 0, sum: 0, rows: null }));
+  for (const r of rows) {
+    const group = all[of[m.set[r]]];
+    group.n++;
+    for (const w of weights) group.sum += w[r];
+  }
+  for (const group of all) { group.rows = new Int32Array(group.n); group.n = 0; }
+  for (const r of rows) { const group = all[of[m.set[r]]]; group.rows[group.n++] = r; }
+  return all.filter((group) => group.n > 0).sort((a, b) => b.sum - a.sum);
 }
 
 // stacks adds the stacks of rows, which are in order, below a node.
@@ -77,7 +97,7 @@ function stacks(m, g, rows, weights, root) {
       out.push(g.add(m.frame[t], out[path.length - 1]));
       path.push(t);
     }
-    weights.forEach((w, side) => { g.self[side][out[path.length - 1]] += w[r]; });
+    for (let side = 0; side < weights.length; side++) g.self[side][out[path.length - 1]] += weights[side][r];
   }
 }
 
