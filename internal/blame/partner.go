@@ -67,7 +67,7 @@ func (b *Blamer) followPartner(p *timeline.Piece, s timeline.Span, via route, ou
 	at := b.placeOf(u, s)
 	via = b.viaStack(via, Link{p.Kind, b.Place(p.Stack), WaitsFor}, p.Stack, Read, partnerTrust)
 	via.wait, via.of = p, s.Track
-	t := turn{kind: timeline.Channel, at: at, limit: len(all)}
+	t := turn{kind: timeline.Channel, at: at, where: -1, limit: len(all)}
 	b.followTrack(nil, timeline.Span{Track: u, From: s.From, To: s.To}, b.via(via, Link{timeline.Channel, at, HeldBy}, Read, 1), func(a Atom) {
 		out(b.verdict(t, a))
 	})

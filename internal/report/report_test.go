@@ -168,7 +168,7 @@ func TestOwnAnswer(t *testing.T) {
 		if c == nil || c.Kind != timeline.Network || c.Peer != tt.peer {
 			t.Fatalf("%+v: cause %+v", tt, c)
 		}
-		if own := c.Confidence <= guessed; own != tt.own {
+		if own := c.Confidence <= inside; own != tt.own {
 			t.Errorf("%+v: confidence %.2f", tt, c.Confidence)
 		}
 	}
