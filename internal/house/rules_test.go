@@ -73,7 +73,7 @@ var rules = []rule{
 		"profiler/sample"},
 		why: "blame follows a timeline: how a report ranks and says it comes after"},
 	{who: []string{"export", "internal/diff", "internal/compare", "internal/flame", "internal/page", "internal/report", "internal/top",
-		"internal/when"},
+		"internal/watch", "internal/when"},
 		free: []string{"internal/goruntime/names"},
 		must: []string{"internal/proc", "internal/goruntime", "internal/source", "internal/fold", "internal/baseline", "symbolize"},
 		why:  "what follows the profile sees profiles only"},
