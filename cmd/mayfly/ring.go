@@ -121,28 +121,48 @@ func recordRing(ctx context.Context, e *env, f *recordFlags) error {
 	}
 	defer stop()
 	fl.limitMemory()
+	s := sliceStream{flags: f, every: min(time.Second, max(time.Duration(f.ring.before)/4, 100*time.Millisecond)),
+		begun: fmt.Sprintf("recording %d: keeping the last %s, Ctrl-C ends", f.pid, &f.ring.before),
+		take:  func(_ context.Context, rec *profiler.Recording) error { return fl.take(rec) }}
+	s.timeline = f.timeline || fl.watch != nil
+	err = s.run(ctx, e)
+	return errors.Join(err, fl.end(s.stopped))
+}
+
+// sliceStream is a recording in slices.
+type sliceStream struct {
+	flags    *recordFlags
+	timeline bool
+	every    time.Duration // the length of a slice
+	begun    string        // what is said when the first sample may come
+	take     func(context.Context, *profiler.Recording) error
+	stopped  bool // after run: it was ended, and not the target
+}
+
+// run hands over the slices until ctx or the target ends, or the duration is over.
+func (s *sliceStream) run(ctx context.Context, e *env) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	o := profiler.StreamOptions{Options: f.options()}
-	o.Every, o.Progress = min(time.Second, max(time.Duration(f.ring.before)/4, 100*time.Millisecond)), nil
-	o.Keep.Timeline = o.Keep.Timeline || fl.watch != nil
+	o := profiler.StreamOptions{Options: s.flags.options()}
+	o.Every, o.Progress, o.Keep.Timeline = s.every, nil, s.timeline
 	o.Started = func(profiler.Summary) {
-		e.say("recording %d: keeping the last %s, Ctrl-C ends", f.pid, &f.ring.before)
-		if f.duration > 0 {
-			time.AfterFunc(time.Duration(f.duration), func() { cancel(context.DeadlineExceeded) })
+		e.say("%s", s.begun)
+		if s.flags.duration > 0 {
+			time.AfterFunc(time.Duration(s.flags.duration), func() { cancel(context.DeadlineExceeded) })
 		}
 	}
 	said := false
-	err = profiler.Stream(ctx, f.pid, o, func(rec *profiler.Recording) error {
+	err := profiler.Stream(ctx, s.flags.pid, o, func(rec *profiler.Recording) error {
 		if !said {
 			for _, d := range rec.Summary.Denied {
 				e.warn("missing: %s", d)
 			}
 			said = true
 		}
-		return fl.take(rec)
+		return s.take(ctx, rec)
 	})
-	return errors.Join(err, fl.end(ctx))
+	s.stopped = ctx.Err() != nil
+	return err
 }
 
 // limitMemory makes the garbage collector run in time for mayfly to stay within the bound.
@@ -185,9 +205,9 @@ func (fl *flight) take(rec *profiler.Recording) error {
 }
 
 // end writes what is still waited for, and the last window if the target's end is a trigger.
-func (fl *flight) end(ctx context.Context) error {
+func (fl *flight) end(stopped bool) error {
 	why := ""
-	if fl.exit && ctx.Err() == nil {
+	if fl.exit && !stopped {
 		why = fl.ended
 	}
 	window := fl.ring.Rest(why)

@@ -16,6 +16,7 @@ var commands = []func(*env) *cobra.Command{
 	demoCommand,
 	roleCommand,
 	topCommand,
+	watchCommand,
 	dumpCommand,
 	reportCommand,
 	viewCommand,

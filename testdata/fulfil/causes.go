@@ -23,6 +23,7 @@ type cause struct {
 	step  func(*service, context.Context, order) error // in each order
 	conns int                                          // connections of the pool
 	procs int                                          // GOMAXPROCS; 0: the runtime's choice
+	slows bool                                         // start is what makes orders slow
 }
 
 // causes by name. The functions after them are what a report has to name.
@@ -34,8 +35,8 @@ var causes = map[string]cause{
 	"cpu":       {conns: 16, step: (*service).planRoutes},
 	"gc":        {conns: 16, start: (*service).growHeap, step: (*service).copyManifest},
 	"statement": {conns: 16, step: (*service).auditTrail},
-	"procs":     {conns: 16, procs: 1, start: (*service).startReindex},
-	"neighbour": {conns: 16, start: (*service).shareCPU}, // with threads of the other process
+	"procs":     {conns: 16, procs: 1, start: (*service).startReindex, slows: true},
+	"neighbour": {conns: 16, start: (*service).shareCPU, slows: true}, // with threads of the other process
 	"fsync":     {conns: 16, start: (*service).openLedger, step: (*service).journal},
 	"channel":   {conns: 16, start: (*service).startPacking, step: (*service).handOver},
 }

@@ -35,6 +35,7 @@ var (
 	dsn   = flag.String("dsn", "", "PostgreSQL to keep the stock in; empty: the embedded store")
 	rate  = flag.Float64("rate", 20, "orders a second, and half the status requests")
 	burst = flag.Int("burst", 30, "orders that come at once, every 900 ms")
+	late  = flag.Duration("late", 0, "how long after the service is ready the cause begins; not of pool, twice")
 	prof  = flag.String("pprof", "", "file for the default profile, runtime/pprof at 100 Hz, from the service being ready until it ends")
 	world = flag.String("world", "", "be the load and the carrier of the service at this URL")
 )
@@ -53,7 +54,7 @@ func main() {
 	if !ok {
 		run.Check(fmt.Errorf("fulfil: no cause %q: %s", *why, causeNames()))
 	}
-	if c.procs > 0 {
+	if c.procs > 0 && *late == 0 {
 		runtime.GOMAXPROCS(c.procs)
 	}
 	s, err := newService(c)
@@ -65,6 +66,7 @@ func main() {
 	run.Check(err)
 	time.Sleep(warmUp)
 	stop := startProfile(*prof)
+	time.AfterFunc(*late, s.begin)
 	run.Ready()
 	run.Wait()
 	stop()
@@ -92,7 +94,8 @@ func (s *service) startWorld(url string) (io.Closer, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(self, "-world", url, "-cause", *why, fmt.Sprint("-rate=", *rate), fmt.Sprint("-burst=", *burst))
+	cmd := exec.Command(self, "-world", url, "-cause", *why, fmt.Sprint("-rate=", *rate), fmt.Sprint("-burst=", *burst),
+		fmt.Sprint("-late=", *late))
 	cmd.Stderr = os.Stderr
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -121,7 +124,7 @@ func mustRequest(ctx context.Context, url string) *http.Request {
 // truth is what the service knows of its requests.
 func (s *service) truth() map[string]interface{} {
 	t := run.Measure()
-	t["cause"], t["store"] = *why, s.kind
+	t["cause"], t["store"], t["begun_ns"] = *why, s.kind, s.begun.Load()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b, err := json.Marshal(s.requests)

@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"runtime"
 	"runtime/pprof"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/mayfly-profiler/mayfly/testdata/run"
 )
 
 // service is the order-fulfilment service.
@@ -19,6 +22,7 @@ type service struct {
 	carrier string // URL
 	client  *http.Client
 	next    atomic.Int64
+	begun   atomic.Int64 // Unix ns, when the cause began
 
 	mu       sync.Mutex // of requests
 	requests []request
@@ -50,10 +54,27 @@ func newService(c cause) (*service, error) {
 		return nil, err
 	}
 	s := &service{cause: c, store: st, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
-	if c.start != nil {
+	if *late == 0 {
+		s.begun.Store(time.Now().UnixNano())
+	}
+	if c.start != nil && (*late == 0 || !c.slows) {
 		err = c.start(s)
 	}
 	return s, err
+}
+
+// begin has a cause begin that is late.
+func (s *service) begin() {
+	if *late == 0 {
+		return
+	}
+	if s.procs > 0 {
+		runtime.GOMAXPROCS(s.procs)
+	}
+	if s.start != nil && s.slows {
+		run.Check(s.start(s))
+	}
+	s.begun.Store(time.Now().UnixNano())
 }
 
 func (s *service) handler() http.Handler {
@@ -101,7 +122,7 @@ func (s *service) fulfil(ctx context.Context, o order) (step time.Duration, err 
 	if err := s.reserve(ctx, o.SKUs); err != nil {
 		return 0, err
 	}
-	if s.step != nil {
+	if s.step != nil && s.begun.Load() != 0 {
 		begin := time.Now()
 		if err := s.step(s, ctx, o); err != nil {
 			return 0, err

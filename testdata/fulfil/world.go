@@ -49,9 +49,11 @@ func live(service string) error {
 	case "cpu":
 		w.initech = 3 * initechs / 2
 	case "neighbour":
-		for range neighbours {
-			startNeighbour()
-		}
+		time.AfterFunc(*late, func() {
+			for range neighbours {
+				startNeighbour()
+			}
+		})
 	}
 	go w.send(1, *rate, w.order)
 	go w.send(2, 2**rate, w.status)

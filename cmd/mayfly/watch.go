@@ -1,0 +1,223 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/mayfly-profiler/mayfly/internal/report"
+	"github.com/mayfly-profiler/mayfly/internal/source"
+	"github.com/mayfly-profiler/mayfly/internal/timeline"
+	"github.com/mayfly-profiler/mayfly/internal/watch"
+	"github.com/mayfly-profiler/mayfly/profiler"
+)
+
+// Windows that can be judged: shorter ones have too few requests, longer ones too many samples for one file.
+const (
+	shortestWindow = 2 * time.Second
+	longestWindow  = 10 * time.Minute
+)
+
+// watchFlags is the command line of watch.
+type watchFlags struct {
+	recordFlags          // the recording; output is the folder
+	slo         string   //
+	burns       []string //
+	window      duration //
+	disk        diskLimit
+	exec        string // command line of the hook
+	webhook     string // URL
+	noTrace     bool
+
+	options watch.Options // what the flags say
+	hook    []string      // words of exec
+}
+
+func watchCommand(e *env) *cobra.Command {
+	f := watchFlags{recordFlags: recordFlags{mode: string(profiler.Wall), timeline: true}}
+	cmd := &cobra.Command{
+		Use:     "watch --slo 'p99<800ms' -p PID",
+		GroupID: groupRecord,
+		Short:   "Watch an objective, and report when it is broken",
+		Long: `Watch keeps the last seconds of a running process in memory and holds its requests against an
+objective. When that is broken it writes, into a folder, with one time in all names:
+
+  breach-TIME.pb.gz          the recording around the breach
+  breach-TIME.md, .json      why the slow requests are slow, as mayfly report says it
+  breach-TIME.trace          the execution trace of its last seconds, if the process has one
+  breach-TIME-healthy.pb.gz  as long a recording of the last time in which the objective was met
+
+and prints one line. Mayfly diff compares the two recordings. Files are for their owner only;
+--disk-limit bounds them, and the oldest breach is removed first.
+
+An objective is broken if the requests of --window do not meet it by more than chance: of a
+thousand windows of a service that just meets it, one may be reported. With --burn 14.4x/1h/5m
+it is broken if the error budget, 1 % of the requests for a p99, burns 14.4 times as fast as it
+may over the last hour and over the last five minutes. What was before mayfly began counts as
+healthy.
+
+Requests are those of mayfly report: calls of the server functions of net/http, gRPC and
+fasthttp, or what --request says. p99(endpoint=/fulfil)<800ms is about requests that had this
+label; with p99(request)<800ms each value of the label request is one. Requests shorter than
+two scans are not seen.
+
+--exec starts a command after a breach, without a shell: words are apart by spaces, and may be
+quoted. It gets the breach as JSON on its stdin and as BREACH_WHY, BREACH_CAUSE, BREACH_REPORT,
+BREACH_PROFILE and BREACH_HEALTHY. --webhook posts the same JSON. Neither may take longer than
+30 seconds, and what fails is a warning.
+
+Exit codes: 0 no breach, 3 at least one.`,
+		Example: `  mayfly watch --slo 'p99<800ms' -p 4242
+  mayfly watch --slo 'p99(endpoint=/fulfil)<800ms' -p 4242 --exec 'notify-send mayfly'
+  mayfly watch --slo 'p99<800ms' --burn 14.4x/1h/5m --burn 6x/6h/30m -p 4242
+  mayfly watch --slo 'p99<800ms' -p 4242 --webhook http://localhost:9000/breach`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := f.check(); err != nil {
+				return err
+			}
+			return watchProcess(cmd.Context(), e, &f)
+		},
+	}
+	f.define(cmd.Flags())
+	cmd.RegisterFlagCompletionFunc("pid", completePID)
+	return cmd
+}
+
+func (f *watchFlags) define(fl *pflag.FlagSet) {
+	fl.StringVar(&f.slo, "slo", "", "`objective`: p99<800ms, p99(endpoint=/fulfil)<800ms, mean<50ms")
+	fl.IntVarP(&f.pid, "pid", "p", 0, "watch the process with this `PID`")
+	fl.StringVar(&f.request, "request", "", "what a request is: label:KEY or func:NAME (default the server functions of net/http, gRPC "+
+		"and fasthttp)")
+	fl.StringArrayVar(&f.burns, "burn", nil, "`rate` at which the error budget may not burn over a long and a short window: 14.4x/1h/5m; "+
+		"may be repeated")
+	f.window = duration(30 * time.Second)
+	fl.Var(&f.window, "window", "the last seconds that are judged, and written at a breach")
+	f.ring = ringFlags{after: duration(5 * time.Second), coolDown: duration(5 * time.Minute), limit: profiler.DefaultRingLimit >> 20}
+	fl.Var(&f.ring.after, "after", "write this much after the breach is known, too; the execution trace is of this time")
+	fl.Var(&f.ring.coolDown, "cool-down", "report no other breach for this long after one, and for the window at least")
+	fl.IntVar(&f.ring.limit, "ring-limit", f.ring.limit, "memory to keep the window and to write it, in `MiB`; the window is shorter if that "+
+		"is not enough")
+	fl.VarP(&f.duration, "duration", "d", "how long to watch; 0: until Ctrl-C or the end of the process")
+	fl.IntVarP(&f.rate, "rate", "F", profiler.DefaultRate, rateUsage)
+	f.overhead = percentage(profiler.DefaultMaxOverhead)
+	fl.Var(&f.overhead, "max-overhead", overheadUsage)
+	fl.StringVarP(&f.output, "output", "o", "mayfly-watch", "`folder` to write to; it is made if it is not there")
+	f.disk = diskLimit{breaches: 20}
+	fl.Var(&f.disk, "disk-limit", "how much to keep in the folder: a number of breaches, or as 500MiB")
+	fl.StringVar(&f.exec, "exec", "", "`command` to start after a breach")
+	fl.StringVar(&f.webhook, "webhook", "", "`URL` to post a breach to, as JSON")
+	fl.BoolVar(&f.noTrace, "no-trace", false, "do not ask the process for its execution trace")
+	fl.BoolVar(&f.json, "json", false, "print each breach as one line of JSON")
+}
+
+// check finds what is wrong with the command line, and reads what it says.
+func (f *watchFlags) check() (err error) {
+	window, after := time.Duration(f.window), time.Duration(f.ring.after)
+	switch {
+	case f.slo == "":
+		return usagef("watch: need an objective, such as --slo 'p99<800ms'")
+	case f.pid == 0:
+		return usagef("watch: need a process (-p PID); mayfly list shows the Go processes")
+	case f.pid < 0:
+		return usagef("watch: %d is not a PID", f.pid)
+	case source.CheckRate(f.rate) != nil:
+		return usagef("watch: %w", source.CheckRate(f.rate))
+	case window < shortestWindow || window > longestWindow:
+		return usagef("watch: --window %s: between %s and %s", &f.window, shortestWindow, longestWindow)
+	case after > longestWindow:
+		return usagef("watch: --after %s: at most %s", &f.ring.after, longestWindow)
+	case f.ring.limit < 1:
+		return usagef("watch: --ring-limit %d: at least 1 MiB", f.ring.limit)
+	}
+	f.ring.before = f.window
+	f.options.Window = window
+	if f.options.SLO, err = report.ParseSLO(f.slo); err != nil {
+		return usagef("%w", err)
+	}
+	if f.options.Request, err = timeline.ParseSelector(f.request); err != nil {
+		return usagef("%w", err)
+	}
+	if f.hook, err = words(f.exec); err != nil {
+		return usagef("watch: --exec %w", err)
+	}
+	return f.checkMore()
+}
+
+// checkMore finds what does not go together.
+func (f *watchFlags) checkMore() error {
+	switch by := f.options.Request.By; {
+	case by != "" && by != timeline.Label && by != timeline.Func:
+		return usagef("watch: --request %s: label:KEY or func:NAME", f.request)
+	case by != "" && f.options.SLO.Request() != (timeline.Selector{}):
+		return usagef("watch: --request %s and %s both say what a request is: one of the two", f.request, f.slo)
+	case len(f.burns) > 0 && f.options.SLO.Quantile == 0:
+		return usagef("watch: --burn needs an objective with a budget, such as p99<800ms: a mean has none")
+	}
+	for _, text := range f.burns {
+		b, err := watch.ParseBurn(text)
+		if err != nil {
+			return usagef("watch: %w", err)
+		}
+		f.options.Burns = append(f.options.Burns, b)
+	}
+	if f.webhook == "" {
+		return nil
+	}
+	u, err := url.Parse(f.webhook)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return usagef("watch: --webhook: want http://HOST/PATH or https://HOST/PATH") // without what may be a secret
+	}
+	return nil
+}
+
+// words splits a command line as the go command does with its -exec: at spaces outside of quotes, which begin with a word and have
+// no escapes in them (cmd/internal/quoted).
+func words(line string) (list []string, err error) {
+	for line = strings.TrimLeft(line, " \t\n\r"); line != ""; line = strings.TrimLeft(line, " \t\n\r") {
+		if quote := line[0]; quote == '"' || quote == '\'' {
+			word, rest, ok := strings.Cut(line[1:], string(quote))
+			if !ok {
+				return nil, fmt.Errorf("%.40q: a quote that does not end", line)
+			}
+			list, line = append(list, word), rest
+			continue
+		}
+		end := strings.IndexAny(line, " \t\n\r")
+		if end < 0 {
+			end = len(line)
+		}
+		list, line = append(list, line[:end]), line[end:]
+	}
+	if len(list) > 0 && list[0] == "" {
+		return nil, fmt.Errorf("%q: no command", line)
+	}
+	return list, nil
+}
+
+// watchProcess watches until ctx or the process ends.
+func watchProcess(ctx context.Context, e *env, f *watchFlags) error {
+	store, err := openStore(e, f.output)
+	if err != nil {
+		return err
+	}
+	store.limit = f.disk
+	w := newWatcher(e, f, store)
+	w.limitMemory()
+	s := sliceStream{flags: &f.recordFlags, timeline: true, every: min(time.Second, time.Duration(f.window)/4), take: w.take,
+		begun: fmt.Sprintf("watching %d: %s; breaches go to %s, Ctrl-C ends", f.pid, f.options.SLO, f.output)}
+	err = s.run(ctx, e)
+	w.end()
+	if err == nil && !s.stopped && w.ended != "" {
+		e.say("%d: %s", f.pid, w.ended)
+	}
+	if err == nil && w.breaches > 0 {
+		return &exitError{code: codeRegression}
+	}
+	return err
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"time"
+
+	"github.com/mayfly-profiler/mayfly/internal/printable"
+)
+
+// hookPatience is how long a hook may take.
+var hookPatience = 30 * time.Second
+
+// callHooks tells who wants to know of a breach. A hook that fails is a warning.
+func (w *watcher) callHooks(event *breachEvent, text []byte) {
+	ctx, cancel := context.WithTimeoutCause(context.Background(), hookPatience, fmt.Errorf("it took longer than %s", hookPatience))
+	defer cancel()
+	if len(w.flags.hook) > 0 {
+		if err := runHook(ctx, w.flags.hook, event, text); err != nil {
+			w.env.warn("--exec %s: %s", w.flags.hook[0], printable.Line(err.Error()))
+		}
+	}
+	if w.flags.webhook != "" {
+		if err := post(ctx, w.flags.webhook, text); err != nil {
+			w.env.warn("--webhook: %s", printable.Line(err.Error()))
+		}
+	}
+}
+
+// runHook starts a command without a shell. What it prints is shown if it fails.
+func runHook(ctx context.Context, words []string, event *breachEvent, text []byte) error {
+	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
+	cmd.Stdin = bytes.NewReader(text)
+	cause := ""
+	if event.Cause != nil {
+		cause = event.Cause.Sentence
+	}
+	cmd.Env = os.Environ()
+	for name, value := range map[string]string{"WHY": event.Why, "CAUSE": cause, "REPORT": event.Files.Report,
+		"PROFILE": event.Files.Profile, "HEALTHY": event.Files.Healthy} {
+		cmd.Env = append(cmd.Env, "BREACH_"+name+"="+printable.Line(value))
+	}
+	var said tail
+	cmd.Stdout, cmd.Stderr = &said, &said
+	cmd.WaitDelay = time.Second // for what it left behind with its output
+	withChildren(cmd)
+	err := cmd.Run()
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil && len(said) > 0 {
+		err = fmt.Errorf("%w: %s", err, bytes.TrimSpace(said))
+	}
+	return err
+}
+
+// tail is the end of what was written to it.
+type tail []byte
+
+func (t *tail) Write(p []byte) (int, error) {
+	const most = 200
+	*t = append(*t, p[max(0, len(p)-most):]...)
+	*t = (*t)[max(0, len(*t)-most):]
+	return len(p), nil
+}
+
+// post sends a breach to a URL that the user named, and to no other: no redirect is followed. The URL may be a secret, so it is in no
+// message.
+func post(ctx context.Context, to string, text []byte) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(text))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("User-Agent", "mayfly/"+readBuild().Version)
+	client := &http.Client{CheckRedirect: noRedirect, Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true,
+		MaxResponseHeaderBytes: 16 << 10}}
+	resp, err := client.Do(req)
+	if err != nil {
+		if ue := (*url.Error)(nil); errors.As(err, &ue) {
+			err = ue.Err
+		}
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode/100 == 2 {
+		return nil
+	}
+	why, _ := io.ReadAll(io.LimitReader(resp.Body, 200))
+	return fmt.Errorf("%s: %s", resp.Status, bytes.TrimSpace(why))
+}

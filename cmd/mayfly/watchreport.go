@@ -1,0 +1,189 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/mayfly-profiler/mayfly/internal/printable"
+	"github.com/mayfly-profiler/mayfly/internal/report"
+	"github.com/mayfly-profiler/mayfly/internal/watch"
+	"github.com/mayfly-profiler/mayfly/profiler"
+)
+
+// traceLimit is how much of an execution trace is asked for, MiB: what it takes to read is some twenty times as much.
+const traceLimit = 16
+
+// breach is one that was seen.
+type breach struct {
+	at              time.Time
+	state           watch.State
+	window, healthy *profiler.Window // healthy: nil if there was none
+	trace           *traceFetch      // nil: none was asked for
+	stem            string           // of the files
+}
+
+// breachEvent is what is printed of a breach, and what a hook is told.
+type breachEvent struct {
+	Time     time.Time     `json:"time"`
+	PID      int           `json:"pid"`
+	Program  string        `json:"program"`
+	SLO      string        `json:"slo"`
+	Why      string        `json:"why"` // it is called a breach
+	Requests int           `json:"requests"`
+	Slow     int           `json:"slow"`
+	Verdict  string        `json:"verdict"` // of the report on the recording; "" if there is none
+	Cause    *report.Cause `json:"cause"`   // nil unless that names one
+	Files    breachFiles   `json:"files"`
+}
+
+// breachFiles are the paths of what was written, "" for what was not.
+type breachFiles struct {
+	Profile string `json:"profile"`
+	Report  string `json:"report"`
+	JSON    string `json:"json"`
+	Trace   string `json:"trace"`
+	Healthy string `json:"healthy"`
+}
+
+// report writes all that there is to say of a breach. What fails is said, and is no reason to stop watching.
+func (w *watcher) report(b *breach) {
+	defer debug.FreeOSMemory() // it needs much for a moment, and the host's memory is the target's
+	b.stem = w.store.stem(b.at)
+	event := breachEvent{Time: b.at.UTC(), PID: w.flags.pid, SLO: w.flags.options.SLO.String(), Why: b.state.Breach,
+		Requests: b.state.All, Slow: b.state.Over}
+	if err := w.writeRecording(b, &event); err != nil {
+		w.env.warn("%s", oneLine(err.Error()))
+	}
+	w.env.detail("the report was written %s after the breach was seen", time.Since(b.at).Round(10*time.Millisecond))
+	if b.healthy != nil {
+		w.file(b.stem+healthySuffix, &event.Files.Healthy, func(path string) error { return w.writeWindow(b.healthy, path) })
+	}
+	text, err := event.json()
+	if err != nil {
+		w.env.warn("%v", err)
+	}
+	w.tell(&event, text)
+	w.callHooks(&event, text)
+	if err := w.store.prune(w.env); err != nil {
+		w.env.warn("%s", oneLine(err.Error()))
+	}
+}
+
+// writeRecording writes the recording around the breach, and the report on it.
+func (w *watcher) writeRecording(b *breach, event *breachEvent) error {
+	rec, err := b.window.Recording()
+	if err != nil {
+		return err
+	}
+	event.Program = programOf(rec.Profile)
+	files := &event.Files
+	w.file(b.stem+".pb.gz", &files.Profile, func(path string) error { return writeProfile(w.env, path, rec.Profile) })
+	in := &reportInput{name: files.Profile, recording: rec.Profile, limit: traceLimit << 20}
+	b.trace.into(in)
+	reports, err := w.judge(in, b)
+	if err != nil {
+		return fmt.Errorf("report on %s.pb.gz: %w", b.stem, err)
+	}
+	event.Verdict, event.Cause = string(reports[0].Verdict), reports[0].Cause
+	for format, note := range map[string]*string{"markdown": &files.Report, "json": &files.JSON} {
+		w.file(b.stem+resultExtensions[format][0], note, func(path string) error {
+			return writeOutput(w.env, output{path, contentOf(format)}, func(to io.Writer) error { return report.Write(to, format, reports) })
+		})
+	}
+	if in.fetched != nil {
+		w.file(b.stem+".trace", &files.Trace, func(path string) error {
+			return writeOutput(w.env, output{path, binaryData}, func(to io.Writer) error { _, err := to.Write(in.fetched); return err })
+		})
+	}
+	return nil
+}
+
+// judge makes the report: with the execution trace, which says more, if the requests of its few seconds break the objective too.
+func (w *watcher) judge(in *reportInput, b *breach) ([]*report.Report, error) {
+	o := report.Options{SLO: w.flags.options.SLO, Request: w.flags.options.Request, Recording: in.name}
+	if b.healthy != nil {
+		o.Notes = append(o.Notes, fmt.Sprintf("mayfly diff %s %s compares with a time in which the objective was met",
+			printable.Shell(b.stem+healthySuffix), printable.Shell(b.stem+".pb.gz")))
+	}
+	samples := in.recording.Sample
+	if in.trace != nil {
+		samples = slices.Clone(samples) // a report uses them up
+	}
+	reports, err := in.report(o)
+	if in.trace == nil || err == nil && reports[0].Verdict == report.Broken {
+		return reports, err
+	}
+	in.recording.Sample, in.trace = samples, nil
+	in.notes = append(in.notes, "the execution trace of the last seconds has too few slow requests to be of use")
+	return in.report(o)
+}
+
+// file writes a file, and notes where it is if that went well.
+func (w *watcher) file(path string, note *string, write func(path string) error) {
+	if err := write(path); err != nil {
+		w.env.warn("%s", oneLine(err.Error()))
+		return
+	}
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	*note = path
+}
+
+func (w *watcher) writeWindow(window *profiler.Window, path string) error {
+	rec, err := window.Recording()
+	if err != nil {
+		return err
+	}
+	return writeProfile(w.env, path, rec.Profile)
+}
+
+// json is the event as one line.
+func (b *breachEvent) json() ([]byte, error) {
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(b)
+	return text.Bytes(), err
+}
+
+// tell prints a breach on stdout: one line.
+func (w *watcher) tell(event *breachEvent, text []byte) {
+	w.env.clear()
+	if w.flags.json {
+		_, _ = jsonText.writer(w.env.stdout).Write(text)
+		return
+	}
+	fmt.Fprintln(w.env.stdout, printable.Line(event.line()))
+}
+
+// line is what is said of a breach.
+func (b *breachEvent) line() string {
+	text := b.Time.Format(time.RFC3339) + " " + b.Why
+	switch {
+	case b.Cause != nil:
+		text += "; " + b.Cause.Sentence
+	case b.Verdict != "":
+		text += "; the report on the recording says " + b.Verdict
+	}
+	if b.Files.Report != "" {
+		text += " (" + b.Files.Report + ")"
+	}
+	return text
+}
+
+// programOf is the file name of the program that a profile is of.
+func programOf(p *profile.Profile) string {
+	if len(p.Mapping) == 0 {
+		return ""
+	}
+	return printable.Line(filepath.Base(p.Mapping[0].File))
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// healthySuffix ends the name of the recording of a time in which the objective was met.
+const healthySuffix = "-healthy.pb.gz"
+
+// ofBreach is the name of a file that watch writes; its first group is what the files of one breach have in common.
+var ofBreach = regexp.MustCompile(`^(breach-\d{8}T\d{6}\.\d{3}Z)(?:\.pb\.gz|\.md|\.json|\.trace|-healthy\.pb\.gz)$`)
+
+// diskLimit is a flag: how much a folder may hold, as a number of breaches or in bytes.
+type diskLimit struct {
+	breaches int   // 0: no limit
+	bytes    int64 // the same
+}
+
+// Type is the word that the help text shows for the value.
+func (d *diskLimit) Type() string { return "limit" }
+
+func (d *diskLimit) String() string {
+	if d.bytes > 0 {
+		return fmt.Sprintf("%dMiB", d.bytes>>20)
+	}
+	return strconv.Itoa(d.breaches)
+}
+
+// Set parses s.
+func (d *diskLimit) Set(s string) error {
+	number, unit := strings.TrimSpace(s), 0
+	for suffix, bits := range map[string]int{"MiB": 20, "GiB": 30} {
+		if n, ok := strings.CutSuffix(number, suffix); ok {
+			number, unit = n, bits
+			break
+		}
+	}
+	n, err := strconv.ParseInt(number, 10, 32)
+	if err != nil || n < 1 || n > math.MaxInt32 {
+		return fmt.Errorf("%q is neither a number of breaches nor a size as 500MiB or 2GiB", s)
+	}
+	if *d = (diskLimit{breaches: int(n)}); unit > 0 {
+		*d = diskLimit{bytes: n << unit}
+	}
+	return nil
+}
+
+// store is the folder that breaches are written to.
+type store struct {
+	dir   string
+	limit diskLimit
+}
+
+// openStore makes the folder if it is not there, for its owner only, and finds out whether files can be written to it.
+func openStore(e *env, dir string) (*store, error) {
+	if dir == "" {
+		return nil, usagef("watch: the name of the folder is empty")
+	}
+	err := os.Mkdir(dir, 0o700)
+	if err == nil {
+		if f, err := os.Open(dir); err == nil {
+			giveToCaller(e, f)
+			f.Close()
+		}
+	} else if !errors.Is(err, fs.ErrExist) {
+		return nil, writeError(dir, err)
+	}
+	return &store{dir: dir}, checkOutput(e, filepath.Join(dir, ".breach"))
+}
+
+// stem is what the files of a breach have in common.
+func (s *store) stem(at time.Time) string {
+	return filepath.Join(s.dir, "breach-"+at.UTC().Format("20060102T150405.000Z"))
+}
+
+// prune removes the oldest breaches, also those of watches before, until the folder is within its limit: what fills a disk harms more
+// than the target. The newest stays. It touches nothing but files with the names that watch gives.
+func (s *store) prune(e *env) error {
+	root, err := openFolder(e, s.dir)
+	if err != nil {
+		return writeError(s.dir, err)
+	}
+	defer root.Close()
+	entries, err := fs.ReadDir(root.FS(), ".")
+	if err != nil {
+		return writeError(s.dir, err)
+	}
+	files, sizes, total := map[string][]string{}, map[string]int64{}, int64(0)
+	for _, entry := range entries {
+		m := ofBreach.FindStringSubmatch(entry.Name())
+		info, err := entry.Info()
+		if m == nil || err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		files[m[1]] = append(files[m[1]], entry.Name())
+		sizes[m[1]] += info.Size()
+		total += info.Size()
+	}
+	stems := slices.Sorted(func(yield func(string) bool) {
+		for stem := range files {
+			if !yield(stem) {
+				return
+			}
+		}
+	})
+	for len(stems) > 1 && s.limit.exceeded(len(stems), total) {
+		for _, name := range files[stems[0]] {
+			if err := root.Remove(name); err != nil {
+				return writeError(filepath.Join(s.dir, name), err)
+			}
+		}
+		e.detail("%s removed: --disk-limit keeps %s", filepath.Join(s.dir, stems[0]), &s.limit)
+		total -= sizes[stems[0]]
+		stems = stems[1:]
+	}
+	return nil
+}
+
+func (d *diskLimit) exceeded(breaches int, bytes int64) bool {
+	return d.breaches > 0 && breaches > d.breaches || d.bytes > 0 && bytes > d.bytes
+}
