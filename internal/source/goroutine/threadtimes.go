@@ -1,11 +1,10 @@
-package profiler
+package goroutine
 
 import (
 	"math/rand/v2"
 	"time"
 
 	"github.com/mayfly-profiler/mayfly/internal/proc"
-	"github.com/mayfly-profiler/mayfly/internal/source/goroutine"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
@@ -23,7 +22,9 @@ type threadStates struct {
 	random  *rand.Rand
 }
 
-func newThreadStates(t sample.Threads, target *proc.Process) *threadStates {
+// NewThreads returns Threads by what the scheduler's view adds up of each thread of the target. Without a target nothing is known
+// of threads that the scheduler has not switched yet.
+func NewThreads(t sample.Threads, target *proc.Process) Threads {
 	return &threadStates{
 		threads: t, target: target, last: make(map[uint32]sample.ThreadTimes), blocked: make(map[uint32]standing),
 		random: rand.New(rand.NewPCG(1, 2)),
@@ -99,7 +100,7 @@ const displaced = int64(20 * time.Microsecond)
 // At is for a goroutine that the thread has not had for long. What the thread did before says nothing of that one:
 // it slept, and waited for a CPU after it was woken, without a goroutine. So it is what the thread was doing
 // at the moment of the scan, unless the scan itself changed that.
-func (s *threadStates) At(tid uint32, at goroutine.Scan) (sample.State, string, bool) {
+func (s *threadStates) At(tid uint32, at Scan) (sample.State, string, bool) {
 	now, _, ok := s.ask(tid)
 	if !ok {
 		return s.stands(tid)
@@ -113,7 +114,7 @@ func (s *threadStates) At(tid uint32, at goroutine.Scan) (sample.State, string, 
 }
 
 // midway is what a thread was doing in the middle of a scan, of which it is known what it does a moment later.
-func midway(now sample.ThreadTimes, at goroutine.Scan) sample.State {
+func midway(now sample.ThreadTimes, at Scan) sample.State {
 	middle := at.From + (at.To-at.From)/2
 	switch {
 	case now.Now == sample.Preempted && max(now.Since-at.Began, at.Began-now.Since) < displaced:

@@ -1,4 +1,4 @@
-package profiler
+package goroutine
 
 import (
 	"math"
@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mayfly-profiler/mayfly/internal/source/goroutine"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
@@ -23,7 +22,7 @@ func (c *clockwork) Times(tid uint32) (sample.ThreadTimes, bool) {
 }
 
 func TestThreadStatesAddUp(t *testing.T) {
-	s := newThreadStates(&clockwork{step: sample.ThreadTimes{Running: 600, Preempted: 200, Stopped: 100, Sleeping: 100}}, nil)
+	s := NewThreads(&clockwork{step: sample.ThreadTimes{Running: 600, Preempted: 200, Stopped: 100, Sleeping: 100}}, nil)
 	if st, _, ok := s.State(8); ok {
 		t.Errorf("unknown thread: %s", st)
 	}
@@ -47,7 +46,7 @@ func TestThreadStatesAddUp(t *testing.T) {
 }
 
 func TestThreadStatesWithoutTime(t *testing.T) {
-	s := newThreadStates(&clockwork{}, nil)
+	s := NewThreads(&clockwork{}, nil)
 	s.State(7)
 	if st, _, ok := s.State(7); ok {
 		t.Errorf("no time has passed, and yet: %s", st)
@@ -57,7 +56,7 @@ func TestThreadStatesWithoutTime(t *testing.T) {
 // A thread's id may be another one's now, whose times have nothing to do with those of the one before.
 func TestThreadStatesOfAnIDUsedAgain(t *testing.T) {
 	c := &clockwork{now: sample.ThreadTimes{Preempted: 1e9}, step: sample.ThreadTimes{Running: 1000}}
-	s := newThreadStates(threadsAt{c, func() int64 { return 1 + c.now.Running/2500 }}, nil)
+	s := NewThreads(threadsAt{c, func() int64 { return 1 + c.now.Running/2500 }}, nil)
 	for i := range 100 {
 		if st, _, ok := s.State(7); ok && st != sample.Running {
 			t.Fatalf("question %d: %s", i, st)
@@ -82,9 +81,9 @@ func (a threadsAt) Times(tid uint32) (sample.ThreadTimes, bool) {
 // the thread did before; and who lost its CPU to the one who asks, or gave it away since, had it.
 func TestThreadStatesAt(t *testing.T) {
 	c := &clockwork{step: sample.ThreadTimes{Sleeping: 1000, Preempted: 1000}}
-	s := newThreadStates(c, nil)
+	s := NewThreads(c, nil)
 	const began = int64(time.Second)
-	l := goroutine.Scan{Began: began, From: began + 100e3, To: began + 200e3}
+	l := Scan{Began: began, From: began + 100e3, To: began + 200e3}
 	for _, tt := range []struct {
 		now        sample.State
 		since      time.Duration // after the tick began
@@ -154,7 +153,7 @@ func (r *rounds) Times(uint32) (sample.ThreadTimes, bool) {
 // wakeup was before it had the goroutine.
 func TestThreadStatesOfBursts(t *testing.T) {
 	r := &rounds{sleep: 1e6, want: 3e6, runs: 300e3}
-	s := newThreadStates(r, nil)
+	s := NewThreads(r, nil)
 	scans := rand.New(rand.NewPCG(3, 4))
 	found, running := 0, 0
 	for at := int64(0); at < 200e9; at += 900e3 + scans.Int64N(200e3) {
@@ -163,7 +162,7 @@ func TestThreadStatesOfBursts(t *testing.T) {
 		}
 		r.now = at + 60e3 // the one who asks has read the goroutines meanwhile
 		found++
-		if st, _, ok := s.At(7, goroutine.Scan{Began: at - 10e3, From: at - 10e3, To: at + 10e3}); ok && st == sample.Running {
+		if st, _, ok := s.At(7, Scan{Began: at - 10e3, From: at - 10e3, To: at + 10e3}); ok && st == sample.Running {
 			running++
 		}
 	}
