@@ -139,7 +139,7 @@ func openTarget(pid int, o Options) (*recording, error) {
 	} else if err != nil {
 		return nil, fmt.Errorf("record %d: %w", pid, err)
 	}
-	r.family = newFamily(r.target)
+	r.family = proc.NewFamily(r.target)
 	r.readSurroundings()
 	return r, nil
 }

@@ -143,8 +143,8 @@ func (r *recording) describe(p *profile.Profile, start time.Time, length time.Du
 
 // finishFamily tells what the target's children have used in a slice.
 func (r *recording) finishFamily() {
-	r.family.read()
-	all := r.family.cpu()
+	r.family.Read()
+	all := r.family.CPU()
 	r.summary.Children.CPUTime, r.reported.children = (all - r.reported.children).Nanoseconds(), all
-	r.summary.Children.Running = r.family.names()
+	r.summary.Children.Running = r.family.Names()
 }

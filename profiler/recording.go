@@ -42,7 +42,7 @@ type recording struct {
 	sched    *bpf.Sched       // nil: not asked for, or not allowed
 	table    *goroutine.Table // nil: the same
 	calls    *calls           // nil: the same
-	family   *family          // processes that the target starts
+	family   *proc.Family     // processes that the target starts
 	govern   *governor        // nil: Options.Share is not asked for
 	mu       sync.Mutex       // of builder, before and symbols while the sources run
 	builder  *fold.Builder
@@ -99,7 +99,7 @@ func (r *recording) close() {
 	if r.exe != nil {
 		r.exe.Close()
 	}
-	r.family.close()
+	r.family.Close()
 	r.target.Close()
 }
 
@@ -118,7 +118,7 @@ type cpuSource interface {
 type calls struct {
 	probes    *bpf.Calls
 	functions []goruntime.Function
-	all       []bpf.Call
+	all       []fold.Call
 	err       error // why there are none
 	bias      uint64
 }

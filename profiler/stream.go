@@ -33,6 +33,9 @@ import (
 // If emit takes longer than a slice, the next slice is longer: memory does not grow with what
 // waits.
 
+// familyEvery is how often the clocks of the target's children are read.
+const familyEvery = time.Second
+
 // sliceEnd is the Summary's End of a slice that others follow.
 const sliceEnd = "slice complete"
 
@@ -75,7 +78,7 @@ func (r *recording) stream(ctx context.Context, every time.Duration, emit func(*
 			err := s.await(ended)
 			return s.last(ctx, s.observed(to, err), err)
 		case <-kin.C:
-			r.family.read()
+			r.family.Read()
 			if r.full() {
 				stop(errMemory)
 			}

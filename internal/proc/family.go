@@ -1,12 +1,10 @@
-package profiler
+package proc
 
 import (
 	"cmp"
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/mayfly-profiler/mayfly/internal/proc"
 )
 
 // A recording is of one process. Some do little themselves: the parent of a prefork server, a shell, a
@@ -14,39 +12,40 @@ import (
 // So it is counted, from /proc, once a second.
 
 const (
-	familyEvery = time.Second
-	maxFamily   = 256 // processes that are followed
-	maxNamed    = 4   // that are named
+	maxFamily = 256 // processes that are followed
+	maxNamed  = 4   // that are named
 )
 
-// family are the processes below the target.
-type family struct {
-	target *proc.Process
-	waited time.Duration // what the target's ended children had used before the recording
+// Family are the processes below one, and what they have used since NewFamily. It is for one goroutine at a time.
+type Family struct {
+	parent *Process
+	waited time.Duration // what the parent's ended children had used before
 	gone   time.Duration // what those have used that ended meanwhile, as far as seen
 	kin    map[int]*kin  // those that run
 }
 
 // kin is a child, or one of its children.
 type kin struct {
-	p         *proc.Process
+	p         *Process
 	name      string
-	from, cpu time.Duration // its clock when the recording began, and at the last reading
+	from, cpu time.Duration // its clock at NewFamily, and at the last reading
 }
 
-func newFamily(p *proc.Process) *family {
-	f := &family{target: p, kin: make(map[int]*kin)}
+// NewFamily begins to count. The caller closes the family, and keeps p open until then.
+func NewFamily(p *Process) *Family {
+	f := &Family{parent: p, kin: make(map[int]*kin)}
 	f.waited, _ = p.Waited()
-	f.read()
+	f.Read()
 	for _, k := range f.kin {
 		k.from = k.cpu
 	}
 	return f
 }
 
-// read reads the clocks of all that there are.
-func (f *family) read() {
-	f.find(f.target)
+// Read reads the clocks of all that there are. What a process uses between two readings is lost when it ends and nobody waits
+// for it.
+func (f *Family) Read() {
+	f.find(f.parent)
 	for pid, k := range f.kin {
 		if now, err := k.p.CPU(); err == nil {
 			k.cpu = now
@@ -60,11 +59,11 @@ func (f *family) read() {
 }
 
 // find takes up new ones, and theirs.
-func (f *family) find(parent *proc.Process) {
+func (f *Family) find(parent *Process) {
 	for _, pid := range parent.Children() {
 		k := f.kin[pid]
 		if k == nil {
-			p, err := proc.Open(pid)
+			p, err := Open(pid)
 			if err != nil || len(f.kin) >= maxFamily {
 				continue
 			}
@@ -75,21 +74,21 @@ func (f *family) find(parent *proc.Process) {
 	}
 }
 
-// cpu is the time that all have used since the beginning: by the target's count those that it waited
+// CPU is the time that all have used since NewFamily: by the parent's count those that it waited
 // for, by their own clocks the others.
-func (f *family) cpu() time.Duration {
+func (f *Family) CPU() time.Duration {
 	gone, alive := f.gone, time.Duration(0)
 	for _, k := range f.kin {
 		alive += k.cpu - k.from
 	}
-	if waited, err := f.target.Waited(); err == nil {
+	if waited, err := f.parent.Waited(); err == nil {
 		gone = max(gone, waited-f.waited)
 	}
 	return alive + gone
 }
 
-// names are those that used the most and still run, as "PID NAME".
-func (f *family) names() (names []string) {
+// Names are those that used the most and still run, as "PID NAME".
+func (f *Family) Names() (names []string) {
 	var all []*kin
 	for _, k := range f.kin {
 		if k.cpu > k.from {
@@ -105,7 +104,8 @@ func (f *family) names() (names []string) {
 	return names
 }
 
-func (f *family) close() {
+// Close closes the processes, except the parent.
+func (f *Family) Close() {
 	for _, k := range f.kin {
 		k.p.Close()
 	}
