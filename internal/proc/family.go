@@ -63,8 +63,11 @@ func (f *Family) find(parent *Process) {
 	for _, pid := range parent.Children() {
 		k := f.kin[pid]
 		if k == nil {
+			if len(f.kin) >= maxFamily {
+				continue
+			}
 			p, err := Open(pid)
-			if err != nil || len(f.kin) >= maxFamily {
+			if err != nil {
 				continue
 			}
 			k = &kin{p: p, name: p.Comm()}
