@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/mayfly-profiler/mayfly/internal/render"
 )
 
 // Format is one way to write a profile.
@@ -50,12 +52,13 @@ func Formats() []Format { return append([]Format(nil), formats...) }
 func ByName(name string) (Format, error) {
 	var names []string
 	for _, f := range formats {
-		if f.Name == name {
-			return f, nil
-		}
 		names = append(names, f.Name)
 	}
-	return Format{}, fmt.Errorf("format %q: not one of %s", name, strings.Join(names, ", "))
+	i, err := render.Named("format", name, names)
+	if err != nil {
+		return Format{}, err
+	}
+	return formats[i], nil
 }
 
 // ForFile returns the format that the file's extension asks for, pprof when it asks for none.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
 	"path/filepath"
 	"time"
 
@@ -53,7 +52,7 @@ says so.`,
 	fl.IntVarP(&f.record.rate, "rate", "F", profiler.DefaultRate, rateUsage)
 	f.record.duration = duration(defaultDuration)
 	fl.VarP(&f.record.duration, "duration", "d", "how long to record")
-	f.result.define(cmd, "text", "markdown", "json", "html")
+	f.result.define(cmd, compare.Formats().Names()...)
 	fl.StringVar(&f.keep, "keep", "", "`folder` to keep the recorded profiles in, as "+keptDefault+" and "+keptMayfly)
 	fl.Uint64Var(&f.seed, "seed", 1, "seed for thinning samples out to 100 Hz")
 	cmd.RegisterFlagCompletionFunc("pid", completePID)
@@ -86,10 +85,6 @@ func runCompare(ctx context.Context, e *env, f *compareFlags) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	format, err := compare.ByName(f.result.format)
-	if err != nil {
-		return usagef("compare: %w", err)
-	}
 	if err := checkOutput(e, f.result.output); err != nil {
 		return err
 	}
@@ -99,6 +94,7 @@ func runCompare(ctx context.Context, e *env, f *compareFlags) error {
 		}
 	}
 	var defaultProfile, mayfly *profile.Profile
+	var err error
 	if len(f.files) > 0 {
 		defaultProfile, mayfly, err = f.read()
 	} else {
@@ -113,7 +109,7 @@ func runCompare(ctx context.Context, e *env, f *compareFlags) error {
 	} else if err != nil {
 		return err
 	}
-	return writeOutput(e, output{f.result.output, contentOf(format.Name)}, func(w io.Writer) error { return format.Write(w, r) })
+	return writeResult(e, &f.result, compare.Formats(), r)
 }
 
 // read reads [DEFAULT] MAYFLY.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strings"
@@ -82,11 +81,7 @@ Exit codes: 0 no regression; 3 a row, a total or a limit of the budget regressed
 // verdict adds what decides, and where the result goes: bench has that, too.
 func (f *diffFlags) verdict(cmd *cobra.Command) {
 	fl := cmd.Flags()
-	var formats []string
-	for _, format := range diff.Formats() {
-		formats = append(formats, format.Name)
-	}
-	f.result.define(cmd, formats...)
+	f.result.define(cmd, diff.Formats().Names()...)
 	f.minEffect = diff.DefaultMinEffect
 	fl.Var(&f.minEffect, "min-effect", "ignore smaller relative changes, however little noise there is")
 	fl.Float64Var(&f.alpha, "alpha", diff.DefaultAlpha, "upper bound on the share of false findings")
@@ -126,7 +121,6 @@ func (f *diffFlags) options() (o diff.Options, err error) {
 type diffRun struct {
 	flags   *diffFlags
 	options diff.Options
-	format  diff.Format
 	files   [2][]string
 	stacks  [2][]*profile.Profile // when the format wants them
 	remark  string                // on how the files came about
@@ -154,16 +148,13 @@ func runDiff(e *env, f *diffFlags) (err error) {
 
 // evaluate compares the files.
 func (d *diffRun) evaluate() (r *diff.Result, err error) {
-	if d.format, err = diff.ByName(d.flags.result.format); err != nil {
-		return nil, usagef("diff: %w", err)
-	}
 	var budget *diff.Budget
 	if d.flags.budget != "" {
 		if budget, err = readBudget(d.flags.budget); err != nil {
 			return nil, err
 		}
 	}
-	before, after, err := d.load(d.options.By, d.format.Stacks)
+	before, after, err := d.load(d.options.By, diff.DrawsStacks(d.flags.result.format))
 	if err != nil {
 		return nil, err
 	}
@@ -237,10 +228,8 @@ func (d *diffRun) reduce(path string, side int, o diff.Options, keep bool) (*dif
 // finish writes the comparison and turns it into an exit code.
 func (d *diffRun) finish(e *env, r *diff.Result) error {
 	incomparable := r.Outcome == diff.Incomparable
-	if !incomparable || d.format.Name != "text" && d.format.Name != "pprof" {
-		doc := &diff.Document{Result: r, Before: d.stacks[0], After: d.stacks[1]}
-		if err := writeOutput(e, output{d.flags.result.output, contentOf(d.format.Name)},
-			func(w io.Writer) error { return d.format.Write(w, doc) }); err != nil {
+	if out := &d.flags.result; !incomparable || out.format != "text" && out.format != "pprof" {
+		if err := writeResult(e, out, diff.Formats(), &diff.Document{Result: r, Before: d.stacks[0], After: d.stacks[1]}); err != nil {
 			return err
 		}
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -9,6 +8,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/mayfly-profiler/mayfly/internal/printable"
+	"github.com/mayfly-profiler/mayfly/internal/render"
 )
 
 // env is all that a command may know of the process around it, so that tests can hand it
@@ -70,10 +70,7 @@ func (e *env) clear() {
 
 // json prints v as the one JSON object of a command with --json.
 func (e *env) json(v any) error {
-	enc := json.NewEncoder(jsonText.writer(e.stdout))
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
+	return render.JSON(jsonText.writer(e.stdout), v)
 }
 
 // colour says whether w takes colours: a terminal that is not dumb, and nobody set NO_COLOR

@@ -49,7 +49,7 @@ func (f *pickFlags) checkResult(out *resultFlags) error {
 	if err := out.check(); err != nil {
 		return err
 	}
-	if f.picks() && out.format != "text" && out.format != "json" {
+	if f.picks() && !slices.Contains(requests.Formats().Names(), out.format) {
 		return usagef("report: single requests are text or json, or a profile by the extension of the output: %s",
 			out.format)
 	}

@@ -71,7 +71,7 @@ not judged.`,
 	fl.Var(&f.latency, "latency", "show the requests that took this long or longer")
 	fl.StringVar(&f.by, "by", "", "one verdict for each value of this `label`")
 	fl.StringSliceVar(&f.failOn, "fail-on", nil, "undecided: exit code 4 also if a group of --by has too few requests to be judged")
-	f.result.define(cmd, "text", "markdown", "json", "html")
+	f.result.define(cmd, report.Formats().Names()...)
 	fl.IntVarP(&f.pid, "pid", "p", 0, "record the process with this `PID`")
 	fl.IntVarP(&f.rate, "rate", "F", profiler.DefaultRate, rateUsage)
 	fl.VarP(&f.duration, "duration", "d", durationUsage(reportDuration))
@@ -190,8 +190,7 @@ func reportOn(ctx context.Context, e *env, f *reportFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := writeOutput(e, output{f.result.output, contentOf(f.result.format)},
-		func(w io.Writer) error { return report.Write(w, f.result.format, reports) }); err != nil {
+	if err := writeResult(e, &f.result, report.Formats(), reports); err != nil {
 		return err
 	}
 	if len(f.args) == 0 && f.keep == "" && reports[0].Verdict == report.Broken {

@@ -42,11 +42,7 @@ func (f *pickFlags) showRequests(ctx context.Context, e *env, in *reportInput, o
 	if err != nil {
 		return fmt.Errorf("report %s: %w", in.name, err)
 	}
-	write := found.WriteText
-	if out.format == "json" {
-		write = found.WriteJSON
-	}
-	return writeOutput(e, output{out.output, contentOf(out.format)}, write)
+	return writeResult(e, out, requests.Formats(), found)
 }
 
 // whole is the timeline of all that there is: the trace with what only the recording knows, or one of the two.

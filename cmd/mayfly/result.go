@@ -1,11 +1,14 @@
 package main
 
 import (
+	"io"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/mayfly-profiler/mayfly/internal/render"
 )
 
 // jsonUsage is the help of --json where a command has no other formats.
@@ -56,6 +59,11 @@ func (f *resultFlags) check() error {
 		return usagef("%s: format %q: not %s", f.command, f.format, strings.Join(f.formats, ", "))
 	}
 	return nil
+}
+
+// writeResult writes a result to where the flags say, in their format.
+func writeResult[T any](e *env, f *resultFlags, formats render.Formats[T], result T) error {
+	return writeOutput(e, output{f.output, contentOf(f.format)}, func(w io.Writer) error { return formats.Write(w, f.format, result) })
 }
 
 func (f *resultFlags) byExtension() string {

@@ -2,7 +2,6 @@ package compare
 
 import (
 	"bufio"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -14,33 +13,15 @@ import (
 	"github.com/mayfly-profiler/mayfly/internal/diff"
 	"github.com/mayfly-profiler/mayfly/internal/flame"
 	"github.com/mayfly-profiler/mayfly/internal/printable"
+	"github.com/mayfly-profiler/mayfly/internal/render"
 )
 
-// Format is one way to write a comparison.
-type Format struct {
-	Name  string
-	Write func(io.Writer, *Result) error
-}
-
-var formats = []Format{{"text", writeText}, {"markdown", writeMarkdown}, {"json", writeJSON}, {"html", writeHTML}}
-
-// ByName returns the format with the given name.
-func ByName(name string) (Format, error) {
-	var names []string
-	for _, f := range formats {
-		if f.Name == name {
-			return f, nil
-		}
-		names = append(names, f.Name)
+// Formats returns the ways to write a comparison.
+func Formats() render.Formats[*Result] {
+	return render.Formats[*Result]{
+		{Name: "text", Write: writeText}, {Name: "markdown", Write: writeMarkdown},
+		{Name: "json", Write: func(w io.Writer, r *Result) error { return render.JSON(w, r) }}, {Name: "html", Write: writeHTML},
 	}
-	return Format{}, fmt.Errorf("format %q: not one of %s", name, strings.Join(names, ", "))
-}
-
-func writeJSON(w io.Writer, r *Result) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(r)
 }
 
 // shownFunctions is how many functions the tables have.
@@ -168,15 +149,16 @@ func writeMarkdown(out io.Writer, r *Result) error {
 	w := bufio.NewWriter(out)
 	fmt.Fprintf(w, "### mayfly compare: %s\n", printable.Markdown(r.Sentence))
 	for _, t := range r.tables() {
-		fmt.Fprintf(w, "\n| %s |\n|%s\n", strings.Join(append([]string{"**" + t.Title + "**"}, t.Head[1:]...), " | "),
-			strings.Repeat(" --- |", len(t.Head)))
+		rows := [][]string{append([]string{"**" + t.Title + "**"}, t.Head[1:]...)}
 		for _, row := range t.Rows {
 			cells := []string{printable.MarkdownCode(row[0])}
 			for _, c := range row[1:] {
 				cells = append(cells, printable.Markdown(c))
 			}
-			fmt.Fprintf(w, "| %s |\n", strings.Join(cells, " | "))
+			rows = append(rows, cells)
 		}
+		fmt.Fprintln(w)
+		render.Markdown(w, strings.Repeat("<", len(t.Head)), rows)
 	}
 	fmt.Fprintf(w, "\n<sub>%s</sub>\n", printable.Markdown(strings.Join(r.notes(), " · ")))
 	return w.Flush()

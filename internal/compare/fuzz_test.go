@@ -21,13 +21,9 @@ func FuzzCompare(f *testing.F) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, format := range []string{"text", "markdown", "json", "html"} {
-				write, err := ByName(format)
-				if err != nil {
-					t.Fatal(err)
-				}
+			for _, format := range Formats().Names() {
 				var out bytes.Buffer
-				if err := write.Write(&out, r); err != nil {
+				if err := Formats().Write(&out, format, r); err != nil {
 					t.Fatal(err)
 				}
 			}

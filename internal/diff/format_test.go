@@ -42,12 +42,8 @@ func compared(t *testing.T) *Result {
 
 func TestFormats(t *testing.T) {
 	for _, name := range []string{"text", "markdown", "json"} {
-		f, err := ByName(name)
-		if err != nil {
-			t.Fatal(err)
-		}
 		var got bytes.Buffer
-		if err := f.Write(&got, &Document{Result: compared(t)}); err != nil {
+		if err := Formats().Write(&got, name, &Document{Result: compared(t)}); err != nil {
 			t.Fatal(err)
 		}
 		golden := filepath.Join("testdata", "diff."+name)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/mayfly-profiler/mayfly/internal/printable"
+	"github.com/mayfly-profiler/mayfly/internal/render"
 )
 
 // markdownRows is how many rows a pull-request comment shows before it folds the rest.
@@ -86,14 +87,15 @@ func markdownTable(w io.Writer, lines []line) {
 	if len(lines) == 0 {
 		return
 	}
-	fmt.Fprintf(w, "| | | base | new | vs base | |\n| --- | --- | ---: | ---: | ---: | --- |\n")
+	rows := [][]string{{"", "", "base", "new", "vs base", ""}}
 	for _, l := range lines {
 		outcome := l.outcome
 		if outcome == string(Regressed) || outcome == string(Improved) {
 			outcome = "**" + outcome + "**"
 		}
-		fmt.Fprintf(w, "| %s | %s | %s | %s | %s | %s |\n", l.column, printable.MarkdownCode(l.name), l.base, l.new, l.change, outcome)
+		rows = append(rows, []string{l.column, printable.MarkdownCode(l.name), l.base, l.new, l.change, outcome})
 	}
+	render.Markdown(w, "<<>>><", rows)
 	fmt.Fprintln(w)
 }
 
@@ -101,13 +103,14 @@ func (r *Result) markdownBudget(w io.Writer) {
 	if len(r.Budget) == 0 {
 		return
 	}
-	fmt.Fprintf(w, "| budget | measured | |\n| --- | --- | --- |\n")
+	rows := [][]string{{"budget", "measured", ""}}
 	for _, l := range r.Budget {
 		result := l.Result
 		if result != LimitKept {
 			result = "**" + result + "**"
 		}
-		fmt.Fprintf(w, "| %s | %s | %s |\n", printable.MarkdownCode(l.String()), l.measured(), result)
+		rows = append(rows, []string{printable.MarkdownCode(l.String()), l.measured(), result})
 	}
+	render.Markdown(w, "<<<", rows)
 	fmt.Fprintln(w)
 }

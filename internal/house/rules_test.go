@@ -77,6 +77,7 @@ var rules = []rule{
 		free: []string{"internal/goruntime/names"},
 		must: []string{"internal/proc", "internal/goruntime", "internal/source", "internal/fold", "internal/baseline", "symbolize"},
 		why:  "what follows the profile sees profiles only"},
+	{who: []string{"internal/render"}, may: []string{}, why: "how results are written knows none of them"},
 	{who: []string{"internal/demo"}, may: []string{"internal/demo"},
 		why: "the demo is a service like any other: it knows no profiler"},
 	{who: []string{"profiler", "symbolize", "export", "internal"}, must: []string{"cmd"},

@@ -55,7 +55,7 @@ func FuzzNew(f *testing.F) {
 			}
 			for _, format := range []string{"text", "markdown", "html", "json"} {
 				var out bytes.Buffer
-				if err := Write(&out, format, rs); err != nil {
+				if err := Formats().Write(&out, format, rs); err != nil {
 					t.Fatal(err)
 				}
 			}

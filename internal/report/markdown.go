@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/mayfly-profiler/mayfly/internal/printable"
+	"github.com/mayfly-profiler/mayfly/internal/render"
 )
 
 // WriteMarkdown writes reports for a pull request or an incident's page.
@@ -32,12 +33,11 @@ func (p *printer) markdown(r *Report) {
 		return
 	}
 	p.printf("\n**%s**\n\n", printable.Markdown(r.Cause.Sentence))
-	for i, row := range r.stateRows() {
-		p.printf("| %s |\n", strings.Join(row[:3], " | "))
-		if i == 0 {
-			p.printf("| --- | ---: | ---: |\n")
-		}
+	var rows [][]string
+	for _, row := range r.stateRows() {
+		rows = append(rows, row[:3])
 	}
+	p.markdownTable("<>>", rows)
 	p.printf("\n")
 	for i, step := range r.Cause.Chain {
 		p.printf("%s- %s\n", strings.Repeat("  ", i), printable.Markdown(step))
@@ -51,4 +51,10 @@ func (p *printer) markdown(r *Report) {
 		p.printf("%s: %.0f %% of the slow requests, %.0f %% of the others. ", printable.MarkdownCode(l.Key+"="+l.Value), 100*l.Slow, 100*l.Fast)
 	}
 	p.printf("Ruled out: %s.\n\n    %s\n", strings.Join(r.ruledNames(), ", "), r.next())
+}
+
+func (p *printer) markdownTable(align string, rows [][]string) {
+	if p.err == nil {
+		p.err = render.Markdown(p.w, align, rows)
+	}
 }

@@ -48,12 +48,12 @@ func TestGolden(t *testing.T) {
 			t.Fatal(err)
 		}
 		var b bytes.Buffer
-		if err := Write(&b, format, rs); err != nil {
+		if err := Formats().Write(&b, format, rs); err != nil {
 			t.Fatal(err)
 		}
 		golden(t, "story."+format, bytes.Replace(b.Bytes(), []byte(flame.Script), []byte("[flame.Script]"), 1))
 	}
-	if err := Write(&bytes.Buffer{}, "xml", nil); err == nil {
+	if err := Formats().Write(&bytes.Buffer{}, "xml", nil); err == nil {
 		t.Error("xml is written")
 	}
 }
@@ -106,7 +106,7 @@ func TestPageInBrowser(t *testing.T) {
 	}
 	path := filepath.Join(t.TempDir(), "report.html")
 	var b bytes.Buffer
-	if err := Write(&b, "html", rs); err != nil {
+	if err := Formats().Write(&b, "html", rs); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {

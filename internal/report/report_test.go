@@ -273,7 +273,7 @@ func TestMet(t *testing.T) {
 		t.Errorf("%s, cause %v", r.Verdict, r.Cause)
 	}
 	var b bytes.Buffer
-	if err := Write(&b, "json", []*Report{r}); err != nil || !strings.Contains(b.String(), `"cause": null`) {
+	if err := Formats().Write(&b, "json", []*Report{r}); err != nil || !strings.Contains(b.String(), `"cause": null`) {
 		t.Errorf("%v\n%s", err, b.String())
 	}
 }
@@ -329,7 +329,7 @@ func TestJSON(t *testing.T) {
 	}
 	s.quick(1000, 300)
 	var b bytes.Buffer
-	if err := Write(&b, "json", []*Report{s.report(t, "p99<100ms", "label:request")}); err != nil {
+	if err := Formats().Write(&b, "json", []*Report{s.report(t, "p99<100ms", "label:request")}); err != nil {
 		t.Fatal(err)
 	}
 	var got map[string]any

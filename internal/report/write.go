@@ -1,33 +1,23 @@
 package report
 
 import (
-	"encoding/json"
-	"fmt"
 	"io"
+
+	"github.com/mayfly-profiler/mayfly/internal/render"
 )
 
-// Write writes reports in one of the formats text, markdown, html and json.
-func Write(w io.Writer, format string, reports []*Report) error {
-	switch format {
-	case "text":
-		return WriteText(w, reports)
-	case "markdown":
-		return WriteMarkdown(w, reports)
-	case "html":
-		return WriteHTML(w, reports)
-	case "json":
-		return WriteJSON(w, reports)
+// Formats returns the ways to write reports.
+func Formats() render.Formats[[]*Report] {
+	return render.Formats[[]*Report]{
+		{Name: "text", Write: WriteText}, {Name: "markdown", Write: WriteMarkdown}, {Name: "json", Write: WriteJSON},
+		{Name: "html", Write: WriteHTML},
 	}
-	return fmt.Errorf("report: no format %q", format)
 }
 
 // WriteJSON writes one object for one report, and an array for the groups of --by.
 func WriteJSON(w io.Writer, reports []*Report) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
 	if len(reports) == 1 && len(reports[0].Group) == 0 {
-		return enc.Encode(reports[0])
+		return render.JSON(w, reports[0])
 	}
-	return enc.Encode(reports)
+	return render.JSON(w, reports)
 }

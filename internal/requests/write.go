@@ -1,7 +1,6 @@
 package requests
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -9,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mayfly-profiler/mayfly/internal/printable"
+	"github.com/mayfly-profiler/mayfly/internal/render"
 	ids "github.com/mayfly-profiler/mayfly/internal/span"
 	"github.com/mayfly-profiler/mayfly/internal/timeline"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
@@ -88,12 +88,17 @@ func (f *Found) moment(g *timeline.Track, p *timeline.Piece, when span) Moment {
 	return m
 }
 
+// Formats returns the ways to write requests.
+func Formats() render.Formats[*Found] {
+	return render.Formats[*Found]{
+		{Name: "text", Write: func(w io.Writer, f *Found) error { return f.WriteText(w) }},
+		{Name: "json", Write: func(w io.Writer, f *Found) error { return f.WriteJSON(w) }},
+	}
+}
+
 // WriteJSON writes an array of Request.
 func (f *Found) WriteJSON(w io.Writer) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(f.Requests())
+	return render.JSON(w, f.Requests())
 }
 
 // WriteText writes requests for a terminal: a line that says which, and one for each moment.
