@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 	"slices"
 
-	"github.com/google/pprof/profile"
-
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
@@ -183,79 +181,6 @@ func (b *Builder) newFold(s *sample.Sample) *fold {
 		f.state, f.peer, f.call = s.State, s.Peer, s.Call
 	}
 	return f
-}
-
-// Profile returns what was added: a CPU profile has the two columns of runtime/pprof, a wall profile
-// five. Samples are in a stable order, heaviest first. The caller fills in TimeNanos, DurationNanos, Period and Comments.
-// The builder must not be used afterwards.
-func (b *Builder) Profile() *profile.Profile {
-	p := &profile.Profile{
-		SampleType: b.columns(),
-		PeriodType: &profile.ValueType{Type: sample.ColumnCPU, Unit: "nanoseconds"},
-
-		DefaultSampleType: sample.ColumnCPU,
-	}
-	maps := b.mappings(p)
-	locs := b.locations(p, maps)
-	for key, f := range b.folds {
-		s := f.sample(locs, len(p.SampleType), b.epoch)
-		if parent := b.from[f.goid]; parent != 0 {
-			s.NumLabel[sample.KeyParent] = []int64{int64(parent)}
-		}
-		p.Sample = append(p.Sample, s)
-		delete(b.folds, key) // its memory goes while the profile's grows
-	}
-	slices.SortStableFunc(p.Sample, compareSamples)
-	return p
-}
-
-func (b *Builder) columns() []*profile.ValueType {
-	if b.keep.Wall {
-		return Columns()
-	}
-	return Columns()[:2]
-}
-
-// values are the fold's in the first n columns.
-func (f *fold) values(n int) []int64 {
-	cpu, run, block := f.ns[onCPU], f.ns[runnable], f.ns[blocked]
-	return []int64{f.count, cpu, run, block, cpu + run + block}[:n:n]
-}
-
-func (f *fold) sample(locs []*profile.Location, columns int, epoch int64) *profile.Sample {
-	s := &profile.Sample{Value: f.values(columns), Location: make([]*profile.Location, len(f.sites))}
-	for i, id := range f.sites {
-		s.Location[i] = locs[id]
-	}
-	if len(f.labels) > 0 || f.state != "" {
-		s.Label = make(map[string][]string, len(f.labels)+1)
-	}
-	if f.state != "" {
-		s.Label[sample.KeyState] = []string{string(f.state)}
-	}
-	if f.call != "" {
-		s.Label[sample.KeySyscall] = []string{f.call}
-	}
-	if f.peer != "" {
-		s.Label[sample.KeyPeer] = []string{f.peer}
-	}
-	if f.waitOn != "" {
-		s.Label[sample.KeyWaitOn] = []string{f.waitOn}
-	}
-	for _, l := range f.labels {
-		s.Label[l.Key] = []string{l.Value} // a set has each key once
-	}
-	if f.goid != 0 {
-		s.NumLabel = map[string][]int64{sample.KeyID: {int64(f.goid)}}
-	}
-	if f.end != 0 {
-		if s.NumLabel == nil {
-			s.NumLabel = make(map[string][]int64)
-		}
-		s.NumLabel[sample.KeyEnd] = []int64{f.end + epoch}
-		s.NumUnit = map[string][]string{sample.KeyEnd: {"nanoseconds"}}
-	}
-	return s
 }
 
 // Next returns an empty builder that knows what b knows, unless that is too much: then it begins anew.
