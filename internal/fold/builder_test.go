@@ -1,9 +1,7 @@
 package fold
 
 import (
-	"bytes"
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -283,29 +281,6 @@ func TestProfileShape(t *testing.T) {
 // A wall profile has a column for each class of states and the label go.state; what the goroutine
 // table saw on a CPU is not counted beside the on-CPU samples, and goroutines that did nothing are
 // counted and not drawn.
-// The same samples make the same file, in whatever order a map has those of one weight.
-func TestProfileIsReproducible(t *testing.T) {
-	var first []byte
-	for range 5 {
-		var samples []sample.Sample
-		for i := range 40 {
-			samples = append(samples, sample.Sample{Weight: 10, Goid: uint64(i % 3), State: sample.State([]string{"select", "sleep"}[i%2]),
-				Labels: []sample.Label{{Key: "k", Value: fmt.Sprint(i % 10)}},
-				Curg:   []uint64{program.at("main.work", 16), program.at("runtime.goexit.abi0", 1)}})
-		}
-		var b bytes.Buffer
-		if err := build(t, Keep{Wall: true, Goroutines: true}, samples...).WriteUncompressed(&b); err != nil {
-			t.Fatal(err)
-		}
-		if first == nil {
-			first = b.Bytes()
-		}
-		if !bytes.Equal(b.Bytes(), first) {
-			t.Fatal("another file of the same samples")
-		}
-	}
-}
-
 func TestWallProfile(t *testing.T) {
 	at := program.at
 	parked := []uint64{at("runtime.gopark", 0x40), at("main.work", 0x30), at("runtime.goexit.abi0", 1)}

@@ -41,7 +41,8 @@ func (b *Builder) sorted() []*fold {
 	if b.keep.Wall {
 		weight = (*fold).time
 	}
-	return slices.SortedFunc(maps.Values(b.folds), func(x, y *fold) int {
+	folds := slices.AppendSeq(make([]*fold, 0, len(b.folds)), maps.Values(b.folds))
+	slices.SortFunc(folds, func(x, y *fold) int {
 		if c := cmp.Compare(weight(y), weight(x)); c != 0 {
 			return c
 		}
@@ -51,6 +52,7 @@ func (b *Builder) sorted() []*fold {
 		return cmp.Or(cmp.Compare(x.end, y.end), cmp.Compare(x.goid, y.goid), cmp.Compare(x.state, y.state), cmp.Compare(x.call, y.call),
 			cmp.Compare(x.peer, y.peer), slices.CompareFunc(x.labels, y.labels, compareLabels))
 	})
+	return folds
 }
 
 func compareLabels(a, b sample.Label) int {
