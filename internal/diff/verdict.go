@@ -11,7 +11,7 @@ import (
 // Document is what a format writes.
 type Document struct {
 	*Result
-	// Before and After are the profiles of both sides, for formats with Stacks. They are written to.
+	// Before and After are the profiles of both sides, for formats that draw stacks. They are written to.
 	Before, After []*profile.Profile
 }
 
