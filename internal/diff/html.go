@@ -60,7 +60,7 @@ func Graph(column string, scaling float64, before, after []*profile.Profile) fla
 			scaleNode(root, 1/whole, 1/max(1, root.New))
 		}
 	}
-	root.Prune(leastNode)
+	root.Prune(leastNode, flame.ByName)
 	return flame.Graph{Name: column, Root: root}
 }
 

@@ -86,14 +86,20 @@ func (n *Node) Child(name string) *Node {
 	return c
 }
 
-// Prune drops what is smaller than least on both sides, and sorts children by name.
-func (n *Node) Prune(least float64) {
+// Prune drops what is smaller than least on both sides, and sorts children by an order: ByName or ByGrowth.
+func (n *Node) Prune(least float64, order func(a, b *Node) int) {
 	n.Children = slices.DeleteFunc(n.Children, func(c *Node) bool { return c.Base < least && c.New < least })
-	slices.SortFunc(n.Children, func(a, b *Node) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(n.Children, order)
 	for _, c := range n.Children {
-		c.Prune(least)
+		c.Prune(least, order)
 	}
 }
+
+// ByName orders nodes by name.
+func ByName(a, b *Node) int { return cmp.Compare(a.Name, b.Name) }
+
+// ByGrowth puts the node first that grew most.
+func ByGrowth(a, b *Node) int { return cmp.Or(cmp.Compare(b.New-b.Base, a.New-a.Base), ByName(a, b)) }
 
 // Write writes the page.
 func Write(w io.Writer, p *Page) error {

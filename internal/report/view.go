@@ -19,8 +19,8 @@ const (
 
 // view is drawn by page.html.
 type view struct {
-	Heat   [][]beat    `json:"heat"` // by second, then by fiftieth
-	Graph  *node       `json:"graph"`
+	Heat   [][]beat    `json:"heat"`  // by second, then by fiftieth
+	Graph  *flame.Node `json:"graph"` // mean time in fast and in slow requests, as shares of a slow request's
 	Worst  []timelines `json:"worst"`
 	States []shares    `json:"states"`
 }
@@ -29,17 +29,6 @@ type view struct {
 type beat struct {
 	All  float64 `json:"a"`
 	Slow float64 `json:"s"`
-}
-
-// node is a frame with what is above it: mean time in fast (b) and in slow requests (n), as shares
-// of a slow request's.
-type node struct {
-	Name     string  `json:"name"`
-	Base     float64 `json:"b"`
-	New      float64 `json:"n"`
-	Children []*node `json:"children,omitempty"`
-
-	index map[string]*node
 }
 
 // shares is one state's part of slow and of fast requests, in ms.
@@ -71,17 +60,17 @@ type part struct {
 }
 
 func (b reporter) newView(slow, fast []*timeline.Request, states States) *view {
-	v := &view{Heat: b.heat(slow, fast), Graph: &node{Name: "requests"}}
+	v := &view{Heat: b.heat(slow, fast), Graph: &flame.Node{Name: "requests"}}
 	for k := range timeline.Kind(timeline.Kinds) {
 		if s, f := states.Slow[k], states.Fast[k]; s+f > 0 {
 			v.States = append(v.States, shares{k, ms(s), ms(f)})
 		}
 	}
 	whole := meanLength(slow) * float64(len(slow))
-	b.grow(v.Graph, slow[:min(len(slow), enough)], func(n *node) *float64 { return &n.New }, 1/whole)
-	b.grow(v.Graph, fast[:min(len(fast), enough)], func(n *node) *float64 { return &n.Base },
+	b.grow(v.Graph, slow[:min(len(slow), enough)], func(n *flame.Node) *float64 { return &n.New }, 1/whole)
+	b.grow(v.Graph, fast[:min(len(fast), enough)], func(n *flame.Node) *float64 { return &n.Base },
 		float64(len(slow))/whole/float64(max(len(fast), 1)))
-	v.Graph.prune(0.002)
+	v.Graph.Prune(0.002, flame.ByGrowth)
 	byLength := slices.Clone(slow)
 	slices.SortStableFunc(byLength, func(a, b *timeline.Request) int { return cmp.Compare(b.Length(), a.Length()) })
 	for _, q := range byLength[:min(len(byLength), worst)] {
@@ -115,7 +104,7 @@ func (b reporter) heat(slow, fast []*timeline.Request) [][]beat {
 }
 
 // grow adds the stacks of requests' own goroutines, with the state on top.
-func (b reporter) grow(root *node, rs []*timeline.Request, column func(*node) *float64, scale float64) {
+func (b reporter) grow(root *flame.Node, rs []*timeline.Request, column func(*flame.Node) *float64, scale float64) {
 	for _, r := range rs {
 		r.Main.During(r.From, r.To, func(p *timeline.Piece, from, to int64) {
 			ns := float64(to-from) * scale
@@ -123,36 +112,12 @@ func (b reporter) grow(root *node, rs []*timeline.Request, column func(*node) *f
 			*column(n) += ns
 			frames := b.Stacks[p.Stack].Frames
 			for _, f := range slices.Backward(frames[max(0, len(frames)-flame.Deepest):]) {
-				n = n.child(b.Funcs[f.Fn].Name)
+				n = n.Child(b.Funcs[f.Fn].Name)
 				*column(n) += ns
 			}
-			n = n.child("[" + b.States[p.State].Name + "]")
+			n = n.Child("[" + b.States[p.State].Name + "]")
 			*column(n) += ns
 		})
-	}
-}
-
-func (n *node) child(name string) *node {
-	c := n.index[name]
-	if c == nil {
-		c = &node{Name: name}
-		if n.index == nil {
-			n.index = make(map[string]*node)
-		}
-		n.index[name] = c
-		n.Children = append(n.Children, c)
-	}
-	return c
-}
-
-// prune drops what is small on both sides, and puts what grew most first.
-func (n *node) prune(least float64) {
-	n.Children = slices.DeleteFunc(n.Children, func(c *node) bool { return c.Base < least && c.New < least })
-	slices.SortFunc(n.Children, func(a, b *node) int {
-		return cmp.Or(cmp.Compare(b.New-b.Base, a.New-a.Base), cmp.Compare(a.Name, b.Name))
-	})
-	for _, c := range n.Children {
-		c.prune(least)
 	}
 }
 

@@ -1,14 +1,14 @@
 // The flame graphs of a comparison: trees of { name, base, new, children }, as shares of the base side's whole.
 
 // flatten makes a tree of such nodes what FlameGraph draws.
-function flatten(root, before, after) {
+function flatten(root) {
   const names = [], parent = [], end = [], depth = [], sides = [[], []];
   const walk = (node, up) => {
     const i = names.push(node.name) - 1;
     parent.push(up);
     depth.push(up < 0 ? 0 : depth[up] + 1);
-    sides[0].push(node[before]);
-    sides[1].push(node[after]);
+    sides[0].push(node.base);
+    sides[1].push(node.new);
     for (const child of node.children || []) walk(child, i);
     end[i] = names.length;
   };
@@ -29,7 +29,7 @@ function showGraphs() {
   });
   const columns = id("columns"), search = id("search");
   const mark = () => graph.mark(search.value && graph.tree ? graph.tree.name.map((n) => graph.tree.label(n).includes(search.value)) : null);
-  const draw = () => { graph.show(flatten(graphs[columns.value].root, "base", "new")); mark(); };
+  const draw = () => { graph.show(flatten(graphs[columns.value].root)); mark(); };
   graphs.forEach((g, i) => columns.add(new Option(g.name, i)));
   columns.hidden = graphs.length < 2;
   columns.addEventListener("change", draw);
