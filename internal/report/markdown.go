@@ -9,16 +9,7 @@ import (
 )
 
 // WriteMarkdown writes reports for a pull request or an incident's page.
-func WriteMarkdown(w io.Writer, reports []*Report) error {
-	p := &printer{w: w}
-	for i, r := range reports {
-		if i > 0 {
-			p.printf("\n")
-		}
-		p.markdown(r)
-	}
-	return p.err
-}
+func WriteMarkdown(w io.Writer, reports []*Report) error { return each(w, reports, (*printer).markdown) }
 
 func (p *printer) markdown(r *Report) {
 	p.printf("### %s\n", printable.Markdown(r.headline()))

@@ -15,13 +15,16 @@ import (
 )
 
 // WriteText writes reports for a terminal.
-func WriteText(w io.Writer, reports []*Report) error {
+func WriteText(w io.Writer, reports []*Report) error { return each(w, reports, (*printer).text) }
+
+// each writes reports with an empty line between two.
+func each(w io.Writer, reports []*Report, write func(*printer, *Report)) error {
 	p := &printer{w: w}
 	for i, r := range reports {
 		if i > 0 {
 			p.printf("\n")
 		}
-		p.text(r)
+		write(p, r)
 	}
 	return p.err
 }
