@@ -9,7 +9,9 @@ import (
 )
 
 // WriteMarkdown writes reports for a pull request or an incident's page.
-func WriteMarkdown(w io.Writer, reports []*Report) error { return each(w, reports, (*printer).markdown) }
+func WriteMarkdown(w io.Writer, reports []*Report) error {
+	return each(w, reports, (*printer).markdown)
+}
 
 func (p *printer) markdown(r *Report) {
 	p.printf("### %s\n", printable.Markdown(r.headline()))
