@@ -95,7 +95,7 @@ func (w *watcher) writeRecording(b *breach, event *breachEvent) error {
 	event.Verdict, event.Cause = string(reports[0].Verdict), reports[0].Cause
 	for format, note := range map[string]*string{"markdown": &files.Report, "json": &files.JSON} {
 		w.file(b.stem+resultExtensions[format][0], note, func(path string) error {
-			return writeOutput(w.env, output{path, contentOf(format)}, func(to io.Writer) error { return report.Write(to, format, reports) })
+			return writeResult(w.env, &resultFlags{output: path, format: format}, report.Formats(), reports)
 		})
 	}
 	if in.fetched != nil {
