@@ -52,8 +52,9 @@ func (r *recording) attach(ctx context.Context) error {
 		return missing // neither source: the first one's remedy is the one that helps
 	}
 	r.keep = r.kept()
-	r.builder = fold.NewBuilder(r.symbols, r.keep)
-	r.builder.Limit(cmp.Or(r.options.MemoryLimit, DefaultMemoryLimit))
+	b := fold.NewBuilder(r.symbols, r.keep)
+	b.Limit(cmp.Or(r.options.MemoryLimit, DefaultMemoryLimit))
+	r.slices = fold.NewSlices(b)
 	r.summary.Self.Attach = time.Since(r.opened).Nanoseconds()
 	return nil
 }

@@ -85,5 +85,5 @@ func (r *recording) addCalls(p *profile.Profile) {
 	for i, f := range r.calls.functions {
 		entries[i] = f.Addr + r.calls.bias
 	}
-	r.builder.AddCalls(p, entries, r.calls.all)
+	r.slices.Last().AddCalls(p, entries, r.calls.all)
 }

@@ -137,7 +137,7 @@ func (r *recording) describe(p *profile.Profile, start time.Time, length time.Du
 	if s := r.summary; s.CPU.Samples > 0 && s.CPU.RateReached > 0 {
 		p.Period = int64(1e9 / s.CPU.RateReached)
 	}
-	r.summary.Labels.Repaired, r.summary.Host.Epoch = fold.Tidy(p), r.builder.Epoch()-r.offset
+	r.summary.Labels.Repaired, r.summary.Host.Epoch = fold.Tidy(p), r.slices.Last().Epoch()-r.offset
 	p.Comments = r.summary.Comments()
 }
 

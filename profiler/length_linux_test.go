@@ -40,7 +40,7 @@ func TestLengthIsWhatWasObserved(t *testing.T) {
 	}
 	defer r.symbols.Close()
 	source := slow{release: make(chan struct{})}
-	r.source, r.builder = source, fold.NewBuilder(program{}, fold.Keep{})
+	r.source, r.slices = source, fold.NewSlices(fold.NewBuilder(program{}, fold.Keep{}))
 	ctx, cancel := context.WithCancel(t.Context())
 	r.options.Started = func(Summary) {
 		cancel()

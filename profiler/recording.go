@@ -44,10 +44,8 @@ type recording struct {
 	calls    *calls           // nil: the same
 	family   *proc.Family     // processes that the target starts
 	govern   *governor        // nil: Options.Share is not asked for
-	mu       sync.Mutex       // of builder, before and symbols while the sources run
-	builder  *fold.Builder
-	before   *fold.Builder // of the slice that ends at border, until all its samples have come; or nil
-	border   int64         // CLOCK_MONOTONIC, ns
+	mu       sync.Mutex       // of slices and symbols while the sources run
+	slices   *fold.Slices
 	keep     fold.Keep
 	summary  Summary
 	reported reported // what earlier slices have reported already
@@ -57,7 +55,7 @@ type recording struct {
 	offset  int64 // of the target's CLOCK_MONOTONIC from the kernel's, ns
 	opened  time.Time
 	started time.Time    // the program, when it was started for the recording
-	over    bool         // the last builder is closed: what comes now comes too late
+	over    bool         // the last slice is closed: what comes now comes too late
 	left    <-chan error // who nobody waits for any more uses the recording until something comes
 }
 

@@ -16,16 +16,10 @@ import (
 )
 
 // A stream is a recording in slices. The sources run on, and every now and then a border is drawn
-// in time: what they say of the time after it goes to another Builder. They say it late, though: a
+// in time: what they say of the time after it goes to another slice. They say it late, though: a
 // stay of a goroutine is known when it ends, the weight of an on-CPU sample when the process's clock
-// is read. So after a border two builders are open, the sources are asked for all they hold
-// (Flush), and then the first builder is closed. The rule for a sample is
-//
-//	one on a CPU (an event)    belongs to the slice in which it was taken;
-//	one of the goroutine table stands for an interval, and a border in it divides it;
-//	one that comes so late that its slice is closed belongs to the oldest that is open, whole.
-//
-// So each nanosecond that a source reports is in one slice, and the slices add up to what Record
+// is read. So after a border two slices are open, the sources are asked for all they hold
+// (Flush), and then the first is closed (fold.Slices). The slices add up to what Record
 // would have returned. Late are: stays whose beginning is open at the flush, stacks that are put
 // off while a large table is taken in, and in tables of more than 10,000 goroutines those that
 // last (package goroutine, record.go).
@@ -51,7 +45,7 @@ func (r *recording) stream(ctx context.Context, every time.Duration, emit func(*
 		}
 		s.start = time.Now()
 	}
-	s.mono = s.start.UnixNano() - r.builder.Epoch()
+	s.mono = s.start.UnixNano() - r.slices.Last().Epoch()
 	r.reported.clock, _ = r.target.CPU()
 	if r.options.Started != nil {
 		r.options.Started(r.begun())
@@ -100,7 +94,7 @@ var errMemory = errors.New("the memory limit was reached: a shorter time, or a h
 func (r *recording) full() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.options.Keep.Timeline && r.builder.Full()
+	return r.options.Keep.Timeline && r.slices.Last().Full()
 }
 
 // begun is what is known before the first sample.
@@ -130,13 +124,11 @@ type slicer struct {
 func (s *slicer) next() error {
 	to := time.Since(s.start)
 	s.mu.Lock()
-	s.before, s.border = s.builder, s.mono+int64(to)
-	s.builder = s.before.Next()
+	s.slices.Cut(s.mono + int64(to))
 	s.mu.Unlock()
 	blocked := s.flush()
 	s.mu.Lock()
-	b := s.before
-	s.before = nil
+	b := s.slices.Close()
 	s.mu.Unlock()
 	if blocked != nil {
 		s.lack(blocked)
@@ -177,7 +169,7 @@ func (s *slicer) observed(to time.Duration, err error) time.Duration {
 
 // last hands out what is left when the sources have ended; they observed until to, since start.
 func (s *slicer) last(ctx context.Context, to time.Duration, err error) error {
-	rec := s.seal(s.builder, to, ending(ctx, s.target, err))
+	rec := s.seal(s.slices.Last(), to, ending(ctx, s.target, err))
 	if execed(err) {
 		err = nil // the recording ends there, and End says so
 	}
@@ -211,7 +203,7 @@ func (s *slicer) seal(b *fold.Builder, to time.Duration, end string) *Recording 
 	s.summary.Denied = slices.Clone(s.attached.Denied)
 	s.finish(b, end)
 	b.Freeze()
-	s.over = b == s.builder
+	s.over = b == s.slices.Last()
 	s.mu.Unlock()
 	p := b.Profile()
 	s.settle(p)
@@ -233,27 +225,6 @@ func (r *recording) flush() error {
 	done := make(chan error, 1)
 	go func() { wg.Wait(); done <- nil }()
 	return r.within(done)
-}
-
-// sort adds a sample to the slice that it belongs to.
-func (r *recording) sort(s *sample.Sample) {
-	if r.before == nil {
-		r.builder.Add(s)
-		return
-	}
-	begin := s.Time - s.Weight
-	switch {
-	case s.Time <= r.border:
-		r.before.Add(s)
-	case s.Count > 0 || begin >= r.border:
-		r.builder.Add(s)
-	default:
-		part := *s
-		part.Time, part.Weight = r.border, r.border-begin
-		r.before.Add(&part)
-		part.Time, part.Weight = s.Time, s.Time-r.border
-		r.builder.Add(&part)
-	}
 }
 
 // await waits for the sources at the end of a recording. Those that do not end are left behind; one that is not blocked
@@ -286,9 +257,9 @@ func (r *recording) add(s *sample.Sample) {
 	if r.over {
 		return
 	}
-	r.sort(s)
+	r.slices.Add(s)
 	if r.added++; r.added%progressEvery == 0 && r.options.Progress != nil {
-		r.options.Progress(r.builder.OnCPU())
+		r.options.Progress(r.slices.Last().OnCPU())
 	}
 }
 

@@ -183,9 +183,9 @@ func (b *Builder) newFold(s *sample.Sample) *fold {
 	return f
 }
 
-// Next returns an empty builder that knows what b knows, unless that is too much: then it begins anew.
+// next returns an empty builder that knows what b knows, unless that is too much: then it begins anew.
 // Both may be added to, not at the same time.
-func (b *Builder) Next() *Builder {
+func (b *Builder) next() *Builder {
 	n := NewBuilder(b.symbols, b.keep)
 	n.epoch = b.epoch
 	n.limit.bytes, n.limit.most = b.limit.bytes, b.limit.most

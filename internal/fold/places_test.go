@@ -42,7 +42,7 @@ func TestSitesAreBounded(t *testing.T) {
 				Curg: []uint64{1<<32 + uint64(i)<<20 + pc, program.at("runtime.goexit.abi0", 1)}})
 		}
 		most = max(most, len(b.sites))
-		n := b.Next()
+		n := b.next()
 		b.Freeze()
 		p := b.Profile()
 		if err := p.CheckValid(); err != nil || len(p.Sample) != maxSites/8 {
