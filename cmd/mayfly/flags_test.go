@@ -27,13 +27,13 @@ func visible() (list []*cobra.Command) {
 	return list
 }
 
-// A flag of one name is the same flag on each command.
+// A flag of one name is the same flag on each command, where it may be repeated, too.
 func TestFlagsMeanTheSame(t *testing.T) {
 	type kind struct{ short, typ string }
 	seen := map[string]kind{}
 	for _, c := range visible() {
 		c.Flags().VisitAll(func(f *pflag.Flag) {
-			k := kind{f.Shorthand, strings.TrimSuffix(f.Value.Type(), "func")}
+			k := kind{f.Shorthand, strings.TrimSuffix(strings.TrimSuffix(f.Value.Type(), "func"), "Slice")}
 			if old, ok := seen[f.Name]; ok && old != k && f.Name != "exact-requests" { // which takes a name in record only
 				t.Errorf("%s --%s: %v, of another command %v", c.Name(), f.Name, k, old)
 			}

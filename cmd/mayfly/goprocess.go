@@ -40,9 +40,6 @@ var errNotGo = errors.New("not a Go program")
 func inspectProcess(p *proc.Process, images *goruntime.Images) (goProcess, error) {
 	im, file, err := openImage(p, images)
 	if err != nil {
-		if errors.Is(err, fs.ErrPermission) && p.Cmdline() == nil {
-			return goProcess{}, errNotGo // a kernel thread, which has no executable
-		}
 		return goProcess{}, err
 	}
 	defer file.Close()
@@ -61,7 +58,7 @@ func inspectProcess(p *proc.Process, images *goruntime.Images) (goProcess, error
 // openImage finds and opens the file with the Go runtime of a process.
 func openImage(p *proc.Process, images *goruntime.Images) (goruntime.Image, *os.File, error) {
 	im, err := images.Find(p)
-	if errors.Is(err, goruntime.ErrNotGo) {
+	if errors.Is(err, goruntime.ErrNotGo) || errors.Is(err, fs.ErrPermission) && p.Cmdline() == nil { // a kernel thread has no executable
 		return im, nil, errNotGo
 	}
 	if err != nil {

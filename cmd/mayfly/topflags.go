@@ -1,12 +1,12 @@
 package main
 
 import (
-	"context"
-	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/mayfly-profiler/mayfly/internal/source"
 	"github.com/mayfly-profiler/mayfly/internal/top"
 	"github.com/mayfly-profiler/mayfly/profiler"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
@@ -14,27 +14,88 @@ import (
 
 // topFlags is the command line of top.
 type topFlags struct {
-	pid      int
+	pids     []int
+	all      bool // Go processes of this host
 	rate     int
 	by       string
 	order    string
 	every    duration
 	overhead percentage
-	rows     int
+	rows     int // to print of a process, 0: all, -1: as many as suit
 	once     bool
 	plain    bool
 	json     bool
 }
 
-func (f *topFlags) stream(ctx context.Context, emit func(*profiler.Recording) error) error {
-	o := profiler.StreamOptions{Every: time.Duration(f.every)}
-	o.Rate, o.MaxOverhead, o.Alone = f.rate, float64(f.overhead), true
-	o.Keep.Goroutines, o.Version = true, readBuild().Version
-	return profiler.Stream(ctx, f.pid, o, emit)
+const (
+	shortestTop   = 100 * time.Millisecond // below it a row is a handful of samples
+	mostProcesses = 50                     // each takes some threads, files, and megabytes
+
+	defaultRows     = 20 // of one process
+	defaultRowsEach = 5  // of several
+)
+
+// check finds what is wrong with the command line itself, and puts in what depends on it.
+func (f *topFlags) check() (top.By, error) {
+	by, err := top.ParseBy(f.by)
+	switch {
+	case len(f.pids) == 0 && !f.all:
+		return by, usagef("top: need a process (-p PID), or --all; mayfly list shows the Go processes")
+	case len(f.pids) > 0 && f.all:
+		return by, usagef("top: either -p PID or --all, not both")
+	case len(f.pids) > 0 && slices.Min(f.pids) <= 0:
+		return by, usagef("top: %d is not a PID", slices.Min(f.pids))
+	case err != nil:
+		return by, usagef("top: --by %w", err)
+	case source.CheckRate(f.rate) != nil:
+		return by, usagef("top: %w", source.CheckRate(f.rate))
+	case time.Duration(f.every) < shortestTop:
+		return by, usagef("top: --every %s: at least %s", &f.every, shortestTop)
+	case f.rows < -1:
+		return by, usagef("top: --rows %d: not a number of rows", f.rows)
+	case f.order != "" && orderOf(f.order) < 0:
+		return by, usagef("top: --sort %q: not one of %s", f.order, orderNames())
+	}
+	slices.Sort(f.pids)
+	if f.pids = slices.Compact(f.pids); len(f.pids) > mostProcesses {
+		return by, usagef("top: %d processes: %d at most", len(f.pids), mostProcesses)
+	}
+	f.complete()
+	return by, nil
 }
 
-// errEnough ends a stream from within.
-var errEnough = errors.New("enough")
+// complete puts in what is another default for several processes than for one.
+func (f *topFlags) complete() {
+	order, rows := sample.ColumnWall, defaultRows
+	if f.several() {
+		order, rows = sample.ColumnCPU, defaultRowsEach
+	}
+	if f.order == "" {
+		f.order = order
+	}
+	if f.rows < 0 {
+		f.rows = rows
+	}
+}
+
+// several says whether a process is a row, and not all there is.
+func (f *topFlags) several() bool { return f.all || len(f.pids) > 1 }
+
+// live says whether the table is to be a picture that changes.
+func (f *topFlags) live(e *env) bool {
+	return !f.once && !f.plain && !f.json && terminal(e.stdout) >= 0 && terminal(e.stdin) >= 0 && e.getenv("TERM") != "dumb"
+}
+
+// options are those of the stream of one process.
+func (f *topFlags) options() profiler.StreamOptions {
+	o := profiler.StreamOptions{Every: time.Duration(f.every)}
+	o.Rate, o.Keep.Goroutines, o.Version = f.rate, true, readBuild().Version
+	o.MemoryLimit = profiler.DefaultMemoryLimit
+	if f.several() {
+		o.MemoryLimit /= mostProcesses
+	}
+	return o
+}
 
 // orders are the columns that rows can be sorted by.
 var orders = []struct {
@@ -70,4 +131,8 @@ func orderOf(name string) int {
 func order(rows []top.Row, by int) {
 	of := orders[by].of
 	slices.SortFunc(rows, func(a, b top.Row) int { return top.Compare(&a, &b, of) })
+}
+
+func rowsUsage() string {
+	return fmt.Sprintf("`number` of rows to print of a process, 0 for all (default %d, of several processes %d)", defaultRows, defaultRowsEach)
 }

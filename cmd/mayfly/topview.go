@@ -1,87 +1,109 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"charm.land/lipgloss/v2"
 	"github.com/charmbracelet/x/ansi"
 
-	"github.com/mayfly-profiler/mayfly/internal/compare"
 	"github.com/mayfly-profiler/mayfly/internal/printable"
 	"github.com/mayfly-profiler/mayfly/internal/top"
 )
 
 // topView is all that the picture of top depends on: the same view is the same picture.
 type topView struct {
-	pid           int
-	name          string // of the program
-	every         time.Duration
-	width, height int // of the terminal, in cells
-	colour        bool
+	processes     topProcesses
+	several       bool // each process is a row, and not the only one there is
+	width, height int  // of the terminal, in cells
+	paints        paints
 
-	table  *top.Table // of the last interval; nil before the first
-	order  int        // index of orders
-	filter string     // only rows whose name contains it
-	typing bool       // the filter is being typed
+	order  int    // index of orders
+	filter string // only rows whose name contains it
+	typing bool   // the filter is being typed
 	paused bool
 	help   bool
-	waits  []string // wait reasons that have a paint of their own, by slot; see slots
-	note   string   // what is missing, or why it ended
+	at     place // of the cursor, among several
 }
 
-// The cells of a line: the name, four numbers, the bar.
+// The cells of a line: the name, up to four numbers, the bar.
 const (
 	numberWidth = 9
-	numbers     = 4 * numberWidth
 	leastBar    = 8
 	leastName   = 8
 	mostName    = 40
 )
 
+// numbers are the columns of numbers.
+var numbers = []struct {
+	name string
+	of   func(*top.Row) string
+}{
+	{"cpu", func(r *top.Row) string { return short(r.CPU) }},
+	{"runnable", func(r *top.Row) string { return short(r.Runnable) }},
+	{"blocked", func(r *top.Row) string { return short(r.Blocked) }},
+	{"gorout.", func(r *top.Row) string { return strconv.Itoa(r.Goroutines) }},
+}
+
 // render draws the view.
 func (v *topView) render() string {
-	if v.help {
+	switch {
+	case v.help:
 		return v.helpText()
+	case v.several:
+		return v.renderSeveral()
 	}
-	lines := []string{v.headline()}
-	if v.table == nil {
-		lines = append(lines, "", "recording the first interval ...")
-		return strings.Join(append(lines, v.footer()...), "\n")
+	return v.renderOne(v.processes.list[0])
+}
+
+// renderOne draws a process that is all there is.
+func (v *topView) renderOne(p *topProcess) string {
+	lines := []string{v.headline(p)}
+	if p.table == nil {
+		lines = append(lines, "", p.state())
+		return strings.Join(append(lines, v.footer(p)...), "\n")
 	}
-	rows := v.rows()
-	name, bar := v.columns(rows)
-	legend := v.legend(rows)
-	lines = append(lines, v.sum(), "", v.header(name, bar))
-	room := max(v.height-len(lines)-len(legend)-len(v.footer())-2, 1)
+	rows := v.rows(p, v.filter)
+	form := v.form(heading(p.table.By), rowNames(p.table.By, rows))
+	legend := v.paints.legend(rows, v.width)
+	end := p.table.Start + p.table.Length
+	lines = append(lines, v.sum(end, &p.table.Total), "", v.bold(form.head(heading(p.table.By))))
+	room := max(v.height-len(lines)-len(legend)-len(v.footer(p))-2, 1)
 	shown := rows
 	if len(rows) > room {
 		shown = rows[:max(room-1, 1)]
 	}
 	for i := range shown {
-		lines = append(lines, v.row(&shown[i], name, bar))
+		lines = append(lines, v.row(form, rowName(p.table.By, &shown[i]), &shown[i]))
 	}
 	if hidden := len(rows) - len(shown); hidden > 0 {
-		lines = append(lines, v.dim(fmt.Sprintf("... and %d more", hidden)))
+		lines = append(lines, v.dim(v.fit(fmt.Sprintf("... and %d more", hidden))))
 	}
 	if len(rows) == 0 {
-		lines = append(lines, v.dim("nothing matches the filter"))
+		lines = append(lines, v.dim(v.fit("nothing matches the filter")))
 	}
 	lines = append(append(lines, ""), legend...)
-	return strings.Join(append(lines, v.footer()...), "\n")
+	return strings.Join(append(lines, v.footer(p)...), "\n")
 }
 
-// rows are those that pass the filter, sorted.
-func (v *topView) rows() []top.Row {
-	rows := slices.Clone(v.table.Rows)
-	if v.filter != "" {
-		rows = slices.DeleteFunc(rows, func(r top.Row) bool { return !strings.Contains(rowName(v.table.By, &r), v.filter) })
+// rows are those of a process that pass a filter, sorted.
+func (v *topView) rows(p *topProcess, filter string) []top.Row {
+	rows := slices.Clone(p.table.Rows)
+	if filter != "" {
+		rows = slices.DeleteFunc(rows, func(r top.Row) bool { return !strings.Contains(rowName(p.table.By, &r), filter) })
 	}
 	order(rows, v.order)
 	return rows
+}
+
+func rowNames(by top.By, rows []top.Row) (names []string) {
+	for i := range rows {
+		names = append(names, rowName(by, &rows[i]))
+	}
+	return names
 }
 
 // rowName is what a row is called. Names come from the target: they are made printable here.
@@ -115,26 +137,70 @@ func heading(by top.By) string {
 	return string(by.Kind)
 }
 
-// columns are the widths of the name and of the bar, 0 for no bar.
-func (v *topView) columns(rows []top.Row) (name, bar int) {
-	name = max(leastName, ansi.StringWidth(heading(v.table.By)))
-	for i := range rows {
-		name = max(name, ansi.StringWidth(rowName(v.table.By, &rows[i])))
-	}
-	rest := v.width - numbers - 2
-	name = min(name, mostName, max(rest-max(rest/3, leastBar), leastName))
-	if bar = rest - name; bar < leastBar {
-		return max(min(rest+2, mostName), 1), 0
-	}
-	return name, bar
+// form is how the lines of a table are divided, in cells.
+type form struct {
+	name, numbers, bar int // of the name; how many numbers; of the bar, 0: none
 }
 
-func (v *topView) headline() string {
-	s := fmt.Sprintf("mayfly top  %d %s", v.pid, v.name)
-	if v.table != nil {
-		s += "  by " + heading(v.table.By) + "  sort " + orders[v.order].name
+// form gives a table the numbers that leave room for names and bars; what a bar shows is the first to stay.
+func (v *topView) form(heading string, names []string) form {
+	f := form{name: max(leastName, ansi.StringWidth(heading)), numbers: len(numbers)}
+	for _, s := range names {
+		f.name = max(f.name, ansi.StringWidth(s))
 	}
-	s += fmt.Sprintf("  every %s", v.every)
+	least := leastName
+	if v.several {
+		least = min(f.name, 2*leastName) // with a process id
+	}
+	for f.numbers > 0 && v.width < least+f.numbers*numberWidth+2+leastBar {
+		f.numbers--
+	}
+	rest := v.width - f.numbers*numberWidth - 2
+	f.name = min(f.name, mostName, max(rest-max(rest/3, leastBar), least))
+	if f.bar = rest - f.name; f.bar < leastBar {
+		f.name, f.bar = max(min(rest+2, mostName), 1), 0
+	}
+	return f
+}
+
+func (f form) head(first string) string {
+	s := pad(first, f.name)
+	for _, n := range numbers[:f.numbers] {
+		s += fmt.Sprintf("%*s", numberWidth, n.name)
+	}
+	if f.bar > 0 {
+		s += "  states"
+	}
+	return s
+}
+
+func (v *topView) row(f form, name string, r *top.Row) string {
+	s := pad(name, f.name)
+	for _, n := range numbers[:f.numbers] {
+		s += fmt.Sprintf("%*s", numberWidth, n.of(r))
+	}
+	if r.Name == "" && !v.several {
+		s = v.dim(s)
+	}
+	if f.bar > 0 {
+		s += "  " + v.paints.bar(r, f.bar)
+	}
+	return s
+}
+
+// headline says what is shown, of one process or, without, of several.
+func (v *topView) headline(p *topProcess) string {
+	s := "mayfly top  " + v.processes.count()
+	if p != nil {
+		s = fmt.Sprintf("mayfly top  %d %s", p.pid, p.name)
+	}
+	if p != nil && p.table != nil {
+		s += "  by " + heading(p.table.By)
+	}
+	if p == nil || p.table != nil {
+		s += "  sort " + orders[v.order].name
+	}
+	s += fmt.Sprintf("  every %s", v.processes.every)
 	if v.filter != "" {
 		s += fmt.Sprintf("  filter %q", v.filter)
 	}
@@ -144,63 +210,65 @@ func (v *topView) headline() string {
 	return v.bold(v.fit(s))
 }
 
-func (v *topView) sum() string {
-	t := &v.table.Total
+// sum is what all rows add up to, at the end of an interval.
+func (v *topView) sum(end int64, t *top.Row) string {
 	return v.fit(fmt.Sprintf("%s  cpu %s  runnable %s  blocked %s  goroutines %d",
-		time.Unix(0, v.table.Start+v.table.Length).Format(time.TimeOnly), short(t.CPU), short(t.Runnable), short(t.Blocked), t.Goroutines))
+		time.Unix(0, end).Format(time.TimeOnly), short(t.CPU), short(t.Runnable), short(t.Blocked), t.Goroutines))
 }
 
-func (v *topView) header(name, bar int) string {
-	s := pad(heading(v.table.By), name)
-	for _, h := range []string{"cpu", "runnable", "blocked", "gorout."} {
-		s += fmt.Sprintf("%*s", numberWidth, h)
-	}
-	if bar > 0 {
-		s += "  states"
-	}
-	return v.bold(v.fit(s))
-}
-
-func (v *topView) row(r *top.Row, name, bar int) string {
-	s := pad(rowName(v.table.By, r), name)
-	for _, ns := range []int64{r.CPU, r.Runnable, r.Blocked} {
-		s += fmt.Sprintf("%*s", numberWidth, short(ns))
-	}
-	s += fmt.Sprintf("%*d", numberWidth, r.Goroutines)
-	if r.Name == "" {
-		s = v.dim(s)
-	}
-	if bar > 0 {
-		s += "  " + v.bar(r, bar)
-	}
-	return s
-}
-
-func (v *topView) footer() []string {
+// footer says what is missing of a process, and which keys there are. Without a process there is nothing of one to say.
+func (v *topView) footer(p *topProcess) []string {
 	var lines []string
-	if v.note != "" {
-		lines = append(lines, v.fit(printable.Line(v.note)))
+	for _, note := range []string{v.processes.note, note(p, v.several)} {
+		if note != "" {
+			lines = append(lines, v.fit(printable.Line(note)))
+		}
 	}
 	keys := "q quit  s sort  l label  f functions  p pause  / filter  ? help"
+	if v.several {
+		keys = "q quit  enter unfold  s sort  l label  f functions  p pause  / filter  ? help"
+	}
 	if v.typing {
 		keys = "filter: " + v.filter + "_  (enter keeps it, esc drops it)"
 	}
 	return append(lines, v.dim(v.fit(keys)))
 }
 
-const topHelp = `mayfly top shows, for each row, the time of its goroutines in one interval: on a CPU,
-runnable (waiting for a P of the Go scheduler or for a CPU), and blocked (waiting for
-anything else). Many goroutines have many seconds in one second. The bar says how a
-row's time divides into states, whatever its length.
+// note is what is to be known of a process.
+func note(p *topProcess, named bool) string {
+	switch {
+	case p == nil:
+		return ""
+	case p.why != "" && strings.Contains(p.why, strconv.Itoa(p.pid)):
+		return p.why
+	case p.why != "":
+		return fmt.Sprintf("%d: %s", p.pid, p.why)
+	case p.missing != "" && named:
+		return fmt.Sprintf("%d: missing: %s", p.pid, p.missing)
+	case p.missing != "":
+		return "missing: " + p.missing
+	}
+	return ""
+}
 
-  q, ctrl+c  quit              f  rows are functions
-  s          next column to    t  rows are states
-             sort by           p  pause, and go on
-  l          next label key    /  show rows whose name contains a text
-  ?          this help, and back
+const topHelp = `mayfly top shows, for each row, the time of its goroutines in one interval: on
+a CPU, runnable (waiting for a P of the Go scheduler or for a CPU), and blocked
+(waiting for anything else). Many goroutines have many seconds in one second.
+The bar says how a row's time divides into states, whatever its length.
 
-A function is the innermost one outside the runtime, sync, syscall, time, reflect
-and internal packages. Goroutines without labels that do nothing are left out.`
+  q, ctrl+c    quit              f  rows are functions
+  s            next column to    t  rows are states
+               sort by           p  pause, and go on
+  l            next label key    /  show rows whose name contains a text
+  ?            this help, and back
+
+Of several processes:
+  up, down     move              enter, right  unfold the process
+  pgup, pgdn   move further      enter, left   fold it
+
+A function is the innermost one outside the runtime, sync, syscall, time,
+reflect and internal packages. Goroutines without labels that do nothing are
+left out. Processes share the budget and the rate of samples.`
 
 func (v *topView) helpText() string {
 	lines := strings.Split(topHelp, "\n")
@@ -240,51 +308,15 @@ func pad(s string, n int) string {
 func (v *topView) fit(s string) string { return ansi.Truncate(s, v.width, "…") }
 
 func (v *topView) bold(s string) string {
-	if !v.colour {
+	if v.paints == noColours {
 		return s
 	}
 	return lipgloss.NewStyle().Bold(true).Render(s)
 }
 
 func (v *topView) dim(s string) string {
-	if !v.colour {
+	if v.paints == noColours {
 		return s
 	}
 	return lipgloss.NewStyle().Faint(true).Render(s)
-}
-
-// textTable is a table for a log, of so many rows, 0 for all: no picture, the states in words.
-func textTable(pid int, t *top.Table, most int) string {
-	rows := t.Rows
-	if most > 0 && len(rows) > most {
-		rows = rows[:most]
-	}
-	var b strings.Builder
-	end := time.Unix(0, t.Start+t.Length)
-	fmt.Fprintf(&b, "%s  pid %d, %s by %s\n", end.Format(time.DateTime), pid, short(t.Length), heading(t.By))
-	name := max(ansi.StringWidth(heading(t.By)), len("(total)"))
-	for i := range rows {
-		name = max(name, ansi.StringWidth(rowName(t.By, &rows[i])))
-	}
-	name = min(name, 2*mostName)
-	fmt.Fprintf(&b, "%s%9s%9s%9s%12s  states\n", pad(heading(t.By), name), "cpu", "runnable", "blocked", "goroutines")
-	for i := range rows {
-		b.WriteString(textRow(rowName(t.By, &rows[i]), name, &rows[i]))
-	}
-	if n := len(t.Rows) - len(rows); n > 0 {
-		fmt.Fprintf(&b, "... and %d more\n", n)
-	}
-	b.WriteString(textRow("(total)", name, &t.Total))
-	return b.String()
-}
-
-func textRow(name string, width int, r *top.Row) string {
-	var states []string
-	for i, s := range r.States[:min(len(r.States), 4)] {
-		if share := compare.Percent(s.NS, r.Wall()); i == 0 || share >= 1 {
-			states = append(states, fmt.Sprintf("%s %.0f %%", printable.Line(s.Name), share))
-		}
-	}
-	return fmt.Sprintf("%s%9s%9s%9s%12d  %s\n", pad(name, width), short(r.CPU), short(r.Runnable), short(r.Blocked), r.Goroutines,
-		cmp.Or(strings.Join(states, ", "), "-"))
 }

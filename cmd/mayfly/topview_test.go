@@ -9,12 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"charm.land/lipgloss/v2"
 	"github.com/charmbracelet/x/ansi"
 
-	tea "charm.land/bubbletea/v2"
-
-	"github.com/google/pprof/profile"
-
+	"github.com/mayfly-profiler/mayfly/internal/flame"
+	"github.com/mayfly-profiler/mayfly/internal/timeline"
 	"github.com/mayfly-profiler/mayfly/internal/top"
 )
 
@@ -41,8 +40,27 @@ func seen() *top.Table {
 }
 
 func view(width int) *topView {
-	t := seen()
-	return &topView{pid: 4242, name: "orders", every: time.Second, width: width, height: 24, table: t, waits: slots(nil, t)}
+	return &topView{width: width, height: 24, processes: topProcesses{every: time.Second,
+		list: []*topProcess{{pid: 4242, name: "orders", table: seen(), open: true}}}}
+}
+
+// several are processes in all that can become of them: two that run, one of them unfolded, one that has ended, one that may not
+// be recorded, a new one.
+func several(width int) *topView {
+	v := view(width)
+	small := &top.Table{By: top.By{Kind: top.Func}, Start: 1e18, Length: 1e9, Rows: []top.Row{{Name: "net.(*conn).Read", CPU: 2e9,
+		Blocked: 1e9, Goroutines: 2, States: []top.StateTime{{Name: "running", NS: 2e9}, {Name: "IO wait", NS: 1e9}}}}}
+	small.Total = small.Rows[0]
+	small.Total.Name = ""
+	v.several, v.order = true, orderOf("cpu")
+	v.processes.costs = topCost{share: 0.0312, rate: 333}
+	v.processes.list[0].scans, v.processes.list[0].missing = 211.4, "preempted and throttled goroutines: no tracepoints"
+	v.processes.list = append(v.processes.list,
+		&topProcess{pid: 17, name: "proxy", table: small, scans: 999},
+		&topProcess{pid: 99, name: "job", table: small, end: time.Unix(1, 0), why: "the target exited"},
+		&topProcess{pid: 100, name: "secret", end: time.Unix(1, 0), failed: true, why: "record 100: permission denied: it belongs to root"},
+		&topProcess{pid: 1234567, name: "new\x1b[2Jone"})
+	return v
 }
 
 func goldenText(t *testing.T, name, got string) {
@@ -70,15 +88,16 @@ func utc(t *testing.T) {
 
 func TestTopView(t *testing.T) {
 	utc(t)
-	for _, width := range []int{60, 80, 120} {
+	for _, width := range []int{40, 60, 80, 120} {
 		goldenText(t, fmt.Sprintf("width%d.txt", width), view(width).render())
 	}
 	for name, change := range map[string]func(*topView){
-		"colour":  func(v *topView) { v.colour = true },
+		"colour":  func(v *topView) { v.paints = allColours },
+		"few":     func(v *topView) { v.paints = fewColours },
 		"filter":  func(v *topView) { v.filter, v.typing = "ful", true },
 		"nothing": func(v *topView) { v.filter, v.paused = "no such row", true },
-		"low":     func(v *topView) { v.height, v.note = 9, "4242: the target exited" },
-		"first":   func(v *topView) { v.table = nil },
+		"low":     func(v *topView) { v.height, v.processes.list[0].why = 9, "the target exited" },
+		"first":   func(v *topView) { v.processes.list[0].table = nil },
 		"help":    func(v *topView) { v.help = true },
 		"bycpu":   func(v *topView) { v.order = orderOf("cpu") },
 	} {
@@ -86,7 +105,28 @@ func TestTopView(t *testing.T) {
 		change(v)
 		goldenText(t, name+".txt", v.render())
 	}
-	goldenText(t, "text.txt", textTable(4242, seen(), 2))
+	goldenText(t, "text.txt", textTable(view(80).processes.list[0], 2))
+}
+
+func TestTopViewOfSeveral(t *testing.T) {
+	utc(t)
+	for _, width := range []int{40, 80, 120} {
+		goldenText(t, fmt.Sprintf("several%d.txt", width), several(width).render())
+	}
+	for name, change := range map[string]func(*topView){
+		"colour": func(v *topView) { v.paints = allColours },
+		"folded": func(v *topView) { v.processes.list[0].open = false },
+		"filter": func(v *topView) { v.filter = "stat" },
+		"none":   func(v *topView) { v.processes.list = nil },
+		"low":    func(v *topView) { v.height, v.at = 14, place{pid: 1234567, line: 6} },
+		"ended":  func(v *topView) { v.at = place{pid: 100} },
+	} {
+		v := several(80)
+		change(v)
+		goldenText(t, "several-"+name+".txt", v.render())
+	}
+	ps := several(80).processes
+	goldenText(t, "several-text.txt", textTables(&ps, orderOf("cpu"), 2))
 }
 
 // No line is wider than the terminal, whatever its width, and no byte of the target reaches the
@@ -94,14 +134,17 @@ func TestTopView(t *testing.T) {
 func TestTopViewFits(t *testing.T) {
 	for width := 1; width < 200; width++ {
 		for _, colour := range []bool{false, true} {
-			v := view(width)
-			v.colour = colour
-			for _, line := range strings.Split(v.render(), "\n") {
-				if n := ansi.StringWidth(line); n > width && width >= numbers+leastName {
-					t.Fatalf("width %d: a line of %d cells: %q", width, n, line)
+			for _, v := range []*topView{view(width), several(width)} {
+				if colour {
+					v.paints = allColours
 				}
-				if strings.Contains(line, "\x1b[2J") || !colour && strings.ContainsRune(line, 0x1b) {
-					t.Fatalf("width %d: escape sequence in %q", width, line)
+				for _, line := range strings.Split(v.render(), "\n") {
+					if n := ansi.StringWidth(line); n > width {
+						t.Fatalf("width %d: a line of %d cells: %q", width, n, line)
+					}
+					if strings.Contains(line, "\x1b[2J") || !colour && strings.ContainsRune(line, 0x1b) {
+						t.Fatalf("width %d: escape sequence in %q", width, line)
+					}
 				}
 			}
 		}
@@ -110,12 +153,12 @@ func TestTopViewFits(t *testing.T) {
 
 // The cells of a bar add up, and each part is within one cell of its share.
 func TestDivide(t *testing.T) {
-	parts := []part{{ns: 1}, {ns: 0}, {ns: 1e15}, {ns: 3e14}, {ns: 7}}
+	parts := []int64{1, 0, 1e15, 3e14, 7}
 	for n := range 300 {
 		cells, sum := divide(parts, n), 0
 		for i, c := range cells {
 			sum += c
-			if off := float64(c) - float64(parts[i].ns)/1.3e15*float64(n); off < -1 || off > 1 {
+			if off := float64(c) - float64(parts[i])/1.3e15*float64(n); off < -1 || off > 1 {
 				t.Errorf("%d cells: part %d has %d", n, i, c)
 			}
 		}
@@ -123,30 +166,28 @@ func TestDivide(t *testing.T) {
 			t.Errorf("%d cells: %v", n, cells)
 		}
 	}
-	if got := divide([]part{{}, {}}, 9); !slices.Equal(got, []int{0, 0}) {
+	if got := divide([]int64{0, 0}, 9); !slices.Equal(got, []int{0, 0}) {
 		t.Errorf("no time: %v", got)
 	}
 }
 
-// A wait reason keeps its paint while it is large, and leaves it to another when it is gone.
-func TestSlots(t *testing.T) {
-	table := func(names ...string) *top.Table {
-		r := top.Row{Name: "x", Blocked: 1e9}
-		for i, n := range names {
-			r.States = append(r.States, top.StateTime{Name: n, NS: int64(100 - i)})
+// The picture has the colours of the pages, and each kind has a glyph of its own and a place in the bar.
+func TestBarColours(t *testing.T) {
+	r := &top.Row{States: []top.StateTime{{Name: "IO wait", NS: 1}, {Name: "running", NS: 1}}}
+	want := lipgloss.NewStyle().Foreground(lipgloss.Color(flame.Colour(timeline.CPU))).Render("██") +
+		lipgloss.NewStyle().Foreground(lipgloss.Color(flame.Colour(timeline.Network))).Render("██")
+	if got := allColours.bar(r, 4); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	glyph, place := make(map[string]bool), make(map[timeline.Kind]bool)
+	for k := range timeline.Kind(timeline.Kinds) {
+		glyph[glyphs[k]], place[barOrder[k]] = true, true
+		if !strings.Contains(flame.Script, fmt.Sprintf("%q:%q", k, flame.Colour(k))) {
+			t.Errorf("%s: pages have another colour", k)
 		}
-		return &top.Table{Rows: []top.Row{r}}
 	}
-	first := slots(nil, table("select", "running", "IO wait"))
-	if !slices.Equal(first, []string{"select", "IO wait"}) {
-		t.Fatalf("first: %q", first)
-	}
-	next := slots(first, table("IO wait", "sleep"))
-	if !slices.Equal(next, []string{"sleep", "IO wait"}) {
-		t.Errorf("next: %q", next)
-	}
-	if many := slots(nil, table("a", "b", "c", "d", "e", "f", "g", "h")); len(many) != len(waitPaints) {
-		t.Errorf("many: %q", many)
+	if len(glyph) != timeline.Kinds || len(place) != timeline.Kinds || glyph[""] {
+		t.Errorf("of %d kinds %d have a glyph, %d a place", timeline.Kinds, len(glyph), len(place))
 	}
 }
 
@@ -168,48 +209,5 @@ func TestBase(t *testing.T) {
 		if got := base(name); got != want {
 			t.Errorf("%q: %q, want %q", name, got, want)
 		}
-	}
-}
-
-// What keys do, without a terminal.
-func TestTopKeys(t *testing.T) {
-	p := &profile.Profile{DurationNanos: 1e9, SampleType: []*profile.ValueType{{Type: "samples", Unit: "count"},
-		{Type: "cpu", Unit: "nanoseconds"}}}
-	for _, key := range []string{"a", "b"} {
-		p.Sample = append(p.Sample, &profile.Sample{Value: []int64{1, 1e6}, Label: map[string][]string{key: {"v" + key}}})
-	}
-	m := &topModel{view: *view(80)}
-	m.Update(sliceMsg{Profile: p})
-	press := func(text string) {
-		for _, r := range text {
-			m.Update(tea.KeyPressMsg{Code: r, Text: string(r)})
-		}
-	}
-	at := func(by, filter string, order int) {
-		t.Helper()
-		if v := &m.view; v.table.By.String() != by || v.filter != filter || v.order != order {
-			t.Errorf("by %s, filter %q, order %d; want %s, %q, %d", v.table.By, v.filter, v.order, by, filter, order)
-		}
-	}
-	at("label:a", "", 0)
-	press("l")
-	at("label:b", "", 0)
-	press("ls")
-	at("label:a", "", 1)
-	press("f")
-	at("func", "", 1)
-	press("/qs")
-	m.Update(tea.KeyPressMsg{Code: tea.KeyBackspace})
-	at("func", "q", 1)
-	m.Update(tea.KeyPressMsg{Code: tea.KeyEsc})
-	at("func", "", 1)
-	press("p")
-	before := m.view.table
-	m.Update(sliceMsg{Profile: p})
-	if m.view.table != before {
-		t.Error("the picture changes while paused")
-	}
-	if _, cmd := m.Update(tea.KeyPressMsg{Code: 'q', Text: "q"}); cmd == nil {
-		t.Error("q does not quit")
 	}
 }

@@ -3,73 +3,70 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	tea "charm.land/bubbletea/v2"
-	"github.com/google/pprof/profile"
+	"charm.land/lipgloss/v2"
+	"github.com/charmbracelet/colorprofile"
 
-	"github.com/mayfly-profiler/mayfly/internal/printable"
-	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"github.com/mayfly-profiler/mayfly/internal/top"
-	"github.com/mayfly-profiler/mayfly/profiler"
 )
 
-// watchTop shows the table until q, Ctrl-C or the end of the target. The picture has the terminal's
+// watchTop shows the table until q, Ctrl-C or the end of what was named. The picture has the terminal's
 // alternate screen to itself; the last one stays on the normal screen.
 func watchTop(ctx context.Context, e *env, f *topFlags, by top.By) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	m := &topModel{by: by, view: topView{
-		pid: f.pid, name: nameOf(f.pid), every: time.Duration(f.every), order: orderOf(f.order), colour: e.colour(e.stdout),
-		width: 80, height: 24,
-	}}
+	m := newTopModel(f, by)
+	if e.colour(e.stdout) {
+		m.view.paints = allColours
+	}
 	p := tea.NewProgram(m, tea.WithContext(ctx), tea.WithInput(e.stdin), tea.WithOutput(raw(e.stdout)), tea.WithoutSignalHandler())
 	ended := make(chan error, 1)
 	go func() {
-		err := f.stream(ctx, func(rec *profiler.Recording) error {
-			p.Send(sliceMsg(*rec))
-			return nil
-		})
-		p.Send(endMsg{err})
+		err := newFleet(e, f, func(ev event) error { p.Send(ev); return nil }).run(ctx)
+		p.Send(endMsg{})
 		ended <- err
 	}()
 	_, err := p.Run()
-	cancel() // the picture is gone: so is who looks at the stream
+	cancel() // the picture is gone: so is who looks at the streams
 	serr := <-ended
 	if errors.Is(err, tea.ErrProgramKilled) || errors.Is(err, context.Canceled) {
 		err = nil // by ctx: SIGTERM
 	}
-	if m.view.table != nil {
-		fmt.Fprintln(raw(e.stdout), m.view.leave())
+	if m.shown() {
+		lipgloss.Fprintln(raw(e.stdout), m.view.leave())
 	}
 	return errors.Join(err, serr)
 }
 
-// nameOf is what the process was started as.
-func nameOf(pid int) string {
-	p, err := proc.Open(pid)
-	if err != nil {
-		return ""
-	}
-	defer p.Close()
-	return printable.Line(programName(p))
+// endMsg is the end of all streams.
+type endMsg struct{}
+
+// topModel is the state behind the picture: what a key or an event changes.
+type topModel struct {
+	view topView
 }
 
-// sliceMsg is an interval, endMsg the end of the stream.
-type (
-	sliceMsg profiler.Recording
-	endMsg   struct{ err error }
-)
+func newTopModel(f *topFlags, by top.By) *topModel {
+	m := &topModel{topView{several: f.several(), order: orderOf(f.order), width: 80, height: 24}}
+	m.view.processes = topProcesses{by: by, every: time.Duration(f.every), all: f.all}
+	if !m.view.several {
+		m.view.processes.list = []*topProcess{{pid: f.pids[0], name: nameOf(f.pids[0]), by: by, open: true}}
+	}
+	return m
+}
 
-// topModel is the state behind the picture: what a key or an interval changes.
-type topModel struct {
-	view    topView
-	by      top.By
-	profile *profile.Profile // of the last interval; nil before the first
+// shown says whether there was something to see.
+func (m *topModel) shown() bool {
+	for _, p := range m.view.processes.list {
+		if p.table != nil {
+			return true
+		}
+	}
+	return false
 }
 
 func (m *topModel) Init() tea.Cmd { return nil }
@@ -81,15 +78,20 @@ func (m *topModel) View() tea.View {
 }
 
 func (m *topModel) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	v := &m.view
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
-		m.view.width, m.view.height = msg.Width, msg.Height
-	case sliceMsg:
+		v.width, v.height = msg.Width, msg.Height
+	case tea.ColorProfileMsg:
+		if v.paints != noColours && msg.Profile < colorprofile.ANSI256 {
+			v.paints = fewColours
+		}
+	case event:
 		m.take(&msg)
 	case endMsg:
 		return m, tea.Quit
 	case tea.KeyPressMsg:
-		if m.view.typing {
+		if v.typing {
 			return m, m.typed(msg)
 		}
 		return m, m.key(msg.String())
@@ -97,31 +99,13 @@ func (m *topModel) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	return m, nil
 }
 
-// take takes up an interval. The last one of a stream may be too short to say anything.
-func (m *topModel) take(rec *sliceMsg) {
-	switch {
-	case rec.Summary.End == profiler.EndExited:
-		m.view.note = fmt.Sprintf("%d: %s", m.view.pid, profiler.EndExited)
-	case len(rec.Summary.Denied) > 0:
-		m.view.note = "missing: " + strings.Join(rec.Summary.Denied, "; ")
-	}
-	if m.view.paused || m.profile != nil && rec.Profile.DurationNanos < int64(m.view.every)/2 {
+// take takes up what is heard. While the picture is paused there are no intervals.
+func (m *topModel) take(ev *event) {
+	if m.view.paused && ev.rec != nil {
 		return
 	}
-	m.profile = rec.Profile
-	m.add()
-}
-
-// add adds the last interval up anew.
-func (m *topModel) add() {
-	if m.profile == nil {
-		return
-	}
-	t := top.Of(m.profile, m.by)
-	if m.by.Kind == top.Auto && t.By.Kind == top.Label {
-		m.by = t.By // stays, whatever the next interval has most of
-	}
-	m.view.table, m.view.waits = t, slots(m.view.waits, t)
+	m.view.processes.take(ev)
+	m.view.processes.forget(time.Now())
 }
 
 func (m *topModel) key(k string) tea.Cmd {
@@ -132,11 +116,14 @@ func (m *topModel) key(k string) tea.Cmd {
 	case "s":
 		v.order = (v.order + 1) % len(orders)
 	case "l":
-		m.nextLabel()
+		if p := m.chosen(); p != nil {
+			p.nextLabel()
+			p.add()
+		}
 	case "f":
-		m.by = top.By{Kind: top.Func}
+		m.by(top.Func)
 	case "t":
-		m.by = top.By{Kind: top.State}
+		m.by(top.State)
 	case "p", "space":
 		v.paused = !v.paused
 	case "/":
@@ -145,22 +132,67 @@ func (m *topModel) key(k string) tea.Cmd {
 		v.help = !v.help
 	case "esc":
 		v.help, v.filter = false, ""
+	default:
+		if v.several {
+			m.move(k)
+		}
 	}
-	m.add()
 	return nil
 }
 
-// nextLabel goes on to the next key of the last interval, from the last one to the first.
-func (m *topModel) nextLabel() {
-	if m.profile == nil {
+// by makes rows of all processes something else: at once where there is an interval, and of others with their next one.
+func (m *topModel) by(kind top.Kind) {
+	for _, p := range m.view.processes.list {
+		p.by = top.By{Kind: kind}
+		p.add()
+	}
+}
+
+// chosen is the process that the cursor is on, or the only one.
+func (m *topModel) chosen() *topProcess {
+	if !m.view.several {
+		return m.view.processes.list[0]
+	}
+	lines := m.view.lines()
+	if i := m.view.cursor(lines); i >= 0 {
+		return lines[i].p
+	}
+	return nil
+}
+
+// move is a key that moves the cursor, or unfolds or folds the process that it is on.
+func (m *topModel) move(k string) {
+	v := &m.view
+	lines := v.lines()
+	i := v.cursor(lines)
+	if i < 0 {
 		return
 	}
-	keys := top.Keys(m.profile)
-	if len(keys) == 0 {
-		return
+	p := lines[i].p
+	switch k {
+	case "up", "k":
+		i--
+	case "down", "j":
+		i++
+	case "pgup":
+		i -= v.height / 2
+	case "pgdown":
+		i += v.height / 2
+	case "home":
+		i = 0
+	case "end":
+		i = len(lines) - 1
+	case "right":
+		p.open = true
+	case "left", "enter":
+		if p.open = !p.open && k == "enter"; !p.open {
+			p.profile = nil
+			v.at = topLine{p, nil}.place(i)
+			return
+		}
 	}
-	at := slices.Index(keys, m.by.Key)
-	m.by = top.By{Kind: top.Label, Key: keys[(at+1)%len(keys)]}
+	i = max(min(i, len(lines)-1), 0)
+	v.at = lines[i].place(i)
 }
 
 // typed is a key while the filter is being typed.
@@ -189,7 +221,12 @@ func (m *topModel) typed(k tea.KeyPressMsg) tea.Cmd {
 func (v *topView) leave() string {
 	last := *v
 	last.help, last.typing, last.paused = false, false, false
-	last.height = len(v.table.Rows) + 30
+	for _, p := range v.processes.list {
+		last.height += 1 + len(p.total().States)
+		if p.table != nil {
+			last.height += len(p.table.Rows)
+		}
+	}
 	lines := strings.Split(last.render(), "\n")
 	return strings.Join(lines[:len(lines)-1], "\n")
 }
