@@ -33,8 +33,11 @@ type watchFlags struct {
 	exec        string // command line of the hook
 	webhook     string // URL
 	noTrace     bool
+	metrics     string // series
+	metricsURL  string
 
 	options watch.Options // what the flags say
+	series  watch.Series  // of metrics
 	hook    []string      // words of exec
 }
 
@@ -66,6 +69,10 @@ fasthttp, or what --request says. p99(endpoint=/fulfil)<800ms is about requests 
 label; with p99(request)<800ms each value of the label request is one. Requests shorter than
 two scans are not seen.
 
+--metrics has latencies counted by the service's own histogram and not by scans, every two
+seconds, from the /metrics of an address that the process listens at. What took longer than the
+first bucket bound at the limit or above is too slow. The report is on the recording all the same.
+
 --exec starts a command after a breach, without a shell: words are apart by spaces, and may be
 quoted. It gets the breach as JSON on its stdin and as BREACH_WHY, BREACH_CAUSE, BREACH_REPORT,
 BREACH_PROFILE and BREACH_HEALTHY. --webhook posts the same JSON. Neither may take longer than
@@ -96,9 +103,12 @@ func (f *watchFlags) define(fl *pflag.FlagSet) {
 		"and fasthttp)")
 	fl.StringArrayVar(&f.burns, "burn", nil, "`rate` at which the error budget may not burn over a long and a short window: 14.4x/1h/5m; "+
 		"may be repeated")
+	fl.StringVar(&f.metrics, "metrics", "", "histogram that counts the requests of the objective, a `series` of /metrics: "+
+		"http_request_duration_seconds{handler=\"/fulfil\"}")
+	fl.StringVar(&f.metricsURL, "metrics-url", "", "`URL` of the page with that series (default: it is looked for)")
 	f.window = duration(30 * time.Second)
 	fl.Var(&f.window, "window", "the last seconds that are judged, and written at a breach")
-	f.ring = ringFlags{after: duration(5 * time.Second), coolDown: duration(5 * time.Minute), limit: profiler.DefaultRingLimit >> 20}
+	f.ring = ringFlags{after: duration(3 * time.Second), coolDown: duration(5 * time.Minute), limit: profiler.DefaultRingLimit >> 20}
 	fl.Var(&f.ring.after, "after", "write this much after the breach is known, too; the execution trace is of this time")
 	fl.Var(&f.ring.coolDown, "cool-down", "report no other breach for this long after one, and for the window at least")
 	fl.IntVar(&f.ring.limit, "ring-limit", f.ring.limit, "memory to keep the window and to write it, in `MiB`; the window is shorter if that "+
@@ -159,6 +169,9 @@ func (f *watchFlags) checkMore() error {
 	case len(f.burns) > 0 && f.options.SLO.Quantile == 0:
 		return usagef("watch: --burn needs an objective with a budget, such as p99<800ms: a mean has none")
 	}
+	if err := f.checkMetrics(); err != nil {
+		return err
+	}
 	for _, text := range f.burns {
 		b, err := watch.ParseBurn(text)
 		if err != nil {
@@ -166,14 +179,32 @@ func (f *watchFlags) checkMore() error {
 		}
 		f.options.Burns = append(f.options.Burns, b)
 	}
-	if f.webhook == "" {
-		return nil
-	}
-	u, err := url.Parse(f.webhook)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+	if f.webhook != "" && !isHTTP(f.webhook) {
 		return usagef("watch: --webhook: want http://HOST/PATH or https://HOST/PATH") // without what may be a secret
 	}
 	return nil
+}
+
+func (f *watchFlags) checkMetrics() (err error) {
+	switch {
+	case f.metrics == "" && f.metricsURL != "":
+		return usagef("watch: --metrics-url needs --metrics SERIES")
+	case f.metrics == "":
+		return nil
+	case f.options.SLO.Quantile == 0:
+		return usagef("watch: --metrics needs an objective about a quantile, such as p99<800ms")
+	case f.metricsURL != "" && !isHTTP(f.metricsURL):
+		return usagef("watch: --metrics-url: want http://HOST/PATH or https://HOST/PATH")
+	}
+	if f.series, err = watch.ParseSeries(f.metrics); err != nil {
+		return usagef("watch: %w", err)
+	}
+	return nil
+}
+
+func isHTTP(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https")
 }
 
 // words splits a command line as the go command does with its -exec: at spaces outside of quotes, which begin with a word and have
@@ -208,6 +239,16 @@ func watchProcess(ctx context.Context, e *env, f *watchFlags) error {
 	}
 	store.limit = f.disk
 	w := newWatcher(e, f, store)
+	if f.metrics != "" {
+		if w.scraper, err = newScraper(ctx, f); err != nil {
+			return err
+		}
+		w.counted = watch.New(f.options)
+		e.say("latencies from %s: over %s is too slow", w.scraper.url, w.scraper.bound)
+		scraping, stop := context.WithCancel(ctx)
+		defer stop()
+		go w.scraper.run(scraping, e)
+	}
 	w.limitMemory()
 	s := sliceStream{flags: &f.recordFlags, timeline: true, every: min(time.Second, time.Duration(f.window)/4), take: w.take,
 		begun: fmt.Sprintf("watching %d: %s; breaches go to %s, Ctrl-C ends", f.pid, f.options.SLO, f.output)}

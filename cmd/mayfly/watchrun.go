@@ -27,7 +27,10 @@ type watcher struct {
 	ring  *profiler.Ring
 	alarm *watch.Alarm
 	line  *progress
-	began time.Time
+
+	scraper *scraper     // nil: latencies are those of the recording
+	counted *watch.Alarm // of what the scraper reads
+	began   time.Time
 
 	healthy  *profiler.Window // the last one
 	asked    time.Time        // when one was asked for last
@@ -57,7 +60,7 @@ func (w *watcher) take(ctx context.Context, rec *profiler.Recording) error {
 		w.limitMemory()
 	}
 	now := time.Now()
-	state := w.alarm.Add(rec.Profile)
+	state := w.judged(rec, now)
 	w.line.show("watching %d: %s, %d of %d requests too slow in %s, %d breaches", w.flags.pid, now.Sub(w.began).Round(time.Second),
 		state.Over, state.All, &w.flags.window, w.breaches)
 	switch {
@@ -80,6 +83,19 @@ func (w *watcher) take(ctx context.Context, rec *profiler.Recording) error {
 	}
 	w.finish(window)
 	return nil
+}
+
+// judged holds what ended meanwhile against the objective.
+func (w *watcher) judged(rec *profiler.Recording, now time.Time) watch.State {
+	seen := w.alarm.Add(rec.Profile)
+	if w.scraper == nil {
+		return seen
+	}
+	c, fresh := w.scraper.take(now)
+	if counted := w.counted.Count(c); fresh {
+		return counted
+	}
+	return seen
 }
 
 // begin takes up a breach: its execution trace begins now, and its window ends a little later.

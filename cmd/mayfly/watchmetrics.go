@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/mayfly-profiler/mayfly/internal/baseline"
+	"github.com/mayfly-profiler/mayfly/internal/proc"
+	"github.com/mayfly-profiler/mayfly/internal/watch"
+)
+
+const (
+	scrapeEvery    = 2 * time.Second
+	scrapePatience = 4 * time.Second
+	// scrapeStale is how old what was read may be. A service that gets no CPU does not answer, just when it matters: then what the scans
+	// see is held against the objective.
+	scrapeStale = 5 * time.Second
+)
+
+// scraper reads the service's own histogram, beside the recording.
+type scraper struct {
+	series watch.Series
+	limit  time.Duration
+	url    string
+	client *http.Client
+	bound  time.Duration // of the bucket that stands for the limit
+
+	mu        sync.Mutex
+	histogram watch.Histogram
+	all, over int       // that were not taken yet
+	last      time.Time // that the page was read
+}
+
+// newScraper finds the page of a process that has the histogram. With a URL it is that one; else the addresses are asked that the
+// process listens at, as its /debug/pprof/ is found, and no others.
+func newScraper(ctx context.Context, f *watchFlags) (*scraper, error) {
+	s := &scraper{series: f.series, limit: f.options.SLO.Limit, url: f.metricsURL, client: &http.Client{CheckRedirect: noRedirect}}
+	if s.url != "" {
+		return s, s.read(ctx)
+	}
+	p, err := proc.Open(f.pid)
+	if err != nil {
+		return nil, err
+	}
+	defer p.Close()
+	listening, err := p.Listeners()
+	if err != nil {
+		return nil, err
+	}
+	s.client = dialer(f.pid, listening)
+	errs := []error{fmt.Errorf("metrics: none of %d addresses that %d listens at has %s at /metrics (--metrics-url names another)",
+		len(listening), f.pid, &s.series)}
+	for _, at := range listening {
+		s.url = "http://" + baseline.Reachable(at).String() + "/metrics"
+		err := s.read(ctx)
+		if err == nil {
+			return s, nil
+		}
+		errs = append(errs, err)
+	}
+	return nil, errors.Join(errs...)
+}
+
+// read takes up what the page says now.
+func (s *scraper) read(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, scrapePatience)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url, nil)
+	if err != nil {
+		return fmt.Errorf("metrics: %w", err)
+	}
+	req.Header.Set("Accept", "text/plain;version=0.0.4")
+	resp, err := s.client.Do(req)
+	if err != nil {
+		return fmt.Errorf("metrics: %w", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		_, _ = io.CopyN(io.Discard, resp.Body, 200)
+		return fmt.Errorf("metrics: %s: %s", s.url, resp.Status)
+	}
+	r, err := s.series.Read(resp.Body, s.limit)
+	if err != nil {
+		return fmt.Errorf("metrics: %s: %w", s.url, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all, over := s.histogram.Take(r)
+	s.all, s.over, s.bound, s.last = s.all+all, s.over+over, r.Bound, time.Now()
+	return nil
+}
+
+// run reads the page again and again until ctx ends. That it cannot be read is said once.
+func (s *scraper) run(ctx context.Context, e *env) {
+	said := false
+	for sleepContext(ctx, scrapeEvery) {
+		if err := s.read(ctx); err != nil && !said && ctx.Err() == nil {
+			e.warn("%s: requests are those that scans see meanwhile", oneLine(err.Error()))
+			said = true
+		}
+	}
+}
+
+// take returns what was counted since it was called last, and whether the page was read lately.
+func (s *scraper) take(now time.Time) (c watch.Counts, fresh bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c = watch.Counts{At: now, All: s.all, Over: s.over}
+	s.all, s.over = 0, 0
+	return c, now.Sub(s.last) <= scrapeStale
+}

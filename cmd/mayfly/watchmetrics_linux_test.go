@@ -1,0 +1,92 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/mayfly-profiler/mayfly/internal/report"
+	"github.com/mayfly-profiler/mayfly/internal/watch"
+)
+
+// scraperFor is the scraper of this process, or its error.
+func scraperFor(t *testing.T, series, url string) (*scraper, error) {
+	t.Helper()
+	f := &watchFlags{recordFlags: recordFlags{pid: os.Getpid()}, metricsURL: url}
+	var err error
+	if f.series, err = watch.ParseSeries(series); err != nil {
+		t.Fatal(err)
+	}
+	if f.options.SLO, err = report.ParseSLO("p99<800ms"); err != nil {
+		t.Fatal(err)
+	}
+	return newScraper(t.Context(), f)
+}
+
+// The histogram of a process is found at the addresses that it listens at, and what is counted from then on is taken once.
+func TestScraper(t *testing.T) {
+	var all atomic.Int64
+	all.Store(100)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/metrics" {
+			n := all.Load()
+			fmt.Fprintf(w, "took_seconds_bucket{le=\"1\"} %d\ntook_seconds_bucket{le=\"+Inf\"} %d\n", n/2, n)
+		}
+	}))
+	defer s.Close()
+	x, err := scraperFor(t, "took_seconds", "")
+	if err != nil || x.url != s.URL+"/metrics" || x.bound != time.Second {
+		t.Fatalf("%+v, %v, want %s", x, err, s.URL)
+	}
+	now := time.Now()
+	for i, want := range []watch.Counts{{At: now}, {At: now, All: 20, Over: 10}, {At: now}} {
+		if got, fresh := x.take(now); got != want || !fresh {
+			t.Errorf("%d: %+v, %v, want %+v", i, got, fresh, want)
+		}
+		if i == 0 {
+			all.Add(20)
+			if err := x.read(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, fresh := x.take(now.Add(time.Minute)); fresh {
+		t.Error("the page was not read for a minute, and is fresh")
+	}
+	if x, err := scraperFor(t, "none_seconds", ""); err == nil || !strings.Contains(err.Error(), "no histogram none_seconds") {
+		t.Errorf("%+v, %v", x, err)
+	}
+}
+
+// A page leads nowhere else, and is not waited for without end.
+func TestScraperLeadsNowhere(t *testing.T) {
+	var hits atomic.Int64
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/away":
+			http.Redirect(w, r, "/elsewhere", http.StatusFound)
+		case "/hangs":
+			<-r.Context().Done()
+		default:
+			hits.Add(1)
+		}
+	}))
+	defer s.Close()
+	for path, want := range map[string]string{"/away": "302", "/hangs": "deadline"} {
+		begin := time.Now()
+		if _, err := scraperFor(t, "took_seconds", s.URL+path); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", path, err, want)
+		}
+		if took := time.Since(begin); took > patience {
+			t.Errorf("%s took %v", path, took)
+		}
+	}
+	if hits.Load() != 0 {
+		t.Error("a redirect was followed")
+	}
+}
