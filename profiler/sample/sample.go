@@ -58,6 +58,7 @@ type Sample struct {
 	PID, TID uint32 // in the PID namespace that the source reads /proc in; 0 when unknown
 	Goid     uint64 // 0 when the thread ran no goroutine or the runtime's layout is unknown
 	Parent   uint64 // id of the goroutine that started it; 0 when the source does not know
+	Created  uint64 // the return address of the go statement that started it; 0 when the source does not know
 	State    State
 	Loss     Loss
 

@@ -29,7 +29,7 @@ func targetLayout(l *goruntime.Layout) oncpuLayout {
 		Tls: l.TLS, G_from: gTLS,
 		G_stack: uint32(l.G.StackLo), G_m: uint32(l.G.M), G_goid: uint32(l.G.Goid), G_labels: uint32(l.G.Labels),
 		G_schedPc: uint32(l.G.SchedPC), G_schedSp: uint32(l.G.SchedSP), G_schedBp: uint32(l.G.SchedBP),
-		M_curg: uint32(l.M.Curg), M_g0: uint32(l.M.G0), M_gsignal: uint32(l.M.GSignal),
+		G_gopc: uint32(max(l.G.GoPC, 0)), M_curg: uint32(l.M.Curg), M_g0: uint32(l.M.G0), M_gsignal: uint32(l.M.GSignal),
 	}
 	if l.TLSFrom == goruntime.TLSUnknown {
 		v.G_from = gReg

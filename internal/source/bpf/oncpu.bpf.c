@@ -104,6 +104,7 @@ struct layout {
 	s64 tls; // g is at TLS base + tls
 	u32 g_from, label_kind;
 	u32 g_m, g_sched_pc, g_sched_sp, g_sched_bp, g_goid, g_labels;
+	u32 g_gopc; // 0: not known
 	u32 g_stack; // lo and hi
 	u32 m_curg, m_g0, m_gsignal;
 };
@@ -154,6 +155,7 @@ enum record_flags {
 struct record {
 	u64 time; // CLOCK_MONOTONIC, ns
 	u64 goid, g, curg, labels;
+	u64 created; // the return address of the go statement that made the goroutine
 	u64 sp, fp, lr, words[2];
 	u64 curg_sp, curg_fp, curg_words[2];
 	u64 rest_at, resume, top_at;
@@ -782,6 +784,8 @@ static __always_inline void find_goroutine(struct scratch *s, u64 greg)
 		return;
 	s->r.curg = curg;
 	s->r.flags |= HAS_CURG;
+	if (target.g_gopc)
+		READ(s->r.created, curg + target.g_gopc);
 }
 
 // return_to_go returns where the return address into Go code is, if sp is what the stack pointer of a goroutine was in

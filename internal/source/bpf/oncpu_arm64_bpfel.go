@@ -46,10 +46,12 @@ type oncpuLayout struct {
 	G_schedBp uint32
 	G_goid    uint32
 	G_labels  uint32
+	G_gopc    uint32
 	G_stack   uint32
 	M_curg    uint32
 	M_g0      uint32
 	M_gsignal uint32
+	_         [4]byte
 }
 
 type oncpuRecord struct {
@@ -59,6 +61,7 @@ type oncpuRecord struct {
 	G          uint64
 	Curg       uint64
 	Labels     uint64
+	Created    uint64
 	Sp         uint64
 	Fp         uint64
 	Lr         uint64

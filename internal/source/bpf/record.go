@@ -44,6 +44,7 @@ func readHeader(raw []byte) (h header, err error) {
 	}
 	h.Time, h.Goid = u64(raw, unsafe.Offsetof(h.Time)), u64(raw, unsafe.Offsetof(h.Goid))
 	h.G, h.Curg, h.Labels = u64(raw, unsafe.Offsetof(h.G)), u64(raw, unsafe.Offsetof(h.Curg)), u64(raw, unsafe.Offsetof(h.Labels))
+	h.Created = u64(raw, unsafe.Offsetof(h.Created))
 	h.Sp, h.Fp, h.Lr = u64(raw, unsafe.Offsetof(h.Sp)), u64(raw, unsafe.Offsetof(h.Fp)), u64(raw, unsafe.Offsetof(h.Lr))
 	h.CurgSp, h.CurgFp = u64(raw, unsafe.Offsetof(h.CurgSp)), u64(raw, unsafe.Offsetof(h.CurgFp))
 	for i := range h.Words {
@@ -77,7 +78,7 @@ func (d *decoder) decode(raw []byte, s *sample.Sample) error {
 		return err
 	}
 	*s = sample.Sample{
-		Time: int64(h.Time), PID: h.Pid, TID: h.Tid, Goid: h.Goid, State: sample.Running,
+		Time: int64(h.Time), PID: h.Pid, TID: h.Tid, Goid: h.Goid, Created: h.Created, State: sample.Running,
 		Leaf:            sample.Leaf{SP: h.Sp, BP: h.Fp, LR: h.Lr, Words: h.Words, Valid: h.has(oncpuRecordFlagsLEAF_VALID)},
 		CurgLeaf:        sample.Leaf{SP: h.CurgSp, BP: h.CurgFp, Words: h.CurgWords, Valid: h.has(oncpuRecordFlagsCURG_LEAF_VALID)},
 		LabelsTruncated: h.has(oncpuRecordFlagsLABELS_PARTIAL),

@@ -57,7 +57,7 @@ func (s *scanner) compareSlot(sl *slot, w *window, g []byte, at int64) change {
 	known := labels == 0 || sl.had(k.goid, labels) && !sw.known
 	j := job{s: sl, g: g, key: k, at: at, labels: labels, grace: sw.grace, kind: kd, same: same, pending: !known}
 	j.first = sl.read == 0 || same && sl.now.late
-	j.seen.goid, j.seen.parent = k.goid, optional(g, f.parent)
+	j.seen.goid, j.seen.parent, j.seen.created = k.goid, optional(g, f.parent), optional(g, f.gopc)
 	s.state.enter(&j.seen, g, k.status, same)
 	if known && labels != 0 {
 		j.seen.set = sl.set

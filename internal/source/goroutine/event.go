@@ -7,7 +7,9 @@ type event interval
 
 // sample fills in the sample that an event stands for.
 func (e *event) sample(sm *sample.Sample, names *[states]sample.State) {
-	*sm = sample.Sample{Time: e.to, Weight: e.to - e.from, TID: e.tid, Goid: e.goid, Parent: e.parent, State: names[e.state], Loss: e.loss}
+	*sm = sample.Sample{
+		Time: e.to, Weight: e.to - e.from, TID: e.tid, Goid: e.goid, Parent: e.parent, Created: e.created, State: names[e.state], Loss: e.loss,
+	}
 	if e.stack != nil {
 		sm.Curg = e.stack.pcs
 	}

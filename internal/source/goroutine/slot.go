@@ -40,6 +40,7 @@ type interval struct {
 	from, to int64
 	goid     uint64
 	parent   uint64
+	created  uint64 // the return address of the go statement
 	tid      uint32
 	state    state
 	loss     sample.Loss

@@ -53,6 +53,7 @@ type reader struct {
 // reading is what was found in a g at some time.
 type reading struct {
 	goid, labels uint64
+	created      uint64 // as sample.Sample.Created
 	at, read     int64 // when; when the set was read
 	since        int64 // when this was found first; all readings from then on found the same
 	set          []sample.Label
@@ -78,25 +79,25 @@ func newReader(mem proc.Memory, l *goruntime.Layout, now func() int64) *reader {
 // know tells where the runtime's variables are, nil if that is not known.
 func (r *reader) know(v *goruntime.Vars) { r.vars, r.grace = v, goruntime.ReadGrace(r.mem, v) }
 
-// find returns the goroutine that an event is of.
-func (r *reader) find(e *event) (uint64, []sample.Label, verdict) {
+// find returns the goroutine that an event is of; the reading is empty unless it was found.
+func (r *reader) find(e *event) (reading, verdict) {
 	at := e.time
 	g, v := r.running(e.regs, e.tid)
 	if v != found {
-		return 0, nil, v
+		return reading{}, v
 	}
 	if r.word(r.l.G.Goid) == 0 { // a g0: the thread runs the scheduler or works for another
 		curg := r.pointer(r.word(r.l.G.M), r.l.M.Curg)
 		if curg == 0 || !r.load(curg) || r.word(r.l.G.Goid) == 0 {
-			return 0, nil, noG
+			return reading{}, noG
 		}
 		g = curg
 	}
 	if r.dead() {
 		delete(r.last, g)
-		return 0, nil, late // what it had is gone, and another may have had the g since
+		return reading{}, late // what it had is gone, and another may have had the g since
 	}
-	now := reading{goid: r.word(r.l.G.Goid), at: r.now()}
+	now := reading{goid: r.word(r.l.G.Goid), created: r.word(r.l.G.GoPC), at: r.now()}
 	if r.l.G.Labels >= 0 {
 		now.labels = r.word(r.l.G.Labels)
 	}
@@ -109,13 +110,13 @@ func (r *reader) find(e *event) (uint64, []sample.Label, verdict) {
 		now.set, now.read = before.set, before.read
 	} else if !r.readLabels(g, &now) {
 		delete(r.last, g)
-		return 0, nil, late
+		return reading{}, late
 	}
 	r.keep(g, now)
 	if now.at-at < fresh || now.since <= at {
-		return now.goid, now.set, found
+		return now, found
 	}
-	return 0, nil, late
+	return reading{}, late
 }
 
 // running loads the g that ran on a thread.

@@ -35,6 +35,7 @@ func (s *space) ReadAt(p []byte, off int64) (int, error) {
 const (
 	theG, theG0, theM = 0x10000, 0x20000, 0x30000
 	theSet, theText   = 0x40000, 0x50000
+	createdAt         = 0x70000
 	sweepGen, phase   = 0x60000, 0x60008
 )
 
@@ -42,12 +43,12 @@ const (
 // one from 0x5000 to 0x6000. The goroutine has one label, k=v.
 func newSpace() (*space, *goruntime.Layout) {
 	l := &goruntime.Layout{Labels: goruntime.LabelsSlice}
-	l.G.Size, l.G.M, l.G.Goid, l.G.Labels, l.G.StackLo, l.G.StackHi, l.G.Status = 48, 0, 8, 16, 24, 32, 40
+	l.G.Size, l.G.M, l.G.Goid, l.G.Labels, l.G.StackLo, l.G.StackHi, l.G.Status, l.G.GoPC = 56, 0, 8, 16, 24, 32, 40, 48
 	l.M.Curg, l.M.G0, l.M.Procid = 0, 8, 16
 	s := &space{words: map[uint64]uint64{sweepGen: 8, phase: 0, theText: 'k' | 'v'<<8}}
 	for at, words := range map[uint64][]uint64{
-		theG:   {theM, 42, theSet, 0x1000, 0x2000, 2},
-		theG0:  {theM, 0, 0, 0x5000, 0x6000, 2},
+		theG:   {theM, 42, theSet, 0x1000, 0x2000, 2, createdAt},
+		theG0:  {theM, 0, 0, 0x5000, 0x6000, 2, 0},
 		theM:   {theG, theG0, 7},
 		theSet: {theSet + 24, 1, 1, theText, 1, theText + 1, 1},
 	} {
@@ -81,13 +82,13 @@ func TestFindInAssembly(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s, l := newSpace()
 			r := newReader(s, l, func() int64 { return now })
-			if _, _, v := r.find(goCode); v != found {
+			if _, v := r.find(goCode); v != found {
 				t.Fatalf("in Go code: %v", v)
 			}
 			s.words[theM+16] = tt.procid
-			goid, set, v := r.find(&event{tid: tt.tid, time: now, regs: regs{g: tt.g, sp: tt.sp}})
-			if v != tt.want || (goid == 42) != tt.labeled || (len(set) == 1) != tt.labeled {
-				t.Errorf("goroutine %d, %v, %v", goid, set, v)
+			g, v := r.find(&event{tid: tt.tid, time: now, regs: regs{g: tt.g, sp: tt.sp}})
+			if v != tt.want || (g.goid == 42) != tt.labeled || (g.created == createdAt) != tt.labeled || (len(g.set) == 1) != tt.labeled {
+				t.Errorf("goroutine %d, created at %#x, %v, %v", g.goid, g.created, g.set, v)
 			}
 		})
 	}
@@ -115,8 +116,8 @@ func TestFindWithinGrace(t *testing.T) {
 					s.words[theG+16], s.words[sweepGen] = 0, tt.gen
 				}
 			}
-			_, set, v := r.find(&event{tid: 7, regs: regs{g: theG, sp: 0x1800}})
-			if v != tt.want || (v == found) != (len(set) == 1 && set[0].Key == "k" && set[0].Value == "v") {
+			g, v := r.find(&event{tid: 7, regs: regs{g: theG, sp: 0x1800}})
+			if set := g.set; v != tt.want || (v == found) != (len(set) == 1 && set[0].Key == "k" && set[0].Value == "v") {
 				t.Errorf("%v, %v", set, v)
 			}
 			if v, ok := r.last[theG]; ok && v.labels == 0 {

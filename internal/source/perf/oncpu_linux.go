@@ -236,10 +236,10 @@ func (s *OnCPU) observe(e *event) sample.Sample {
 	if s.reader == nil {
 		return sm
 	}
-	goid, set, v := s.reader.find(e)
+	g, v := s.reader.find(e)
 	switch v {
 	case found:
-		sm.Goid, sm.Labels = goid, set
+		sm.Goid, sm.Created, sm.Labels = g.goid, g.created, g.set
 	case late:
 		s.batch.late++
 		sm.LabelsLost = s.reader.l.G.Labels >= 0

@@ -96,31 +96,31 @@ func TestFindIsInTime(t *testing.T) {
 	var now int64
 	mem := memory(body(0, 42, 0, 0x1000, 0x2000, 0, 0, 0)) // repeats every 64 bytes
 	r := newReader(mem, l, func() int64 { return now })
-	find := func(at int64) (uint64, []sample.Label, verdict) {
+	find := func(at int64) (reading, verdict) {
 		return r.find(&event{time: at, regs: regs{g: 8192, sp: 0x1800}})
 	}
 	now = 10 * fresh
-	if _, _, v := find(now - 2*fresh); v != late {
+	if _, v := find(now - 2*fresh); v != late {
 		t.Errorf("first reading, late: %v", v)
 	}
 	now = 20 * fresh
-	if goid, _, v := find(now - 2*fresh); v != found || goid != 42 {
+	if g, v := find(now - 2*fresh); v != found || g.goid != 42 {
 		t.Errorf("the same before and after: %v", v)
 	}
 	mem[8] = 43
-	if _, _, v := find(now - 2*fresh); v != late {
+	if _, v := find(now - 2*fresh); v != late {
 		t.Errorf("another one now: %v", v)
 	}
-	if goid, _, v := find(now - fresh/2); v != found || goid != 43 {
+	if g, v := find(now - fresh/2); v != found || g.goid != 43 {
 		t.Errorf("fresh: %v", v)
 	}
 	l.G.Status = 56
 	mem[56] = gDead
-	if _, _, v := find(now - fresh/2); v != late {
+	if _, v := find(now - fresh/2); v != late {
 		t.Errorf("ended meanwhile, its labels with it: %v", v)
 	}
 	mem[56] = 0
-	if _, _, v := r.find(&event{time: now, regs: regs{g: 8192 + 64*4096 + 8, sp: 5}}); v != noG {
+	if _, v := r.find(&event{time: now, regs: regs{g: 8192 + 64*4096 + 8, sp: 5}}); v != noG {
 		t.Errorf("no g: %v", v)
 	}
 }
