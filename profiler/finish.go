@@ -114,7 +114,7 @@ func (r *recording) finishTable(t fold.Tally) {
 	if st.NoPeers != nil {
 		r.deny("who goroutines wait for: " + st.NoPeers.Error())
 	}
-	s.Coverage.New, s.Coverage.Lives = st.New, st.Lives[:]
+	s.Coverage.New, s.Coverage.Lives, s.Coverage.Lifetimes = st.New, st.Lives[:], now.Lifetimes
 	for _, l := range st.Lives {
 		s.Coverage.At100 += l.At100
 	}

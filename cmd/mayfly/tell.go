@@ -89,6 +89,9 @@ func tellWall(e *env, f *recordFlags, rec *profiler.Recording) {
 	for _, l := range s.Coverage.Lives {
 		e.detail("goroutines by life, and at 100 Hz: %s", l)
 	}
+	for _, l := range s.Coverage.Lifetimes {
+		e.detail("lifetimes: %s", l)
+	}
 	e.detail("garbage collection: marking for %s; %d stops of the world, %s in all, longest below %s",
 		time.Duration(s.GC.Mark), s.GC.Stops, time.Duration(s.GC.StopTime), time.Duration(s.GC.StopMax))
 }

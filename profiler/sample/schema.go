@@ -34,6 +34,9 @@ const (
 // WokenByRuntime is who ended a wait that no goroutine did: the network poller, a timer, the scheduler.
 const WokenByRuntime = -1
 
+// OtherValue stands for the values of a label that were not told apart.
+const OtherValue = "(other)"
+
 // OwnPrefix is how the keys of mayfly's labels begin, but for KeyEnd.
 const OwnPrefix = "go."
 

@@ -47,6 +47,12 @@ func format(v any) string {
 			texts[i] = l.String()
 		}
 		return strings.Join(texts, ", ")
+	case []sample.Lifetimes:
+		texts := make([]string, len(v))
+		for i, l := range v {
+			texts[i] = l.String()
+		}
+		return strings.Join(texts, "; ")
 	}
 	return fmt.Sprint(v)
 }

@@ -50,6 +50,7 @@ func (c *Coverage) merge(next *Coverage) {
 	c.New += next.New
 	c.At100 += next.At100
 	c.Lives = addLives(c.Lives, next.Lives)
+	c.Lifetimes = next.Lifetimes
 }
 
 func addLives(a, b []sample.Life) []sample.Life {

@@ -101,6 +101,9 @@ type Coverage struct {
 	New   int64         `json:"goroutines_new"`
 	At100 int64         `json:"goroutines_at_100hz"`
 	Lives []sample.Life `json:"goroutines_by_life"`
+	// Lifetimes are of all goroutines, then of the values of labels that were seen most often, 32 at most: since mayfly
+	// attached, also in a slice.
+	Lifetimes []sample.Lifetimes `json:"lifetimes"`
 }
 
 // GC is the garbage collector, of a wall recording: while it was marking, and stops of the world by the runtime's own histograms,

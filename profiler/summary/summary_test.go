@@ -42,6 +42,10 @@ func full() *Summary {
 			field.SetFloat(float64(len(key)) + float64(key[0])/256)
 		case []sample.Life:
 			field.Set(reflect.ValueOf([]sample.Life{{Below: time.Millisecond, Seen: 120, At100: 11}, {Seen: 2, At100: 1}}))
+		case []sample.Lifetimes:
+			field.Set(reflect.ValueOf([]sample.Lifetimes{
+				{Ended: 4, P50: 2e6, P99: -1, Unknown: 1, Bins: []sample.LifetimeBin{{Below: 1 << 17, Ended: 3, Alive: 2}}}, {Key: "k", Value: "v"},
+			}))
 		default:
 			field.SetInt(int64(len(key))*1000 + int64(key[0]))
 		}

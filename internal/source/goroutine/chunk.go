@@ -39,6 +39,17 @@ func (sl *slot) window(stride int32) int {
 	return 1
 }
 
+// living calls f for every slot with a goroutine in it.
+func living(chunks []*chunk, f func(*chunk, *slot)) {
+	for _, c := range chunks {
+		for i := range c.slots {
+			if sl := &c.slots[i]; sl.alive {
+				f(c, sl)
+			}
+		}
+	}
+}
+
 // catchUp enters that the slot was compared when its window was read last, and nothing had changed.
 func (sl *slot) catchUp(w *window) {
 	if sl.tick == 0 || sl.tick >= w.tick {

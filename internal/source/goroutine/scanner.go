@@ -33,7 +33,7 @@ func newScanner(g proc.Gatherer, l *goruntime.Layout, v *goruntime.Vars, o Optio
 	s := &scanner{clock: c, stats: st, full: o.Full, mem: m, state: newStateReader(m, o.Threads)}
 	s.stacks = newStacks(s.state, o)
 	s.labels = newLabelReader(m)
-	s.track = &tracker{clock: c, stats: st, split: o.Split, stride: int32(m.stride())}
+	s.track = &tracker{clock: c, stats: st, split: o.Split, stride: int32(m.stride()), holds: newHolds(c)}
 	s.track.lives.stats = st
 	s.pace = newPacer(c, st, o)
 	return s, nil

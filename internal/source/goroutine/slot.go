@@ -29,10 +29,12 @@ type slot struct {
 	gap  int64     // > 0: now was found after that many ns without a tick, and its beginning is open
 	hit  int64     // when it was found
 
-	fresh bool   // created while recording
+	fresh bool   // created while recording,
+	vague bool   // at a time that is not known well
 	born  uint32 // tick at which it was first seen
 	tick  uint32 // tick of read
 	birth int64  // when it began, as far as known
+	held  *holding
 }
 
 // interval is a time that a goroutine spent in one state at one place.

@@ -31,7 +31,10 @@ type Stats struct {
 	Procs   int   // GOMAXPROCS at the beginning; 0: not known
 	Created int64 // goroutines that the runtime created while recording, by its own count of ids
 	Lives   [len(lifeBounds) + 1]sample.Life
-	Runs    int64 // times that a goroutine ran and stopped between two ticks, modulo 256 each
+	// Lifetimes are of all goroutines, then of the values of labels that were seen most often, since the beginning. They are as
+	// of the last Flush or, of very many goroutines, empty until the end.
+	Lifetimes []sample.Lifetimes
+	Runs      int64 // times that a goroutine ran and stopped between two ticks, modulo 256 each
 
 	GC GC
 

@@ -25,6 +25,7 @@ type tracker struct {
 	stride int32 // of chunks' images
 	births births
 	lives  lives
+	holds  holds
 	out    []event
 }
 
@@ -54,6 +55,9 @@ func (t *tracker) observe(j *job) {
 	}
 	if sl.alive && !j.same {
 		t.stats.Runs += int64(j.key.seq - sl.key.seq) // modulo 256
+	}
+	if !j.pending {
+		t.holds.enter(sl, j, gap)
 	}
 	sl.alive, sl.key, sl.labels, sl.read, sl.tick = true, j.key, j.labels, j.at, t.clock.tick
 	sl.stable = j.stable && !j.pending
@@ -88,7 +92,7 @@ func (t *tracker) start(sl *slot, j *job, gap int64) {
 		sl.gap, sl.hit = gap, j.at
 	}
 	sl.key.seq = j.key.seq
-	sl.fresh = t.births.fresh(j.key.goid)
+	sl.fresh, sl.vague = t.births.fresh(j.key.goid), gap > 2*t.clock.period
 	t.lives.seen(sl.fresh)
 }
 
@@ -134,6 +138,7 @@ func (t *tracker) end(sl *slot, at int64) {
 	t.resolve(sl, last)
 	sl.now.to = last
 	t.emit(&sl.now)
+	t.holds.over(sl, last)
 	t.lives.over(sl, last-sl.birth)
 	sl.alive, sl.stable = false, false
 	sl.now, sl.set, sl.setFrom = interval{}, nil, 0
@@ -170,17 +175,12 @@ func (t *tracker) emit(i *interval) {
 
 // close ends the recording: everything that was seen is emitted.
 func (t *tracker) close(chunks []*chunk) {
-	for _, c := range chunks {
-		for i := range c.slots {
-			sl := &c.slots[i]
-			sl.catchUp(&c.windows[sl.window(t.stride)])
-			if !sl.alive {
-				continue
-			}
-			t.resolve(sl, sl.now.to)
-			t.emit(&sl.now)
-			sl.now.from = sl.now.to
-			t.lives.over(sl, sl.now.to-sl.birth)
-		}
-	}
+	living(chunks, func(c *chunk, sl *slot) {
+		sl.catchUp(&c.windows[sl.window(t.stride)])
+		t.resolve(sl, sl.now.to)
+		t.emit(&sl.now)
+		sl.now.from = sl.now.to
+	})
+	t.stats.Lifetimes = t.holds.report(chunks)
+	living(chunks, func(_ *chunk, sl *slot) { t.lives.over(sl, sl.now.to-sl.birth) })
 }

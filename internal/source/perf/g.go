@@ -54,8 +54,8 @@ type reader struct {
 type reading struct {
 	goid, labels uint64
 	created      uint64 // as sample.Sample.Created
-	at, read     int64 // when; when the set was read
-	since        int64 // when this was found first; all readings from then on found the same
+	at, read     int64  // when; when the set was read
+	since        int64  // when this was found first; all readings from then on found the same
 	set          []sample.Label
 }
 
