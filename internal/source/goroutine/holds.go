@@ -25,9 +25,13 @@ type holds struct {
 	keys  map[string]*heldKey
 	all   spread // of goroutines
 	free  []*holding
+
+	scopes map[uint64]*scope // by g.labels
 }
 
-func newHolds(c *clock) holds { return holds{clock: c, keys: make(map[string]*heldKey)} }
+func newHolds(c *clock) holds {
+	return holds{clock: c, keys: make(map[string]*heldKey), scopes: make(map[uint64]*scope)}
+}
 
 // heldKey is the values of a label.
 type heldKey struct {
@@ -49,6 +53,10 @@ type holding struct {
 	set  *labelSet
 	addr uint64 // g.labels
 	list []held // for each label of set
+
+	scope *scope // nil: not followed
+	giver uint64 // the goroutine that it has the set from by inheritance; 0 where that is not proved
+	from  int64  // since when it has the set; 0: not known
 }
 
 // held is a value that a goroutine has; from is 0 when it is not known since when.
@@ -63,7 +71,11 @@ func (h *holds) enter(sl *slot, j *job, gap int64) {
 	if set == noSet || set != nil && len(set.Labels) == 0 {
 		set = nil
 	}
-	if old == nil && set == nil || old != nil && old.addr == j.labels && old.set == set {
+	switch {
+	case old == nil && set == nil, old != nil && old.addr == j.labels && old.set == set:
+		return
+	case old != nil && set != nil && old.addr == j.labels && slices.Equal(old.set.Labels, set.Labels):
+		old.set = set // the same, read again
 		return
 	}
 	border := j.at - gap/2
@@ -74,6 +86,7 @@ func (h *holds) enter(sl *slot, j *job, gap int64) {
 	sl.held = nil
 	if set != nil {
 		sl.held = h.take(old, set, j.labels, from)
+		h.join(sl.held, sl, j)
 	}
 	if old != nil {
 		h.drop(old, border)
@@ -86,7 +99,7 @@ func (h *holds) take(old *holding, set *labelSet, addr uint64, from int64) *hold
 	if n := len(h.free); n > 0 {
 		x, h.free = h.free[n-1], h.free[:n-1]
 	}
-	x.set, x.addr, x.list = set, addr, x.list[:0]
+	x.set, x.addr, x.list, x.from = set, addr, x.list[:0], from
 	anew := old == nil || slices.Equal(old.set.Labels, set.Labels)
 	for _, l := range set.Labels {
 		if !anew {
@@ -110,6 +123,7 @@ func (h *holds) drop(x *holding, at int64) {
 	for _, l := range x.list {
 		l.end(at)
 	}
+	h.leave(x)
 	clear(x.list)
 	x.set = nil
 	h.free = append(h.free, x)
@@ -213,12 +227,18 @@ func (h *holds) report(chunks []*chunk) []sample.Lifetimes {
 // values is every value that is counted.
 func (h *holds) values() (list []*spread) {
 	for _, k := range h.keys {
-		if k.other != nil {
-			list = append(list, k.other)
-		}
-		for _, s := range k.values {
-			list = append(list, s)
-		}
+		list = append(list, k.spreads()...)
+	}
+	return list
+}
+
+// spreads are those of all values, in no order.
+func (k *heldKey) spreads() (list []*spread) {
+	if k.other != nil {
+		return []*spread{k.other}
+	}
+	for _, s := range k.values {
+		list = append(list, s)
 	}
 	return list
 }

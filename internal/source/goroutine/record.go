@@ -159,7 +159,7 @@ func (r *recorder) tick(flush bool) error {
 	for _, c := range s.mem.chunks {
 		s.track.flush(c, s.clock.now(), s.mem.n)
 	}
-	s.stats.Lifetimes = s.track.holds.report(s.mem.chunks)
+	s.track.tell(s.mem.chunks)
 	return err
 }
 

@@ -34,7 +34,8 @@ type Stats struct {
 	// Lifetimes are of all goroutines, then of the values of labels that were seen most often, since the beginning. They are as
 	// of the last Flush or, of very many goroutines, empty until the end.
 	Lifetimes []sample.Lifetimes
-	Runs      int64 // times that a goroutine ran and stopped between two ticks, modulo 256 each
+	Kept      []Kept // goroutines that have labels of somebody who has left them; as of the same
+	Runs      int64  // times that a goroutine ran and stopped between two ticks, modulo 256 each
 
 	GC GC
 

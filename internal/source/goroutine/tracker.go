@@ -173,6 +173,11 @@ func (t *tracker) emit(i *interval) {
 	}
 }
 
+// tell enters into the stats what is only known by looking at all goroutines.
+func (t *tracker) tell(chunks []*chunk) {
+	t.stats.Lifetimes, t.stats.Kept = t.holds.report(chunks), t.holds.kept(chunks, t.stats.Begin)
+}
+
 // close ends the recording: everything that was seen is emitted.
 func (t *tracker) close(chunks []*chunk) {
 	living(chunks, func(c *chunk, sl *slot) {
@@ -181,6 +186,6 @@ func (t *tracker) close(chunks []*chunk) {
 		t.emit(&sl.now)
 		sl.now.from = sl.now.to
 	})
-	t.stats.Lifetimes = t.holds.report(chunks)
+	t.tell(chunks)
 	living(chunks, func(_ *chunk, sl *slot) { t.lives.over(sl, sl.now.to-sl.birth) })
 }
