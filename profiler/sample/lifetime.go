@@ -101,11 +101,16 @@ func (b *LifetimeBin) at(part float64) int64 {
 func (l Lifetimes) String() string {
 	name := "all"
 	if l.Key != "" {
-		key := strconv.Quote(short(l.Key))
-		name = key[1:len(key)-1] + "=" + strconv.Quote(short(l.Value))
+		name = LabelText(l.Key, l.Value)
 	}
 	return fmt.Sprintf("%s %d ended, %d alive, %d unknown, p50 %s, p99 %s", name, l.Ended, l.Alive, l.Unknown,
 		lifetime(l.P50), lifetime(l.P99))
+}
+
+// LabelText is a label as text of one line, in printable characters and not long: key="value".
+func LabelText(key, value string) string {
+	k := strconv.Quote(short(key))
+	return k[1:len(k)-1] + "=" + strconv.Quote(short(value))
 }
 
 // short is the text if that is short, or the beginning of it.

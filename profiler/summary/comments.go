@@ -42,17 +42,19 @@ func format(v any) string {
 	case []string:
 		return strings.Join(v, "; ")
 	case []sample.Life: // below this long, seen (of them at 100 Hz)
-		texts := make([]string, len(v))
-		for i, l := range v {
-			texts[i] = l.String()
-		}
-		return strings.Join(texts, ", ")
+		return join(v, ", ")
 	case []sample.Lifetimes:
-		texts := make([]string, len(v))
-		for i, l := range v {
-			texts[i] = l.String()
-		}
-		return strings.Join(texts, "; ")
+		return join(v, "; ")
+	case []LabelTrap:
+		return join(v, "; ")
 	}
 	return fmt.Sprint(v)
+}
+
+func join[T fmt.Stringer](list []T, between string) string {
+	texts := make([]string, len(list))
+	for i, x := range list {
+		texts[i] = x.String()
+	}
+	return strings.Join(texts, between)
 }

@@ -98,7 +98,25 @@ func (l *Labels) merge(next *Labels, share float64) {
 	l.GoneTime += next.GoneTime
 	l.Foreign += next.Foreign
 	l.Renamed = next.Renamed
+	l.Traps = mergeTraps(l.Traps, next.Traps)
 	l.Repaired += next.Repaired
+}
+
+// mergeTraps adds up the time of functions of timers. Who keeps labels is known as of the end.
+func mergeTraps(a, b []LabelTrap) []LabelTrap {
+	all := slices.Clone(b)
+	for _, t := range a {
+		if t.Kind != TrapTimer {
+			continue
+		}
+		if i := slices.IndexFunc(all, func(x LabelTrap) bool { return x.Kind == TrapTimer }); i >= 0 {
+			all[i].Time += t.Time
+			all[i].CPU += t.CPU
+		} else {
+			all = append(all, t)
+		}
+	}
+	return all
 }
 
 func (s *Stacks) merge(next *Stacks, share float64) {
