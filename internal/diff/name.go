@@ -179,11 +179,7 @@ func Clean(text string) string {
 }
 
 // packageOf is the import path in a name that FuncName made.
-func packageOf(name string) string {
-	dir, base := path.Split(name)
-	pkg, _, _ := strings.Cut(base, ".")
-	return dir + pkg
-}
+func packageOf(name string) string { return names.Package(name) }
 
 // ofGo says whether a function belongs to the Go release rather than to the program.
 func ofGo(name string) bool { return names.Internal(packageOf(name)) }

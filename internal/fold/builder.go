@@ -79,6 +79,9 @@ type Tally struct {
 	LabelsLostTime int64 // ns of theirs
 	LabelsCut      int64 // samples with a part of their goroutine's labels only
 
+	TimerCPU, TimerWall int64  // ns on a CPU, and in all states, of functions of time.AfterFunc, without labels
+	Timers              string // what started them, as CreatedBy has it
+
 	Renamed []string // keys of labels that are others in the profile, some of them
 
 	seen idSet
@@ -91,7 +94,8 @@ type fold struct {
 	state  sample.State // only in wall profiles
 	peer   string
 	call   string
-	waitOn string // only in timelines: elsewhere there would be as many samples as there are channels
+	from   *creator // nil: not known
+	waitOn string   // only in timelines: elsewhere there would be as many samples as there are channels
 	goid   uint64
 	end    int64 // CLOCK_MONOTONIC, ns; only in timelines
 	count  int64

@@ -38,6 +38,20 @@ func (b *Builder) fold(s *sample.Sample) {
 	f := b.find(s)
 	f.count += s.Count
 	f.ns[classOf(s.State)] += s.Weight
+	if f.from != nil && f.from.timer && len(s.Labels) == 0 && !s.LabelsLost {
+		b.tally.timer(f.from, s)
+	}
+}
+
+// timer counts what a function of time.AfterFunc does without labels. What the table saw on a CPU, the on-CPU source tells.
+func (t *Tally) timer(from *creator, s *sample.Sample) {
+	t.Timers = from.text
+	if s.State != sample.Running {
+		t.TimerWall += s.Weight
+	} else if s.Count > 0 {
+		t.TimerCPU += s.Weight
+		t.TimerWall += s.Weight
+	}
 }
 
 // benchmark returns the labels of a sample, with that of the benchmark that it belongs to. A program's
@@ -63,6 +77,11 @@ func (b *Builder) appendKey(key []byte, s *sample.Sample) []byte {
 		key = binary.LittleEndian.AppendUint32(key, st.id)
 	}
 	key = append(key, 0xff, 0xff, 0xff, 0xff) // no site has this id
+	from := uint32(0)
+	if c := b.creator(s); c != nil {
+		from = c.id
+	}
+	key = binary.LittleEndian.AppendUint32(key, from)
 	key, cut := b.words.appendKey(key, s.Labels)
 	if cut || s.LabelsTruncated {
 		b.tally.LabelsCut++
@@ -167,7 +186,7 @@ func (b *Builder) count(s *sample.Sample) (done bool) {
 
 func (b *Builder) newFold(s *sample.Sample) *fold {
 	b.limit.held += SampleBytes
-	f := &fold{sites: make([]uint32, len(b.stack)), labels: b.words.labels(s.Labels)}
+	f := &fold{sites: make([]uint32, len(b.stack)), labels: b.words.labels(s.Labels), from: b.creator(s)}
 	for i, st := range b.stack {
 		f.sites[i] = st.id
 	}

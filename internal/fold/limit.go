@@ -27,9 +27,6 @@ const (
 	fewValues  = 64        // a label that has no more is not what takes the memory
 )
 
-// otherValue is what values of a label become that has too many.
-const otherValue = "(other)"
-
 // Limit bounds the memory of the builder and of the profile that is made of it, in bytes, for all that this
 // process needs. 0 is no limit.
 func (b *Builder) Limit(bytes int) {
@@ -51,7 +48,7 @@ func (b *Builder) within(s *sample.Sample) *sample.Sample {
 	for _, l := range s.Labels {
 		if k := b.limit.keys[userKey(l.Key)]; k != nil {
 			k.add(s)
-			l.Value, lost = otherValue, true
+			l.Value, lost = sample.OtherValue, true
 		}
 		labels = append(labels, l)
 	}
@@ -125,7 +122,7 @@ func (b *Builder) forget(key string) {
 		}
 		for i := range f.labels {
 			if f.labels[i].Key == key {
-				f.labels[i].Value = otherValue
+				f.labels[i].Value = sample.OtherValue
 				lost.samples, lost.ns = lost.samples+1, lost.ns+f.time()
 			}
 		}
@@ -144,6 +141,9 @@ func (b *Builder) refold(f *fold) {
 		b.stack = append(b.stack, b.sites[id])
 	}
 	s := &sample.Sample{Labels: f.labels, Goid: f.goid, State: f.state, Peer: f.peer, Call: f.call}
+	if f.from != nil {
+		s.Created = f.from.created
+	}
 	key := string(b.appendKey(nil, s))
 	b.stack = stack
 	same := b.folds[key]
@@ -171,7 +171,7 @@ func (b *Builder) Remarks() (said []string) {
 	for _, key := range slices.SortedFunc(maps.Keys(l.keys), cmp.Compare[string]) {
 		lost := l.keys[key]
 		said = append(said, fmt.Sprintf("values of label %s: %s of time in %d samples is %s=%s %s", key, time.Duration(lost.ns),
-			lost.samples, key, otherValue, flag))
+			lost.samples, key, sample.OtherValue, flag))
 	}
 	if l.left.samples > 0 {
 		said = append(said, fmt.Sprintf("stacks and labels of %d samples, %s: they are %s %s", l.left.samples, time.Duration(l.left.ns),

@@ -17,6 +17,7 @@ type places struct {
 	sites        []*site // by id; none is changed once it is here
 	last         lastStacks
 	bench        benchmarks
+	creators     creators
 }
 
 // maxSites bounds the addresses that a stream remembers from slice to slice, some 3 MB of them. Those of leaves are
@@ -27,7 +28,7 @@ func newPlaces() *places {
 	return &places{
 		exact: make(map[uint64]*site), calls: make(map[uint64]*site), kernel: make(map[uint64]*site),
 		synthetic: make(map[string]*site), last: newLastStacks(maxLast),
-		bench: benchmarks{of: make(map[uint64]string), from: make(map[uint64]uint64)},
+		creators: newCreators(), bench: benchmarks{of: make(map[uint64]string), from: make(map[uint64]uint64)},
 	}
 }
 
@@ -88,6 +89,35 @@ func hashLabels(labels []sample.Label) uint64 {
 }
 
 var labelSeed = maphash.MakeSeed()
+
+// creator is a go statement that goroutines were started by.
+type creator struct {
+	id      uint32 // 1 and up, another one for each text
+	created uint64 // its return address, one of them
+	text    string // of the label
+	timer   bool   // it runs a function of time.AfterFunc
+}
+
+// name is the text of the label, "" where there is none.
+func (c *creator) name() string {
+	if c == nil {
+		return ""
+	}
+	return c.text
+}
+
+// maxCreators bounds the go statements of a target, of which programs have some hundreds.
+const maxCreators = 1 << 14
+
+// creators are the go statements by return address; nil is one that no label is made of.
+type creators struct {
+	at map[uint64]*creator
+	of map[string]*creator
+}
+
+func newCreators() creators {
+	return creators{make(map[uint64]*creator), make(map[string]*creator)}
+}
 
 // frozen is Symbols whose mappings are those of a moment.
 type frozen struct {

@@ -25,6 +25,12 @@ func (b *Builder) Profile() *profile.Profile {
 	b.folds = nil
 	for i, f := range folds {
 		s := f.sample(locs, len(p.SampleType), b.epoch)
+		if class := b.runtimeClass(f.sites); class != "" {
+			if s.Label == nil {
+				s.Label = make(map[string][]string, 1)
+			}
+			s.Label[sample.KeyClass] = []string{class}
+		}
 		if parent := b.from[f.goid]; parent != 0 {
 			s.NumLabel[sample.KeyParent] = []int64{int64(parent)}
 		}
@@ -50,7 +56,7 @@ func (b *Builder) sorted() []*fold {
 			return c
 		}
 		return cmp.Or(cmp.Compare(x.end, y.end), cmp.Compare(x.goid, y.goid), cmp.Compare(x.state, y.state), cmp.Compare(x.call, y.call),
-			cmp.Compare(x.peer, y.peer), slices.CompareFunc(x.labels, y.labels, compareLabels))
+			cmp.Compare(x.peer, y.peer), cmp.Compare(x.from.name(), y.from.name()), slices.CompareFunc(x.labels, y.labels, compareLabels))
 	})
 	return folds
 }
@@ -77,8 +83,11 @@ func (f *fold) sample(locs []*profile.Location, columns int, epoch int64) *profi
 	for i, id := range f.sites {
 		s.Location[i] = locs[id]
 	}
-	if len(f.labels) > 0 || f.state != "" {
-		s.Label = make(map[string][]string, len(f.labels)+1)
+	if len(f.labels) > 0 || f.state != "" || f.from != nil {
+		s.Label = make(map[string][]string, len(f.labels)+2)
+	}
+	if f.from != nil {
+		s.Label[sample.KeyCreatedBy] = []string{f.from.text}
 	}
 	if f.state != "" {
 		s.Label[sample.KeyState] = []string{string(f.state)}

@@ -17,7 +17,7 @@ import (
 
 func labelled(weight int64, kv ...string) sample.Sample {
 	s := sample.Sample{Goid: 1, Weight: weight, State: "select", Curg: []uint64{program.at("runtime.gopark", 0x40),
-		program.at("runtime.goexit.abi0", 1)}}
+		program.at("main.work", 0x40), program.at("runtime.goexit.abi0", 1)}}
 	for i := 0; i < len(kv); i += 2 {
 		s.Labels = append(s.Labels, sample.Label{Key: kv[i], Value: kv[i+1]})
 	}

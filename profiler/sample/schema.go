@@ -20,6 +20,19 @@ const (
 	KeySyscall = "go.syscall" // the system call that a goroutine in Syscall is blocked in
 	KeyPeer    = "go.peer"    // who a goroutine in "IO wait" waits for
 	KeyWaitOn  = "go.wait_on" // the channels, locks and conditions that it waits for, see FormatObjects
+
+	// KeyCreatedBy is the go statement that started the goroutine: the function, the file without its folders, the line.
+	KeyCreatedBy = "go.created_by"
+
+	// KeyClass is what of the Go runtime a sample is, one of the classes below; the program's samples have none.
+	KeyClass = "go.class"
+)
+
+// Values of KeyClass.
+const (
+	ClassGC        = "gc"        // the garbage collector, also where a goroutine of the program works for it
+	ClassScheduler = "scheduler" // a thread that looks for a goroutine to run
+	ClassRuntime   = "runtime"   // all else that the runtime does by itself: its monitor, the scavenger
 )
 
 // Keys of labels that are numbers.

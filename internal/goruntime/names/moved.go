@@ -1,9 +1,18 @@
 package names
 
 import (
+	"path"
 	"slices"
 	"strings"
 )
+
+// Package is the import path in the name of a function.
+func Package(function string) string {
+	function, _, _ = strings.Cut(function, "[") // type arguments
+	dir, base := path.Split(function)
+	pkg, _, _ := strings.Cut(base, ".")
+	return dir + pkg
+}
 
 // Internal says whether a package, by its import path, belongs to the Go release rather than to the
 // program: the runtime and what lies below the standard library's surface, which moves between

@@ -68,6 +68,9 @@ var (
 	// WaitPackages wait on behalf of their callers.
 	WaitPackages = []string{"runtime", "sync", "internal/sync", "internal/runtime/sync", "sync/atomic", "internal/synctest"}
 
+	// TimerFunction starts the function of a time.AfterFunc in a goroutine of its own (time/sleep.go).
+	TimerFunction = []string{"time.goFunc"}
+
 	Files = []string{"os.(*File)."}
 	// SystemCalls go into the kernel; what they are called with is of package internal/runtime/syscall, or what it was before.
 	SystemCalls = []string{"syscall.", "internal/runtime/syscall*", "runtime/internal/syscall.", "golang.org/x/sys/unix."}
