@@ -30,6 +30,7 @@ func (r *recording) finish(b *fold.Builder, end string) {
 	if r.table != nil {
 		r.finishTable(t)
 	}
+	s.Labels.Traps = r.traps(&t, &r.reported.table)
 	s.Coverage.Seen = max(int64(t.Goroutines), s.Coverage.Seen)
 	if t.CPU > 0 {
 		s.Labels.Unlabeled = float64(t.Unlabeled) / float64(t.CPU)

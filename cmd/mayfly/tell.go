@@ -51,6 +51,9 @@ func tellLabels(e *env, f *recordFlags, s profiler.Summary) {
 		e.say("%s: %d goroutines have no labels here: their g.labels holds something else, as with goroutine-local stores",
 			f.output, s.Labels.Foreign)
 	}
+	for _, t := range s.Labels.Traps {
+		e.say("%s: %s", f.output, t)
+	}
 	if len(s.Labels.Renamed) > 0 {
 		e.say("%s: labels of the program were renamed, because go.* belongs to mayfly: %q", f.output, s.Labels.Renamed)
 	}

@@ -15,8 +15,8 @@ func TestProfileIsReproducible(t *testing.T) {
 		var samples []sample.Sample
 		for i := range 40 {
 			samples = append(samples, sample.Sample{Weight: 10, Goid: uint64(i % 3), State: sample.State([]string{"select", "sleep"}[i%2]),
-				Labels: []sample.Label{{Key: "k", Value: fmt.Sprint(i % 10)}},
-				Curg:   []uint64{program.at("main.work", 16), program.at("runtime.goexit.abi0", 1)}})
+				Created: program.at("main.main", uint64(9+i/20)), Labels: []sample.Label{{Key: "k", Value: fmt.Sprint(i % 10)}},
+				Curg: []uint64{program.at("main.work", 16), program.at("runtime.goexit.abi0", 1)}})
 		}
 		var b bytes.Buffer
 		if err := build(t, Keep{Wall: true, Goroutines: true}, samples...).WriteUncompressed(&b); err != nil {

@@ -2,6 +2,7 @@ package sample_test
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
@@ -15,6 +16,27 @@ func ExampleComment() {
 	// Output:
 	// mayfly.samples is 1250
 	// mayfly.end is duration reached
+}
+
+// A goroutine that lived for 20 ms is counted with those below 21 ms.
+func ExampleLifetimeBinOf() {
+	bin := sample.LifetimeBinOf(20_000_000)
+	fmt.Println(bin, time.Duration(sample.LifetimeBelow(bin)))
+	// Output: 29 20.97152ms
+}
+
+// Four bins are in each power of two, and the last one has no bound.
+func ExampleLifetimeBelow() {
+	for _, bin := range []int{0, 1, 2, 3, 4, sample.LifetimeBins - 1} {
+		fmt.Println(time.Duration(sample.LifetimeBelow(bin)))
+	}
+	// Output:
+	// 131.072µs
+	// 163.84µs
+	// 196.608µs
+	// 229.376µs
+	// 262.144µs
+	// 0s
 }
 
 // What a goroutine waits for, as the label go.wait_on has it.

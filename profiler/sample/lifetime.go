@@ -65,12 +65,12 @@ func (l *Lifetimes) Estimate() {
 		l.Ended += b.Ended
 		l.Alive += b.Alive
 	}
-	l.P50, l.P99 = l.quantile(0.5), l.quantile(0.99)
+	l.P50, l.P99 = l.Quantile(0.5), l.Quantile(0.99)
 }
 
-// quantile is the length that a part q of all is shorter than, in ns; -1 if no more is known than that it is longer than
+// Quantile is the length that a part q of all is shorter than, in ns; -1 if no more is known than that it is longer than
 // what was seen. Who has not ended within a bin counts as having been at risk for half of it.
-func (l *Lifetimes) quantile(q float64) int64 {
+func (l *Lifetimes) Quantile(q float64) int64 {
 	left, risk := 1.0, float64(l.Ended+l.Alive)
 	for _, b := range l.Bins {
 		if within := risk - float64(b.Alive)/2; b.Ended > 0 && within > 0 {
@@ -101,14 +101,14 @@ func (b *LifetimeBin) at(part float64) int64 {
 func (l Lifetimes) String() string {
 	name := "all"
 	if l.Key != "" {
-		name = LabelText(l.Key, l.Value)
+		name = labelText(l.Key, l.Value)
 	}
 	return fmt.Sprintf("%s %d ended, %d alive, %d unknown, p50 %s, p99 %s", name, l.Ended, l.Alive, l.Unknown,
 		lifetime(l.P50), lifetime(l.P99))
 }
 
-// LabelText is a label as text of one line, in printable characters and not long: key="value".
-func LabelText(key, value string) string {
+// labelText is a label as text of one line, in printable characters and not long: key="value".
+func labelText(key, value string) string {
 	k := strconv.Quote(short(key))
 	return k[1:len(k)-1] + "=" + strconv.Quote(short(value))
 }

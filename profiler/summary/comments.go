@@ -45,7 +45,7 @@ func format(v any) string {
 		return join(v, ", ")
 	case []sample.Lifetimes:
 		return join(v, "; ")
-	case []LabelTrap:
+	case []sample.LabelTrap:
 		return join(v, "; ")
 	}
 	return fmt.Sprint(v)

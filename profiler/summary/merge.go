@@ -103,13 +103,13 @@ func (l *Labels) merge(next *Labels, share float64) {
 }
 
 // mergeTraps adds up the time of functions of timers. Who keeps labels is known as of the end.
-func mergeTraps(a, b []LabelTrap) []LabelTrap {
+func mergeTraps(a, b []sample.LabelTrap) []sample.LabelTrap {
 	all := slices.Clone(b)
 	for _, t := range a {
-		if t.Kind != TrapTimer {
+		if t.Kind != sample.TrapTimer {
 			continue
 		}
-		if i := slices.IndexFunc(all, func(x LabelTrap) bool { return x.Kind == TrapTimer }); i >= 0 {
+		if i := slices.IndexFunc(all, func(x sample.LabelTrap) bool { return x.Kind == sample.TrapTimer }); i >= 0 {
 			all[i].Time += t.Time
 			all[i].CPU += t.CPU
 		} else {

@@ -130,7 +130,7 @@ type Labels struct {
 	// Renamed are keys, eight at most, that the program's labels have in the profile because theirs are ours.
 	Renamed []string `json:"labels_renamed"`
 	// Traps are goroutines whose labels are not those of what they work for, as of the end.
-	Traps []LabelTrap `json:"label_traps"`
+	Traps []sample.LabelTrap `json:"label_traps"`
 	// Repaired are the distinct texts (labels, names, paths) that were no UTF-8.
 	Repaired int64 `json:"strings_repaired"`
 }

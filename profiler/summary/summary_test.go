@@ -46,10 +46,10 @@ func full() *Summary {
 			field.Set(reflect.ValueOf([]sample.Lifetimes{
 				{Ended: 4, P50: 2e6, P99: -1, Unknown: 1, Bins: []sample.LifetimeBin{{Below: 1 << 17, Ended: 3, Alive: 2}}}, {Key: "k", Value: "v"},
 			}))
-		case []LabelTrap:
-			field.Set(reflect.ValueOf([]LabelTrap{
-				{Kind: TrapKept, CreatedBy: "main.grow main.go:58", Label: "k", Value: "v", Goroutines: 2, Time: 3e9, Usual: 5e6},
-				{Kind: TrapTimer, CreatedBy: "time.goFunc sleep.go:215", Time: 2e9, CPU: 1e9},
+		case []sample.LabelTrap:
+			field.Set(reflect.ValueOf([]sample.LabelTrap{
+				{Kind: sample.TrapKept, CreatedBy: "main.grow main.go:58", Label: "k", Value: "v", Goroutines: 2, Time: 3e9, Usual: 5e6},
+				{Kind: sample.TrapTimer, CreatedBy: "time.goFunc sleep.go:215", Time: 2e9, CPU: 1e9},
 			}))
 		default:
 			field.SetInt(int64(len(key))*1000 + int64(key[0]))

@@ -5,7 +5,8 @@
 //
 // With -trap there is something more:
 //
-//	pool       twice a second a request has a worker started, in main.grow, which stays and works for all requests
+//	pool       twice a second a request has a worker started, in main.grow, which stays and works for all requests; no worker
+//	           sets labels
 //	transport  twice a second a request has to dial, and net/http keeps the connection's two goroutines
 //	timer      each request leaves 1 ms of CPU time to a function of time.AfterFunc, main.late
 //
@@ -58,14 +59,16 @@ func late() {
 }
 
 // request is what a request does. due says that it is its turn to fall into the trap.
-func request(ctx context.Context, due bool) {
+func request(ctx context.Context, c *http.Client, due bool) {
 	var children sync.WaitGroup
 	children.Add(2)
 	go func() { time.Sleep(time.Millisecond); children.Done() }()
 	work <- func() {
-		pprof.SetGoroutineLabels(ctx)
+		if *trap != "pool" {
+			pprof.SetGoroutineLabels(ctx)
+			defer pprof.SetGoroutineLabels(context.Background())
+		}
 		spin(500 * time.Microsecond)
-		pprof.SetGoroutineLabels(context.Background())
 		children.Done()
 	}
 	switch {
@@ -76,9 +79,9 @@ func request(ctx context.Context, due bool) {
 		atomic.AddUint64(&trapped, 1)
 	case *trap == "transport":
 		if due {
-			http.DefaultClient.CloseIdleConnections()
+			c.Transport = &http.Transport{} // the one before keeps its idle connection
 		}
-		r, err := http.Get(server)
+		r, err := c.Get(server)
 		run.Check(err)
 		io.Copy(io.Discard, r.Body)
 		r.Body.Close()
@@ -89,13 +92,13 @@ func request(ctx context.Context, due bool) {
 }
 
 func serve(endpoints ...string) {
-	next := time.Now().Add(500 * time.Millisecond)
+	next, client := time.Now().Add(500*time.Millisecond), &http.Client{Transport: &http.Transport{}}
 	for i := 0; !run.Stopped(); i++ {
 		due := time.Now().After(next)
 		if due {
 			next = next.Add(500 * time.Millisecond)
 		}
-		labelled(endpoints[i%len(endpoints)], func(ctx context.Context) { request(ctx, due) })
+		labelled(endpoints[i%len(endpoints)], func(ctx context.Context) { request(ctx, client, due) })
 	}
 }
 

@@ -27,6 +27,7 @@ type holds struct {
 	free  []*holding
 
 	scopes map[uint64]*scope // by g.labels
+	left   []*scope          // to be used again
 }
 
 func newHolds(c *clock) holds {
@@ -54,9 +55,10 @@ type holding struct {
 	addr uint64 // g.labels
 	list []held // for each label of set
 
-	scope *scope // nil: not followed
-	giver uint64 // the goroutine that it has the set from by inheritance; 0 where that is not proved
-	from  int64  // since when it has the set; 0: not known
+	from   int64  // since when it has the set; 0: not known
+	scope  *scope // nil: not followed
+	tick   uint32 // that found the goroutine in it
+	begins bool   // that tick was the first to find the goroutine, which is new
 }
 
 // held is a value that a goroutine has; from is 0 when it is not known since when.
@@ -95,10 +97,7 @@ func (h *holds) enter(sl *slot, j *job, gap int64) {
 
 // take makes a holding of a set. It takes from the holding before what goes on.
 func (h *holds) take(old *holding, set *labelSet, addr uint64, from int64) *holding {
-	x := &holding{}
-	if n := len(h.free); n > 0 {
-		x, h.free = h.free[n-1], h.free[:n-1]
-	}
+	x := pop(&h.free)
 	x.set, x.addr, x.list, x.from = set, addr, x.list[:0], from
 	anew := old == nil || slices.Equal(old.set.Labels, set.Labels)
 	for _, l := range set.Labels {
@@ -115,6 +114,17 @@ func (h *holds) take(old *holding, set *labelSet, addr uint64, from int64) *hold
 		}
 		x.list = append(x.list, held{of, from})
 	}
+	return x
+}
+
+// pop takes one from a list of those that are not used any more, or makes one.
+func pop[T any](list *[]*T) *T {
+	n := len(*list)
+	if n == 0 {
+		return new(T)
+	}
+	x := (*list)[n-1]
+	*list = (*list)[:n-1]
 	return x
 }
 

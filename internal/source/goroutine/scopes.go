@@ -28,10 +28,34 @@ const (
 
 // scope is who has a label set.
 type scope struct {
-	first   uint64 // the goroutine that was found with it first,
-	tick    uint32 // and when
 	holders int
-	members []uint64 // goroutines that were found with it, maxMembers at most
+	members []member // who was found with it, maxMembers at most, in the order in which they were
+}
+
+// member is a goroutine, and the tick that found it with the set.
+type member struct {
+	goid  uint64
+	tick  uint32
+	begun bool // before, with other labels: it set these
+}
+
+// giver is the goroutine that one has its set from, 0 if that is not proved: its parent, who has set the labels, or who had
+// them at an earlier tick.
+func (x *holding) giver(parent uint64) uint64 {
+	if !x.begins {
+		return 0
+	}
+	for _, m := range x.scope.members {
+		if m.goid == parent && m.tick <= x.tick {
+			return parent
+		}
+	}
+	for _, m := range x.scope.members {
+		if m.tick < x.tick || m.begun && m.tick == x.tick {
+			return m.goid
+		}
+	}
+	return 0
 }
 
 // Kept says that goroutines have labels of somebody who has left them, or ended.
@@ -40,7 +64,7 @@ type Kept struct {
 	Label      sample.Label // of one of them
 	Goroutines int64
 	Time       int64 // for how long they have had it, together, as far as it was seen, ns
-	Usual      int64 // 99 % of those who took and left the label had it for less, ns
+	Usual      int64 // nine of ten who took and left the label had it for less, ns
 }
 
 // join enters a holding into its scope.
@@ -50,20 +74,13 @@ func (h *holds) join(x *holding, sl *slot, j *job) {
 		if len(h.scopes) == maxScopes {
 			return
 		}
-		s = &scope{first: j.key.goid, tick: h.clock.tick}
+		s = pop(&h.left)
 		h.scopes[x.addr] = s
 	}
-	begins := sl.fresh && !sl.vague && sl.born == h.clock.tick
-	switch parent := j.seen.parent; {
-	case begins && parent != 0 && slices.Contains(s.members, parent):
-		x.giver = parent
-	case begins && s.tick < h.clock.tick:
-		x.giver = s.first
-	}
+	x.scope, x.tick, x.begins = s, h.clock.tick, sl.fresh && !sl.vague && sl.born == h.clock.tick
 	if s.holders++; len(s.members) < maxMembers {
-		s.members = append(s.members, j.key.goid)
+		s.members = append(s.members, member{j.key.goid, x.tick, sl.born < x.tick})
 	}
-	x.scope = s
 }
 
 // leave takes a holding out of its scope.
@@ -71,9 +88,11 @@ func (h *holds) leave(x *holding) {
 	if s := x.scope; s != nil {
 		if s.holders--; s.holders == 0 {
 			delete(h.scopes, x.addr)
+			s.members = s.members[:0]
+			h.left = append(h.left, s)
 		}
 	}
-	x.scope, x.giver = nil, 0
+	x.scope = nil
 }
 
 // kept finds the goroutines that have labels of a scope that was left, as of now.
@@ -83,7 +102,7 @@ func (h *holds) kept(chunks []*chunk, began int64) []Kept {
 	living(chunks, func(_ *chunk, sl *slot) {
 		if x := sl.held; x != nil && x.scope != nil && len(asked) < maxScopes {
 			holders[x.scope] = append(holders[x.scope], sl)
-			asked[x.giver], asked[sl.now.parent] = nil, nil
+			asked[x.giver(sl.now.parent)], asked[sl.now.parent] = nil, nil
 		}
 	})
 	living(chunks, func(_ *chunk, sl *slot) {
@@ -114,11 +133,11 @@ func left(list []*slot, living map[uint64]*slot) bool {
 	old := 0
 	for _, sl := range list {
 		x := sl.held
-		switch {
-		case x.giver != 0:
-			if giver := living[x.giver]; giver != nil && giver.within(x) {
-				return false
-			}
+		from := x.giver(sl.now.parent)
+		switch giver := living[from]; {
+		case from != 0 && giver != nil && giver.within(x):
+			return false
+		case from != 0:
 		case sl.fresh || x.from != 0 || sl.now.parent == 0 || living[sl.now.parent] != nil || sl.now.parent != list[0].now.parent:
 			return false
 		default:
@@ -166,7 +185,7 @@ func (sl *slot) keeps(rows map[Kept]*Kept, usual map[string]int64, began int64) 
 	}
 }
 
-// usual is for how long labels are had that are taken and left all the time: 99 % of the times that were seen to end.
+// usual is for how long labels are had that are taken and left all the time: nine of ten times that were seen to end.
 func (h *holds) usual() map[string]int64 {
 	usual := make(map[string]int64)
 	for key, k := range h.keys {
@@ -177,7 +196,7 @@ func (h *holds) usual() map[string]int64 {
 			}
 		}
 		if row := all.row(); row.Ended >= leastTaken {
-			usual[key] = row.P99
+			usual[key] = row.Quantile(0.9)
 		}
 	}
 	return usual

@@ -147,6 +147,14 @@ func TestKept(t *testing.T) {
 			x.take(0, 0)
 			x.steps(300)
 		}},
+		{"started as soon as they were set, by one that was not seen", 1, 305e6, func(x *scopes) {
+			x.requests(30)
+			x.take(0, setA)
+			x.start(1, 2, 9, setA)
+			x.steps(5)
+			x.take(0, 0)
+			x.steps(300)
+		}},
 		{"for a moment", 0, 0, func(x *scopes) {
 			x.requests(30)
 			x.take(0, setA)

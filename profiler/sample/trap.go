@@ -1,10 +1,8 @@
-package summary
+package sample
 
 import (
 	"fmt"
 	"time"
-
-	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
 // Kinds of LabelTrap.
@@ -26,7 +24,7 @@ type LabelTrap struct {
 	Goroutines int64  `json:"goroutines"` // that are in it at the end; of TrapTimer 0, not known
 	Time       int64  `json:"wall_ns"`    // of theirs, in all states: since they have the label, as far as it was seen
 	CPU        int64  `json:"cpu_ns"`     // of TrapTimer; of TrapKept 0, not known
-	Usual      int64  `json:"usual_ns"`   // of TrapKept: 99 % of those who took and left the label had it for less
+	Usual      int64  `json:"usual_ns"`   // of TrapKept: nine of ten who took and left the label had it for less
 }
 
 // String is a sentence that says so.
@@ -36,6 +34,7 @@ func (t LabelTrap) String() string {
 		return fmt.Sprintf("functions of time.AfterFunc have no labels: %s on a CPU, %s in all states",
 			time.Duration(t.CPU).Round(time.Millisecond), wall)
 	}
-	return fmt.Sprintf("%d goroutines created by %s keep labels of others, who have left them: %s, for %s in all; 99 %% leave it within %s",
-		t.Goroutines, t.CreatedBy, sample.LabelText(t.Label, t.Value), wall, time.Duration(t.Usual).Round(time.Microsecond))
+	return fmt.Sprintf("%d goroutines created by %s keep labels of others, who have left them: %s, for %s in all; "+
+		"nine of ten leave it within %s", t.Goroutines, t.CreatedBy, labelText(t.Label, t.Value), wall,
+		time.Duration(t.Usual).Round(time.Microsecond))
 }
