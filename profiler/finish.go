@@ -2,6 +2,7 @@ package profiler
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/pprof/profile"
@@ -9,6 +10,7 @@ import (
 	"github.com/mayfly-profiler/mayfly/internal/fold"
 	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"github.com/mayfly-profiler/mayfly/internal/source/goroutine"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
 	"github.com/mayfly-profiler/mayfly/profiler/summary"
 )
 
@@ -115,7 +117,7 @@ func (r *recording) finishTable(t fold.Tally) {
 	if st.NoPeers != nil {
 		r.deny("who goroutines wait for: " + st.NoPeers.Error())
 	}
-	s.Coverage.New, s.Coverage.Lives, s.Coverage.Lifetimes = st.New, st.Lives[:], now.Lifetimes
+	s.Coverage.New, s.Coverage.Lives, s.Coverage.Lifetimes = st.New, st.Lives[:], lifetimes(&now)
 	for _, l := range st.Lives {
 		s.Coverage.At100 += l.At100
 	}
@@ -148,4 +150,14 @@ func (r *recording) finishFamily() {
 	all := r.family.CPU()
 	r.summary.Children.CPUTime, r.reported.children = (all - r.reported.children).Nanoseconds(), all
 	r.summary.Children.Running = r.family.Names()
+}
+
+// lifetimes are those of the table, with the goroutines that it has not seen: they were created, and ended before it came by.
+func lifetimes(now *goroutine.Stats) []sample.Lifetimes {
+	rows := slices.Clone(now.Lifetimes)
+	if len(rows) > 0 {
+		rows[0].Unseen = max(now.Created-now.New, 0)
+		rows[0].Estimate()
+	}
+	return rows
 }

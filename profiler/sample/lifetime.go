@@ -18,7 +18,8 @@ type Lifetimes struct {
 	Ended   int64         `json:"ended"`   // seen to begin and to end
 	Alive   int64         `json:"alive"`   // seen to begin, and not to end
 	Unknown int64         `json:"unknown"` // began before the recording, or between two scans far apart
-	P50     int64         `json:"p50_ns"`  // -1: longer than what was seen
+	Unseen  int64         `json:"unseen"`  // of all goroutines: met by no scan; of a label 0
+	P50     int64         `json:"p50_ns"`  // -1: longer than what was seen; 0: less than the time between two scans
 	P99     int64         `json:"p99_ns"`  // the same
 	Bins    []LifetimeBin `json:"histogram"`
 }
@@ -69,9 +70,14 @@ func (l *Lifetimes) Estimate() {
 }
 
 // Quantile is the length that a part q of all is shorter than, in ns; -1 if no more is known than that it is longer than
-// what was seen. Who has not ended within a bin counts as having been at risk for half of it.
+// what was seen, 0 if than that it is shorter than the time between two scans. Who has not ended within a bin counts as
+// having been at risk for half of it.
 func (l *Lifetimes) Quantile(q float64) int64 {
-	left, risk := 1.0, float64(l.Ended+l.Alive)
+	all, unseen := float64(l.Ended+l.Alive+l.Unseen), float64(l.Unseen)
+	if unseen > 0 && unseen >= q*all {
+		return 0
+	}
+	left, risk := 1-unseen/max(all, 1), all-unseen
 	for _, b := range l.Bins {
 		if within := risk - float64(b.Alive)/2; b.Ended > 0 && within > 0 {
 			next := left * max(0, 1-float64(b.Ended)/within)
@@ -103,7 +109,11 @@ func (l Lifetimes) String() string {
 	if l.Key != "" {
 		name = labelText(l.Key, l.Value)
 	}
-	return fmt.Sprintf("%s %d ended, %d alive, %d unknown, p50 %s, p99 %s", name, l.Ended, l.Alive, l.Unknown,
+	unseen := ""
+	if l.Unseen > 0 {
+		unseen = fmt.Sprintf(", %d not seen", l.Unseen)
+	}
+	return fmt.Sprintf("%s %d ended, %d alive, %d unknown%s, p50 %s, p99 %s", name, l.Ended, l.Alive, l.Unknown, unseen,
 		lifetime(l.P50), lifetime(l.P99))
 }
 
@@ -123,8 +133,11 @@ func short(text string) string {
 }
 
 func lifetime(ns int64) string {
-	if ns < 0 {
+	switch {
+	case ns < 0:
 		return "longer"
+	case ns == 0:
+		return "below a scan"
 	}
 	return time.Duration(ns).Round(10 * time.Microsecond).String()
 }

@@ -58,6 +58,10 @@ func TestEstimateFew(t *testing.T) {
 	if l.Estimate(); LifetimeBinOf(l.P50) != LifetimeBinOf(20e6) || l.P99 < l.P50 || l.P99 > l.Bins[0].Below {
 		t.Errorf("%v", l)
 	}
+	l.Unseen = 8
+	if l.Estimate(); l.P50 != 0 || LifetimeBinOf(l.P99) != LifetimeBinOf(20e6) {
+		t.Errorf("with those that were not seen: %v", l)
+	}
 	l = Lifetimes{}
 	if l.Estimate(); l.P50 != -1 || l.P99 != -1 {
 		t.Errorf("%v", l)

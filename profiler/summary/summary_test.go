@@ -44,7 +44,8 @@ func full() *Summary {
 			field.Set(reflect.ValueOf([]sample.Life{{Below: time.Millisecond, Seen: 120, At100: 11}, {Seen: 2, At100: 1}}))
 		case []sample.Lifetimes:
 			field.Set(reflect.ValueOf([]sample.Lifetimes{
-				{Ended: 4, P50: 2e6, P99: -1, Unknown: 1, Bins: []sample.LifetimeBin{{Below: 1 << 17, Ended: 3, Alive: 2}}}, {Key: "k", Value: "v"},
+				{Ended: 4, P50: 2e6, P99: -1, Unknown: 1, Unseen: 7, Bins: []sample.LifetimeBin{{Below: 1 << 17, Ended: 3, Alive: 2}}},
+				{Key: "k", Value: "v"},
 			}))
 		case []sample.LabelTrap:
 			field.Set(reflect.ValueOf([]sample.LabelTrap{
