@@ -45,7 +45,7 @@ type headColumn struct {
 	Name  string `json:"name"`
 	Unit  string `json:"unit"`
 	Total string `json:"total"`
-	Sum   bool   `json:"sum"` // the three columns before it are to be added
+	Parts []int  `json:"parts"` // columns that are to be added to what is there
 }
 
 // headState says what a state of goroutines is.
@@ -128,7 +128,7 @@ func (b *Builder) head(a *arrays) head {
 	}
 	h.Column = len(b.rows.columns) - 1 // as pprof has it, where the profile does not say
 	for i, c := range b.rows.columns {
-		h.Columns = append(h.Columns, headColumn{c.name, c.unit, c.total.String(), b.rows.sumOf(i)})
+		h.Columns = append(h.Columns, headColumn{c.name, c.unit, c.total.String(), b.rows.parts(i)})
 		if c.name == want {
 			h.Column = i
 		}

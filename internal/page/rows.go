@@ -161,9 +161,12 @@ func (r *rows) put(a *arrays, order []int, place []int32) {
 	put(a, "stack", stack)
 	put(a, "set", set)
 	for c := range r.columns {
-		values, left := make([]int64, len(order)), r.left(c)
+		values, parts := make([]int64, len(order)), r.parts(c)
 		for at, i := range order {
-			values[at] = left(r.list[i].values)
+			values[at] = r.list[i].values[c]
+			for _, part := range parts {
+				values[at] -= r.list[i].values[part]
+			}
 		}
 		put(a, "value "+strconv.Itoa(c), values) // names may be there twice
 	}
@@ -172,20 +175,19 @@ func (r *rows) put(a *arrays, order []int, place []int32) {
 // exact is what numbers of JavaScript hold without rounding.
 const exact = 1 << 53
 
-// sumOf says whether a column is what the three before it are together, as wall is: then only what differs is written.
-func (r *rows) sumOf(c int) bool {
-	if c < 3 || r.columns[c].name != sample.ColumnWall || r.columns[c-1].name != sample.ColumnBlocked ||
-		r.columns[c-2].name != sample.ColumnRunnable || r.columns[c-3].name != sample.ColumnCPU {
-		return false
+// parts are the columns whose sum a column is, as that of wall, so that only what differs is written; none for the others.
+func (r *rows) parts(c int) (list []int) {
+	if r.columns[c].name != sample.ColumnWall {
+		return nil
 	}
-	inexact := func(v int64) bool { return v < 0 || v >= exact/4 }
-	return !slices.ContainsFunc(r.list, func(row row) bool { return slices.ContainsFunc(row.values[c-3:c+1], inexact) })
-}
-
-// left is what is written of a row's value.
-func (r *rows) left(c int) func(values []int64) int64 {
-	if !r.sumOf(c) {
-		return func(values []int64) int64 { return values[c] }
+	for i, col := range r.columns {
+		if slices.Contains([]string{sample.ColumnCPU, sample.ColumnRunnable, sample.ColumnBlocked}, col.name) {
+			list = append(list, i)
+		}
 	}
-	return func(values []int64) int64 { return values[c] - values[c-1] - values[c-2] - values[c-3] }
+	inexact := func(v int64) bool { return v < 0 || v >= exact>>len(list) }
+	if slices.ContainsFunc(r.list, func(row row) bool { return slices.ContainsFunc(row.values, inexact) }) {
+		return nil
+	}
+	return list
 }

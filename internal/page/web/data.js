@@ -57,9 +57,8 @@ function model(head, a) {
   const stack = Int32Array.from(a.stack);
   for (let i = 1; i < stack.length; i++) stack[i] += stack[i - 1];
   for (const [i, c] of head.columns.entries()) {
-    if (!c.sum) continue;
-    const [v, x, y, z] = [0, 3, 2, 1].map((before) => a[`value ${i - before}`]);
-    for (let r = 0; r < v.length; r++) v[r] += x[r] + y[r] + z[r];
+    const values = a[`value ${i}`];
+    for (const part of (c.parts || []).map((p) => a[`value ${p}`])) for (let r = 0; r < values.length; r++) values[r] += part[r];
   }
   const at = times(head, a), states = new Map((head.states || []).map((s) => [s.name, s]));
   const columns = head.columns.map((c, i) => ({ ...c, values: a[`value ${i}`] }));
