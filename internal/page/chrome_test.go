@@ -139,7 +139,8 @@ func TestEmptyAndOne(t *testing.T) {
 	ctx, w := chrome.Start(t)
 	none, one := example(), example()
 	none.Sample, one.Sample = nil, one.Sample[:1]
-	for want, p := range map[string]*profile.Profile{"no samples": none, "1.00 ms in 1 stacks, recorded for 2.00 s": one} {
+	single := "1.00 ms of all goroutines together in 1 stacks, recorded for 2.00 s"
+	for want, p := range map[string]*profile.Profile{"no samples": none, single: one} {
 		var facts string
 		if err := chromedp.Run(ctx, chromedp.Navigate(save(t, p)), chromedp.Poll(ready, nil), chromedp.Text(".facts", &facts)); err != nil {
 			t.Fatal(err)
@@ -202,7 +203,8 @@ func TestWindows(t *testing.T) {
 	if len(heat) != 101 || slices.ContainsFunc(heat[:100], func(v float64) bool { return v != 20e6 }) {
 		t.Errorf("cells: %v", heat)
 	}
-	if !slices.Equal(alone, []float64{1e9}) || facts != "1.00 s in 1 stacks, 0.00 s to 1.00 s" || legend != "sync.Mutex.Lock" {
+	said := "1.00 s of all goroutines together in 1 stacks, 0.00 s to 1.00 s"
+	if !slices.Equal(alone, []float64{1e9}) || facts != said || legend != "sync.Mutex.Lock" {
 		t.Errorf("the first second has %v, says %q, in states %q", alone, facts, legend)
 	}
 	if !slices.Equal(both, []float64{1e9, 1e9}) || !strings.Contains(changed, "more in B") {

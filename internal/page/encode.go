@@ -75,10 +75,7 @@ func (b *Builder) Data(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	zip, err := gzip.NewWriterLevel(w, gzip.BestCompression)
-	if err != nil {
-		return err
-	}
+	zip := gzip.NewWriter(w) // the best compression is 2 % smaller, and takes six times as long on small numbers
 	for _, part := range [][]byte{binary.LittleEndian.AppendUint32(nil, uint32(len(head))), head, a.data.Bytes()} {
 		if _, err := zip.Write(part); err != nil {
 			return err

@@ -175,13 +175,14 @@ class Page {
 
   // words are those around the graph.
   words() {
-    const { m, chosen, windows } = this;
+    const { m, chosen, windows } = this, column = m.columns[chosen.column] || {};
     this.chips.replaceChildren(...chosen.filters.map((f) => this.chip(chipText(f),
       () => { chosen.filters = chosen.filters.filter((g) => g !== f); this.update(); })));
     const more = windows[0] && this.untimed > 0 ? `; ${amount(this.untimed, this.unit)} more is of no known time` : "";
     const of = windows[0] ? `, ${windows[1] ? `A ${within(m, windows[0])}, B ${within(m, windows[1])}` : within(m, windows[0])}` : "";
     this.facts.textContent = this.rows.length === 0 ? "no samples" + of
-      : this.sides.map((s) => this.say(s.all)).join(" and ") + ` in ${this.rows.length} stacks`
+      : this.sides.map((s) => this.say(s.all)).join(" and ") + (column.name === "wall" && m.states.size > 0 ? " of all goroutines together" : "")
+        + ` in ${this.rows.length} stacks`
         + (of || (m.head.duration > 0 ? `, recorded for ${amount(m.head.duration, "nanoseconds")}` : "")) + more;
     this.legend.replaceChildren(...(windows[1] ? this.changes() : this.states()));
     if (!this.heat) return;

@@ -2,7 +2,7 @@
 class Table {
   constructor(parent, page) {
     this.page = page;
-    this.by = "flat";
+    this.by = page.m.keys.has("go.state") ? "cum" : "flat"; // waits end in runtime.gopark, all of them
     const table = element("table", {}, parent);
     this.head = element("tr", {}, element("thead", {}, table));
     this.body = element("tbody", {}, table);
