@@ -166,6 +166,7 @@ func TestLanesFollow(t *testing.T) {
 	var all, lock, fn, window, numeric, both shown
 	ask := func(filters, windows string, to *shown) chromedp.Action {
 		return chromedp.Evaluate(`(() => { page.chosen.filters = `+filters+`; page.windows = `+windows+`; page.update(); const l = page.lanes;
+			l.follow(page.chosen.filters, page.windows);
 			const kept = l.rows.flatMap((r) => r.lane.pieces).filter((p) => p.kept);
 			return { rows: l.rows.length, ms: kept.reduce((a, p) => a + p.to - p.from, 0) / 1000, said: l.following.textContent }; })()`, to)
 	}

@@ -120,7 +120,7 @@ class Page {
 
   pick(f) {
     this.chosen.pick = f;
-    this.update();
+    this.show();
   }
 
   // count says what of what is shown a filter would keep.
@@ -145,7 +145,9 @@ class Page {
     this.show();
     this.table.show();
     this.words();
-    if (this.lanes) this.lanes.follow(chosen.filters, this.windows);
+    if (!this.lanes) return;
+    clearTimeout(this.later); // behind what is seen first: the lanes are below it
+    this.later = setTimeout(() => this.lanes.follow(chosen.filters, this.windows), 50);
   }
 
   // windowed is the values of the rows in what is looked at: all, a window, or a second of each of two windows.
@@ -167,9 +169,10 @@ class Page {
       this.back.textContent = `callers and callees of ${m.frames[chosen.pick].name} ×`;
       this.callers.show(callers);
       this.callees.show(callees);
+    } else {
+      this.tree = grow(m, this.rows, this.weights, chosen.keys);
+      this.graph.show(this.tree);
     }
-    this.tree = grow(m, this.rows, this.weights, chosen.keys);
-    if (!picked) this.graph.show(this.tree);
     this.mark();
   }
 
@@ -242,7 +245,7 @@ class Page {
 
   // mark finds the functions that are searched for, and their part of what is shown.
   mark() {
-    const { m, tree } = this, filter = { text: this.chosen.search }, shown = this.chosen.pick >= 0 ? [this.callers, this.callees] : [this.graph];
+    const { m } = this, filter = { text: this.chosen.search }, shown = this.chosen.pick >= 0 ? [this.callers, this.callees] : [this.graph];
     this.found.textContent = "";
     if (!filter.text) { for (const g of shown) g.mark(null); return; }
     const match = matcher(filter), wanted = Uint8Array.from(m.frames, (f) => (match.test(f.name) ? 1 : 0)), has = through(m, wanted);
