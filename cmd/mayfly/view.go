@@ -14,14 +14,6 @@ import (
 	"github.com/mayfly-profiler/mayfly/internal/page"
 )
 
-// viewFlags is the command line of view.
-type viewFlags struct {
-	output, column string
-	request, serve string
-	labels         []string
-	files          []string
-}
-
 func viewCommand(e *env) *cobra.Command {
 	var f viewFlags
 	cmd := &cobra.Command{

@@ -18,6 +18,14 @@ import (
 	"github.com/mayfly-profiler/mayfly/internal/timeline"
 )
 
+// viewFlags is the command line of view.
+type viewFlags struct {
+	output, column string
+	request, serve string
+	labels         []string
+	files          []string
+}
+
 // writer reads the files, and returns what writes them in the format of the output.
 func (f *viewFlags) writer(format export.Format, isPage bool) (func(io.Writer) error, error) {
 	if isPage {
