@@ -22,9 +22,9 @@ what. Each row is the value of a label, a function or a state. Times add up: thr
 that wait all the time are blocked for 3s in one second.
 
 Of several processes (-p more than once) or all Go processes of the host (--all) each is a row,
-which Enter unfolds. All of them together cost what one does: they share the budget of
---max-overhead and the rate of samples, and are scanned less often for that. Top shows what it
-takes, and how often it looks.
+which Enter unfolds. They share the budget of --max-overhead and the rate of samples, and are
+scanned less often for that. Of some ten processes and more, what each takes beside scans is
+more than the budget. Top shows what it takes, and how often it scans.
 
 The function of a row is the innermost one outside the runtime, sync, syscall, time, reflect
 and internal packages. With --plain, --once or --json, and when the output is no terminal,
