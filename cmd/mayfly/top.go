@@ -6,7 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mayfly-profiler/mayfly/internal/top"
 	"github.com/mayfly-profiler/mayfly/profiler"
 )
 
@@ -59,42 +58,4 @@ each interval is printed as it ends. Press ? for the keys.`,
 	cmd.RegisterFlagCompletionFunc("pid", completePID)
 	cmd.RegisterFlagCompletionFunc("sort", cobra.FixedCompletions(strings.Split(orderNames(), ", "), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
-}
-
-// topReport is what --json prints.
-type topReport struct {
-	PID      int         `json:"pid"`
-	Program  string      `json:"program"` // what the process was started as
-	Time     time.Time   `json:"time"`
-	Duration int64       `json:"duration_ns"`
-	By       string      `json:"by"`
-	Rows     []rowReport `json:"rows"`
-	Total    rowReport   `json:"total"`
-}
-
-type rowReport struct {
-	Name       string           `json:"name"` // "": without the label
-	CPU        int64            `json:"cpu_ns"`
-	Runnable   int64            `json:"runnable_ns"`
-	Blocked    int64            `json:"blocked_ns"`
-	Goroutines int              `json:"goroutines"`
-	States     map[string]int64 `json:"states_ns"`
-}
-
-func newTopReport(p *topProcess) topReport {
-	t := p.table
-	r := topReport{PID: p.pid, Program: p.name, Time: time.Unix(0, t.Start).UTC(), Duration: t.Length, By: t.By.String(),
-		Rows: []rowReport{}, Total: newRowReport(&t.Total)}
-	for i := range t.Rows {
-		r.Rows = append(r.Rows, newRowReport(&t.Rows[i]))
-	}
-	return r
-}
-
-func newRowReport(r *top.Row) rowReport {
-	states := make(map[string]int64, len(r.States))
-	for _, s := range r.States {
-		states[s.Name] = s.NS
-	}
-	return rowReport{r.Name, r.CPU, r.Runnable, r.Blocked, r.Goroutines, states}
 }

@@ -14,6 +14,20 @@ import (
 	"github.com/mayfly-profiler/mayfly/profiler"
 )
 
+// run records until ctx ends, or all processes that were named are over. The error says which of those could not be recorded.
+func (fl *fleet) run(ctx context.Context) error {
+	if fl.flags.all {
+		return newFinder(fl).run(ctx)
+	}
+	errs := make([]error, len(fl.flags.pids))
+	var wg sync.WaitGroup
+	for i, pid := range fl.flags.pids {
+		wg.Go(func() { errs[i] = fl.record(ctx, pid, 0) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
 // A finder finds the Go processes of this host for `top --all`, and has a fleet record them. A process may become one by
 // execve, or by a library that it loads: the new ones are inspected some times, the others now and then.
 type finder struct {

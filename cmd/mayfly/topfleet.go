@@ -56,20 +56,6 @@ func newFleet(e *env, f *topFlags, emit func(event) error) *fleet {
 	return fl
 }
 
-// run records until ctx ends, or all processes that were named are over. The error says which of those could not be recorded.
-func (fl *fleet) run(ctx context.Context) error {
-	if fl.flags.all {
-		return newFinder(fl).run(ctx)
-	}
-	errs := make([]error, len(fl.flags.pids))
-	var wg sync.WaitGroup
-	for i, pid := range fl.flags.pids {
-		wg.Go(func() { errs[i] = fl.record(ctx, pid, 0) })
-	}
-	wg.Wait()
-	return errors.Join(errs...)
-}
-
 // record records one process, after a while, until ctx ends or the process is over.
 func (fl *fleet) record(ctx context.Context, pid int, wait time.Duration) error {
 	of := event{pid: pid, name: nameOf(pid)}

@@ -9,18 +9,21 @@ import (
 	"github.com/mayfly-profiler/mayfly/internal/top"
 )
 
+// render draws the view.
+func (v *topView) render() string {
+	switch {
+	case v.help:
+		return v.helpText()
+	case v.several:
+		return v.renderSeveral()
+	}
+	return v.renderOne(v.processes.list[0])
+}
+
 // A line of several processes is a process, or a row of one that is unfolded.
 type topLine struct {
 	p   *topProcess
 	row *top.Row // nil: the process itself
-}
-
-// place is where the cursor is: it stays with what it is on when lines move.
-type place struct {
-	pid  int
-	row  bool
-	name string // of the row
-	line int    // where that was last, for when it is gone
 }
 
 func (l topLine) place(i int) place {

@@ -29,6 +29,14 @@ type topView struct {
 	at     place // of the cursor, among several
 }
 
+// place is where the cursor is: it stays with what it is on when lines move.
+type place struct {
+	pid  int
+	row  bool
+	name string // of the row
+	line int    // where that was last, for when it is gone
+}
+
 // The cells of a line: the name, up to four numbers, the bar.
 const (
 	numberWidth = 9
@@ -46,17 +54,6 @@ var numbers = []struct {
 	{"runnable", func(r *top.Row) string { return short(r.Runnable) }},
 	{"blocked", func(r *top.Row) string { return short(r.Blocked) }},
 	{"gorout.", func(r *top.Row) string { return strconv.Itoa(r.Goroutines) }},
-}
-
-// render draws the view.
-func (v *topView) render() string {
-	switch {
-	case v.help:
-		return v.helpText()
-	case v.several:
-		return v.renderSeveral()
-	}
-	return v.renderOne(v.processes.list[0])
 }
 
 // renderOne draws a process that is all there is.
