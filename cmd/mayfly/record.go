@@ -40,8 +40,9 @@ an HTTP request, the end of the process (--on), or a condition on latencies (--w
 
 A latency is how long one goroutine had this label without a break. It counts if it ended
 within the window and after the last trigger. With p99(endpoint=/fulfil,request) all
-goroutines with the same value of the label request make one latency. p99 may be another
-quantile, mean, max or count. --when implies --timeline.
+goroutines with the same value of the label request make one latency; without labels, as in
+p99>800ms, it is that of a call of a server function. p99 may be another quantile, mean, max
+or count. --when implies --timeline.
 
 A flight recorder uses at most --ring-limit and %d MiB of memory, and %d KiB for each
 goroutine that it sees in a second.`, ringBase>>20, perGoroutine>>10),

@@ -15,6 +15,8 @@ import (
 )
 
 const (
+	maxAsked       = 64 // addresses
+	askPatience    = time.Second
 	scrapeEvery    = 2 * time.Second
 	scrapePatience = 4 * time.Second
 	// scrapeStale is how old what was read may be. A service that gets no CPU does not answer, just when it matters: then what the scans
@@ -53,17 +55,18 @@ func newScraper(ctx context.Context, f *watchFlags) (*scraper, error) {
 		return nil, err
 	}
 	s.client = dialer(f.pid, listening)
-	errs := []error{fmt.Errorf("metrics: none of %d addresses that %d listens at has %s at /metrics (--metrics-url names another)",
-		len(listening), f.pid, &s.series)}
-	for _, at := range listening {
+	for _, at := range listening[:min(len(listening), maxAsked)] {
 		s.url = "http://" + baseline.Reachable(at).String() + "/metrics"
-		err := s.read(ctx)
+		asking, cancel := context.WithTimeout(ctx, askPatience)
+		err = s.read(asking)
+		cancel()
 		if err == nil {
 			return s, nil
 		}
-		errs = append(errs, err)
 	}
-	return nil, errors.Join(errs...)
+	none := fmt.Errorf("metrics: none of %d addresses that %d listens at has %s at /metrics (--metrics-url names another)", len(listening),
+		f.pid, &s.series)
+	return nil, errors.Join(none, err)
 }
 
 // read takes up what the page says now.
