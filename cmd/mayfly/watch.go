@@ -23,24 +23,6 @@ const (
 	longestWindow  = 10 * time.Minute
 )
 
-// watchFlags is the command line of watch.
-type watchFlags struct {
-	recordFlags          // the recording; output is the folder
-	slo         string   //
-	burns       []string //
-	window      duration //
-	disk        diskLimit
-	exec        string // command line of the hook
-	webhook     string // URL
-	noTrace     bool
-	metrics     string // series
-	metricsURL  string
-
-	options watch.Options // what the flags say
-	series  watch.Series  // of metrics
-	hook    []string      // words of exec
-}
-
 func watchCommand(e *env) *cobra.Command {
 	f := watchFlags{recordFlags: recordFlags{mode: string(profiler.Wall), timeline: true}}
 	cmd := &cobra.Command{
@@ -240,7 +222,8 @@ func watchProcess(ctx context.Context, e *env, f *watchFlags) error {
 	store.limit = f.disk
 	w := newWatcher(e, f, store)
 	if f.metrics != "" {
-		if w.scraper, err = newScraper(ctx, f); err != nil {
+		w.scraper = &scraper{series: f.series, limit: f.options.SLO.Limit, url: f.metricsURL}
+		if err := w.scraper.find(ctx, f.pid); err != nil {
 			return err
 		}
 		w.counted = watch.New(f.options)

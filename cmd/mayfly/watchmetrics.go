@@ -38,35 +38,35 @@ type scraper struct {
 	last      time.Time // that the page was read
 }
 
-// newScraper finds the page of a process that has the histogram. With a URL it is that one; else the addresses are asked that the
+// find finds the page of a process that has the histogram. With a URL it is that one; else the addresses are asked that the
 // process listens at, as its /debug/pprof/ is found, and no others.
-func newScraper(ctx context.Context, f *watchFlags) (*scraper, error) {
-	s := &scraper{series: f.series, limit: f.options.SLO.Limit, url: f.metricsURL, client: &http.Client{CheckRedirect: noRedirect}}
+func (s *scraper) find(ctx context.Context, pid int) error {
+	s.client = &http.Client{CheckRedirect: noRedirect}
 	if s.url != "" {
-		return s, s.read(ctx)
+		return s.read(ctx)
 	}
-	p, err := proc.Open(f.pid)
+	p, err := proc.Open(pid)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer p.Close()
 	listening, err := p.Listeners()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	s.client = dialer(f.pid, listening)
+	s.client = dialer(pid, listening)
 	for _, at := range listening[:min(len(listening), maxAsked)] {
 		s.url = "http://" + baseline.Reachable(at).String() + "/metrics"
 		asking, cancel := context.WithTimeout(ctx, askPatience)
 		err = s.read(asking)
 		cancel()
 		if err == nil {
-			return s, nil
+			return nil
 		}
 	}
 	none := fmt.Errorf("metrics: none of %d addresses that %d listens at has %s at /metrics (--metrics-url names another)", len(listening),
-		f.pid, &s.series)
-	return nil, errors.Join(none, err)
+		pid, &s.series)
+	return errors.Join(none, err)
 }
 
 // read takes up what the page says now.

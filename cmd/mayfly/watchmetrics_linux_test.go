@@ -10,22 +10,18 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mayfly-profiler/mayfly/internal/report"
 	"github.com/mayfly-profiler/mayfly/internal/watch"
 )
 
 // scraperFor is the scraper of this process, or its error.
 func scraperFor(t *testing.T, series, url string) (*scraper, error) {
 	t.Helper()
-	f := &watchFlags{recordFlags: recordFlags{pid: os.Getpid()}, metricsURL: url}
-	var err error
-	if f.series, err = watch.ParseSeries(series); err != nil {
+	of, err := watch.ParseSeries(series)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if f.options.SLO, err = report.ParseSLO("p99<800ms"); err != nil {
-		t.Fatal(err)
-	}
-	return newScraper(t.Context(), f)
+	s := &scraper{series: of, limit: 800 * time.Millisecond, url: url}
+	return s, s.find(t.Context(), os.Getpid())
 }
 
 // The histogram of a process is found at the addresses that it listens at, and what is counted from then on is taken once.

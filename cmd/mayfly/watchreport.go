@@ -14,44 +14,11 @@ import (
 
 	"github.com/mayfly-profiler/mayfly/internal/printable"
 	"github.com/mayfly-profiler/mayfly/internal/report"
-	"github.com/mayfly-profiler/mayfly/internal/watch"
 	"github.com/mayfly-profiler/mayfly/profiler"
 )
 
 // traceLimit is how much of an execution trace is asked for, MiB: what it takes to read is some twenty times as much.
 const traceLimit = 16
-
-// breach is one that was seen.
-type breach struct {
-	at              time.Time
-	state           watch.State
-	window, healthy *profiler.Window // healthy: nil if there was none
-	trace           *traceFetch      // nil: none was asked for
-	stem            string           // of the files
-}
-
-// breachEvent is what is printed of a breach, and what a hook is told.
-type breachEvent struct {
-	Time     time.Time     `json:"time"`
-	PID      int           `json:"pid"`
-	Program  string        `json:"program"`
-	SLO      string        `json:"slo"`
-	Why      string        `json:"why"` // it is called a breach
-	Requests int           `json:"requests"`
-	Slow     int           `json:"slow"`
-	Verdict  string        `json:"verdict"` // of the report on the recording; "" if there is none
-	Cause    *report.Cause `json:"cause"`   // nil unless that names one
-	Files    breachFiles   `json:"files"`
-}
-
-// breachFiles are the paths of what was written, "" for what was not.
-type breachFiles struct {
-	Profile string `json:"profile"`
-	Report  string `json:"report"`
-	JSON    string `json:"json"`
-	Trace   string `json:"trace"`
-	Healthy string `json:"healthy"`
-}
 
 // report writes all that there is to say of a breach. What fails is said, and is no reason to stop watching.
 func (w *watcher) report(b *breach) {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/mayfly-profiler/mayfly/internal/watch"
@@ -17,30 +16,6 @@ const (
 	askBreach  = "breach"
 	askHealthy = "healthy"
 )
-
-// watcher is a watch under way: a flight recorder whose windows are of two kinds. A healthy one is asked for whenever the last is
-// older than the window, and taken if the objective is still met when its end is there.
-type watcher struct {
-	env   *env
-	flags *watchFlags
-	store *store
-	ring  *profiler.Ring
-	alarm *watch.Alarm
-	line  *progress
-
-	scraper *scraper     // nil: latencies are those of the recording
-	counted *watch.Alarm // of what the scraper reads
-	began   time.Time
-
-	healthy  *profiler.Window // the last one
-	asked    time.Time        // when one was asked for last
-	waiting  *breach          // whose window is not complete
-	quiet    time.Time        // until when no other breach is reported
-	breaches int
-	most     int    // goroutines that a slice had
-	ended    string // why the last slice ended
-	writing  sync.WaitGroup
-}
 
 func newWatcher(e *env, f *watchFlags, s *store) *watcher {
 	o := profiler.RingOptions{Before: time.Duration(f.window), After: time.Duration(f.ring.after), Limit: f.ring.limit << 20}
