@@ -80,9 +80,11 @@ func runBench(ctx context.Context, e *env, f *benchFlags) (err error) {
 		b.dir = f.keep
 	}
 	for _, side := range []string{"base", "new"} {
-		if err := os.MkdirAll(filepath.Join(b.dir, side), 0o700); err != nil {
+		made, err := makeFolder(e, filepath.Join(b.dir, side))
+		if err != nil {
 			return writeError(b.dir, err)
 		}
+		made.Close()
 	}
 	defer b.line.clear()
 	o := bench.Options{Package: f.pkg, Layouts: f.layouts, Work: folder}

@@ -87,7 +87,7 @@ func TestBench(t *testing.T) {
 	write(t, filepath.Join(s.cmd.Dir, "broken"), "{}\n{")
 	for _, tt := range []struct{ args, want string }{
 		{"--history " + filepath.Join(s.cmd.Dir, "broken") + " " + v[0] + " " + v[1], "line 2: unexpected end of JSON"},
-		{"--history " + filepath.Join(s.cmd.Dir, "no-such", "x") + " --bench NoSuch " + v[0] + " " + v[1], "no-such/x: "}, // before a run
+		{"--history /dev/null/x --bench NoSuch " + v[0] + " " + v[1], "/dev/null/x: "}, // before a run
 		{"--bench NoSuch " + v[0] + " " + v[1], "has no benchmark that matches"},
 		{v[0] + " no-such", "no folder, no file and no revision"},
 		{"--layouts 0 " + v[0] + " " + v[1], "--layouts 0: not from 1 to 64"},

@@ -52,7 +52,7 @@ func (b *benchRun) remember(l bench.Line) error {
 	if err != nil {
 		return fmt.Errorf("bench: %w", err)
 	}
-	root, err := os.OpenRoot(filepath.Dir(b.f.history)) // no link leads out of it
+	root, err := makeFolder(b.e, filepath.Dir(b.f.history)) // no link leads out of it
 	if err != nil {
 		return writeError(b.f.history, err)
 	}

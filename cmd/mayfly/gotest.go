@@ -80,6 +80,11 @@ func recordGoTest(ctx context.Context, e *env, f *recordFlags) error {
 	if err != nil {
 		return fmt.Errorf("write %s: %w", f.output, err)
 	}
+	folder, err := makeFolder(e, filepath.Dir(path))
+	if err != nil {
+		return writeError(f.output, err)
+	}
+	defer folder.Close()
 	dir, err := os.MkdirTemp(filepath.Dir(path), ".mayfly-")
 	if err != nil {
 		return writeError(f.output, err)

@@ -20,7 +20,7 @@ func recordBenchmarks(t *testing.T, flags ...string) *session {
 	if err != nil {
 		t.Fatal(err)
 	}
-	args := append([]string{"record", "--mode", "cpu", "-o", "bench.pb.gz", "--", "go", "test", "-C", dir, "-run", "^$",
+	args := append([]string{"record", "--mode", "cpu", "-o", "new/bench.pb.gz", "--", "go", "test", "-C", dir, "-run", "^$",
 		"-benchtime", "300ms"}, flags...)
 	return start(t, nil, args...)
 }
@@ -33,7 +33,7 @@ func TestRecordGoTest(t *testing.T) {
 	if code := s.wait(); code != 0 {
 		t.Fatalf("exit code %d: %s", code, s.stderr.String())
 	}
-	p := s.profile("bench.pb.gz")
+	p := s.profile("new/bench.pb.gz")
 	sums, all := make(map[string]int64), int64(0)
 	for _, x := range p.Sample {
 		all += x.Value[1]
@@ -85,7 +85,7 @@ func TestDiffByOperation(t *testing.T) {
 		if code := s.wait(); code != 0 {
 			t.Fatalf("exit code %d: %s", code, s.stderr.String())
 		}
-		w := work.Read(s.profile("bench.pb.gz").Comments)
+		w := work.Read(s.profile("new/bench.pb.gz").Comments)
 		for name, b := range w.Benchmarks {
 			if work.Function(name) != "BenchmarkChecksum" || b.Ops < 1 || len(b.Seconds) != 1 {
 				t.Errorf("%s: %+v", name, b)
@@ -94,7 +94,7 @@ func TestDiffByOperation(t *testing.T) {
 		if len(w.Benchmarks) != 1 {
 			t.Errorf("work %+v", w)
 		}
-		return filepath.Join(s.cmd.Dir, "bench.pb.gz")
+		return filepath.Join(s.cmd.Dir, "new/bench.pb.gz")
 	}
 	s := start(t, nil, "diff", "--json", take("-v=false"), take("-tags=slow"))
 	s.slower()

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/mayfly-profiler/mayfly/internal/printable"
@@ -60,7 +59,8 @@ type output struct {
 	content content
 }
 
-// checkOutput finds out before a recording begins whether path can be written to after it.
+// checkOutput finds out before a recording begins whether path can be written to after it. A folder that is missing is made
+// only then: here it is enough that something can be made in its place.
 func checkOutput(e *env, path string) error {
 	if path == "-" {
 		return nil
@@ -69,7 +69,7 @@ func checkOutput(e *env, path string) error {
 	if err != nil || direct {
 		return err
 	}
-	f, err := newFile(e, path)
+	f, err := newFile(e, firstMissing(path))
 	if err != nil {
 		return err
 	}
@@ -129,26 +129,6 @@ func stat(e *env, path string) (direct bool, err error) {
 	return true, nil
 }
 
-// kindOf names what is no regular file.
-func kindOf(m fs.FileMode) string {
-	switch {
-	case m&fs.ModeNamedPipe != 0:
-		return "pipe"
-	case m&fs.ModeSocket != 0:
-		return "socket"
-	}
-	return "device"
-}
-
-// ofSystem says whether path is in a folder that the kernel or root fills: what is there is opened, never replaced.
-func ofSystem(path string) bool {
-	abs, err := filepath.Abs(path)
-	return err == nil && (filepath.Dir(abs) == "/dev" || strings.HasPrefix(abs, "/dev/fd/") || strings.HasPrefix(abs, "/proc/"))
-}
-
-// errNoReader says that a pipe would have been waited for.
-var errNoReader = errors.New("nobody reads from this pipe yet: start its reader first")
-
 // writeDirect writes to a device or a pipe. It does not wait for the reader of a pipe: where there is none the
 // recording would never end.
 func writeDirect(e *env, o output, write func(io.Writer) error) error {
@@ -177,11 +157,11 @@ type newOutput struct {
 	temp, path string
 }
 
-// newFile creates a file in the folder of path, for its owner only. The folder is opened once: what is made and
-// renamed is in it, wherever its name leads to later.
+// newFile creates a file in the folder of path, for its owner only. The folder is made where it is missing, and opened once:
+// what is made and renamed is in it, wherever its name leads to later.
 func newFile(e *env, path string) (*newOutput, error) {
 	dir, base := filepath.Split(path)
-	root, err := openFolder(e, filepath.Clean(dir))
+	root, err := makeFolder(e, filepath.Clean(dir))
 	if err != nil {
 		return nil, writeError(path, err)
 	}
@@ -191,36 +171,6 @@ func newFile(e *env, path string) (*newOutput, error) {
 		return nil, writeError(path, err)
 	}
 	return f, nil
-}
-
-var errForeignLink = errors.New("its folder is a link that somebody else made where everybody may: name the folder itself")
-
-// openFolder opens a folder, and follows no link that somebody else made where everybody may make links: what that leads to
-// is not for others to choose. The kernel has the same rule where fs.protected_symlinks is set (proc(5)).
-func openFolder(e *env, dir string) (*os.Root, error) {
-	named, err := os.Lstat(dir)
-	if err != nil {
-		return nil, err
-	}
-	link := named.Mode()&fs.ModeSymlink != 0
-	if link && !ours(e, named) && everybodys(filepath.Dir(dir)) {
-		return nil, errForeignLink
-	}
-	root, err := os.OpenRoot(dir)
-	if err != nil || link {
-		return root, err
-	}
-	if opened, err := root.Stat("."); err != nil || !os.SameFile(named, opened) { // it has just become a link
-		root.Close()
-		return nil, errForeignLink
-	}
-	return root, nil
-}
-
-// everybodys says whether all may make files in a folder, and none may remove those of others.
-func everybodys(dir string) bool {
-	st, err := os.Stat(dir)
-	return err == nil && st.Mode()&fs.ModeSticky != 0 && st.Mode().Perm()&0o002 != 0
 }
 
 // commit gives the file its name.

@@ -32,17 +32,19 @@ func TestOutputBelongsToTheCallerOfSudo(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("giving files away needs root")
 	}
-	path := filepath.Join(t.TempDir(), "mayfly.pb.gz")
+	path := filepath.Join(t.TempDir(), "new", "mayfly.pb.gz")
 	e := &env{getenv: func(k string) string { return map[string]string{"SUDO_UID": "65534", "SUDO_GID": "65534"}[k] }}
 	if err := writeOutput(e, output{path: path}, hello); err != nil {
 		t.Fatal(err)
 	}
-	st, err := os.Stat(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s := st.Sys().(*syscall.Stat_t); s.Uid != 65534 || s.Gid != 65534 {
-		t.Errorf("owner %d:%d, want 65534:65534", s.Uid, s.Gid)
+	for _, path := range []string{path, filepath.Dir(path)} {
+		st, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s := st.Sys().(*syscall.Stat_t); s.Uid != 65534 || s.Gid != 65534 {
+			t.Errorf("%s: owner %d:%d, want 65534:65534", path, s.Uid, s.Gid)
+		}
 	}
 }
 
@@ -56,7 +58,7 @@ func TestOutputFolderLink(t *testing.T) {
 	}
 	const other = 54321 // no user's: not that of whoever runs the test either
 	target.Need(t, os.Lchown(link, other, other))
-	path := filepath.Join(link, "out")
+	paths := []string{filepath.Join(link, "out"), filepath.Join(link, "new", "out")} // with its folder, and one to make
 	for _, tt := range []struct {
 		mode  os.FileMode
 		owner int
@@ -69,9 +71,11 @@ func TestOutputFolderLink(t *testing.T) {
 		if err := errors.Join(os.Chmod(tmp, tt.mode), os.Lchown(link, tt.owner, tt.owner)); err != nil {
 			t.Fatal(err)
 		}
-		for _, err := range []error{checkOutput(&env{}, path), writeOutput(&env{}, output{path: path}, hello)} {
-			if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
-				t.Errorf("%+v: %v", tt, err)
+		for _, path := range paths {
+			for _, err := range []error{checkOutput(&env{}, path), writeOutput(&env{}, output{path: path}, hello)} {
+				if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+					t.Errorf("%+v: %v", tt, err)
+				}
 			}
 		}
 		if tt.want != "" {

@@ -62,8 +62,11 @@ func TestWriteOutputPanics(t *testing.T) {
 }
 
 func TestOutputRefuses(t *testing.T) {
-	dir := t.TempDir()
-	for _, path := range []string{"", dir, filepath.Join(dir, "no", "such", "folder")} {
+	dir, file := t.TempDir(), filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"", dir, filepath.Join(file, "in", "a", "file")} {
 		if err := checkOutput(&env{}, path); err == nil {
 			t.Errorf("checkOutput(&env{}, %q) = nil", path)
 		}
@@ -72,6 +75,31 @@ func TestOutputRefuses(t *testing.T) {
 		}
 	}
 	wantFiles(t, dir)
+}
+
+// TestWriteOutputMakesFolders: a folder that is missing is made with the file and not by the check before a recording.
+func TestWriteOutputMakesFolders(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	for _, path := range []string{"new/1.pb.gz", "kept/./a/b/1.pb.gz", filepath.Join(dir, "abs", "1.pb.gz")} {
+		if err := checkOutput(&env{}, path); err != nil {
+			t.Error(err)
+		}
+		if _, err := os.Stat(filepath.Dir(path)); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("checkOutput has made the folder of %s (%v)", path, err)
+		}
+		for range 2 { // the second time it is there
+			if err := writeOutput(&env{}, output{path: path}, hello); err != nil {
+				t.Fatal(err)
+			}
+		}
+		wantFile(t, path, "hello")
+		wantFiles(t, filepath.Dir(path), "1.pb.gz")
+		if st, err := os.Stat(filepath.Dir(path)); err != nil || runtime.GOOS != "windows" && st.Mode().Perm() != 0o700 {
+			t.Errorf("%s: %v, %v, want mode 0700", path, st.Mode(), err)
+		}
+	}
+	wantFiles(t, dir, "abs", "kept", "new")
 }
 
 func TestWriteOutputStdout(t *testing.T) {

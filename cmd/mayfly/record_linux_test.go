@@ -225,7 +225,7 @@ func TestRecordRefuses(t *testing.T) {
 	}{
 		{[]string{"-p", "999999999"}, 1, "no such process"},
 		{[]string{"-p", other}, 1, "not a Go executable"},
-		{[]string{"-p", me, "-o", "no/such/folder/x.pb.gz"}, 1, "no such file or directory"},
+		{[]string{"-p", me, "-o", "/dev/null/x.pb.gz"}, 1, "not a directory"},
 		{[]string{"-p", me, "-o", "."}, 1, "is a folder"},
 		{[]string{"--", "sleep", "1"}, 1, "/sleep: "},
 		{[]string{"--", "no-such-command"}, 1, "not found"},

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"math"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -66,15 +64,11 @@ func openStore(e *env, dir string) (*store, error) {
 	if dir == "" {
 		return nil, usagef("watch: the name of the folder is empty")
 	}
-	err := os.Mkdir(dir, 0o700)
-	if err == nil {
-		if f, err := os.Open(dir); err == nil {
-			giveToCaller(e, f)
-			f.Close()
-		}
-	} else if !errors.Is(err, fs.ErrExist) {
+	folder, err := makeFolder(e, filepath.Clean(dir))
+	if err != nil {
 		return nil, writeError(dir, err)
 	}
+	folder.Close()
 	return &store{dir: dir}, checkOutput(e, filepath.Join(dir, ".breach"))
 }
 
