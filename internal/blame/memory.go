@@ -9,7 +9,7 @@ import (
 )
 
 // What the target's memory says of a wait (timeline.Piece.On) takes the place of guesses. Two locks that are asked for on
-// one line are two. Who comes out of a lock's queue has the lock until the next one does. A wait that ends when the
+// one line are two. Who comes out of a lock's queue has the lock, until the next one does or it goes elsewhere. A wait that ends when the
 // timer fires that it waits for too is one for time. A channel that is full, and from which nobody was ever seen to
 // wait for something, is a limit of as many as it takes. And who waits at the other end of a channel at other times is who
 // is waited for.
@@ -17,23 +17,62 @@ import (
 const (
 	timerTrust   = 0.95 // it is a timer's channel, or its time had come
 	passedTrust  = 0.92 // they left the queue of that very lock one after the other
+	askingTrust  = 0.85 // they are where that very lock is asked for, and do not wait for it
 	countedTrust = 0.90 // the channel is full, and as many went through the code
 	partnerTrust = 0.90 // it waits at the other end of that very channel at other times
 	fewPartners  = 64   // goroutines at the other end; more are no workers
 )
 
-// passed finds who holds a lock by who leaves its queue: that one has it until the next one does. It says whether
-// that explains most of the time that the queue is there.
+// exit is a goroutine that comes out of the queue of a lock, and so has it.
+type exit struct {
+	hold timeline.Span
+	in   timeline.Frame // the application's function that asked for it
+}
+
+// passed finds who holds a lock of which the address is known: who leaves its queue has it until the next one does, or until it has
+// left the code that asked for it; or, where most of that time is nobody's, because who has it did not have to wait, who is in a
+// function that asks for that very lock at other times. It says whether that explains most of the time that the queue is there.
 func (hs *holders) passed(r *resource) bool {
 	if r.kind != timeline.Lock || r.object == 0 {
 		return false
 	}
-	type exit struct {
-		at int64
-		g  *timeline.Track
-	}
-	var exits []exit
 	queue := hs.newSet()
+	exits, readers := hs.exits(r, queue)
+	if readers {
+		r.waiters = map[*timeline.Track]bool{}
+		return false // they leave together, and it was a writer that they waited for
+	}
+	var asking []timeline.Frame
+	for i, e := range exits {
+		if !slices.ContainsFunc(asking, func(f timeline.Frame) bool { return f.Fn == e.in.Fn }) {
+			asking = append(asking, timeline.Frame{Fn: e.in.Fn})
+		}
+		if i+1 < len(exits) {
+			e.hold.To = min(e.hold.To, exits[i+1].hold.From)
+		}
+		if e.hold.To > e.hold.From {
+			r.spans = append(r.spans, e.hold)
+		}
+	}
+	r.limit, r.trust, r.proof = 1, passedTrust, Read
+	if !hs.explains(queue, r.spans) {
+		r.spans, r.limit, r.trust = hs.holds(r, asking), 0, askingTrust
+	}
+	if !hs.explains(queue, r.spans) {
+		r.spans, r.waiters, r.trust, r.proof = nil, map[*timeline.Track]bool{}, 0, Guessed
+		return false
+	}
+	r.usual = median(r.spans)
+	return true
+}
+
+// explains says whether somebody has it for most of the time that the queue is there.
+func (hs *holders) explains(queue set, spans []timeline.Span) bool {
+	return 2*queue.common(hs.cells(spans)) >= queue.count()
+}
+
+// exits are those who come out of the queue of a lock, in order, and fills in when it is there. It says whether readers are in it.
+func (hs *holders) exits(r *resource, queue set) (list []exit, readers bool) {
 	for _, g := range hs.Tracks {
 		for i := range g.Pieces {
 			p := &g.Pieces[i]
@@ -41,32 +80,36 @@ func (hs *holders) passed(r *resource) bool {
 				continue
 			}
 			if hs.States[p.State].Name == "sync.RWMutex.RLock" {
-				r.waiters = map[*timeline.Track]bool{}
-				return false // readers leave together, and it was a writer that they waited for
+				return nil, true
 			}
 			hs.fill(queue, p.From, p.To)
 			r.waiters[g] = true
 			if i+1 == len(g.Pieces) || g.Pieces[i+1].On != p.On {
-				exits = append(exits, exit{p.To, g})
+				in := hs.Place(p.Stack)
+				list = append(list, exit{timeline.Span{Track: g, From: p.To, To: hs.leaves(g, i), Fn: in.Fn}, in})
 			}
 		}
 	}
-	slices.SortFunc(exits, func(a, b exit) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.g.Goid, b.g.Goid)) })
-	for i, e := range exits {
-		to := min(e.g.Pieces[len(e.g.Pieces)-1].To, hs.To)
-		if i+1 < len(exits) {
-			to = min(to, exits[i+1].at)
-		}
-		if to > e.at {
-			r.spans = append(r.spans, timeline.Span{Track: e.g, From: e.at, To: to, Fn: r.app.Fn})
+	slices.SortFunc(list, func(a, b exit) int {
+		return cmp.Or(cmp.Compare(a.hold.From, b.hold.From), cmp.Compare(a.hold.Track.Goid, b.hold.Track.Goid))
+	})
+	return list, false
+}
+
+// leaves is when a goroutine that waited in a piece is seen to wait elsewhere: neither in the application's function that it waited in,
+// nor in the one that had called that. A lock that is taken in the one may be given back in the other.
+func (hs *holders) leaves(g *timeline.Track, i int) int64 {
+	st := &hs.Stacks[g.Pieces[i].Stack]
+	var in []timeline.Frame
+	for k := max(int(st.App), 0); k < len(st.Frames) && len(in) < 2; k++ {
+		in = append(in, timeline.Frame{Fn: st.Frames[k].Fn})
+	}
+	for _, p := range g.Pieces[i+1:] {
+		if p.Kind != timeline.Lock && !p.Stale() && hs.deepest(p.Stack, in) < 0 {
+			return p.From
 		}
 	}
-	if 2*queue.common(hs.cells(r.spans)) < queue.count() {
-		r.spans, r.waiters = nil, map[*timeline.Track]bool{}
-		return false
-	}
-	r.usual, r.limit, r.trust, r.proof = median(r.spans), 1, passedTrust, Read
-	return true
+	return min(g.Pieces[len(g.Pieces)-1].To, hs.To)
 }
 
 // counted makes a queue at a full channel one for a limit of as many as it takes, if that is how many have passed

@@ -36,6 +36,8 @@ func (w *world) byObject(id int64, from, to float64) map[string]float64 {
 
 const (
 	lockIn  = "sync.(*Mutex).Lock main.update"
+	lockAt  = "sync.(*Mutex).Lock main.refresh"
+	reads   = "internal/poll.(*FD).Read net/http.(*conn).serve"
 	selects = "runtime.selectgo main.pause" + handler
 )
 
@@ -53,6 +55,26 @@ func TestObjects(t *testing.T) {
 			w.goroutine(2, 0).in("sync.Mutex.Lock", 5, lockIn).on("mutex 0x100").in("running", 100, "main.slow main.update")
 			w.goroutine(3, 0).in("sync.Mutex.Lock", 5, lockIn).on("mutex 0x200").in("preempted", 100, "main.slow main.update")
 		}, "lock memory main.update", 90},
+		{"who leaves a queue has the lock in its own code", func(w *world) {
+			w.goroutine(1, 0).in("running", 10, "main.update"+handler).in("sync.Mutex.Lock", 100, lockIn+handler).on("mutex 0x100").
+				in("running", 101, "main.update"+handler)
+			w.goroutine(2, 0).in("sync.Mutex.Lock", 5, lockIn).on("mutex 0x100").in("running", 6, "main.update").in("IO wait", 100, reads)
+			w.goroutine(3, 0).in("sync.Mutex.Lock", 7, lockAt).on("mutex 0x100").in("sleep", 100, "time.Sleep main.refresh")
+		}, "lock memory main.refresh", 90},
+		{"who has left the code has the lock no more; who is where that lock is asked for at other times has it", func(w *world) {
+			w.goroutine(1, 0).in("running", 10, "main.update"+handler).in("sync.Mutex.Lock", 100, lockIn+handler).on("mutex 0x100").
+				in("running", 101, "main.update"+handler)
+			w.goroutine(2, 0).in("sync.Mutex.Lock", 5, lockIn+handler).on("mutex 0x100").in("running", 6, "main.update"+handler).
+				in("IO wait", 200, reads)
+			w.goroutine(3, 0).in("sync.Mutex.Lock", 3, lockAt+handler).on("mutex 0x100").in("IO wait", 10, reads).
+				in("sleep", 100, "time.Sleep main.refresh"+handler).in("IO wait", 200, reads)
+		}, "lock memory main.refresh", 90},
+		{"a kept connection that waits for the lock at other times may have it", func(w *world) {
+			w.goroutine(1, 0).in("running", 10, "main.update"+handler).in("sync.Mutex.Lock", 100, lockIn+handler).on("mutex 0x100").
+				in("running", 101, "main.update"+handler)
+			w.goroutine(3, 0).in("sync.Mutex.Lock", 3, lockIn+handler).on("mutex 0x100").in("IO wait", 10, reads).
+				in("sleep", 100, "time.Sleep main.refresh"+handler).in("IO wait", 200, reads)
+		}, "lock time main.refresh", 90},
 		{"readers leave a lock together, and it was a writer that they waited for", func(w *world) {
 			for i := range int64(3) {
 				w.goroutine(1+i, 0).in("sync.RWMutex.RLock", 100, "sync.(*RWMutex).RLock main.find"+handler).on("mutex 0x100").

@@ -43,6 +43,9 @@ func (hs *holders) waits(r *resource, p *timeline.Piece) bool {
 	if p.Kind != r.kind || p.Guess {
 		return false
 	}
+	if r.object != 0 && hs.object(p) == r.object {
+		return true // wherever it asks for it
+	}
 	s := hs.SiteOf(p.Stack, p.Kind)
 	return s.At >= 0 && s.User.Fn == r.user.Fn && !hs.other(r, p)
 }
@@ -72,8 +75,8 @@ func (hs *holders) holds(r *resource, fs []timeline.Frame) []timeline.Span {
 			fn := in[p.Stack]
 			elsewhere = fn >= 0 && (hs.other(r, p) || elsewhere && !hs.waits(r, p))
 			switch {
-			case elsewhere:
-				open = -1 // it has another of the things that are asked for there
+			case elsewhere, p.Guess && p.Kind == r.kind:
+				open = -1 // it has another of the things that are asked for there, or waits, as far as is known
 			case fn >= 0 && !hs.waits(r, p) && !(r.busy && p.Kind == timeline.Channel):
 				if open < 0 || spans[open].Fn != fn {
 					open = len(spans)

@@ -1,6 +1,7 @@
 package blame
 
 import (
+	"iter"
 	"strings"
 
 	"github.com/mayfly-profiler/mayfly/internal/timeline"
@@ -36,6 +37,28 @@ func (hs *holders) suspect(r *resource, queue set, all int) timeline.Frame {
 	return best
 }
 
+// apart is what a goroutine does that does not wait for r, and of one that does at times, such as a kept connection's, what it does for
+// other requests: from one time that none of the application's functions is on its stack to the next.
+func (hs *holders) apart(r *resource, g *timeline.Track) iter.Seq[*timeline.Piece] {
+	return func(yield func(*timeline.Piece) bool) {
+		for from := 0; from < len(g.Pieces); {
+			to, waits := from, false
+			for ; to < len(g.Pieces); to++ {
+				p := &g.Pieces[to]
+				if r.waiters[g] && to > from && !p.Stale() && hs.Stacks[p.Stack].App < 0 {
+					break
+				}
+				waits = waits || r.waiters[g] && hs.waits(r, p)
+			}
+			for ; from < to; from++ {
+				if !waits && !yield(&g.Pieces[from]) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // receiver is a function's name up to its type's: main.(*index) of main.(*index).find.
 func receiver(name string) string { return name[:max(strings.LastIndexByte(name, '.'), 0)] }
 
@@ -45,11 +68,7 @@ func receiver(name string) string { return name[:max(strings.LastIndexByte(name,
 func (hs *holders) activity(r *resource) (active []set, asks []bool) {
 	active, asks = make([]set, len(hs.Funcs)), make([]bool, len(hs.Funcs))
 	for _, g := range hs.Tracks {
-		if r.waiters[g] {
-			continue
-		}
-		for i := range g.Pieces {
-			p := &g.Pieces[i]
+		for p := range hs.apart(r, g) {
 			if p.Kind == r.kind && (p.Kind == timeline.Channel || hs.waits(r, p)) {
 				if s := hs.SiteOf(p.Stack, p.Kind); s.At >= 0 {
 					asks[s.User.Fn] = true
