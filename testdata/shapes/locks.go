@@ -78,3 +78,40 @@ func rwMutex(e *env) http.HandlerFunc {
 		reply(w, nil)
 	}
 }
+
+// tariffs are read by one endpoint and loaded anew by another, which holds their lock meanwhile and rarely has to wait for it. Both
+// are served on the same kept connections.
+type tariffs struct {
+	mu     sync.Mutex
+	client *http.Client
+	url    string
+}
+
+func (x *tariffs) refresh(ctx context.Context) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.load(ctx)
+}
+
+//go:noinline
+func (x *tariffs) load(ctx context.Context) error {
+	_, err := ask(ctx, x.client, x.url)
+	return err
+}
+
+//go:noinline
+func (x *tariffs) get() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+}
+
+func otherEndpoint(e *env) http.Handler {
+	x := &tariffs{client: client(), url: e.url("http", 100)}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/page", func(w http.ResponseWriter, r *http.Request) {
+		x.get()
+		reply(w, nil)
+	})
+	mux.HandleFunc("/refresh", func(w http.ResponseWriter, r *http.Request) { reply(w, x.refresh(r.Context())) })
+	return mux
+}

@@ -43,7 +43,9 @@ var shapes = map[string]shape{
 
 	"two-locks": {serve: route("/page", twoLocks), load: world.Load{Rate: 60, Calls: []world.Call{{Path: "/page", Share: 1}}, Burst: 4,
 		Every: 600 * time.Millisecond, Path: "/page?n=large"}},
-	"rwmutex":  {serve: route("/page", rwMutex), load: gets(60, 0, 0)},
+	"rwmutex": {serve: route("/page", rwMutex), load: gets(60, 0, 0)},
+	"other-endpoint": {serve: handle(otherEndpoint), load: world.Load{Rate: 60, Calls: []world.Call{{Path: "/page", Share: 1}}, Burst: 1,
+		Every: 400 * time.Millisecond, Path: "/refresh"}},
 	"workers":  {serve: route("/page", workerPool), load: gets(15, 12, time.Second)},
 	"cond":     {serve: route("/page", condQueue), load: gets(15, 12, time.Second)},
 	"sql-pool": {serve: route("/page", sqlPool), load: gets(30, 25, time.Second)},
