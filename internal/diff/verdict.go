@@ -39,34 +39,6 @@ func (r *Result) verdict() string {
 	return "same: no row changed, and a change of " + percent(Margin) + " of a column is ruled out"
 }
 
-// found names the largest change that decides the outcome, and counts the others.
-func (r *Result) found() string {
-	var first string
-	n := 0
-	for _, c := range r.Columns {
-		for _, f := range c.Callers {
-			if f.Outcome != r.Outcome {
-				continue
-			}
-			if n++; n == 1 {
-				first = fmt.Sprintf("%s with all it calls %s %s", f.Name, f.change(), c.Name)
-			}
-		}
-		for _, row := range append(c.Rows[:len(c.Rows):len(c.Rows)], c.Total) {
-			if row.Outcome != r.Outcome {
-				continue
-			}
-			if n++; n == 1 {
-				first = fmt.Sprintf("%s %s %s", c.label(row), row.change(), c.Name)
-			}
-		}
-	}
-	if n > 1 {
-		first += fmt.Sprintf(", and %d more", n-1)
-	}
-	return first
-}
-
 // totalName is the name of a column's total among its rows.
 const totalName = "total"
 
