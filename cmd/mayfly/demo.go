@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -40,7 +41,8 @@ func demoCommand(e *env) *cobra.Command {
 		Long: `Demo starts a small order service (HTTP on loopback, an embedded store, one short goroutine
 for each order line) under load. It records it at 999 Hz, takes the default 100 Hz profile of
 the same seconds, and shows what each of them saw. Both profiles are kept. Without the rights
-for eBPF it shows what can be seen without.`,
+for eBPF it shows what can be seen without. If one of them fails, the other is kept and shown,
+and the exit code is 1.`,
 		Example: "  mayfly demo\n  mayfly demo -d 30s -o /tmp",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -82,82 +84,99 @@ func runDemo(ctx context.Context, e *env, length time.Duration, dir string) erro
 	return d.report(dir)
 }
 
-// record takes both profiles of the same seconds. Without the rights for eBPF the default one is
-// taken all the same.
+// record takes both profiles of the same seconds. Each is worth having without the other: what is lacking at the end is in
+// d.missing, and without the rights for eBPF the default profile is the result.
 func (d *demoRun) record(ctx context.Context) error {
 	var err error
 	if d.before, err = fetchTruth(ctx, d.url); err != nil {
 		return err
 	}
-	type fetched struct {
-		p   *profile.Profile
-		err error
-	}
 	done := make(chan fetched, 1)
-	fetchCtx, cancel := context.WithCancel(ctx)
+	fetching, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() {
-		p, err := baseline.Fetch(fetchCtx, http.DefaultClient, d.url, d.length)
+		p, err := baseline.Fetch(fetching, http.DefaultClient, d.url, d.length)
 		done <- fetched{p, err}
 	}()
 	f := recordFlags{mode: string(profiler.Wall), rate: profiler.DefaultRate, duration: duration(d.length), goroutines: true}
 	d.rec, err = recordProcess(ctx, d.env, &f, d.pid, nil)
 	if d.rec == nil {
 		d.env.warn("without eBPF there is the default profile only: %s", oneLine(err.Error()))
-	} else if err != nil {
-		return err
 	} else {
+		d.missing = err
 		for _, what := range d.rec.Summary.Denied {
 			d.env.warn("missing: %s", what)
 		}
 	}
+	d.complete(ctx, done)
+	return nil
+}
+
+// fetched is the default profile, or why there is none.
+type fetched struct {
+	p   *profile.Profile
+	err error
+}
+
+// complete adds what the service itself says to the recording.
+func (d *demoRun) complete(ctx context.Context, done <-chan fetched) {
 	if ctx.Err() != nil {
 		d.env.warn("interrupted: no default profile")
-		return nil
+		return
 	}
 	got := <-done
-	if got.err != nil {
-		return got.err
-	}
 	d.defaultProfile = got.p
-	d.after, err = fetchTruth(ctx, d.url)
-	return err
+	after, err := fetchTruth(ctx, d.url)
+	if err == nil {
+		d.after = &after
+	}
+	d.missing = cmp.Or(d.missing, got.err, err)
 }
 
 // report writes the files and prints the table.
 func (d *demoRun) report(dir string) error {
 	var files []string
-	if d.defaultProfile != nil {
-		path := filepath.Join(dir, defaultFile)
-		if err := writeProfile(d.env, path, d.defaultProfile); err != nil {
-			return err
+	keep := func(name string, p *profile.Profile) error {
+		path := filepath.Join(dir, name)
+		if p == nil {
+			d.outdated(path)
+			return nil
 		}
 		files = append(files, path)
+		return writeProfile(d.env, path, p)
 	}
-	if d.rec != nil {
+	if err := keep(defaultFile, d.defaultProfile); err != nil {
+		return err
+	}
+	if d.rec == nil {
+		d.outdated(filepath.Join(dir, demoFile))
+	} else {
 		lines := seenLines(d.rec.Profile)
 		p, err := withoutGoroutines(d.rec.Profile)
 		if err != nil {
 			return err
 		}
-		path := filepath.Join(dir, demoFile)
-		if err := writeProfile(d.env, path, p); err != nil {
+		if err := keep(demoFile, p); err != nil {
 			return err
 		}
-		files = append(files, path)
 		d.rec.Profile = p
-		if d.defaultProfile != nil {
-			d.table(lines)
-		}
+		d.table(lines)
 	}
 	if len(files) == 0 {
-		return errors.New("nothing was recorded")
+		return cmp.Or(d.missing, errors.New("nothing was recorded"))
 	}
 	for _, path := range files {
 		fmt.Fprintf(d.env.stdout, "go tool pprof -http=: %s\n", printable.Shell(path))
 	}
 	fmt.Fprintf(d.env.stdout, "mayfly view %s\n", printable.Shell(files[len(files)-1]))
-	return nil
+	return d.missing
+}
+
+// outdated warns of a file of an earlier run that this one has not replaced.
+func (d *demoRun) outdated(path string) {
+	if _, err := os.Lstat(path); err == nil {
+		d.env.warn("%s is of an earlier run", path)
+	}
 }
 
 // withoutGoroutines drops the goroutine ids and merges what they told apart.
@@ -183,6 +202,9 @@ func fetchTruth(ctx context.Context, url string) (t demo.Truth, err error) {
 		return t, fmt.Errorf("demo: the service's truth: %w", err)
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return t, fmt.Errorf("demo: the service's truth: %s", resp.Status)
+	}
 	if err := json.NewDecoder(resp.Body).Decode(&t); err != nil {
 		return t, fmt.Errorf("demo: the service's truth: %w", err)
 	}

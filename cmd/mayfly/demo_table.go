@@ -24,23 +24,36 @@ func (d *demoRun) table(lines int) {
 	defer w.Flush()
 	seen, rusage, atLeast := s.CPU.Profiled, s.CPU.Rusage, ""
 	if s.EngineCPU == "goroutine table" { // the goroutine table tells CPU time by label, and not where it goes
-		seen, rusage, atLeast = s.Table.Running, d.after.CPUNS-d.before.CPUNS, "at least "
+		seen, rusage, atLeast = s.Table.Running, 0, "at least "
+		if d.after != nil {
+			rusage = d.after.CPUNS - d.before.CPUNS
+		}
 	}
 	fmt.Fprintf(w, "\tdefault profile\t%s\t\n", "mayfly")
 	fmt.Fprintf(w, "rate asked\t100 Hz\t%d Hz\t\n", s.RateAsked)
-	fmt.Fprintf(w, "samples\t%d\t%d\t\n", compare.Total(d.defaultProfile).Samples, s.CPU.Samples)
-	cpu := compare.Total(d.defaultProfile).NS
-	fmt.Fprintf(w, "CPU seen\t%s\t%s\t\n", seconds(cpu), seconds(seen))
-	fmt.Fprintf(w, "of %s by rusage\t%.1f %%\t%.1f %%\t\n", seconds(rusage), compare.Percent(cpu, rusage), compare.Percent(seen, rusage))
-	made := d.after.Lines - d.before.Lines + d.after.OpenLines
-	fmt.Fprintf(w, "order lines (%d goroutines) seen\tat most %.1f %%\t%s%.1f %%\t\n", made,
-		compare.Percent(lineSamples(d.defaultProfile), made), atLeast, compare.Percent(int64(lines), made))
-	fmt.Fprintf(w, "\t\t\t\nCPU by label\t\t\t\n")
-	for _, key := range []string{"endpoint", "tenant", "job"} {
-		labelRows(w, key, d.defaultProfile, d.rec.Profile)
+	fmt.Fprintf(w, "samples\t%s\t%d\t\n", d.other("%d", func(p *profile.Profile) any { return compare.Total(p).Samples }), s.CPU.Samples)
+	fmt.Fprintf(w, "CPU seen\t%s\t%s\t\n", d.other("%s", func(p *profile.Profile) any { return seconds(compare.Total(p).NS) }), seconds(seen))
+	if rusage > 0 {
+		fmt.Fprintf(w, "of %s by rusage\t%s\t%.1f %%\t\n", seconds(rusage),
+			d.other("%.1f %%", func(p *profile.Profile) any { return compare.Percent(compare.Total(p).NS, rusage) }), compare.Percent(seen, rusage))
 	}
-	fmt.Fprintf(w, "no label\t%s\t%s\t\n", compare.Unlabelled(d.defaultProfile), compare.Unlabelled(d.rec.Profile))
+	if d.after != nil {
+		made := d.after.Lines - d.before.Lines + d.after.OpenLines
+		fmt.Fprintf(w, "order lines (%d goroutines) seen\t%s\t%s%.1f %%\t\n", made,
+			d.other("at most %.1f %%", func(p *profile.Profile) any { return compare.Percent(lineSamples(p), made) }),
+			atLeast, compare.Percent(int64(lines), made))
+	}
+	fmt.Fprintf(w, "\t\t\t\nCPU by label\t\t\t\n")
+	d.labels(w)
 	d.states(w)
+}
+
+// other is a cell of the default profile, which may be missing.
+func (d *demoRun) other(format string, value func(*profile.Profile) any) string {
+	if d.defaultProfile == nil {
+		return "missing"
+	}
+	return fmt.Sprintf(format, value(d.defaultProfile))
 }
 
 // shownStates is how many states the table has; the rest is small.
@@ -57,10 +70,20 @@ func (d *demoRun) states(w *tabwriter.Writer) {
 	}
 }
 
-func labelRows(w *tabwriter.Writer, key string, a, b *profile.Profile) {
-	for _, v := range compare.Values(key, a, b) {
-		fmt.Fprintf(w, "%s=%s\t%s\t%s\t\n", key, v, compare.Labelled(a, key, v), compare.Labelled(b, key, v))
+// labels shows the CPU time of each value of the program's labels.
+func (d *demoRun) labels(w *tabwriter.Writer) {
+	both := []*profile.Profile{d.rec.Profile}
+	if d.defaultProfile != nil {
+		both = append(both, d.defaultProfile)
 	}
+	for _, key := range []string{"endpoint", "tenant", "job"} {
+		for _, v := range compare.Values(key, both...) {
+			fmt.Fprintf(w, "%s=%s\t%s\t%s\t\n", key, v,
+				d.other("%s", func(p *profile.Profile) any { return compare.Labelled(p, key, v) }), compare.Labelled(d.rec.Profile, key, v))
+		}
+	}
+	fmt.Fprintf(w, "no label\t%s\t%s\t\n",
+		d.other("%s", func(p *profile.Profile) any { return compare.Unlabelled(p) }), compare.Unlabelled(d.rec.Profile))
 }
 
 func handlesLine(s *profile.Sample) bool {
@@ -103,7 +126,8 @@ type demoRun struct {
 	pid            int
 	length         time.Duration
 	rec            *profiler.Recording // nil without rights
-	defaultProfile *profile.Profile    // the default profile
+	defaultProfile *profile.Profile    // nil if it did not come
 	before         demo.Truth
-	after          demo.Truth
+	after          *demo.Truth // nil if the service did not answer
+	missing        error       // why a part is not there; nil: all is there
 }
