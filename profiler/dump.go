@@ -3,7 +3,6 @@ package profiler
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/mayfly-profiler/mayfly/internal/fold"
@@ -40,6 +39,7 @@ func Dump(ctx context.Context, pid int) ([]Goroutine, error) {
 		return nil, err
 	}
 	defer r.leave()
+	r.doing = "dump"
 	var all []Goroutine
 	err = r.enter(ctx, func() error {
 		if err := r.openTable(); err != nil {
@@ -59,10 +59,12 @@ func Dump(ctx context.Context, pid int) ([]Goroutine, error) {
 // openTable opens what a scan of the goroutine table needs and nothing else.
 func (r *recording) openTable() error {
 	layout, err := r.layout()
-	if err == nil && layout == nil {
-		err = errors.New(r.summary.Denied[0])
+	if err != nil {
+		return err
 	}
-	if err == nil {
+	if layout == nil {
+		err = errors.New(r.summary.Denied[0])
+	} else {
 		r.symbols, err = symbolize.New(r.target, symbolize.Options{NoKernel: true})
 	}
 	if err == nil {
@@ -72,7 +74,7 @@ func (r *recording) openTable() error {
 		err = r.attachTable(layout)
 	}
 	if err != nil {
-		return fmt.Errorf("goroutines of %d: %w", r.target.PID(), err)
+		return r.place(err)
 	}
 	return nil
 }

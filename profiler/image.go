@@ -1,6 +1,7 @@
 package profiler
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -30,7 +31,7 @@ func (r *recording) layout() (*goruntime.Layout, error) {
 		r.summary.Target.GoVersion = unknown.Version
 		return nil, nil
 	case err != nil:
-		return nil, fmt.Errorf("record %s: %w", r.name(), err)
+		return nil, r.place(err)
 	}
 	r.summary.Target.GoVersion, r.summary.Target.Layout = l.Version, l.From
 	if len(l.Denied) > 0 {
@@ -48,6 +49,11 @@ func (r *recording) name() string {
 	return fmt.Sprintf("%d (%s)", r.target.PID(), r.target.Comm())
 }
 
+// place puts before an error what was done to which process.
+func (r *recording) place(err error) error {
+	return fmt.Errorf("%s %s: %w", cmp.Or(r.doing, "record"), r.name(), err)
+}
+
 // findImage finds and opens the file with the Go runtime.
 func (r *recording) findImage() (*os.File, error) {
 	if r.options.Pending != nil {
@@ -56,7 +62,7 @@ func (r *recording) findImage() (*os.File, error) {
 	}
 	var err error
 	if r.image, err = r.images.Find(r.target); err != nil {
-		return nil, fmt.Errorf("record %s: %w", r.name(), err)
+		return nil, r.place(err)
 	}
 	if !r.image.Exe {
 		r.summary.Target.Image = r.image.Mapping.Path

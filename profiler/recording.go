@@ -37,6 +37,7 @@ type recording struct {
 	exe      *os.File        // of the goroutine table's own symbols,
 	own      *symbolize.Binary
 	vars     *goruntime.Vars  // and what the table is found by, at link-time addresses
+	doing    string           // "dump", else a recording: the begin of errors
 	source   cpuSource        // nil: not allowed here
 	rate     int              // that it is asked for, Hz: Options.Rate, or what the kernel allows
 	sched    *bpf.Sched       // nil: not asked for, or not allowed

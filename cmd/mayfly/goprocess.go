@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -58,7 +57,7 @@ func inspectProcess(p *proc.Process, images *goruntime.Images) (goProcess, error
 // openImage finds and opens the file with the Go runtime of a process.
 func openImage(p *proc.Process, images *goruntime.Images) (goruntime.Image, *os.File, error) {
 	im, err := images.Find(p)
-	if errors.Is(err, goruntime.ErrNotGo) || errors.Is(err, fs.ErrPermission) && p.Cmdline() == nil { // a kernel thread has no executable
+	if errors.Is(err, goruntime.ErrNotGo) {
 		return im, nil, errNotGo
 	}
 	if err != nil {

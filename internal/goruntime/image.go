@@ -38,6 +38,9 @@ const maxFiles = 1024
 // the lowest address. Errors wrap ErrNotGo, or are those of proc.Process.
 func (x *Images) Find(p *proc.Process) (Image, error) {
 	exe, err := p.Exe()
+	if err != nil && p.IsKernel() {
+		return Image{}, fmt.Errorf("goruntime: %w: it is a thread of the kernel", ErrNotGo)
+	}
 	if err != nil {
 		return Image{}, err
 	}

@@ -59,7 +59,7 @@ func openIn(root string, pid int) (*Process, error) {
 		// The pidfd comes first: if it is still alive after stat was read, stat belongs to it.
 		fd, err := openPidfd(pid)
 		if err != nil {
-			return nil, p.deny("pidfd_open", err)
+			return nil, p.deny("", err)
 		}
 		p.fd = fd
 	}
@@ -178,6 +178,12 @@ func (p *Process) Cmdline() []string {
 	return strings.Split(strings.TrimSuffix(string(b), "\x00"), "\x00")
 }
 
+// IsKernel reports whether this is a thread of the kernel, which has no executable and no memory of its own.
+func (p *Process) IsKernel() bool {
+	st, err := p.stat()
+	return err == nil && st.kernel
+}
+
 // UID returns the effective user id of the process.
 func (p *Process) UID() (int, error) {
 	b, err := p.read("status")
@@ -288,10 +294,19 @@ func (p *Process) deny(what string, err error) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("proc: %s: %w: %w", p.path(what), ErrNoProcess, err)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("proc: %s: %w: %s", p.path(what), err, remedy(yamaScope(p.root)))
+		return &AccessError{p.pid, fmt.Errorf("proc: %s: %w: %s", p.path(what), err, remedy(yamaScope(p.root)))}
 	}
 	return fmt.Errorf("proc: %s: %w", p.path(what), err)
 }
+
+// AccessError says that we may not look into a process, and which right is lacking. It wraps fs.ErrPermission.
+type AccessError struct {
+	PID int
+	err error
+}
+
+func (e *AccessError) Error() string { return e.err.Error() }
+func (e *AccessError) Unwrap() error { return e.err }
 
 // remedy says what would allow access to another process (ptrace(2), "Ptrace access mode
 // checking"; Documentation/admin-guide/LSM/Yama.rst).

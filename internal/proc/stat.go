@@ -15,6 +15,7 @@ type stat struct {
 	cpu     time.Duration // user and system time of all threads, dead ones too
 	waited  time.Duration // the same of children that were waited for, and of theirs
 	start   uint64        // ticks since boot
+	kernel  bool          // a thread of the kernel
 }
 
 var (
@@ -32,6 +33,9 @@ func (s stat) dead() bool {
 	return (s.state == 'Z' || s.state == 'X') && s.threads <= 1
 }
 
+// kthread is PF_KTHREAD among the flags of field 9 (kernel, include/linux/sched.h).
+const kthread = 0x00200000
+
 // parseStat parses /proc/PID/stat. The second field, the name, is chosen by the process and may
 // contain blanks and parentheses: the fields start after the last ')'.
 func parseStat(b []byte) (stat, error) {
@@ -43,8 +47,8 @@ func parseStat(b []byte) (stat, error) {
 	if len(f) < 20 || len(f[0]) != 1 { // field 3 is f[0], so field 22 is f[19]
 		return stat{}, errStat
 	}
-	var n [6]uint64
-	for k, field := range [6]int{14, 15, 20, 22, 16, 17} {
+	var n [7]uint64
+	for k, field := range [7]int{14, 15, 20, 22, 16, 17, 9} {
 		v, err := strconv.ParseUint(string(f[field-3]), 10, 64)
 		if err != nil {
 			return stat{}, errStat
@@ -53,7 +57,7 @@ func parseStat(b []byte) (stat, error) {
 	}
 	cpu := time.Duration(n[0]+n[1]) * (time.Second / userHZ)
 	waited := time.Duration(n[4]+n[5]) * (time.Second / userHZ)
-	return stat{state: f[0][0], cpu: cpu, waited: waited, threads: n[2], start: n[3]}, nil
+	return stat{state: f[0][0], cpu: cpu, waited: waited, threads: n[2], start: n[3], kernel: n[6]&kthread != 0}, nil
 }
 
 // parseUID returns the effective user id of a /proc/PID/status file.

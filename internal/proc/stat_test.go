@@ -35,6 +35,10 @@ func TestParseStat(t *testing.T) {
 	if err != nil || got != want {
 		t.Errorf("got %+v, %v, want %+v", got, err, want)
 	}
+	kernel := "2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 2 0 0"
+	if got, err := parseStat([]byte(kernel)); err != nil || !got.kernel {
+		t.Errorf("kthreadd: %+v, %v", got, err)
+	}
 	for _, bad := range []string{"", "42 (x", "42 (x) S 1 2", strings.Replace(statFixture, "98765", "-1", 1)} {
 		if _, err := parseStat([]byte(bad)); !errors.Is(err, errStat) {
 			t.Errorf("%q: got error %v, want %v", bad, err, errStat)
@@ -121,7 +125,8 @@ func TestDenied(t *testing.T) {
 		}
 		p := &Process{root: tree(t, files), pid: 42}
 		err := p.deny("maps", &fs.PathError{Op: "open", Path: "x", Err: fs.ErrPermission})
-		if !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), want) {
+		var access *AccessError
+		if !errors.Is(err, fs.ErrPermission) || !errors.As(err, &access) || access.PID != 42 || !strings.Contains(err.Error(), want) {
 			t.Errorf("yama %q: got %v, want %q", yama, err, want)
 		}
 	}
