@@ -47,6 +47,8 @@ func recordChild(ctx context.Context, e *env, f *recordFlags) error {
 	}
 	if ctx.Err() != nil { // Ctrl-C on a terminal has reached the command too; SIGTERM has not
 		c.cmd.Process.Signal(syscall.SIGTERM)
+	} else {
+		e.say("waiting for the command to end; Ctrl-C ends it")
 	}
 	return childExit(c.cmd.Wait())
 }

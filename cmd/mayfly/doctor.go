@@ -96,6 +96,12 @@ func parsePID(s string) (int, error) {
 	return int(pid), nil
 }
 
+// isPID says whether an argument can be meant as a process id.
+func isPID(s string) bool {
+	_, err := parsePID(s)
+	return err == nil
+}
+
 // palette colours a status when on.
 type palette bool
 

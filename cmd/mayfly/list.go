@@ -155,12 +155,16 @@ func (l listing) print(w io.Writer) error {
 // remark says on stderr what the table cannot.
 func (l listing) remark(e *env) {
 	if l.Denied > 0 {
-		e.say("could not look into %d other %s: %s", l.Denied, plural(l.Denied, "process", "processes"), deniedRemedy())
+		e.say("could not look into %d other %s: %s", l.Denied, plural(l.Denied, "process", "processes"), deniedRemedy("list"))
 	}
 	if l.Stuck > 0 {
 		e.say("%d %s did not answer within %s", l.Stuck, plural(l.Stuck, "process", "processes"), inspectTime)
 	}
-	if len(l.Processes) == 0 {
+	switch {
+	case len(l.Processes) > 0:
+	case l.Denied+l.Stuck > 0:
+		e.say("none of those that could be looked into is a Go process")
+	default:
 		e.say("no Go process found")
 	}
 }
@@ -172,12 +176,12 @@ func plural(n int, one, more string) string {
 	return more
 }
 
-// deniedRemedy says what would let us look into the processes of others.
-func deniedRemedy() string {
+// deniedRemedy says what would let a command look into the processes of others.
+func deniedRemedy(command string) string {
 	if r, err := proc.HostRights(); err == nil && r.CapSysPtrace {
 		return "a security module of this host keeps it from us"
 	}
-	return "sudo mayfly list, or sudo setcap cap_sys_ptrace+ep mayfly"
+	return "sudo mayfly " + command + ", or sudo setcap cap_sys_ptrace+ep mayfly"
 }
 
 // completePID offers the Go processes for an argument or flag that takes a process id.

@@ -29,7 +29,7 @@ only time on a CPU is recorded.
 
 The recording ends after --duration, when the process ends, or with Ctrl-C. The file is
 complete in each case. A command is recorded from its first instruction, and mayfly exits
-with its exit code. With "go test" and "go run" the program that they build is recorded;
+with its exit code: when the recording is over, the command goes on and is waited for. With "go test" and "go run" the program that they build is recorded;
 samples of benchmarks have the label "benchmark".
 
 With --ring mayfly is a flight recorder. It keeps the last seconds in memory until Ctrl-C. At
@@ -99,6 +99,8 @@ goroutine that it sees in a second.`, ringBase>>20, perGoroutine>>10),
 // check finds what is wrong with the command line itself; dash is the position of "--", or -1.
 func (f *recordFlags) check(dash int) error {
 	switch {
+	case dash < 0 && len(f.command) > 0 && isPID(f.command[0]):
+		return usagef("record: unexpected %q, did you mean -p %[1]s? A command to start goes after --", f.command[0])
 	case dash < 0 && len(f.command) > 0:
 		return usagef("record: unexpected %q: a command to start goes after --", f.command[0])
 	case len(f.command) > 0 && f.pid != 0:

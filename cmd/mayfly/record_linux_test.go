@@ -239,7 +239,10 @@ func TestRecordRefuses(t *testing.T) {
 		{[]string{"-p", me, "--engine", "runtime"}, 2, "own process"},
 		{[]string{"-p", me, "-d", "soon"}, 2, "no duration"},
 		{[]string{"-p", me, "--json", "-o", "-"}, 2, "stdout"},
-		{[]string{"4242"}, 2, "after --"},
+		{[]string{"4242"}, 2, "did you mean -p 4242? A command to start goes after --"},
+		{[]string{"server"}, 2, "after --"},
+		{[]string{"-p", "abc"}, 2, `invalid argument "abc" for "-p, --pid" flag: not a number (see`},
+		{[]string{"-p", "99999999999999999999"}, 2, "flag: out of range (see"},
 	} {
 		s := start(t, nil, append([]string{"record"}, tt.args...)...)
 		if code := s.wait(); code != tt.code {
@@ -279,8 +282,8 @@ func TestRecordCommand(t *testing.T) {
 	if w := work.Read(p.Comments); w.Runs != 1 || w.CPU < 100*time.Millisecond || w.Wall < time.Second {
 		t.Errorf("the work of one run: %+v", w)
 	}
-	s = start(t, nil, "record", "-q", "-d", "300ms", "-o", "y.pb.gz", "--", labels, "-d", "1s")
-	if code := s.wait(); code != 0 {
+	s = start(t, nil, "record", "-d", "300ms", "-o", "y.pb.gz", "--", labels, "-d", "1s")
+	if code := s.wait(); code != 0 || !strings.HasSuffix(s.stderr.String(), "mayfly: waiting for the command to end; Ctrl-C ends it\n") {
 		t.Errorf("exit code %d: %s", code, s.stderr.String())
 	}
 	if w := work.Read(s.profile("y.pb.gz").Comments); w.Known() {

@@ -45,7 +45,7 @@ func TestRecordRights(t *testing.T) {
 		{"none", nil, own, "CAP_BPF and CAP_PERFMON"},
 		{"CAP_BPF only", []uintptr{unix.CAP_BPF}, own, "CAP_PERFMON"},
 		{"CAP_PERFMON only", []uintptr{unix.CAP_PERFMON}, own, "CAP_BPF"},
-		{"none, another user's", nil, pid(roots), "CAP_SYS_PTRACE"},
+		{"none, another user's", nil, pid(roots), "sudo mayfly record, or sudo setcap cap_sys_ptrace+ep mayfly; mayfly doctor " + pid(roots)},
 		{"both", []uintptr{unix.CAP_BPF, unix.CAP_PERFMON}, own, ""},
 		{"both, another user's", []uintptr{unix.CAP_BPF, unix.CAP_PERFMON}, pid(roots), "CAP_SYS_PTRACE"},
 		{"all three, another user's", []uintptr{unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_SYS_PTRACE}, pid(roots), ""},
@@ -65,6 +65,12 @@ func TestRecordRights(t *testing.T) {
 			s.oneLineOf(tt.want)
 		})
 	}
+	t.Run("dump", func(t *testing.T) {
+		s := start(t, as(t, nil), "dump", "-p", pid(roots))
+		s.wait()
+		s.oneLineOf("mayfly: dump " + pid(roots) + " (spin): proc: /proc/" + pid(roots) + "/")
+		s.oneLineOf(": sudo mayfly dump, or sudo setcap cap_sys_ptrace+ep mayfly; mayfly doctor " + pid(roots) + " says more")
+	})
 	// Without eBPF the next rung: perf events, or where those are forbidden too the table alone.
 	for _, mode := range []string{"wall", "cpu"} {
 		t.Run(mode+" without eBPF", func(t *testing.T) {

@@ -1,12 +1,17 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/mayfly-profiler/mayfly/internal/proc"
 )
 
 // commands makes the commands of mayfly, one file each.
@@ -46,10 +51,10 @@ func run(ctx context.Context, e *env, args []string) error {
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil || ran {
-		return err
+		return withRemedy(cmd, err)
 	}
 	// No command has begun, so the words on the command line are to blame.
-	return usagef("%s%s (see %s --help)", oneLine(err.Error()), suggestion(root, cmd, args), cmd.CommandPath())
+	return usagef("%s%s (see %s --help)", oneLine(inWords(err)), suggestion(root, cmd, args), cmd.CommandPath())
 }
 
 func rootCommand(e *env) *cobra.Command {
@@ -130,9 +135,31 @@ func wrap(cmd *cobra.Command, began func(*cobra.Command)) {
 	}
 }
 
-// suggestion names the commands that a mistyped one was perhaps meant to be.
+// withRemedy adds to an error of rights over a process what the command could be run as. The doctor says that itself.
+func withRemedy(cmd *cobra.Command, err error) error {
+	var denied *proc.AccessError
+	if !errors.As(err, &denied) || cmd.GroupID == groupHost {
+		return err
+	}
+	return fmt.Errorf("%w: %s; mayfly doctor %d says more", err, deniedRemedy(cmd.Name()), denied.PID)
+}
+
+// inWords is what is wrong with the command line, without the function that found out.
+func inWords(err error) string {
+	var number *strconv.NumError
+	if !errors.As(err, &number) {
+		return err.Error()
+	}
+	words := map[error]string{strconv.ErrSyntax: "not a number", strconv.ErrRange: "out of range"}[number.Err]
+	return strings.Replace(err.Error(), number.Error(), cmp.Or(words, number.Err.Error()), 1)
+}
+
+// suggestion names the commands that a mistyped one was perhaps meant to be, and the flag that a process belongs to.
 func suggestion(root, cmd *cobra.Command, args []string) string {
 	if cmd != root {
+		if arg := cmd.Flags().Arg(0); cmd.Flags().Lookup("pid") != nil && isPID(arg) {
+			return fmt.Sprintf(", did you mean -p %s?", arg)
+		}
 		return ""
 	}
 	for _, arg := range args {

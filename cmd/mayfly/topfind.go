@@ -62,7 +62,7 @@ func (x *finder) run(ctx context.Context) error {
 		if denied, err := x.search(ctx, wait); err != nil {
 			return err
 		} else if wait == 0 && denied > 0 {
-			note := fmt.Sprintf("could not look into %d other %s: %s", denied, plural(denied, "process", "processes"), deniedRemedy())
+			note := fmt.Sprintf("could not look into %d other %s: %s", denied, plural(denied, "process", "processes"), deniedRemedy("top"))
 			if err := x.fleet.emit(event{note: note}); err != nil {
 				return err
 			}
