@@ -21,11 +21,13 @@ import (
 	"github.com/mayfly-profiler/mayfly/internal/demo"
 	"github.com/mayfly-profiler/mayfly/internal/printable"
 	"github.com/mayfly-profiler/mayfly/profiler"
-	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
 // demoWarmUp lets connections and the store settle before the recording.
 const demoWarmUp = 500 * time.Millisecond
+
+// demoObjective is one that the service does not meet: its orders wait for each other.
+const demoObjective = "p99(endpoint=/fulfil)<800ms"
 
 const (
 	demoFile    = "mayfly-demo.pb.gz"
@@ -98,7 +100,7 @@ func (d *demoRun) record(ctx context.Context) error {
 		p, err := baseline.Fetch(fetching, http.DefaultClient, d.url, d.length)
 		done <- fetched{p, err}
 	}()
-	f := recordFlags{mode: string(profiler.Wall), rate: profiler.DefaultRate, duration: duration(d.length), goroutines: true}
+	f := recordFlags{mode: string(profiler.Wall), rate: profiler.DefaultRate, duration: duration(d.length), timeline: true}
 	d.rec, err = recordProcess(ctx, d.env, &f, d.pid, nil)
 	if d.rec == nil {
 		d.env.warn("without eBPF there is the default profile only: %s", oneLine(err.Error()))
@@ -151,16 +153,10 @@ func (d *demoRun) report(dir string) error {
 	if d.rec == nil {
 		d.outdated(filepath.Join(dir, demoFile))
 	} else {
-		lines := seenLines(d.rec.Profile)
-		p, err := withoutGoroutines(d.rec.Profile)
-		if err != nil {
+		if err := keep(demoFile, d.rec.Profile); err != nil {
 			return err
 		}
-		if err := keep(demoFile, p); err != nil {
-			return err
-		}
-		d.rec.Profile = p
-		d.table(lines)
+		d.table()
 	}
 	if len(files) == 0 {
 		return cmp.Or(d.missing, errors.New("nothing was recorded"))
@@ -168,7 +164,11 @@ func (d *demoRun) report(dir string) error {
 	for _, path := range files {
 		fmt.Fprintf(d.env.stdout, "go tool pprof -http=: %s\n", printable.Shell(path))
 	}
-	fmt.Fprintf(d.env.stdout, "mayfly view %s\n", printable.Shell(files[len(files)-1]))
+	last := printable.Shell(files[len(files)-1])
+	fmt.Fprintf(d.env.stdout, "mayfly view %s\n", last)
+	if d.rec != nil {
+		fmt.Fprintf(d.env.stdout, "mayfly report --slo '%s' %s\n", demoObjective, last)
+	}
 	return d.missing
 }
 
@@ -177,19 +177,6 @@ func (d *demoRun) outdated(path string) {
 	if _, err := os.Lstat(path); err == nil {
 		d.env.warn("%s is of an earlier run", path)
 	}
-}
-
-// withoutGoroutines drops the goroutine ids and merges what they told apart.
-func withoutGoroutines(p *profile.Profile) (*profile.Profile, error) {
-	for _, s := range p.Sample {
-		delete(s.NumLabel, sample.KeyID)
-	}
-	m, err := profile.Merge([]*profile.Profile{p})
-	if err != nil {
-		return nil, fmt.Errorf("demo: %w", err)
-	}
-	m.DefaultSampleType, m.TimeNanos, m.DurationNanos = p.DefaultSampleType, p.TimeNanos, p.DurationNanos
-	return m, nil
 }
 
 func fetchTruth(ctx context.Context, url string) (t demo.Truth, err error) {

@@ -18,7 +18,7 @@ import (
 const lineFunction = "/internal/demo.(*service).pickLine"
 
 // table shows what each profile saw of the same seconds.
-func (d *demoRun) table(lines int) {
+func (d *demoRun) table() {
 	s := d.rec.Summary
 	w := tabwriter.NewWriter(d.env.stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	defer w.Flush()
@@ -41,7 +41,7 @@ func (d *demoRun) table(lines int) {
 		made := d.after.Lines - d.before.Lines + d.after.OpenLines
 		fmt.Fprintf(w, "order lines (%d goroutines) seen\t%s\t%s%.1f %%\t\n", made,
 			d.other("at most %.1f %%", func(p *profile.Profile) any { return compare.Percent(lineSamples(p), made) }),
-			atLeast, compare.Percent(int64(lines), made))
+			atLeast, compare.Percent(int64(seenLines(d.rec.Profile)), made))
 	}
 	fmt.Fprintf(w, "\t\t\t\nCPU by label\t\t\t\n")
 	d.labels(w)

@@ -8,7 +8,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -58,19 +57,8 @@ func testdataProgram(name string) func(*testing.T) (int, func()) {
 
 // startDemo starts the demo's service and its load.
 func startDemo(t *testing.T) (int, func()) {
-	exe, err := exec.LookPath("mayfly")
-	if err != nil {
-		t.Fatal(err)
-	}
-	service, ready, err := startExecutable(exe, "service")
-	if err != nil {
-		t.Fatal(err)
-	}
-	load, _, err := startExecutable(exe, "load", ready.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ready.PID, func() { load.end(); service.end() }
+	ready, end := demoRoles(t)
+	return ready.PID, end
 }
 
 // TestRecordUnchanged takes the recordings that are missing, each of a fresh process.
