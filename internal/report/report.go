@@ -43,14 +43,14 @@ func NewFrom(head *profile.Profile, samples iter.Seq[*profile.Sample], o Options
 
 // Of reports on a timeline, whatever it was read from.
 func Of(t *timeline.Timeline, o Options) ([]*Report, error) {
-	found, err := o.find(t)
+	found, unknown, err := o.find(t)
 	if err != nil {
 		return nil, err
 	}
 	b := reporter{blame.New(t)}
 	var reports []*Report
 	for _, g := range t.Groups(found.Whole, o.By) {
-		r := b.report(g, o)
+		r := b.report(g, unknown, o)
 		r.Unfinished, r.Streams, r.Evidence, r.Notes = found.Cut, found.Streams, t.Evidence, append(r.Notes, o.Notes...)
 		r.recording = o.Recording
 		reports = append(reports, r)
@@ -75,37 +75,52 @@ func setAside(reports []*Report, o SLO) {
 	}
 }
 
-// find returns the requests that the objective is about: at least one that is whole.
-func (o *Options) find(t *timeline.Timeline) (timeline.Found, error) {
+// find returns the requests that the objective is about, at least one that is whole, and those that may be among them, or in
+// one of their groups: their labels are not known.
+func (o *Options) find(t *timeline.Timeline) (found timeline.Found, unknown []*timeline.Request, err error) {
 	request := o.Request
 	if request == (timeline.Selector{}) {
 		request = o.SLO.Request()
 	}
-	found := t.Find(request)
+	found = t.Find(request)
 	n := len(found.Whole)
 	if n == 0 {
-		return found, fmt.Errorf("no whole request in %s of profile: %s", short(float64(t.To-t.From)), printable.Line(request.Hint(found.Cut)))
+		return found, nil, fmt.Errorf("no whole request in %s of profile: %s", short(float64(t.To-t.From)),
+			printable.Line(request.Hint(found.Cut)))
 	}
 	c := o.SLO.Objective().Condition
-	found.Whole = slices.DeleteFunc(found.Whole, func(r *timeline.Request) bool { return !c.Matches(t.Labels[r.Labels]) })
-	if len(found.Whole) == 0 {
-		return found, fmt.Errorf("none of %d whole requests has the labels of %s: see them with --worst 3", n, printable.Line(o.SLO.String()))
+	var among []*timeline.Request
+	grouped := o.By == ""
+	for _, r := range found.Whole {
+		_, has := t.Labels[r.Labels][o.By]
+		switch {
+		case r.Unknown && (o.By != "" || len(c.Labels) > 0):
+			unknown = append(unknown, r)
+		case c.Matches(t.Labels[r.Labels]):
+			among, grouped = append(among, r), grouped || has
+		}
 	}
-	return found, nil
+	if !grouped && len(c.Labels) == 0 { // nobody has the label
+		return found, nil, nil
+	}
+	if found.Whole = among; len(among) == 0 {
+		return found, nil, fmt.Errorf("none of %d whole requests has the labels of %s: see them with --worst 3", n,
+			printable.Line(o.SLO.String()))
+	}
+	return found, unknown, nil
 }
 
-// report says what there is to say about one group.
-func (b reporter) report(g timeline.Group, o Options) *Report {
-	lengths := make([]int64, len(g.Requests))
+// report says what there is to say about one group, to which any of unknown may belong.
+func (b reporter) report(g timeline.Group, unknown []*timeline.Request, o Options) *Report {
+	lengths := lengthsOf(g.Requests)
 	var slow, fast []*timeline.Request
-	for i, r := range g.Requests {
-		if lengths[i] = r.Length(); lengths[i] >= int64(o.SLO.Limit) {
+	for _, r := range g.Requests {
+		if r.Length() >= int64(o.SLO.Limit) {
 			slow = append(slow, r)
 		} else {
 			fast = append(fast, r)
 		}
 	}
-	slices.Sort(lengths)
 	r := &Report{
 		SLO: o.SLO.String(), Group: map[string]string{}, Requests: len(g.Requests), Slow: len(slow),
 		P99: quantile(lengths, 0.99), Value: o.SLO.value(lengths), Window: Window{b.From, b.To},
@@ -121,7 +136,9 @@ func (b reporter) report(g timeline.Group, o Options) *Report {
 	if g.Label != "" {
 		r.Group[g.Label] = g.Value
 	}
-	r.Verdict, r.Why = o.SLO.judge(lengths)
+	others := lengthsOf(unknown)
+	r.Verdict, r.Why = o.SLO.judgeAmong(lengths, others)
+	r.Unknown, r.all = len(others), o.SLO.measure(together(lengths, others))
 	if r.Verdict == Broken && len(slow) > 0 {
 		rng := rand.New(rand.NewPCG(uint64(len(slow)), uint64(len(fast))))
 		e := b.compare(slow, fast, rng)
@@ -132,6 +149,16 @@ func (b reporter) report(g timeline.Group, o Options) *Report {
 		r.view = b.newView(slow, fast, r.States)
 	}
 	return r
+}
+
+// lengthsOf is how long requests took, ns, ascending.
+func lengthsOf(rs []*timeline.Request) []int64 {
+	lengths := make([]int64, len(rs))
+	for i, r := range rs {
+		lengths[i] = r.Length()
+	}
+	slices.Sort(lengths)
+	return lengths
 }
 
 // cause puts the largest part of the excess into words.

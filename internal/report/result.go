@@ -25,13 +25,14 @@ type Report struct {
 	SLO        string            `json:"slo"`
 	Group      map[string]string `json:"group"` // the label and value that the requests have in common
 	Requests   int               `json:"requests"`
-	Slow       int               `json:"slow"`          // requests that took the limit or longer
-	Short      int               `json:"short"`         // requests that lasted for less than two scans: there were more, which nobody saw
-	Scans      float64           `json:"scans_hz"`      // 0: the profile does not say
-	Unfinished int               `json:"unfinished"`    // at the ends of the recording: not counted
-	Streams    int               `json:"streams"`       // requests without an end of their own, such as streams of events: not counted
-	Learnt     int               `json:"labels_learnt"` // requests whose labels are those of others with the same handler
-	Evidence   timeline.Evidence `json:"evidence"`      // what says who waited for whom
+	Slow       int               `json:"slow"`           // requests that took the limit or longer
+	Short      int               `json:"short"`          // requests that lasted for less than two scans: there were more, which nobody saw
+	Scans      float64           `json:"scans_hz"`       // 0: the profile does not say
+	Unfinished int               `json:"unfinished"`     // at the ends of the recording: not counted
+	Streams    int               `json:"streams"`        // requests without an end of their own, such as streams of events: not counted
+	Learnt     int               `json:"labels_learnt"`  // requests whose labels are those of others with the same handler
+	Unknown    int               `json:"labels_unknown"` // requests besides these whose labels are not known: any may be of the group
+	Evidence   timeline.Evidence `json:"evidence"`       // what says who waited for whom
 	P99        int64             `json:"p99_ns"`
 	Value      int64             `json:"value_ns"` // of what the objective is about
 	SlowMean   int64             `json:"slow_mean_ns"`
@@ -44,8 +45,9 @@ type Report struct {
 	Window     Window            `json:"window"`
 	Notes      []string          `json:"notes"` // about the recording
 
-	view      *view  // for pictures
-	recording string // Options.Recording
+	all       measure // of these requests and of those whose labels are not known
+	view      *view   // for pictures
+	recording string  // Options.Recording
 }
 
 // Cause is the one named cause.

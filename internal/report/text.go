@@ -149,6 +149,11 @@ func (r *Report) notes() []string {
 		all = append(all, fmt.Sprintf("labels of %d requests are learnt from others with the same handler: they were too short to be seen",
 			r.Learnt))
 	}
+	if r.Unknown > 0 {
+		name, _, _ := strings.Cut(r.SLO, "<")
+		all = append(all, fmt.Sprintf("labels of %d other requests are not known: no scan saw them long enough; were all of this group, "+
+			"%s would be %s, and %d of %d requests took longer", r.Unknown, name, short(float64(r.all.value)), r.all.over, r.all.of))
+	}
 	return append(all, r.Notes...)
 }
 

@@ -52,6 +52,42 @@ func (o SLO) judge(lengths []int64) (v Verdict, why string) {
 		over, n, o.Limit, o, o.wanted(over, n))
 }
 
+// measure is what is counted of requests.
+type measure struct {
+	value    int64 // what the objective is about, ns
+	over, of int
+}
+
+// measure counts requests, whose lengths are in order.
+func (o SLO) measure(lengths []int64) measure {
+	return measure{value: o.value(lengths), over: o.over(lengths), of: len(lengths)}
+}
+
+// judgeAmong is judge for requests to which any of others may belong, too, which nobody knows. The verdict stands if it is the
+// same with all of those that keep the limit, and with all that do not.
+func (o SLO) judgeAmong(lengths, others []int64) (Verdict, string) {
+	v, why := o.judge(lengths)
+	keep := len(others) - o.over(others)
+	for _, some := range [][]int64{others[:keep], others[keep:]} {
+		if len(some) == 0 || v == Undecided {
+			continue
+		}
+		all := o.measure(together(lengths, some))
+		if with, _ := o.judge(together(lengths, some)); with != v {
+			return Undecided, fmt.Sprintf("%d of %d requests took longer than %s, but up to %d of %d with those whose labels are not known",
+				o.over(lengths), len(lengths), o.Limit, all.over, all.of)
+		}
+	}
+	return v, why
+}
+
+// together is two lists in order as one.
+func together(a, b []int64) []int64 {
+	all := slices.Concat(a, b)
+	slices.Sort(all)
+	return all
+}
+
 // Exceeds says whether so many requests over the limit are too many for an objective about a quantile, so surely that of a thousand
 // windows of a service that just meets it one at most looks like this.
 func (o SLO) Exceeds(over, all int) bool {

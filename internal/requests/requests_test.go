@@ -167,6 +167,26 @@ func TestKeptSamplesOnCPU(t *testing.T) {
 	}
 }
 
+// TestTextWithoutReadAhead has net/http look, for a request, whether its client goes away: nothing waits for that.
+func TestTextWithoutReadAhead(t *testing.T) {
+	p := serving()
+	f := &profile.Function{ID: uint64(len(p.Function) + 2), Name: "net/http.(*connReader).backgroundRead", Filename: "x.go"}
+	at := &profile.Location{ID: f.ID, Line: []profile.Line{{Function: f}}}
+	p.Function, p.Location = append(p.Function, f), append(p.Location, at)
+	for _, s := range p.Sample {
+		if s.NumLabel["go.id"][0] == 21 { // the child of the longest
+			s.Location = []*profile.Location{at}
+		}
+	}
+	var b bytes.Buffer
+	if err := find(t, p, Pick{Worst: 2}).WriteText(&b); err != nil {
+		t.Fatal(err)
+	}
+	if text := b.String(); strings.Contains(text, "goroutine 21, which") || !strings.Contains(text, "goroutine 20, which works for it") {
+		t.Errorf("the two longest requests:\n%s", text)
+	}
+}
+
 func TestText(t *testing.T) {
 	var b bytes.Buffer
 	if err := find(t, serving(), Pick{ID: "r3"}).WriteText(&b); err != nil {

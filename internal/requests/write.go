@@ -46,12 +46,24 @@ func (f *Found) Requests() []Request {
 		labels := f.labels(r)
 		q := Request{ID: r.ID, From: r.From, Length: r.Length(), Goroutine: r.Main.Goid, Labels: labels, Moments: []Moment{}}
 		q.Span = ids.Of(func(key string) string { return labels[key] })
-		for _, g := range append([]*timeline.Track{r.Main}, r.Kids...) {
-			q.Moments = append(q.Moments, f.moments(g, r)...)
+		q.Moments = append(q.Moments, f.moments(r.Main, r)...)
+		for _, k := range r.Kids {
+			if f.works(k, r) {
+				q.Moments = append(q.Moments, f.moments(k, r)...)
+			}
 		}
 		list = append(list, q)
 	}
 	return list
+}
+
+// works says whether a goroutine that a request started did something for it: net/http looks meanwhile, in one, whether the client
+// goes away, and nothing waits for that.
+func (f *Found) works(k *timeline.Track, r *timeline.Request) (does bool) {
+	k.During(r.From, r.To, func(p *timeline.Piece, _, _ int64) {
+		does = does || p.Stack != f.Nothing && !f.Beside(p.Stack)
+	})
+	return does
 }
 
 // moments are what a goroutine did during a request; pieces that say the same are one.

@@ -59,28 +59,31 @@ func (t *Timeline) Find(s Selector) Found {
 			f.Whole = append(f.Whole, r)
 		}
 	}
-	if t.Evidence == ByTrace {
-		t.learn(f.Whole)
-	}
+	t.learn(f.Whole)
 	slices.SortFunc(f.Whole, func(a, b *Request) int {
 		return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.Main.Goid, b.Main.Goid))
 	})
 	return f
 }
 
-// mainLabels is the label set that the request had longest.
+// mainLabels is the label set that the request had longest, of those with which it was seen if it was.
 func (t *Timeline) mainLabels(r *Request) int32 {
-	time := map[int32]int64{}
-	best := int32(0)
-	r.Main.During(r.From, r.To, func(p *Piece, from, to int64) {
-		if p.Labels == 0 {
-			return
+	for _, unseen := range []bool{false, true} {
+		time := map[int32]int64{}
+		best := int32(0)
+		r.Main.During(r.From, r.To, func(p *Piece, from, to int64) {
+			if p.Labels == 0 || p.Unseen && !unseen {
+				return
+			}
+			if time[p.Labels] += to - from; best == 0 || time[p.Labels] > time[best] {
+				best = p.Labels
+			}
+		})
+		if best != 0 {
+			return best
 		}
-		if time[p.Labels] += to - from; best == 0 || time[p.Labels] > time[best] {
-			best = p.Labels
-		}
-	})
-	return best
+	}
+	return 0
 }
 
 // byLabel finds the requests that the values of a label are. The goroutine of a request is the one
@@ -157,46 +160,25 @@ func (t *Timeline) byCall(functions []string) []*Request {
 	return all
 }
 
-// byFunction finds the stretches of goroutines' lives in which a function is on the stack. A kept
-// connection handles one request after the other: in between it is idle, or the value of a label that
-// has many values changes.
+// byFunction finds the stretches of goroutines' lives in which a function is on the stack.
 func (t *Timeline) byFunction(s Selector) []*Request {
-	inside, gap := make([]bool, len(t.Stacks)), make([]bool, len(t.Stacks))
+	w := &stretches{Timeline: t, inside: make([]bool, len(t.Stacks)), gap: make([]bool, len(t.Stacks)),
+		entry: make([]int32, len(t.Stacks)), keys: t.identifying()}
 	for i := range t.Stacks {
-		inside[i] = t.Has(&t.Stacks[i], s.Functions())
+		w.inside[i] = t.Has(&t.Stacks[i], s.Functions())
 		if s.Name == "" {
-			inside[i] = t.Stacks[i].marks&handles != 0
+			w.inside[i] = t.Stacks[i].marks&handles != 0
 		}
-		gap[i] = t.Has(&t.Stacks[i], unwalked)
+		w.gap[i] = t.Has(&t.Stacks[i], unwalked)
+		w.entry[i] = t.entryOf(t.Stacks[i].Frames)
 	}
-	keys := t.identifying()
-	var all []*Request
 	for _, g := range t.Tracks {
-		var open *Request
-		labels := int32(0)
-		for i := range g.Pieces {
-			p := &g.Pieces[i]
-			in, stale := inside[p.Stack], p.Stale() || gap[p.Stack]
-			switch {
-			case open == nil && !in, open != nil && !in && stale && p.Length() < Bridge && !t.differ(labels, p.Labels, keys):
-				continue // a stale piece is part of the request if the function comes back
-			case !in:
-				open, labels = nil, 0
-				continue
-			case open == nil || t.differ(labels, p.Labels, keys):
-				open, labels = &Request{Main: g, From: p.From}, 0
-				all = append(all, open)
-			}
-			open.To = p.To
-			if p.Labels != 0 {
-				labels = p.Labels
-			}
-		}
+		w.of(g)
 	}
 	if s.Name != "" {
-		return all
+		return w.all
 	}
-	return slices.DeleteFunc(all, t.profiles)
+	return slices.DeleteFunc(w.all, t.profiles)
 }
 
 // profiles says whether a request is one for a profile.

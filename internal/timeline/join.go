@@ -54,7 +54,7 @@ func (j *joiner) join(pieces []Piece, r *Track) []Piece {
 			out = append(out, p)
 		}
 		for i := first; i < len(out); i++ {
-			out[i].Labels = j.labelAt(r, out[i].From+out[i].Length()/2)
+			j.label(&out[i], r)
 		}
 	}
 	return out
@@ -71,7 +71,7 @@ func (j *joiner) split(out []Piece, p Piece, r *Track) []Piece {
 		switch {
 		case q.Kind.Denied() || q.Kind == Stopped:
 			s.Kind, s.State = q.Kind, j.State(State{Name: j.rec.States[q.State].Name})
-		case p.Kind != Syscall && (q.Kind == CPU || q.Kind == GC) && !q.Guess && q.Stack != j.rec.Nothing:
+		case p.Kind != Syscall && (q.Kind == CPU || q.Kind == GC) && !q.Guess && q.Stack != j.rec.Nothing && j.fits(p, q):
 			s.Kind, s.Stack = q.Kind, j.stack(q.Stack)
 		default:
 			return
@@ -89,6 +89,12 @@ func (j *joiner) split(out []Piece, p Piece, r *Track) []Piece {
 		out = append(out, p)
 	}
 	return out
+}
+
+// fits says whether what ran at the end of q, when its sample was taken, may have run in p, too. Who did not come out of a
+// handler in p was in none: the sample is of the request after it.
+func (j *joiner) fits(p Piece, q *Piece) bool {
+	return q.To <= p.To || j.Stacks[p.Stack].marks&handles != 0 || j.Stacks[j.stack(q.Stack)].marks&handles == 0
 }
 
 // begun cuts a wait of which the trace does not say what for, mostly as it began before the trace, by what the recording
@@ -127,19 +133,37 @@ func (j *joiner) refined(p Piece, r *Track, with func(State) State) int32 {
 	return best
 }
 
-// labelAt is the label set that a goroutine had at a time.
-func (j *joiner) labelAt(r *Track, at int64) int32 {
+// label gives a piece the labels that its goroutine had in the middle of it.
+func (j *joiner) label(p *Piece, r *Track) {
+	p.Labels, p.Unseen = 0, true
+	at := p.From + p.Length()/2
 	i, _ := slices.BinarySearchFunc(r.Pieces, at, func(q Piece, t int64) int { return cmp.Compare(q.To, t+1) })
 	if i == len(r.Pieces) || r.Pieces[i].From > at {
-		return 0
+		return
 	}
-	of := r.Pieces[i].Labels
-	id, ok := j.labels[of]
+	q := &r.Pieces[i]
+	id, ok := j.labels[q.Labels]
 	if !ok {
-		id = j.LabelSet(j.rec.Labels[of])
-		j.labels[of] = id
+		id = j.LabelSet(j.rec.Labels[q.Labels])
+		j.labels[q.Labels] = id
 	}
-	return id
+	p.Labels, p.Unseen = id, !j.sawIn(p, q)
+}
+
+// sawIn says whether a piece of the recording was seen in a moment that lies in a piece of the trace. A sample on a CPU was, at its
+// end; a scan is half its distance from the next away from an interval's borders, which are between two scans.
+func (j *joiner) sawIn(p, q *Piece) bool {
+	switch {
+	case q.Guess:
+		return false
+	case q.Kind == CPU || q.Kind == GC:
+		return p.From < q.To && q.To <= p.To
+	}
+	half := q.Length() / 2
+	if j.rec.Scans > 0 {
+		half = min(half, int64(0.5e9/j.rec.Scans))
+	}
+	return q.From+half < p.To && q.To-half >= p.From
 }
 
 // stack is the number of a stack of the recording.

@@ -87,6 +87,56 @@ func TestJoin(t *testing.T) {
 	}
 }
 
+// TestJoinAtBorders has three requests on a connection: one that sleeps, one that is over before a scan sees it or its handler waits,
+// and one of which a sample is taken after its request was read. What a recording extrapolates is none of the request before.
+func TestJoinAtBorders(t *testing.T) {
+	tr, rec := newWorld(ByTrace), newWorld(ByTime)
+	read := []string{"syscall.read", "net/http.(*connReader).Read", serveConn}
+	answer := []string{"syscall.write", "net/http.(*response).finishRequest", serveConn}
+	sleep := []string{"time.Sleep", "main.refresh", serveHTTP, serveConn}
+	var pieces []Piece
+	add := func(w world, state string, from, to int64, stack []string) *Piece {
+		pieces = append(pieces, w.piece(from*ms/10, to*ms/10, State{Name: state}, w.on(stack...)))
+		return &pieces[len(pieces)-1]
+	}
+	add(tr, "IO wait", 10, 100, read)
+	add(tr, "syscall", 100, 101, read)
+	add(tr, "sleep", 101, 400, sleep)
+	add(tr, "syscall", 400, 401, answer)
+	add(tr, "running", 401, 402, read)
+	add(tr, "syscall", 402, 403, read)
+	add(tr, "running", 403, 411, answer) // all of the second
+	add(tr, "syscall", 411, 412, answer)
+	add(tr, "IO wait", 412, 600, read)
+	add(tr, "running", 600, 601, read)
+	add(tr, "syscall", 601, 602, read)
+	add(tr, "running", 602, 610, answer) // all of the third
+	add(tr, "syscall", 610, 611, answer)
+	add(tr, "IO wait", 611, 900, read)
+	tr.AddTrack(&Track{Goid: 5, Parent: 2, Pieces: pieces})
+
+	pieces = nil
+	refresh, price := rec.LabelSet(map[string]string{"endpoint": "/refresh"}), rec.LabelSet(map[string]string{"endpoint": "/price"})
+	add(rec, "IO wait", 1, 95, read)
+	add(rec, "sleep", 95, 400, sleep).Labels = refresh
+	hole := add(rec, "running", 400, 410, nil)
+	hole.Guess, hole.Labels = true, refresh
+	add(rec, "running", 410, 420, nil).Guess = true
+	add(rec, "IO wait", 420, 595, read)
+	add(rec, "running", 595, 605, []string{"main.price", serveHTTP, serveConn}).Labels = price
+	add(rec, "IO wait", 605, 900, read)
+	rec.AddTrack(&Track{Goid: 5, Parent: 2, Pieces: pieces})
+	rec.Scans = 1000
+	tr.Join(rec.Timeline)
+	got := ""
+	for _, r := range tr.Find(Selector{}).Whole {
+		got += fmt.Sprintf(" %s %.1f %v", tr.Labels[r.Labels]["endpoint"], float64(r.Length())/float64(ms), r.Unknown)
+	}
+	if want := " /refresh 30.2 false  1.0 true /price 1.1 false"; got != want {
+		t.Errorf("got %s, want%s", got, want)
+	}
+}
+
 // TestKernelWork has CPU time in system calls: on files it is time of the call, on sockets not.
 func TestKernelWork(t *testing.T) {
 	w := newWorld(ByTime)
@@ -145,6 +195,10 @@ func TestLearn(t *testing.T) {
 		p := w.piece(begin, begin+length, State{Name: "running"}, w.on("main."+method, "example.com/middleware.Log", serveHTTP))
 		if seen != "" {
 			p.Labels = w.LabelSet(map[string]string{"method": seen, "request": fmt.Sprint(id)})
+			p.Unseen = length < ms
+		}
+		if method == "Odd" {
+			p.Unseen = true
 		}
 		w.AddTrack(&Track{Goid: id, Parent: 1, Pieces: []Piece{p}})
 	}
@@ -154,15 +208,16 @@ func TestLearn(t *testing.T) {
 		request("Put", "", ms/2)
 		request("Get", "put", ms/2) // what was seen is of the one before
 		request("Odd", "", ms/2)    // nobody with that handler was seen: middleware.Log has both
+		request("Bare", "", ms/2)   // has no labels, whenever it is seen
 	}
 	w.Settle()
 	count := map[string]int{}
 	for _, r := range w.Find(Selector{}).Whole {
 		fn := w.Funcs[w.Stacks[r.Main.Pieces[0].Stack].Frames[0].Fn].Name
-		count[fmt.Sprint(fn, " ", w.Labels[r.Labels]["method"], " ", r.Learnt)]++
+		count[fmt.Sprint(fn, " ", w.Labels[r.Labels]["method"], " ", r.Learnt, " ", r.Unknown)]++
 	}
-	want := map[string]int{"main.Put put false": 20, "main.Get get false": 20, "main.Put put true": 20, "main.Get get true": 20,
-		"main.Odd  false": 20}
+	want := map[string]int{"main.Put put false false": 20, "main.Get get false false": 20, "main.Put put true false": 20,
+		"main.Get get true false": 20, "main.Odd  false true": 20, "main.Bare  false false": 20}
 	if fmt.Sprint(count) != fmt.Sprint(want) {
 		t.Errorf("got %v\nwant %v", count, want)
 	}

@@ -6,12 +6,15 @@ import (
 	"strings"
 )
 
-// A request of half a millisecond is over before a scan, and one of two may have been seen with the labels of the one before. But
-// its handler is on its stacks in the trace: what others with that handler are labelled, nearly all of them, it is.
+// A request of half a millisecond is over before a scan, and the labels near it may be those of the one before. But its handler may
+// be on its stacks in the trace: what others with that handler are labelled, nearly all of them, it is. A handler that neither
+// waited nor was sampled is on none: then the labels are unknown, which is not the same as none.
 
 const (
 	// teachers are at least so many requests whose labels were seen,
 	teachers = 3
+	// bare are so many requests with a handler, none of which was ever seen with labels, that it has none,
+	bare = 10
 	// agreed is the share of them that have the same.
 	agreed = 0.9
 	// seenScans is how long a request is of which a scan has seen the labels, in scans.
@@ -24,6 +27,7 @@ type learner struct {
 	general map[int32]int32         // label sets without what tells requests apart
 	sets    map[string]int32        // of those, by content
 	seen    map[int32]map[int32]int // label sets of requests with a function
+	without map[int32]int           // requests with a function that were seen inside it, and without labels
 	answers map[int32]lesson        // what was learnt of a function
 	buf     []int32                 // functions of the request at hand
 	stamp   []int32
@@ -41,27 +45,50 @@ func (t *Timeline) learn(all []*Request) {
 		return
 	}
 	l := &learner{Timeline: t, general: make(map[int32]int32), sets: make(map[string]int32), seen: make(map[int32]map[int32]int),
-		answers: make(map[int32]lesson), stamp: make([]int32, len(t.Funcs))}
+		without: make(map[int32]int), answers: make(map[int32]lesson), stamp: make([]int32, len(t.Funcs))}
 	keys := t.identifying()
 	short := int64(seenScans * 1e9 / t.Scans)
+	var unsure []*Request
 	for _, r := range all {
-		if r.Labels != 0 && r.Length() >= short {
-			l.teach(r, l.without(r.Labels, keys))
+		switch {
+		case r.Labels != 0 && (r.Length() >= short || t.sawLabels(r)):
+			l.teach(r, l.generalOf(r.Labels, keys))
+		case r.Labels != 0 || t.handling(r) < short:
+			unsure = append(unsure, r)
+			l.miss(r)
 		}
 	}
 	l.conclude()
-	for _, r := range all {
-		if r.Length() >= short && r.Labels != 0 {
-			continue
-		}
-		if found := l.ask(r); found.count > 0 && found.labels != r.Labels {
-			r.Labels, r.Learnt = found.labels, true
-		}
+	for _, r := range unsure {
+		found := l.ask(r)
+		r.Labels, r.Learnt = found.labels, found.count > 0
+		r.Unknown = !r.Learnt && !slices.ContainsFunc(l.functions(r), l.isBare)
 	}
 }
 
-// without is a label set without the keys that tell requests apart.
-func (l *learner) without(labels int32, keys []string) int32 {
+// sawLabels says whether a moment of a request was seen with the request's labels.
+func (t *Timeline) sawLabels(r *Request) (saw bool) {
+	r.Main.During(r.From, r.To, func(p *Piece, _, _ int64) { saw = saw || p.Labels == r.Labels && !p.Unseen })
+	return saw
+}
+
+// handling is how long a request surely was in its handler, or all of its length if it is none of a server.
+func (t *Timeline) handling(r *Request) (ns int64) {
+	served := marks(0)
+	r.Main.During(r.From, r.To, func(p *Piece, from, to int64) {
+		m := t.Stacks[p.Stack].marks
+		if served |= m & (handles | keeps); m&handles != 0 {
+			ns += to - from
+		}
+	})
+	if served == 0 {
+		return r.Length()
+	}
+	return ns
+}
+
+// generalOf is a label set without the keys that tell requests apart.
+func (l *learner) generalOf(labels int32, keys []string) int32 {
 	id, ok := l.general[labels]
 	if ok {
 		return id
@@ -91,6 +118,23 @@ func (l *learner) teach(r *Request, labels int32) {
 		l.seen[fn][labels]++
 	}
 }
+
+// miss counts a request that was seen without labels.
+func (l *learner) miss(r *Request) {
+	seen := false
+	r.Main.During(r.From, r.To, func(p *Piece, _, _ int64) {
+		seen = seen || p.Labels == 0 && !p.Unseen && l.Stacks[p.Stack].marks&handles != 0
+	})
+	if r.Labels != 0 || !seen {
+		return
+	}
+	for _, fn := range l.functions(r) {
+		l.without[fn]++
+	}
+}
+
+// isBare says whether a function is one of a handler without labels.
+func (l *learner) isBare(fn int32) bool { return l.seen[fn] == nil && l.without[fn] >= bare }
 
 // conclude keeps the functions whose requests agree.
 func (l *learner) conclude() {

@@ -24,6 +24,7 @@ type Request struct {
 	Exact    bool // begin and end were recorded, not seen by scans
 	Stream   bool // has no end of its own: a stream of events, a connection taken over, a streaming call
 	Learnt   bool // the labels are those of others with the same handler
+	Unknown  bool // the labels are not known: no scan saw the request for long enough, and nothing was learnt of its handler
 }
 
 // Length is how long the request took, ns.

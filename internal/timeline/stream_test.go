@@ -81,9 +81,9 @@ func TestStreamsOfManyFunctions(t *testing.T) {
 		for k := range 500 {
 			names = append(names, fmt.Sprintf("main.f%d", 500*i+k))
 		}
-		sends = append(sends, w.on(append(names, serveHTTP, serveConn)...))
+		sends = append(sends, w.on(append(names, "main.log", serveHTTP, serveConn)...))
 	}
-	page := w.on("main.page", "main.f0", serveHTTP, serveConn)
+	page := w.on("main.page", "main.f0", "main.log", serveHTTP, serveConn)
 	between := w.piece(0, 1, State{Name: "IO wait"}, w.on("net.(*conn).Read", "net/http.(*connReader).Read", serveConn))
 	once, send := w.piece(0, 1, State{Name: "select"}, page), w.piece(0, 1, run, 0)
 	for i := range 100 {

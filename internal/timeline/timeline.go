@@ -29,6 +29,7 @@ type Piece struct {
 	On            int32 // what it waits for, in Timeline.Objects; 0: not known
 	Kind          Kind
 	Guess         bool // the stack is that of a neighbour, or of an earlier moment
+	Unseen        bool // of a trace: no moment in it was seen of which the labels are; they are those of a moment near it
 }
 
 // Runtime is who ended a wait that no goroutine did: the network poller, a timer, the scheduler.
@@ -109,7 +110,7 @@ type Stack struct {
 	marks  marks            // what it means for requests
 }
 
-// idle says whether a stack is that of a server's goroutine between two requests, when it waits.
+// idle says whether a stack is that of a server's goroutine between two requests.
 func (s *Stack) idle() bool { return s.marks&keeps != 0 && s.marks&handles == 0 }
 
 // Idle says that of any goroutine that waits for requests, or for connections.

@@ -104,7 +104,7 @@ func (w *Watch) takeRequest(x interval) {
 		w.open[x.key] = sp
 	case sp == nil:
 		return
-	case !x.sight.Inside && x.sight.Stale && x.to-x.from < timeline.Bridge:
+	case !x.sight.Inside && x.sight.Stale && !x.sight.Left && x.to-x.from < timeline.Bridge:
 		sp.slice = true // part of the request if it goes on
 		return
 	case !x.sight.Inside:

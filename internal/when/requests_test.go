@@ -140,3 +140,14 @@ func TestEnded(t *testing.T) {
 		t.Errorf("lengths %v", got)
 	}
 }
+
+// TestRequestsWithoutIdle has two requests on a connection that no scan saw idle: the answer of the first is sent between.
+func TestRequestsWithoutIdle(t *testing.T) {
+	w := requestWatch(t, "p50<1s")
+	got := w.Follow(served(1, scan{1, 100, 400, "sleep", burn, ""},
+		scan{1, 400, 405, "syscall", "net/http.(*response).finishRequest" + conn, ""},
+		scan{1, 405, 500, "sleep", burn, ""}, scan{1, 500, 1000, "IO wait", idle, ""}))
+	if got.All != 2 {
+		t.Errorf("%+v: want 2 requests", got)
+	}
+}

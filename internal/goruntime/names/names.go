@@ -84,7 +84,9 @@ var (
 	Locks      = []string{"sync.(*Mutex).", "internal/sync.(*Mutex)."}
 
 	ServeHTTP = []string{"net/http.serverHandler.ServeHTTP"} // once for each request, HTTP/2 included
-	ServeConn = []string{"net/http.(*conn).serve"}           // once for each connection
+	// PassRequest is what calls one handler for a request, as ServeHTTP does.
+	PassRequest = []string{"net/http.HandlerFunc.ServeHTTP", "net/http.(*ServeMux).ServeHTTP"}
+	ServeConn   = []string{"net/http.(*conn).serve"} // once for each connection
 
 	// ReadRequest reads the next request of a connection, FinishRequest is what follows its handler (net/http/server.go).
 	ReadRequest   = []string{"net/http.(*connReader).Read"}

@@ -1,0 +1,86 @@
+package timeline
+
+import (
+	"slices"
+
+	"github.com/mayfly-profiler/mayfly/internal/goruntime/names"
+)
+
+// A kept connection handles one request after the other, and scans need not see it idle in between: a client that has the next
+// request ready leaves it no time. What tells two requests apart then is a stack between them that has left the handler, another
+// handler, or another value of a label that has many.
+
+// stretches finds where goroutines are inside a function.
+type stretches struct {
+	*Timeline
+	inside, gap []bool  // by stack
+	entry       []int32 // the handler, by stack
+	keys        []string
+	all         []*Request
+}
+
+// stretch is the request that a goroutine is inside.
+type stretch struct {
+	*Request
+	labels, entry int32 // that it had last
+}
+
+func (w *stretches) of(g *Track) {
+	open := stretch{entry: -1}
+	for i := range g.Pieces {
+		p := &g.Pieces[i]
+		switch {
+		case !w.inside[p.Stack]:
+			if open.Request != nil && w.ends(&open, p) {
+				open = stretch{entry: -1}
+			}
+			continue // a stale piece is part of the request if the function comes back
+		case open.Request == nil || w.another(&open, p):
+			open = stretch{&Request{Main: g, From: p.From}, 0, -1}
+			w.all = append(w.all, open.Request)
+		}
+		open.To = p.To
+		if p.Labels != 0 {
+			open.labels = p.Labels
+		}
+		if e := w.entry[p.Stack]; e >= 0 && !p.Guess {
+			open.entry = e
+		}
+	}
+}
+
+// ends says whether a piece outside is not one that only looks so, as its stack is of another moment.
+func (w *stretches) ends(open *stretch, p *Piece) bool {
+	stale := (p.Stale() || w.gap[p.Stack]) && p.Length() < Bridge
+	return !stale || w.differ(open.labels, p.Labels, w.keys) || w.leaves(p, open.labels)
+}
+
+// leaves says whether a piece shows that a connection's goroutine is out of its handler. Of who waits for a CPU the stack may be that
+// of its last sample, which was taken with the same labels: it says so if those are not the request's.
+func (w *stretches) leaves(p *Piece, labels int32) bool {
+	return w.Stacks[p.Stack].idle() && !p.Guess && p.Kind != Stopped && (!p.Kind.Denied() || labels != 0 && p.Labels == 0)
+}
+
+// another says whether a piece is of another request than the one before it.
+func (w *stretches) another(open *stretch, p *Piece) bool {
+	e := w.entry[p.Stack]
+	return w.differ(open.labels, p.Labels, w.keys) || !p.Guess && !p.Kind.Denied() && e >= 0 && open.entry >= 0 && e != open.entry
+}
+
+// passOn are what net/http calls a handler through: they call one for a request.
+var passOn = slices.Concat(names.ServeHTTP, names.PassRequest)
+
+// entryOf is the program's function that net/http calls as the handler, -1 if another is between: that one may call several.
+func (t *Timeline) entryOf(frames []Frame) int32 {
+	at := slices.IndexFunc(frames, func(f Frame) bool { return names.Match(t.Funcs[f.Fn].Name, names.ServeHTTP) })
+	for at--; at >= 0; at-- {
+		f := frames[at].Fn
+		if !names.Match(t.Funcs[f].Name, passOn) {
+			if t.Funcs[f].App {
+				return f
+			}
+			break
+		}
+	}
+	return -1
+}
