@@ -64,6 +64,7 @@ func TestKernelThread(t *testing.T) {
 	if comm, err := os.ReadFile(kthreadd + "comm"); err != nil || string(comm) != "kthreadd\n" {
 		return // a container has none
 	}
+	t.Chdir(t.TempDir()) // record finds out whether it could write there
 	for _, args := range [][]string{{"record", "-p", "2"}, {"dump", "-p", "2"}} {
 		err := run(t.Context(), &env{stdout: &bytes.Buffer{}, stderr: &bytes.Buffer{}, getenv: os.Getenv}, args)
 		if want := args[0] + " 2 (kthreadd): goruntime: not a Go executable: it is a thread of the kernel"; err == nil || err.Error() != want {
