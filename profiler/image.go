@@ -21,7 +21,7 @@ func (r *recording) layout() (*goruntime.Layout, error) {
 	}
 	defer f.Close()
 	if bi, err := goruntime.BuildInfo(f); err == nil {
-		r.summary.Target.Build = goruntime.CodeSettings(bi)
+		r.summary.Target.Build, r.summary.Target.Main = goruntime.CodeSettings(bi), goruntime.MainPackage(bi)
 	}
 	l, err := r.image.Layout(r.target, f, symbolize.FindFunc(f))
 	var unknown *goruntime.UnknownVersionError

@@ -78,6 +78,7 @@ var surroundings = []struct {
 	{"with CPU features switched off by GODEBUG on one side", func(f facts) string { return f.godebug(true) }, otherHost},
 	{"by different CPU engines", func(f facts) string { return f.engine }, never},
 	{"with -race, -asan or -msan on one side", func(f facts) string { return f.built("-race", "-asan", "-msan") }, never},
+	{"of programs with other names, so perhaps of different ones", func(f facts) string { return f.main }, remark},
 	{"of builds with another -pgo or -gcflags, so functions are shown and only totals are judged",
 		func(f facts) string { return f.built("-pgo", "-gcflags") }, rebuilt},
 	{"of builds with other settings", func(f facts) string {

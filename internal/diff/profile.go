@@ -32,7 +32,7 @@ type Profile struct {
 
 // facts are what the comments of mayfly's profiles say, "" where they do not.
 type facts struct {
-	kernel, goVersion, buildID, build, engine string
+	kernel, goVersion, buildID, build, main, engine string
 
 	model, features, governor    string // of the host's CPU
 	settings, procs, cpus, quota string // of the program and what it may use
@@ -56,7 +56,8 @@ type block struct {
 func readFacts(p *profile.Profile) (f facts) {
 	known := map[string]*string{
 		"kernel": &f.kernel, "go_version": &f.goVersion, "build_id": &f.buildID, "build": &f.build, "engine.cpu": &f.engine,
-		"cpu_model": &f.model, "cpu_features": &f.features, "cpu_governor": &f.governor,
+		"main_package": &f.main,
+		"cpu_model":    &f.model, "cpu_features": &f.features, "cpu_governor": &f.governor,
 		"settings": &f.settings, "gomaxprocs": &f.procs, "cpus": &f.cpus, "cpu_quota": &f.quota,
 	}
 	for _, c := range p.Comments {

@@ -44,3 +44,22 @@ func TestOtherProgram(t *testing.T) {
 		}
 	}
 }
+
+// Programs of other names that have functions in common are compared, with a warning: a module that was renamed is the same program,
+// and services that share a framework are not.
+func TestOtherName(t *testing.T) {
+	side := func(main string) []*Profile {
+		p := calling("example.com/rpc.Serve", "example.com/rpc.Read", "example.com/rpc.Write")
+		p.Comments = []string{"#mayfly.main_package=" + main}
+		return []*Profile{Reduce(p, "p", Options{})}
+	}
+	for main, want := range map[string]bool{"example.com/cmd/b": true, "example.com/cmd/a": false, "": false} {
+		r, err := Compare(side("example.com/cmd/a"), side(main), Options{})
+		if err != nil || r.Outcome == Incomparable {
+			t.Fatalf("%v: %s", err, r.Verdict())
+		}
+		if said := strings.Contains(strings.Join(r.Differences, ";"), "other names"); said != want {
+			t.Errorf("%q: %q", main, r.Differences)
+		}
+	}
+}

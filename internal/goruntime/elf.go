@@ -120,6 +120,14 @@ func CodeSettings(bi *buildinfo.BuildInfo) (set []string) {
 	return set
 }
 
+// MainPackage is the import path of the program's package main, "" where it was built of files (go build main.go) or has none.
+func MainPackage(bi *buildinfo.BuildInfo) string {
+	if bi.Path == "command-line-arguments" || len(bi.Path) > longestSetting {
+		return ""
+	}
+	return bi.Path
+}
+
 // packed says whether UPX has packed the file: its l_info stands behind the program headers, of which there
 // are a few (upx, src/stub/src/include/linux.h).
 func packed(r io.ReaderAt) bool {

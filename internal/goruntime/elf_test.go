@@ -151,6 +151,16 @@ func TestPacked(t *testing.T) {
 	}
 }
 
+// A program that was built of files has no import path.
+func TestMainPackage(t *testing.T) {
+	for path, want := range map[string]string{"example.com/x/cmd/y": "example.com/x/cmd/y", "command-line-arguments": "",
+		strings.Repeat("x", longestSetting+1): ""} {
+		if got := MainPackage(&buildinfo.BuildInfo{Path: path}); got != want {
+			t.Errorf("%.40s: %q", path, got)
+		}
+	}
+}
+
 // The folder that a profile of -pgo lies in is nobody's business, and flags of the linker can hold secrets.
 func TestCodeSettings(t *testing.T) {
 	bi := &buildinfo.BuildInfo{Settings: []debug.BuildSetting{

@@ -162,6 +162,8 @@ type Target struct {
 	Kernel    string `json:"kernel"` // release of the one that it runs on
 	GoVersion string `json:"go_version"`
 	BuildID   string `json:"build_id"`
+	// Main is the import path of the program's package main, "" where the build does not say.
+	Main string `json:"main_package"`
 	// Build are the settings of the build that decide what machine code is made of a source.
 	Build  []string `json:"build"`
 	Image  string   `json:"image"`  // file with the Go runtime, when it is not the executable
