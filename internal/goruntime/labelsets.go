@@ -47,11 +47,11 @@ type largeText struct {
 }
 
 const (
-	smallText    = 1 << 10  // bytes of a set's keys and values
+	smallText    = 1 << 10 // bytes of a set's keys and values
 	maxLargeText = 8 << 20 // of all larger sets together
-	maxKnown     = 1 << 20  // bytes of sets in known
-	setCost      = 192      // bytes of a set besides text and labels
-	headSize     = 4        // bytes of text before each key and value: its length
+	maxKnown     = 1 << 20 // bytes of sets in known
+	setCost      = 192     // bytes of a set besides text and labels
+	headSize     = 4       // bytes of text before each key and value: its length
 )
 
 // NewLabelSets returns an empty table.
