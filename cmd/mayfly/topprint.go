@@ -16,6 +16,7 @@ import (
 	"github.com/mayfly-profiler/mayfly/internal/printable"
 	"github.com/mayfly-profiler/mayfly/internal/top"
 	"github.com/mayfly-profiler/mayfly/profiler"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
 // A topPrinter prints tables for a log: of one process each interval as it ends, of several a table an interval. With --json it
@@ -156,8 +157,9 @@ func (p *topPrinter) print() error {
 // textForm is how rows are printed for a log.
 type textForm struct {
 	indent string
-	name   int // cells of the first column
-	most   int // rows, 0: all
+	name   int  // cells of the first column
+	most   int  // rows, 0: all
+	lived  bool // there are lifetimes
 }
 
 // textTable is a table for a log: no picture, the states in words.
@@ -166,7 +168,7 @@ func textTable(p *topProcess, most int) string {
 	var b strings.Builder
 	end := time.Unix(0, t.Start+t.Length)
 	fmt.Fprintf(&b, "%s  pid %d, %s by %s\n", end.Format(time.DateTime), p.pid, short(t.Length), heading(t.By))
-	f := textForm{most: most}
+	f := textForm{most: most, lived: t.Lived()}
 	f.name = min(max(ansi.StringWidth(heading(t.By)), len("(total)"), f.width(t)), 2*mostName)
 	f.head(&b, heading(t.By))
 	f.rows(&b, t)
@@ -177,7 +179,7 @@ func textTable(p *topProcess, most int) string {
 // textTables has a row for each process, and below it its own.
 func textTables(ps *topProcesses, by, most int) string {
 	end, list := int64(0), ps.sorted(by)
-	f := textForm{"  ", len("process"), most}
+	f := textForm{indent: "  ", name: len("process"), most: most}
 	for _, p := range list {
 		f.name = max(f.name, ansi.StringWidth(p.title()))
 		if p.table != nil {
@@ -217,7 +219,11 @@ func (f *textForm) width(t *top.Table) (n int) {
 }
 
 func (f *textForm) head(b *strings.Builder, first string) {
-	fmt.Fprintf(b, "%s%9s%9s%9s%12s  states\n", pad(first, f.name), "cpu", "runnable", "blocked", "goroutines")
+	fmt.Fprintf(b, "%s%9s%9s%9s%12s", pad(first, f.name), "cpu", "runnable", "blocked", "goroutines")
+	if f.lived {
+		fmt.Fprintf(b, "%9s%9s", numbers[always].name, numbers[always+1].name)
+	}
+	fmt.Fprintln(b, "  states")
 }
 
 func (f *textForm) rows(b *strings.Builder, t *top.Table) {
@@ -237,8 +243,11 @@ func (f *textForm) row(b *strings.Builder, name string, r *top.Row) {
 			states = append(states, fmt.Sprintf("%s %.0f %%", printable.Line(s.Name), share))
 		}
 	}
-	fmt.Fprintf(b, "%s%9s%9s%9s%12d  %s\n", pad(name, f.name), short(r.CPU), short(r.Runnable), short(r.Blocked), r.Goroutines,
-		cmp.Or(strings.Join(states, ", "), "-"))
+	fmt.Fprintf(b, "%s%9s%9s%9s%12d", pad(name, f.name), short(r.CPU), short(r.Runnable), short(r.Blocked), r.Goroutines)
+	if f.lived {
+		fmt.Fprintf(b, "%9s%9s", numbers[always].of(r), numbers[always+1].of(r))
+	}
+	fmt.Fprintf(b, "  %s\n", cmp.Or(strings.Join(states, ", "), "-"))
 }
 
 // topReport is what --json prints.
@@ -259,6 +268,8 @@ type rowReport struct {
 	Blocked    int64            `json:"blocked_ns"`
 	Goroutines int              `json:"goroutines"`
 	States     map[string]int64 `json:"states_ns"`
+
+	Lives *sample.Lifetimes `json:"lifetimes,omitempty"` // of the goroutines that had the label, since top began
 }
 
 func newTopReport(p *topProcess) topReport {
@@ -276,5 +287,5 @@ func newRowReport(r *top.Row) rowReport {
 	for _, s := range r.States {
 		states[s.Name] = s.NS
 	}
-	return rowReport{r.Name, r.CPU, r.Runnable, r.Blocked, r.Goroutines, states}
+	return rowReport{r.Name, r.CPU, r.Runnable, r.Blocked, r.Goroutines, states, r.Lives}
 }

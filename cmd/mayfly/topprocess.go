@@ -14,6 +14,7 @@ import (
 	"github.com/mayfly-profiler/mayfly/internal/printable"
 	"github.com/mayfly-profiler/mayfly/internal/top"
 	"github.com/mayfly-profiler/mayfly/profiler"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
 // topProcess is what is known of a process that top records.
@@ -31,7 +32,8 @@ type topProcess struct {
 	failed  bool             // since it cannot be recorded
 	end     time.Time        // when that was
 	scans   float64          // of its goroutines, Hz
-	taken   int              // intervals
+	lives   []sample.Lifetimes
+	taken   int // intervals
 }
 
 // take takes up an interval. The last one of a stream may be too short to say anything.
@@ -43,7 +45,7 @@ func (p *topProcess) take(rec *profiler.Recording, every time.Duration) (taken b
 	if p.table != nil && rec.Profile.DurationNanos < int64(every)/2 {
 		return false
 	}
-	p.profile, p.scans = rec.Profile, rec.Summary.Table.Rate
+	p.profile, p.scans, p.lives = rec.Profile, rec.Summary.Table.Rate, rec.Summary.Coverage.Lifetimes
 	p.taken++
 	p.add()
 	if !p.open {
@@ -58,6 +60,7 @@ func (p *topProcess) add() {
 		return
 	}
 	p.table = top.Of(p.profile, p.by)
+	p.table.Live(p.lives)
 	if p.by.Kind == top.Auto && p.table.By.Kind == top.Label {
 		p.by = p.table.By // stays, whatever the next interval has most of
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mayfly-profiler/mayfly/internal/printable"
 	"github.com/mayfly-profiler/mayfly/internal/top"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
 // topView is all that the picture of top depends on: the same view is the same picture.
@@ -37,8 +38,9 @@ type place struct {
 	line int    // where that was last, for when it is gone
 }
 
-// The cells of a line: the name, up to four numbers, the bar.
+// The cells of a line: the name, up to six numbers, the bar.
 const (
+	always      = 4 // numbers that each table has
 	numberWidth = 9
 	leastBar    = 8
 	leastName   = 8
@@ -54,6 +56,21 @@ var numbers = []struct {
 	{"runnable", func(r *top.Row) string { return short(r.Runnable) }},
 	{"blocked", func(r *top.Row) string { return short(r.Blocked) }},
 	{"gorout.", func(r *top.Row) string { return strconv.Itoa(r.Goroutines) }},
+	{"life p50", func(r *top.Row) string { return lives(r, func(l *sample.Lifetimes) int64 { return l.P50 }) }},
+	{"p99", func(r *top.Row) string { return lives(r, func(l *sample.Lifetimes) int64 { return l.P99 }) }},
+}
+
+// lives is a percentile of lifetimes.
+func lives(r *top.Row, of func(*sample.Lifetimes) int64) string {
+	switch {
+	case r.Lives == nil:
+		return "-"
+	case of(r.Lives) < 0:
+		return "longer"
+	case of(r.Lives) == 0:
+		return "< scan"
+	}
+	return short(of(r.Lives))
 }
 
 // renderOne draws a process that is all there is.
@@ -64,7 +81,7 @@ func (v *topView) renderOne(p *topProcess) string {
 		return strings.Join(append(lines, v.footer(p)...), "\n")
 	}
 	rows := v.rows(p, v.filter)
-	form := v.form(heading(p.table.By), rowNames(p.table.By, rows))
+	form := v.form(heading(p.table.By), rowNames(p.table.By, rows), numbersOf(p.table))
 	legend := v.paints.legend(rows, v.width)
 	end := p.table.Start + p.table.Length
 	lines = append(lines, v.sum(end, &p.table.Total), "", v.bold(form.head(heading(p.table.By))))
@@ -139,9 +156,17 @@ type form struct {
 	name, numbers, bar int // of the name; how many numbers; of the bar, 0: none
 }
 
-// form gives a table the numbers that leave room for names and bars; what a bar shows is the first to stay.
-func (v *topView) form(heading string, names []string) form {
-	f := form{name: max(leastName, ansi.StringWidth(heading)), numbers: len(numbers)}
+// numbersOf is how many numbers a table has.
+func numbersOf(t *top.Table) int {
+	if t.Lived() {
+		return len(numbers)
+	}
+	return always
+}
+
+// form gives a table as many of its numbers as leave room for names and bars; what a bar shows is the first to stay.
+func (v *topView) form(heading string, names []string, most int) form {
+	f := form{name: max(leastName, ansi.StringWidth(heading)), numbers: most}
 	for _, s := range names {
 		f.name = max(f.name, ansi.StringWidth(s))
 	}
@@ -251,7 +276,9 @@ func note(p *topProcess, named bool) string {
 const topHelp = `mayfly top shows, for each row, the time of its goroutines in one interval: on
 a CPU, runnable (waiting for a P of the Go scheduler or for a CPU), and blocked
 (waiting for anything else). Many goroutines have many seconds in one second.
-The bar says how a row's time divides into states, whatever its length.
+The bar says how a row's time divides into states, whatever its length. Life is
+for how long goroutines had a label, of those that were seen to take it since
+top began: half of them for less than p50, all but one of 100 for less than p99.
 
   q, ctrl+c    quit              f  rows are functions
   s            next column to    t  rows are states

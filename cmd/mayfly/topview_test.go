@@ -15,6 +15,7 @@ import (
 	"github.com/mayfly-profiler/mayfly/internal/flame"
 	"github.com/mayfly-profiler/mayfly/internal/timeline"
 	"github.com/mayfly-profiler/mayfly/internal/top"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
 // seen is an interval of the demo, with a name that wants to harm the terminal.
@@ -92,6 +93,10 @@ func TestTopView(t *testing.T) {
 		goldenText(t, fmt.Sprintf("width%d.txt", width), view(width).render())
 	}
 	for name, change := range map[string]func(*topView){
+		"lives": func(v *topView) {
+			v.width = 100
+			v.processes.list[0].table.Live([]sample.Lifetimes{{P50: 2e6, P99: -1}, {Key: "endpoint", Value: "/fulfil", P50: 12e6, P99: 480e6}})
+		},
 		"colour":  func(v *topView) { v.paints = allColours },
 		"few":     func(v *topView) { v.paints = fewColours },
 		"filter":  func(v *topView) { v.filter, v.typing = "ful", true },

@@ -65,6 +65,8 @@ type Row struct {
 	Blocked    int64
 	Goroutines int         // distinct ones that have a sample; 0 if the profile has no go.id
 	States     []StateTime // the same time by state, the longest first
+
+	Lives *sample.Lifetimes // for how long goroutines had the label, since the recording began; nil if that is not known
 }
 
 // StateTime is the time spent in one state.
@@ -99,6 +101,27 @@ func Of(p *profile.Profile, by By) *Table {
 	}
 	slices.SortFunc(t.Rows, func(a, b Row) int { return Compare(&a, &b, (*Row).Wall) })
 	return t
+}
+
+// Live adds lifetimes to the rows that they are of: of all goroutines to the total, of a label's values to theirs.
+func (t *Table) Live(all []sample.Lifetimes) {
+	for i := range all {
+		l := &all[i]
+		if l.Key == "" {
+			t.Total.Lives = l
+			continue
+		}
+		for k := range t.Rows {
+			if r := &t.Rows[k]; t.By == (By{Label, l.Key}) && r.Name == l.Value && r.Name != "" {
+				r.Lives = l
+			}
+		}
+	}
+}
+
+// Lived says whether lifetimes of any row are known.
+func (t *Table) Lived() bool {
+	return slices.ContainsFunc(t.Rows, func(r Row) bool { return r.Lives != nil })
 }
 
 // Compare orders rows by a number, the largest first, then by name. The row without a name is last.

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -148,5 +150,22 @@ func TestCPUProfile(t *testing.T) {
 	table := Of(p, By{Label, "job"})
 	if len(table.Rows) != 2 || table.Rows[0].CPU != 3e7 || table.Rows[1].Name != "" || table.Total.Wall() != 4e7 {
 		t.Errorf("%+v", table)
+	}
+}
+
+// Rows of a label have its values' lifetimes, the total has those of all goroutines, and rows of other kinds have none.
+func TestLive(t *testing.T) {
+	all := []sample.Lifetimes{{P50: 1}, {Key: "k", Value: "a", P50: 2}, {Key: "other", Value: "b", P50: 3}, {Key: "k", P50: 4}}
+	table := &Table{By: By{Label, "k"}, Rows: []Row{{Name: "a"}, {Name: "b"}, {}}}
+	if table.Lived() {
+		t.Error("lifetimes before there are any")
+	}
+	table.Live(all)
+	if r := table.Rows; !table.Lived() || r[0].Lives != &all[1] || r[1].Lives != nil || r[2].Lives != nil || table.Total.Lives != &all[0] {
+		t.Errorf("%+v", table)
+	}
+	table = &Table{By: By{Kind: Func}, Rows: []Row{{Name: "a"}}}
+	if table.Live(all); table.Lived() {
+		t.Error("a function has the lifetimes of a label")
 	}
 }
