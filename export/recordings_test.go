@@ -36,7 +36,8 @@ func recordings(t *testing.T) map[string]*profile.Profile {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if all[filepath.Base(path)], err = samples.Read(bytes.NewReader(b), path); err != nil {
+		most := samples.Budget{Most: 4 * samples.DefaultMost}
+		if all[filepath.Base(path)], err = most.Read(bytes.NewReader(b), path); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -15,7 +15,8 @@ func TestRingLongLabels(t *testing.T) {
 	target.Need(t, bpf.Probe())
 	const goroutines = 2000
 	x := target.Start(t, target.Compile(t, "labels", target.Build{}), "-long", "2000")
-	s := start(t, nil, "record", "-p", pid(x), "--ring", "2s", "--after", "0", "--cool-down", "0", "--on", "SIGUSR2")
+	s := start(t, nil, "record", "-p", pid(x), "--ring", "2s", "--after", "0", "--cool-down", "0", "--ring-files", "1",
+		"--on", "SIGUSR2")
 	s.until("the recording", func() bool { return strings.Contains(s.stderr.String(), "keeping the last") })
 	for last := ""; len(s.triggered(&last).Sample) < goroutines; { // until all of them are in a window
 	}

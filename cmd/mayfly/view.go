@@ -12,6 +12,7 @@ import (
 
 	"github.com/mayfly-profiler/mayfly/export"
 	"github.com/mayfly-profiler/mayfly/internal/page"
+	"github.com/mayfly-profiler/mayfly/internal/samples"
 )
 
 func viewCommand(e *env) *cobra.Command {
@@ -34,6 +35,9 @@ Any other extension of --output writes another format; record --output has the s
   mayfly view --serve localhost:8080 large.pb.gz`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.memory < 1 {
+				return usagef("view: --memory-limit %d: at least 1 MiB", f.memory)
+			}
 			f.files = args
 			if f.serve != "" {
 				return serveView(cmd.Context(), e, &f)
@@ -46,6 +50,8 @@ Any other extension of --output writes another format; record --output has the s
 	fl.StringVar(&f.column, "column", "", "sample `type` to begin with, such as wall (default the profile's)")
 	fl.StringSliceVar(&f.labels, "labels", nil, "`keys` of labels that stand before the stacks at first (default the page's choice)")
 	fl.StringVar(&f.request, "request", "", requestUsage)
+	fl.IntVar(&f.memory, "memory-limit", samples.DefaultMost>>20, "memory that what the files have may take for formats other than the page, "+
+		"in `MiB`")
 	fl.StringVar(&f.serve, "serve", "", "`address` on loopback, such as localhost:8080, to serve the page at instead of writing it; "+
 		"for recordings that are too large for a file, and with ten times as many requests and goroutines")
 	cmd.MarkFlagsMutuallyExclusive("serve", "output")

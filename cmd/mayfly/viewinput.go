@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -24,6 +25,7 @@ type viewFlags struct {
 	request, serve string
 	labels         []string
 	files          []string
+	memory         int // MiB
 }
 
 // writer reads the files, and returns what writes them in the format of the output.
@@ -36,9 +38,12 @@ func (f *viewFlags) writer(format export.Format, isPage bool) (func(io.Writer) e
 		return b.Write, nil
 	}
 	var all []*profile.Profile
-	memory := viewMemory{pieces: tracePieces}
+	memory := viewMemory{profiles: samples.Budget{Most: int64(f.memory) << 20}, pieces: tracePieces}
 	for _, path := range f.files {
 		p, err := memory.profile(path)
+		if errors.Is(err, samples.ErrTooLarge) {
+			err = fmt.Errorf("%w (--memory-limit allows more; a page needs less)", err)
+		}
 		if err != nil {
 			return nil, err
 		}

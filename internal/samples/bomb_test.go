@@ -128,4 +128,11 @@ func TestBudget(t *testing.T) {
 	if !errors.Is(err, ErrTooLarge) || !strings.Contains(err.Error(), "3.pb: too large: with those before it") {
 		t.Errorf("after the bound: %v", err)
 	}
+	small, large := Budget{Most: one - 1}, Budget{Most: maxCost + one, spent: maxCost}
+	if _, err := small.Read(file(), "1.pb"); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("less than it takes: %v", err)
+	}
+	if _, err := large.Read(file(), "1.pb"); err != nil {
+		t.Errorf("more than usual: %v", err)
+	}
 }

@@ -5,6 +5,7 @@ package samples
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -37,8 +38,14 @@ var (
 // memory is bounded whatever r holds. Errors are one line.
 func Read(r io.Reader, name string) (*profile.Profile, error) { return new(Budget).Read(r, name) }
 
-// Budget bounds what profiles take that are in memory together: all of them what one alone may. Its zero value is all of it.
-type Budget struct{ spent int64 }
+// DefaultMost is how many bytes of memory profiles may take, as far as they can be estimated.
+const DefaultMost = maxCost
+
+// Budget bounds what profiles take that are in memory together. Its zero value is DefaultMost.
+type Budget struct {
+	Most  int64 // bytes; 0 is DefaultMost
+	spent int64
+}
 
 // Read reads as the function does, and counts what was read before.
 func (b *Budget) Read(r io.Reader, name string) (*profile.Profile, error) {
@@ -50,7 +57,7 @@ func (b *Budget) Read(r io.Reader, name string) (*profile.Profile, error) {
 }
 
 func (b *Budget) read(r io.Reader) (*profile.Profile, error) {
-	s := &scan{keep: true, before: b.spent}
+	s := &scan{keep: true, before: b.spent, most: b.Most}
 	if err := s.open(r); err != nil {
 		return nil, err
 	}
@@ -183,6 +190,7 @@ type scan struct {
 	size    int64    // decompressed
 	cost    int64
 	before  int64  // the cost of profiles that are in memory beside this one
+	most    int64  // of all of them together, 0: DefaultMost
 	tag     []byte // of the field at hand, with its length
 }
 
@@ -248,14 +256,15 @@ func (s *scan) length() (uint64, error) {
 
 // spend adds to what the profile will cost.
 func (s *scan) spend(cost int64) error {
-	if s.cost += cost; s.before+s.cost <= maxCost {
+	most := cmp.Or(s.most, maxCost)
+	if s.cost += cost; s.before+s.cost <= most {
 		return nil
 	}
 	what := "it"
 	if s.before > 0 {
 		what = "with those before it"
 	}
-	return fmt.Errorf("%w: %s would take more than %d MiB of memory", ErrTooLarge, what, maxCost>>20)
+	return fmt.Errorf("%w: %s would take more than %d MiB of memory", ErrTooLarge, what, most>>20)
 }
 
 // copy copies a field to where it belongs.
