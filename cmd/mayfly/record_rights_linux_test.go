@@ -178,7 +178,7 @@ func TestRecordInPIDNamespace(t *testing.T) {
 	p := s.profile("mayfly.pb.gz")
 	labelled := 0
 	for _, sm := range p.Sample {
-		if len(sm.Label) == 3+1 { // the program's and go.state
+		if ownLabels(sm) == 3 {
 			labelled++
 		}
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"os"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/mayfly-profiler/mayfly/internal/source/bpf"
@@ -20,14 +19,16 @@ func TestRingLongLabels(t *testing.T) {
 	s.until("the recording", func() bool { return strings.Contains(s.stderr.String(), "keeping the last") })
 	for last := ""; len(s.triggered(&last).Sample) < goroutines; { // until all of them are in a window
 	}
+	memory := memoryWatch{pid: s.cmd.Process.Pid}
+	used, ok := memory.status("VmHWM") // of this program: what rusage says is that of the test, too, before it was executed
 	s.cmd.Process.Signal(os.Interrupt)
 	if code := s.wait(); code != codeOK {
 		t.Errorf("exit code %d: %s", code, s.stderr.String())
 	}
 	f := ringFlags{limit: 160}
-	used, bound := s.cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss<<10, f.memoryBound(goroutines)
+	bound := int(f.memoryBound(goroutines))
 	t.Logf("%d MiB resident at most, bound %d MiB", used>>20, bound>>20)
-	if used > bound {
+	if !ok || used > bound {
 		t.Error("more memory than the bound")
 	}
 }
