@@ -29,8 +29,9 @@ only time on a CPU is recorded.
 
 The recording ends after --duration, when the process ends, or with Ctrl-C. The file is
 complete in each case. A command is recorded from its first instruction, and mayfly exits
-with its exit code: when the recording is over, the command goes on and is waited for. With "go test" and "go run" the program that they build is recorded;
-samples of benchmarks have the label "benchmark".
+with its exit code: when the recording is over, the command goes on and is waited for. With
+"go test" and "go run" the program that they build is recorded; samples of benchmarks have
+the label "benchmark".
 
 With --ring mayfly is a flight recorder. It keeps the last seconds in memory until Ctrl-C. At
 each trigger it writes what happened before and after it to FILE-TIME. A trigger is a signal,

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/mayfly-profiler/mayfly/internal/report"
+	"github.com/mayfly-profiler/mayfly/internal/target"
 )
 
 func TestWords(t *testing.T) {
@@ -103,7 +104,7 @@ func TestStorePrune(t *testing.T) {
 // The folder is made for its owner only; a link in the place of a file is replaced, not followed.
 func TestStoreIsPrivate(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("no permissions there")
+		target.Need(t, fmt.Errorf("permissions of files: %w", errors.ErrUnsupported))
 	}
 	dir := filepath.Join(t.TempDir(), "new")
 	e := &env{stdout: io.Discard, stderr: io.Discard, getenv: func(string) string { return "" }}

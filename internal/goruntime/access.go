@@ -32,11 +32,7 @@ func (c *code) gReg() int {
 // accesses returns the uses of memory in a function, in the order of its code, but for those of its
 // own stack.
 func (c *code) accesses(name string) []access {
-	lo, hi, ok := c.fn(name)
-	if !ok || hi <= lo {
-		return nil
-	}
-	text := c.bytes(lo, min(hi-lo, maxFunction))
+	text, _ := c.text(name)
 	if c.file.Machine == elf.EM_AARCH64 {
 		return accessesARM64(text)
 	}

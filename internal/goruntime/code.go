@@ -37,15 +37,20 @@ const maxFunction = 64 << 10
 // refs returns the uses of variables in a function, in the order of its code. It is empty for a
 // function that does not exist.
 func (c *code) refs(name string) []ref {
+	text, at := c.text(name)
+	if c.file.Machine == elf.EM_AARCH64 {
+		return refsARM64(text, at)
+	}
+	return refsAMD64(text, at)
+}
+
+// text is the code of a function and its address, empty if there is none.
+func (c *code) text(name string) ([]byte, uint64) {
 	lo, hi, ok := c.fn(name)
 	if !ok || hi <= lo {
-		return nil
+		return nil, 0
 	}
-	text := c.bytes(lo, min(hi-lo, maxFunction))
-	if c.file.Machine == elf.EM_AARCH64 {
-		return refsARM64(text, lo)
-	}
-	return refsAMD64(text, lo)
+	return c.bytes(lo, min(hi-lo, maxFunction)), lo
 }
 
 func (c *code) bytes(addr, n uint64) []byte {
@@ -62,11 +67,7 @@ func (c *code) bytes(addr, n uint64) []byte {
 
 // constants returns the constants that a function compares with.
 func (c *code) constants(name string) (all []uint64) {
-	lo, hi, ok := c.fn(name)
-	if !ok || hi <= lo {
-		return nil
-	}
-	text := c.bytes(lo, min(hi-lo, maxFunction))
+	text, _ := c.text(name)
 	if c.file.Machine == elf.EM_AARCH64 {
 		for ; len(text) >= 4; text = text[4:] {
 			if w := binary.LittleEndian.Uint32(text); w&0x7fc0001f == 0x7100001f { // CMP rn, #imm

@@ -57,6 +57,14 @@ func (x *scopes) requests(n int) {
 	}
 }
 
+// serve has requests served, and then begins one that starts a goroutine.
+func (x *scopes) serve() {
+	x.requests(30)
+	x.take(0, setA)
+	x.steps(2)
+	x.start(1, 2, 1, setA)
+}
+
 func (x *scopes) check(t *testing.T, goroutines, ns int64) {
 	t.Helper()
 	x.s.close()
@@ -83,10 +91,7 @@ func TestKept(t *testing.T) {
 		run        func(x *scopes)
 	}{
 		{"of a request that is over", 1, 305e6, func(x *scopes) {
-			x.requests(30)
-			x.take(0, setA)
-			x.steps(2)
-			x.start(1, 2, 1, setA)
+			x.serve()
 			x.steps(5)
 			x.take(0, 0)
 			x.steps(300)
@@ -101,26 +106,17 @@ func TestKept(t *testing.T) {
 			x.steps(300)
 		}},
 		{"of one that is served yet", 0, 0, func(x *scopes) {
-			x.requests(30)
-			x.take(0, setA)
-			x.steps(2)
-			x.start(1, 2, 1, setA)
+			x.serve()
 			x.steps(300)
 		}},
 		{"of one that has a label more just then", 0, 0, func(x *scopes) {
-			x.requests(30)
-			x.take(0, setA)
-			x.steps(2)
-			x.start(1, 2, 1, setA)
+			x.serve()
 			x.steps(300)
 			x.take(0, setC)
 			x.steps(2)
 		}},
 		{"of one before, and it serves the next", 1, 305e6, func(x *scopes) {
-			x.requests(30)
-			x.take(0, setA)
-			x.steps(2)
-			x.start(1, 2, 1, setA)
+			x.serve()
 			x.steps(5)
 			x.take(0, setB)
 			x.steps(300)
@@ -156,10 +152,7 @@ func TestKept(t *testing.T) {
 			x.steps(300)
 		}},
 		{"for a moment", 0, 0, func(x *scopes) {
-			x.requests(30)
-			x.take(0, setA)
-			x.steps(2)
-			x.start(1, 2, 1, setA)
+			x.serve()
 			x.steps(5)
 			x.take(0, 0)
 			x.steps(50)
