@@ -42,6 +42,23 @@ func TestProfilesOfOthers(t *testing.T) {
 		if len(r.Columns) != 1 || r.Columns[0] != tt.column || math.Abs(r.cols[0].total-tt.total) > 1 {
 			t.Errorf("%s: %v, total %v; want %s %v", name, r.Columns, r.cols[0].total, tt.column, tt.total)
 		}
+		same, err := Compare([]*Profile{r}, []*Profile{r}, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := (&Document{Result: same, Before: []*profile.Profile{tt.p.Copy()}, After: []*profile.Profile{tt.p.Copy()}}).difference()
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		left, added := 0.0, 0.0
+		for _, s := range p.Sample {
+			left += float64(s.Value[0])
+			added += math.Abs(float64(s.Value[0])) / 2
+		}
+		if p.SampleType[0].Type != tt.column || left != 0 || math.Abs(added-tt.total) > 1e-6*tt.total {
+			t.Errorf("%s: the difference is %v of %v %s, want 0 of %v", name, left, added, p.SampleType[0].Type, tt.total)
+		}
 	}
 	base := Reduce(foreign("samples", "count", "nanoseconds", 1900, 52631578), "parca", Options{})
 	agent := Reduce(foreign("cpu", "nanoseconds", "nanoseconds", 100e9, 1e7), "pprof", Options{})

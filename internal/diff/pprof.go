@@ -27,7 +27,11 @@ func (d *Document) difference() (*profile.Profile, error) {
 	var all []*profile.Profile
 	for s, side := range [][]*profile.Profile{d.Before, d.After} {
 		for _, p := range side {
-			all = append(all, d.scaled(p, s, len(side)))
+			part, err := d.scaled(p, s, len(side))
+			if err != nil {
+				return nil, fmt.Errorf("write pprof: %w", err)
+			}
+			all = append(all, part)
 		}
 	}
 	p, err := profile.Merge(all)
@@ -40,20 +44,24 @@ func (d *Document) difference() (*profile.Profile, error) {
 	return p, nil
 }
 
-// scaled keeps of p what is compared, and scales it to its part of the difference.
-func (d *Document) scaled(p *profile.Profile, side, repeats int) *profile.Profile {
-	var keep []int
-	var ratios []float64
+// scaled keeps of p what is compared, times in ns, and scales it to its part of the difference.
+func (d *Document) scaled(p *profile.Profile, side, repeats int) (*profile.Profile, error) {
+	var keep []column
 	q := &profile.Profile{Mapping: p.Mapping, Location: p.Location, Function: p.Function,
 		PeriodType: &profile.ValueType{Type: sample.ColumnCPU, Unit: "nanoseconds"}, Period: 1}
+	all := columnsOf(p)
 	for _, c := range d.Columns {
-		i := slices.IndexFunc(p.SampleType, func(t *profile.ValueType) bool { return Clean(t.Type) == c.Name && t.Unit == "nanoseconds" })
-		ratio := 1 / float64(repeats)
-		if side == older {
-			ratio *= -c.scaling
+		i := slices.IndexFunc(all, func(o column) bool { return o.name == c.Name })
+		if i < 0 {
+			return nil, fmt.Errorf("no column %s in a profile that was compared by it", c.Name)
 		}
-		keep, ratios = append(keep, i), append(ratios, ratio)
-		q.SampleType = append(q.SampleType, p.SampleType[i])
+		k := all[i]
+		k.worth /= float64(repeats)
+		if side == older {
+			k.worth *= -c.scaling
+		}
+		keep = append(keep, k)
+		q.SampleType = append(q.SampleType, &profile.ValueType{Type: k.name, Unit: k.unit})
 	}
 	for _, f := range p.Function {
 		f.Name = FuncName(f.Name) // or the closures of two builds would not meet
@@ -61,15 +69,15 @@ func (d *Document) scaled(p *profile.Profile, side, repeats int) *profile.Profil
 	}
 	for _, s := range p.Sample {
 		t := &profile.Sample{Location: s.Location, Label: s.Label, Value: make([]int64, len(keep))}
-		for k, i := range keep {
-			t.Value[k] = int64(float64(s.Value[i]) * ratios[k])
+		for i, k := range keep {
+			t.Value[i] = int64(float64(s.Value[k.value]) * k.worth)
 		}
 		if side == older {
 			t.Label = withBase(t.Label)
 		}
 		q.Sample = append(q.Sample, t)
 	}
-	return q
+	return q, nil
 }
 
 // withBase adds the label by which pprof knows the base.

@@ -110,42 +110,20 @@ type reducer struct {
 	from, step  float64 // of blocks, Unix ns; step 0: no timeline
 }
 
-// inNanoseconds are the units of time that profiles come in.
-var inNanoseconds = map[string]float64{
-	"nanoseconds": 1, "ns": 1, "microseconds": 1e3, "us": 1e3, "milliseconds": 1e6, "ms": 1e6, "seconds": 1e9, "s": 1e9,
-}
-
-// columns finds the sample types that are times, of any unit. A count of samples is believed for CPU time. Where there is no
-// time, samples are it, each worth a period if that is a time (Parca's agent writes those). All else, bytes, objects or
-// contentions, is compared as it is when the profile has no time at all.
+// columns makes room for the profile's columns.
 func (r *reducer) columns() {
-	r.count = -1
-	for i, t := range r.p.SampleType {
+	r.count = countOf(r.p)
+	for _, t := range r.p.SampleType {
 		r.out.types = append(r.out.types, Clean(t.Type+"/"+t.Unit))
-		if t.Unit == "count" && (t.Type == sample.ColumnSamples || t.Type == "sample") {
-			r.count = i
+	}
+	for _, c := range columnsOf(r.p) {
+		if !c.time {
+			r.out.plain = append(r.out.plain, c.name)
 		}
-		if ns := inNanoseconds[t.Unit]; ns > 0 {
-			r.column(t.Type, i, ns)
-		}
+		r.out.Columns = append(r.out.Columns, c.name)
+		r.value, r.worth = append(r.value, c.value), append(r.worth, c.worth)
+		r.out.cols = append(r.out.cols, &sums{})
 	}
-	if len(r.value) > 0 {
-		return
-	}
-	if pt := r.p.PeriodType; r.count >= 0 && pt != nil && inNanoseconds[pt.Unit] > 0 && r.p.Period > 0 {
-		r.column(pt.Type, r.count, inNanoseconds[pt.Unit]*float64(r.p.Period))
-		return
-	}
-	for i, t := range r.p.SampleType {
-		r.column(t.Type, i, 1)
-		r.out.plain = append(r.out.plain, Clean(t.Type))
-	}
-}
-
-func (r *reducer) column(name string, value int, worth float64) {
-	r.out.Columns = append(r.out.Columns, Clean(name))
-	r.value, r.worth = append(r.value, value), append(r.worth, worth)
-	r.out.cols = append(r.out.cols, &sums{})
 }
 
 // frames resolves each location once.

@@ -1,0 +1,53 @@
+package diff
+
+import (
+	"slices"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
+)
+
+// column is what is compared of the samples of a pprof profile.
+type column struct {
+	name  string
+	value int     // of a sample's values
+	worth float64 // ns of one, 1 where it is no time
+	time  bool
+	unit  string // of what Value*worth is
+}
+
+// inNanoseconds are the units of time that profiles come in.
+var inNanoseconds = map[string]float64{
+	"nanoseconds": 1, "ns": 1, "microseconds": 1e3, "us": 1e3, "milliseconds": 1e6, "ms": 1e6, "seconds": 1e9, "s": 1e9,
+}
+
+// columnsOf finds the sample types that are times, of any unit. A count of samples is believed for CPU time. Where there is no
+// time, samples are it, each worth a period if that is a time (Parca's agent writes those). All else, bytes, objects or
+// contentions, is compared as it is when the profile has no time at all.
+func columnsOf(p *profile.Profile) []column {
+	var times, plain []column
+	for i, t := range p.SampleType {
+		if ns := inNanoseconds[t.Unit]; ns > 0 {
+			times = append(times, column{Clean(t.Type), i, ns, true, "nanoseconds"})
+		}
+		plain = append(plain, column{Clean(t.Type), i, 1, false, t.Unit})
+	}
+	if len(times) > 0 {
+		return times
+	}
+	if pt, count := p.PeriodType, countOf(p); count >= 0 && pt != nil && inNanoseconds[pt.Unit] > 0 && p.Period > 0 {
+		return []column{{Clean(pt.Type), count, inNanoseconds[pt.Unit] * float64(p.Period), true, "nanoseconds"}}
+	}
+	return plain
+}
+
+// countOf is which value of a sample is its count, -1 if none is.
+func countOf(p *profile.Profile) int {
+	for i, t := range slices.Backward(p.SampleType) {
+		if t.Unit == "count" && (t.Type == sample.ColumnSamples || t.Type == "sample") {
+			return i
+		}
+	}
+	return -1
+}
