@@ -92,4 +92,9 @@ func TestRuntimeClass(t *testing.T) {
 			t.Errorf("%q: %q, want %q", tt.stack, got, tt.want)
 		}
 	}
+	b := NewBuilder(program, Keep{})
+	jit := b.newSite(1, []symbolize.Frame{{Func: "runtime.gcDrain", Kind: symbolize.JIT}}, 0).id
+	if got := b.runtimeClass([]uint32{jit}); got != "" {
+		t.Errorf("generated code that is called as the collector is %q", got)
+	}
 }

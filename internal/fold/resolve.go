@@ -67,6 +67,7 @@ func (b *Builder) newSite(addr uint64, frames []symbolize.Frame, mapping int) *s
 			st.role = roles[names.Assembly(frames[n-1].Func)]
 		}
 	}
+	st.part = partOf(st)
 	b.sites = append(b.sites, st)
 	return st
 }

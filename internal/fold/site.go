@@ -12,6 +12,7 @@ type site struct {
 	mapping int
 	frames  []symbolize.Frame
 	role    role
+	part    part
 	kind    symbolize.Kind
 	delta   int32 // pcsp at the address itself; valid for exact sites if inGo
 	inGo    bool
@@ -49,6 +50,40 @@ func rolesOf(lists map[role][]string) map[string]role {
 		}
 	}
 	return m
+}
+
+// part is whose code a site is in, as far as it says whose time it is.
+type part uint8
+
+const (
+	ofProgram part = iota
+	ofNobody       // the kernel's: it works for whoever called it
+	ofRuntime      // the runtime's, or of the packages below it
+	ofCollector
+)
+
+// partOf is the part of a site that has all else. What generated code is called is the target's own affair.
+func partOf(st *site) part {
+	switch st.kind {
+	case symbolize.Kernel, symbolize.BPF, symbolize.VDSO:
+		return ofNobody
+	case symbolize.JIT:
+		return ofProgram
+	}
+	if len(st.frames) == 0 {
+		return ofNobody
+	}
+	of := ofRuntime
+	for i := range st.frames {
+		function := names.Assembly(st.frames[i].Func)
+		if names.Match(function, names.Collector) {
+			return ofCollector
+		}
+		if !names.Internal(names.Package(function)) && !names.RuntimeAssembly(function) {
+			of = ofProgram
+		}
+	}
+	return of
 }
 
 // end says how a stack ended.
