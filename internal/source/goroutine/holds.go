@@ -17,6 +17,7 @@ const (
 	maxHeldKeys   = 16  // labels that are looked at
 	maxHeldValues = 128 // values of one; if there are more they are "(other)", all of them
 	maxHeldRows   = 32  // that are reported, those that were seen most often
+	maxHeldText   = 256 // bytes of a key or value: texts are kept after all who had them have ended
 )
 
 // holds are the lifetimes of goroutines and of the values of their labels.
@@ -171,6 +172,9 @@ func (h *holds) over(sl *slot, at int64) {
 
 // spread is where a label counts, nil if it does not.
 func (h *holds) spread(l sample.Label) *spread {
+	if len(l.Key) > maxHeldText || len(l.Value) > maxHeldText {
+		return nil
+	}
 	k := h.keys[l.Key]
 	if k == nil {
 		if len(h.keys) == maxHeldKeys {

@@ -2,6 +2,7 @@ package goroutine
 
 import (
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
@@ -127,6 +128,21 @@ func TestLifetimesOfIDs(t *testing.T) {
 	other := row(t, s, "id", sample.OtherValue)
 	checkRow(t, other, n, 0, 0)
 	near(t, other, 4e6)
+}
+
+// Of labels that are longer than ids are nothing is kept once all who had them have ended.
+func TestLifetimesOfLongValues(t *testing.T) {
+	h := newHeap(t, 1)
+	s := h.scanner(Options{Full: true})
+	h.park(0, 1, 4, 64, 1)
+	h.labels(0, "query", strings.Repeat("x", maxHeldText+1))
+	for range 4 {
+		h.step(s)
+	}
+	s.close()
+	if n := len(s.stats.Lifetimes); n != 1 || len(s.track.holds.keys) != 0 {
+		t.Errorf("%d rows, want that of all goroutines; %d keys", n, len(s.track.holds.keys))
+	}
 }
 
 // What comes and goes while nobody looks has no length that is known.
