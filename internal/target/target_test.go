@@ -36,6 +36,14 @@ func TestModes(t *testing.T) {
 	}
 }
 
+// Programs that are built by old releases have no language of newer ones, which only the whole matrix would tell.
+func TestOldLanguage(t *testing.T) {
+	for _, name := range []string{"brief", "capture", "churn", "crypto", "execs", "frames", "jit", "labels", "leaf", "mortal", "oracle",
+		"orphans", "parked", "peers", "server", "spin", "states", "waits"} {
+		target.Compile(t, name, target.Build{GCFlags: "github.com/mayfly-profiler/mayfly/testdata/...=-lang=go1.21"})
+	}
+}
+
 // Every program says ready, runs until told to end, and tells its truth.
 func TestPrograms(t *testing.T) {
 	for _, name := range []string{"labels", "server", "idle", "threads", "tickphase", "spin", "leaf"} {

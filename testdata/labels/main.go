@@ -175,7 +175,7 @@ func main() {
 		b.run(&ready, &done)
 	}
 	ready.Wait()
-	for i := range *long {
+	for i := 0; i < *long; i++ {
 		sleepLong(i)
 	}
 	if *change {
