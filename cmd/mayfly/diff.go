@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -102,9 +103,9 @@ func (f *diffFlags) options() (o diff.Options, err error) {
 	switch {
 	case f.per != "" && (!isLabel || key == ""):
 		return o, usagef("diff: --per %q: not label:KEY", f.per)
-	case f.ops < 0:
+	case !(f.ops >= 0) || math.IsInf(f.ops, 0): // or no number
 		return o, usagef("diff: --ops %g: not a number of operations", f.ops)
-	case f.alpha <= 0 || f.alpha >= 0.5:
+	case !(f.alpha > 0 && f.alpha < 0.5):
 		return o, usagef("diff: --alpha %g: not between 0 and 0.5", f.alpha)
 	}
 	for _, what := range f.failOn {

@@ -1,7 +1,9 @@
 package compare
 
 import (
+	"bytes"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/google/pprof/profile"
@@ -26,6 +28,8 @@ func stacks() *profile.Profile {
 	lw, lk, ls, lv, ln := loc(1, exe, work), loc(2, kernel, tcp), loc(3, exe, write), loc(4, vdso, clock), loc(5, exe, stub, now)
 	return &profile.Profile{
 		SampleType: []*profile.ValueType{{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"}},
+		Mapping:    []*profile.Mapping{kernel, vdso, exe}, Location: []*profile.Location{lw, lk, ls, lv, ln},
+		Function: []*profile.Function{work, write, tcp, stub, clock, now},
 		Sample: []*profile.Sample{
 			{Location: []*profile.Location{lw}, Value: []int64{6000, 6e9}, Label: map[string][]string{"job": {"a"}},
 				NumLabel: map[string][]int64{"go.id": {1}}},
@@ -75,5 +79,35 @@ func TestCompareCountsGoroutines(t *testing.T) {
 	}
 	if !r.Fine || !r.Decimated || r.Unseen.Goroutines != 2 || len(r.Lifetimes) != 1 || r.Lifetimes[0].Default != 1 {
 		t.Errorf("%+v", r)
+	}
+}
+
+// TestComparePage has both profiles in its flame graph.
+func TestComparePage(t *testing.T) {
+	r, err := Compare(nil, stacks(), Options{Seed: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := Formats().Write(&b, "html", r); err != nil || strings.Count(b.String(), `"main.work.func"`) == 0 {
+		t.Errorf("%v: the graph has no main.work.func", err)
+	}
+}
+
+// TestCompareUnits has a default profile as another tool writes it, in microseconds.
+func TestCompareUnits(t *testing.T) {
+	us := Decimate(stacks(), 1)
+	us.SampleType[1].Unit = "microseconds"
+	for _, s := range us.Sample {
+		s.Value[1] /= 1000
+	}
+	want, err := Compare(Decimate(stacks(), 1), stacks(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := us.Sample[0].Value[1]
+	got, err := Compare(us, stacks(), Options{})
+	if err != nil || got.Default != want.Default || got.Sentence != want.Sentence || us.Sample[0].Value[1] != before {
+		t.Errorf("%v: %v, want %v: %s", err, got.Default, want.Default, got.Sentence)
 	}
 }

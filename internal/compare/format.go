@@ -8,12 +8,11 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/google/pprof/profile"
-
 	"github.com/mayfly-profiler/mayfly/internal/diff"
 	"github.com/mayfly-profiler/mayfly/internal/flame"
 	"github.com/mayfly-profiler/mayfly/internal/printable"
 	"github.com/mayfly-profiler/mayfly/internal/render"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
 // Formats returns the ways to write a comparison.
@@ -169,7 +168,6 @@ func writeHTML(w io.Writer, r *Result) error {
 	if r.Fine {
 		p.Class = "good"
 	}
-	p.Graphs = []flame.Graph{diff.Graph("cpu: default profile to mayfly, shares", 0, []*profile.Profile{r.defaultProfile},
-		[]*profile.Profile{r.mayfly})}
+	p.Graphs = []flame.Graph{{Name: "cpu: default profile to mayfly, shares", Root: diff.Shares(sample.ColumnCPU, r.defaultProfile, r.mayfly)}}
 	return flame.Write(w, p)
 }

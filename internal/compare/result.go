@@ -82,9 +82,16 @@ var ErrNoCPU = errors.New("no CPU samples")
 // Compare compares the default profile with mayfly's; a nil default is made of mayfly's samples.
 // The profiles are not changed. The error wraps ErrNoCPU.
 func Compare(defaultProfile, mayfly *profile.Profile, o Options) (*Result, error) {
-	r := &Result{mayfly: mayfly, defaultProfile: defaultProfile, Rusage: comment(mayfly, "cpu_rusage_ns")}
-	if defaultProfile == nil {
-		r.defaultProfile, r.Decimated = Decimate(mayfly, o.Seed), true
+	r := &Result{Rusage: comment(mayfly, "cpu_rusage_ns"), Decimated: defaultProfile == nil}
+	var err error
+	if r.mayfly, err = diff.InNanoseconds(mayfly); err == nil && !r.Decimated {
+		r.defaultProfile, err = diff.InNanoseconds(defaultProfile)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("compare: %w", err)
+	}
+	if r.Decimated {
+		r.defaultProfile = Decimate(r.mayfly, o.Seed)
 	}
 	r.Default, r.Mayfly = Total(r.defaultProfile), Total(r.mayfly)
 	if r.Mayfly.NS == 0 || Column(r.defaultProfile, sample.ColumnCPU) < 0 {

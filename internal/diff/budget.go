@@ -92,11 +92,13 @@ func (l *Limit) compare(t *table, row int, o Options) {
 	case l.set["max_increase"]:
 		m := t.mean(older, row)
 		d, se, df := t.difference(row)
-		if m == 0 {
-			l.Value, half, limit = math.Inf(1), 0, float64(l.MaxIncrease)
-			break
+		limit = float64(l.MaxIncrease)
+		switch {
+		case m > 0:
+			l.Value, half = d/m, quantile(o.Alpha, df)*se/m
+		case t.mean(newer, row) > 0:
+			l.Value = math.Inf(1)
 		}
-		l.Value, half, limit = d/m, quantile(o.Alpha, df)*se/m, float64(l.MaxIncrease)
 	default:
 		l.Value = t.mean(newer, row)
 		half, limit = t.within(newer, row, o.Alpha), float64(l.Max)

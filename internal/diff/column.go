@@ -51,3 +51,24 @@ func countOf(p *profile.Profile) int {
 	}
 	return -1
 }
+
+// InNanoseconds is p with its times in ns: p itself where they are, else a copy.
+func InNanoseconds(p *profile.Profile) (*profile.Profile, error) {
+	ratios, same := make([]float64, len(p.SampleType)), true
+	for i, t := range p.SampleType {
+		ratios[i] = 1
+		if ns := inNanoseconds[t.Unit]; ns > 0 {
+			ratios[i], same = ns, same && ns == 1
+		}
+	}
+	if same {
+		return p, nil
+	}
+	p = p.Copy()
+	for i, t := range p.SampleType {
+		if inNanoseconds[t.Unit] > 0 {
+			p.SampleType[i] = &profile.ValueType{Type: t.Type, Unit: "nanoseconds"}
+		}
+	}
+	return p, p.ScaleN(ratios)
+}

@@ -30,8 +30,8 @@ func writeHTML(w io.Writer, d *Document) error {
 		}
 		p.Tables = append(p.Tables, t)
 	}
-	for _, c := range d.Columns {
-		p.Graphs = append(p.Graphs, Graph(c.Name, c.scaling, d.Before, d.After))
+	for _, c := range d.drawn() {
+		p.Graphs = append(p.Graphs, flame.Graph{Name: c.Name, Root: c.graph(d.Before, d.After)})
 	}
 	return flame.Write(w, p)
 }
@@ -46,33 +46,38 @@ func htmlTable(title string, lines []line) flame.Table {
 	return t
 }
 
-// Graph is the flame graph of one column of both sides. A value of the new side is its share of its
-// side's column by scaling, which is the new side's scale by the base side's: 1 compares shares.
-func Graph(column string, scaling float64, before, after []*profile.Profile) flame.Graph {
-	root := &flame.Node{Name: "all"}
-	for s, side := range [][]*profile.Profile{before, after} {
-		grow(root, column, s, side)
-	}
-	if whole := root.Base; whole > 0 {
-		if scaling > 0 { // both sides are means of a profile
-			scaleNode(root, 1/whole, 1/(whole*scaling))
-		} else {
-			scaleNode(root, 1/whole, 1/max(1, root.New))
-		}
-	}
-	root.Prune(leastNode, flame.ByName)
-	return flame.Graph{Name: column, Root: root}
+// Shares is the flame graph of one column of two profiles, each by its own shares.
+func Shares(column string, before, after *profile.Profile) *flame.Node {
+	c := Column{Name: column}
+	return c.graph([]*profile.Profile{before}, []*profile.Profile{after})
 }
 
-func grow(root *flame.Node, column string, side int, profiles []*profile.Profile) {
+// graph is the flame graph of the column. A value of the new side is its share of its side's column by scaling, which is the new
+// side's scale by the base side's: 0 compares shares.
+func (c *Column) graph(before, after []*profile.Profile) *flame.Node {
+	root := &flame.Node{Name: "all"}
+	for s, side := range [][]*profile.Profile{before, after} {
+		c.grow(root, s, side)
+	}
+	switch whole := root.Base; {
+	case whole > 0 && c.scaling > 0: // both sides are means of a profile
+		scaleNode(root, 1/whole, 1/(whole*c.scaling))
+	case root.Base > 0 || root.New > 0:
+		scaleNode(root, 1/max(root.Base, 1), 1/max(root.New, 1))
+	}
+	root.Prune(leastNode, flame.ByName)
+	return root
+}
+
+func (c *Column) grow(root *flame.Node, side int, profiles []*profile.Profile) {
 	names := make(map[*profile.Function]string)
-	for _, p := range profiles {
-		i := slices.IndexFunc(p.SampleType, func(t *profile.ValueType) bool { return Clean(t.Type) == column })
-		if i < 0 {
+	for i, p := range profiles {
+		w, ok := c.weigher(p, side, i)
+		if !ok {
 			continue
 		}
 		for _, s := range p.Sample {
-			if v := float64(s.Value[i]) / float64(len(profiles)); v > 0 {
+			if v := w.of(s) / float64(len(profiles)); v > 0 {
 				addStack(root, s, side, v, names)
 			}
 		}

@@ -7,6 +7,7 @@ type labour struct {
 	unit  string
 	names []string           // of benchmarks that all profiles have, sorted
 	ops   map[string]float64 // of the base side's mean profile
+	some  map[string]bool    // functions that have benchmarks which some profile does not have
 	per   float64            // what times are divided by: operations, or the base side's seconds
 }
 
@@ -15,9 +16,9 @@ type labour struct {
 func (l *labour) factors(p *Profile) (by []float64) {
 	by = []float64{0}
 	var all, needed float64
-	for _, names := range p.work.Groups() {
+	for function, names := range p.work.Groups() {
 		took, wants := 0.0, 0.0 // seconds, for what was done and for what the base side did
-		complete := true
+		complete := !l.some[function]
 		for _, name := range names {
 			b := p.work.Benchmarks[name]
 			took += b.Ops * b.Mean()

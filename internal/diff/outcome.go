@@ -162,6 +162,7 @@ func (c *comparison) report() {
 		each(len(tested), func(k int) { col.Rows[k] = c.describe(t, tested[k].row, tested[k]) })
 		slices.SortStableFunc(col.Rows, compareRows)
 		col.factors = [2][][]float64{c.bring(t, older), c.bring(t, newer)}
+		col.perWork = c.perWork(t.name)
 		c.out.Columns = append(c.out.Columns, col)
 	}
 	c.out.Outcome = c.whole()

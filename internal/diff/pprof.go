@@ -3,7 +3,7 @@ package diff
 import (
 	"fmt"
 	"io"
-	"slices"
+	"math"
 
 	"github.com/google/pprof/profile"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
@@ -21,13 +21,14 @@ func writePprof(w io.Writer, d *Document) error {
 }
 
 func (d *Document) difference() (*profile.Profile, error) {
-	if len(d.Columns) == 0 {
+	columns := d.drawn()
+	if len(columns) == 0 {
 		return nil, fmt.Errorf("write pprof: %s", d.Verdict())
 	}
 	var all []*profile.Profile
 	for s, side := range [][]*profile.Profile{d.Before, d.After} {
-		for _, p := range side {
-			part, err := d.scaled(p, s, len(side))
+		for i, p := range side {
+			part, err := d.scaled(p, s, i)
 			if err != nil {
 				return nil, fmt.Errorf("write pprof: %w", err)
 			}
@@ -38,30 +39,30 @@ func (d *Document) difference() (*profile.Profile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write pprof: %w", err)
 	}
-	p.DefaultSampleType = d.Columns[0].Name
+	p.DefaultSampleType = columns[0].Name
 	p.Comments = []string{sample.CommentDiff + "=" + string(d.Outcome)}
 	p.TimeNanos = 0
 	return p, nil
 }
 
-// scaled keeps of p what is compared, times in ns, and scales it to its part of the difference.
-func (d *Document) scaled(p *profile.Profile, side, repeats int) (*profile.Profile, error) {
-	var keep []column
+// scaled keeps of p, the profile of a side with the number i, what is compared, times in ns, and scales it to its part of the
+// difference.
+func (d *Document) scaled(p *profile.Profile, side, i int) (*profile.Profile, error) {
+	var keep []*weigher
 	q := &profile.Profile{Mapping: p.Mapping, Location: p.Location, Function: p.Function,
 		PeriodType: &profile.ValueType{Type: sample.ColumnCPU, Unit: "nanoseconds"}, Period: 1}
-	all := columnsOf(p)
-	for _, c := range d.Columns {
-		i := slices.IndexFunc(all, func(o column) bool { return o.name == c.Name })
-		if i < 0 {
+	for _, c := range d.drawn() {
+		w, ok := c.weigher(p, side, i)
+		if !ok {
 			return nil, fmt.Errorf("no column %s in a profile that was compared by it", c.Name)
 		}
-		k := all[i]
-		k.worth /= float64(repeats)
 		if side == older {
-			k.worth *= -c.scaling
+			w.worth *= -c.scaling / float64(len(d.Before))
+		} else {
+			w.worth /= float64(len(d.After))
 		}
-		keep = append(keep, k)
-		q.SampleType = append(q.SampleType, &profile.ValueType{Type: k.name, Unit: k.unit})
+		keep = append(keep, w)
+		q.SampleType = append(q.SampleType, &profile.ValueType{Type: w.name, Unit: w.unit})
 	}
 	for _, f := range p.Function {
 		f.Name = FuncName(f.Name) // or the closures of two builds would not meet
@@ -69,8 +70,8 @@ func (d *Document) scaled(p *profile.Profile, side, repeats int) (*profile.Profi
 	}
 	for _, s := range p.Sample {
 		t := &profile.Sample{Location: s.Location, Label: s.Label, Value: make([]int64, len(keep))}
-		for i, k := range keep {
-			t.Value[i] = int64(float64(s.Value[k.value]) * k.worth)
+		for k, w := range keep {
+			t.Value[k] = int64(math.Round(w.of(s)))
 		}
 		if side == older {
 			t.Label = withBase(t.Label)

@@ -61,7 +61,7 @@ type Shift struct {
 // String is a line.
 func (s Shift) String() string {
 	return fmt.Sprintf("%s: %+.1f %% since %s of %s (last before: %s), p=%.2g, %d results before and %d since",
-		Clean(s.Benchmark), 100*s.Relative, short(s.Commit), s.Time.Format(time.DateOnly), short(s.Last), s.P, s.Before, s.Since)
+		Clean(s.Benchmark), 100*s.Relative, Clean(short(s.Commit)), s.Time.Format(time.DateOnly), Clean(short(s.Last)), s.P, s.Before, s.Since)
 }
 
 // Undecided says whether a change that matters cannot be ruled out somewhere.
@@ -123,6 +123,7 @@ type Column struct {
 
 	callers []Row          // all functions that changed with what they called
 	factors [2][][]float64 // by side, profile and group of benchmarks, what brings ns to the column's unit
+	perWork [2][][]float64 // the same, what brings ns to the base side's operations
 	scaling float64        // what brings the base side to the new side's scale
 }
 

@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/mayfly-profiler/mayfly/internal/work"
 )
 
 // What both sides say of their work (package work) makes time by operation of it. With one benchmark that is its
@@ -33,6 +35,10 @@ func (c *comparison) labour() *labour {
 	}
 	if slices.Sort(l.names); len(l.names) == 0 {
 		return nil
+	}
+	l.some = make(map[string]bool)
+	for _, name := range c.leftOut(l) {
+		l.some[work.Function(name)] = true
 	}
 	for _, name := range l.names {
 		for _, p := range c.sides[older] {
@@ -98,7 +104,7 @@ func (c *comparison) workTable() *table {
 
 // eachTable is a table of which each row is the time of an operation of its own.
 func (c *comparison) eachTable(name string, rows []string, observations func(p *Profile) []repeat) *table {
-	t := &table{name: name, unit: unitEach, names: rows, seconds: min(c.out.Base.Seconds, c.out.New.Seconds),
+	t := &table{name: name, unit: unitEach, names: cleaned(rows), seconds: min(c.out.Base.Seconds, c.out.New.Seconds),
 		excluded: make([]bool, len(rows)), n: slices.Repeat([]float64{uncounted}, len(rows))}
 	for s, profiles := range c.sides {
 		h := &t.side[s]
@@ -121,11 +127,20 @@ func (c *comparison) workNotes() {
 	case unitRun:
 		c.note("by run: both sides are commands that ran to their end")
 	case unitOp:
-		c.note("by operation of %s, as go test counts them", l.names[0])
+		c.note("by operation of %s, as go test counts them", Clean(l.names[0]))
 	default:
 		c.note("by work: the time that each side took for what the base side did in a second, over %d benchmarks", len(l.names))
 	}
 	if out := c.leftOut(l); len(out) > 0 {
-		c.note("benchmarks that one side does not have, left out with those of the same function: %s", strings.Join(out, ", "))
+		c.note("benchmarks that one side does not have, left out with those of the same function: %s", strings.Join(cleaned(out), ", "))
 	}
+}
+
+// cleaned are names of benchmarks as they may be printed: they are from the profiles.
+func cleaned(names []string) []string {
+	printed := make([]string, len(names))
+	for i, name := range names {
+		printed[i] = Clean(name)
+	}
+	return printed
 }
