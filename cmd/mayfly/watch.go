@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"os/exec"
 	"strings"
 	"time"
 
@@ -135,10 +136,19 @@ func (f *watchFlags) check() (err error) {
 	if f.options.Request, err = timeline.ParseSelector(f.request); err != nil {
 		return usagef("%w", err)
 	}
-	if f.hook, err = words(f.exec); err != nil {
+	if f.hook, err = hookOf(f.exec); err != nil {
 		return usagef("watch: --exec %w", err)
 	}
 	return f.checkMore()
+}
+
+// hookOf is a command line whose command is there: nobody wants to learn at the first breach that it is not.
+func hookOf(line string) ([]string, error) {
+	list, err := words(line)
+	if err == nil && len(list) > 0 {
+		_, err = exec.LookPath(list[0])
+	}
+	return list, err
 }
 
 // checkMore finds what does not go together.

@@ -167,6 +167,30 @@ func TestHook(t *testing.T) {
 	}
 }
 
+// What a hook is told is cut where the kernel would not start it.
+func TestHookIsToldMuch(t *testing.T) {
+	event := testEvent()
+	event.Why, event.Cause.Sentence = strings.Repeat("x", 1<<20), strings.Repeat("é\x00", 1<<20)
+	script := `test ${#BREACH_WHY} = 8192 && test -n "$BREACH_CAUSE"`
+	if err := runHook(t.Context(), []string{"/bin/sh", "-c", script}, event, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+// A command that takes its time does not keep the webhook from its breach: this one ends only when that has been called.
+func TestHooksAreApart(t *testing.T) {
+	called := filepath.Join(t.TempDir(), "called")
+	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { os.WriteFile(called, nil, 0o600) }))
+	defer s.Close()
+	var said strings.Builder
+	script := "until test -e " + called + "; do sleep 0.05; done"
+	w := &watcher{env: &env{stderr: &said}, flags: &watchFlags{hook: []string{"/bin/sh", "-c", script}, webhook: s.URL}}
+	w.callHooks(testEvent(), []byte("{}"))
+	if said.String() != "" {
+		t.Error(said.String())
+	}
+}
+
 // A hook that does not end is ended, with what it started.
 func TestHookEnds(t *testing.T) {
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 200*time.Millisecond, errors.New("too long"))

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"sync"
 	"time"
 
 	"github.com/mayfly-profiler/mayfly/internal/printable"
@@ -18,20 +19,31 @@ import (
 // hookPatience is how long a hook may take.
 var hookPatience = 30 * time.Second
 
-// callHooks tells who wants to know of a breach. A hook that fails is a warning.
+// mostOfVariable is how much of a text gets into the environment of a hook, bytes. The kernel starts no command with a variable of
+// 128 KiB (execve(2), MAX_ARG_STRLEN), and names in a program that somebody else built may be as long as they like.
+const mostOfVariable = 8 << 10
+
+// callHooks tells who wants to know of a breach, all at the same time: one that hangs keeps no other from it. One that fails is a
+// warning.
 func (w *watcher) callHooks(event *breachEvent, text []byte) {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), hookPatience, fmt.Errorf("it took longer than %s", hookPatience))
 	defer cancel()
+	var calls sync.WaitGroup
 	if len(w.flags.hook) > 0 {
-		if err := runHook(ctx, w.flags.hook, event, text); err != nil {
-			w.env.warn("--exec %s: %s", w.flags.hook[0], printable.Line(err.Error()))
-		}
+		calls.Go(func() {
+			if err := runHook(ctx, w.flags.hook, event, text); err != nil {
+				w.env.warn("--exec %s: %s", w.flags.hook[0], printable.Line(err.Error()))
+			}
+		})
 	}
 	if w.flags.webhook != "" {
-		if err := post(ctx, w.flags.webhook, text); err != nil {
-			w.env.warn("--webhook: %s", printable.Line(err.Error()))
-		}
+		calls.Go(func() {
+			if err := post(ctx, w.flags.webhook, text); err != nil {
+				w.env.warn("--webhook: %s", printable.Line(err.Error()))
+			}
+		})
 	}
+	calls.Wait()
 }
 
 // runHook starts a command without a shell. What it prints is shown if it fails.
@@ -45,7 +57,8 @@ func runHook(ctx context.Context, words []string, event *breachEvent, text []byt
 	cmd.Env = os.Environ()
 	for name, value := range map[string]string{"WHY": event.Why, "CAUSE": cause, "REPORT": event.Files.Report,
 		"PROFILE": event.Files.Profile, "HEALTHY": event.Files.Healthy} {
-		cmd.Env = append(cmd.Env, "BREACH_"+name+"="+printable.Line(value))
+		value = printable.Line(value[:min(len(value), mostOfVariable)])
+		cmd.Env = append(cmd.Env, "BREACH_"+name+"="+value)
 	}
 	var said tail
 	cmd.Stdout, cmd.Stderr = &said, &said
