@@ -96,30 +96,29 @@ func (r *Ring) Trigger(at time.Time, kind, why string) (next time.Time, ok bool)
 }
 
 // Add takes up the next slice of a stream and drops what is too old, or too much. It returns the
-// window around a trigger when this slice completes it, else nil. Errors do not harm the ring.
+// window around a trigger when this slice completes it, or is of another stream, and else nil. Errors do not harm the ring.
 func (r *Ring) Add(rec *Recording) (*Window, error) {
 	k, err := keep(rec)
 	if err != nil {
 		return nil, err
 	}
-	if n := len(r.kept); n > 0 && !r.kept[n-1].end.Equal(k.start) {
-		r.kept, r.bytes, r.samples = nil, 0, 0 // of another stream: no window spans both
+	var w *Window
+	if n := len(r.kept); n > 0 && !r.kept[n-1].end.Equal(k.start) { // of another stream: no window spans both
+		w = r.Rest("")
+		r.kept, r.bytes, r.samples = nil, 0, 0
 	}
 	r.kept = append(r.kept, k)
 	r.bytes += len(k.data)
 	r.samples += k.samples
-	t := r.due(k.end)
-	var w *Window
-	if t != nil {
+	if t := r.due(k.end); t != nil {
 		w = r.window(t)
 	}
 	r.drop(k.start)
 	return w, nil
 }
 
-// Rest is for the end of the stream. It returns the window of a trigger whose end the stream did not
-// live to see, nil if there is none. If why is not empty the end is a trigger itself, which
-// no cool-down refuses.
+// Rest is for the end of the stream, or one of its slices. It returns the window of a trigger whose end is not there yet, nil if
+// there is none. If why is not empty the end is a trigger itself, which no cool-down refuses.
 func (r *Ring) Rest(why string) *Window {
 	r.mu.Lock()
 	t := r.pending

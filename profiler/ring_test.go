@@ -301,13 +301,21 @@ func TestRingRest(t *testing.T) {
 	}
 }
 
-// A stream that begins anew has nothing to do with what was kept: there would be a gap.
+// A stream that begins anew has nothing to do with what was kept: there would be a gap. Who waits for a window gets what there was.
 func TestRingGap(t *testing.T) {
-	r, x := NewRing(RingOptions{Before: time.Minute}), new(tape)
+	r, x := NewRing(RingOptions{Before: time.Minute, After: time.Minute}), new(tape)
 	add(t, r, x)
+	add(t, r, x)
+	r.Trigger(x.now(), "test", "a test")
 	x.n++
-	add(t, r, x)
+	rec := add(t, r, x)
+	if rec == nil || stateTime(rec.Profile, "select") != 1+2 || !strings.HasSuffix(rec.Summary.End, ": a test") {
+		t.Errorf("%+v", rec)
+	}
 	if len(r.kept) != 1 || r.Bytes() != len(r.kept[0].data) {
 		t.Errorf("%d slices, %d bytes", len(r.kept), r.Bytes())
+	}
+	if w := r.Rest(""); w != nil {
+		t.Errorf("the trigger is of the program before: %+v", w)
 	}
 }
