@@ -236,7 +236,6 @@ func watchProcess(ctx context.Context, e *env, f *watchFlags) error {
 		if err := w.scraper.find(ctx, f.pid); err != nil {
 			return err
 		}
-		w.counted = watch.New(f.options)
 		e.say("latencies from %s: over %s is too slow", w.scraper.url, w.scraper.bound)
 		scraping, stop := context.WithCancel(ctx)
 		defer stop()

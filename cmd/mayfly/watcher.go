@@ -27,8 +27,8 @@ type watchFlags struct {
 	hook    []string      // words of exec
 }
 
-// watcher is a watch under way: a flight recorder whose windows are of two kinds. A healthy one is asked for whenever the last is
-// older than the window, and taken if the objective is still met when its end is there.
+// watcher is a watch under way: a flight recorder whose windows are of two kinds. A healthy one is taken whenever the objective is met
+// and the last is older than the window.
 type watcher struct {
 	env   *env
 	flags *watchFlags
@@ -37,12 +37,11 @@ type watcher struct {
 	alarm *watch.Alarm
 	line  *progress
 
-	scraper *scraper     // nil: latencies are those of the recording
-	counted *watch.Alarm // of what the scraper reads
+	scraper *scraper // nil: latencies are those of the recording
 	began   time.Time
 
 	healthy  *profiler.Window // the last one
-	asked    time.Time        // when one was asked for last
+	met      time.Time        // when that was
 	waiting  *breach          // whose window is not complete
 	quiet    time.Time        // until when no other breach is reported
 	breaches int

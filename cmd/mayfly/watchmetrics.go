@@ -18,9 +18,9 @@ const (
 	maxAsked       = 64 // addresses
 	askPatience    = time.Second
 	scrapeEvery    = 2 * time.Second
-	scrapePatience = 4 * time.Second
-	// scrapeStale is how old what was read may be. A service that gets no CPU does not answer, just when it matters: then what the scans
-	// see is held against the objective.
+	scrapePatience = 2 * time.Second
+	// scrapeStale is how old what was read may be: more than it ever is of a page that comes. A service that gets no CPU does not
+	// answer, just when it matters: then what the scans see is held against the objective.
 	scrapeStale = 5 * time.Second
 )
 
@@ -36,6 +36,7 @@ type scraper struct {
 	histogram watch.Histogram
 	all, over int       // that were not taken yet
 	last      time.Time // that the page was read
+	missed    bool      // what was counted since then, the scans have said
 }
 
 // find finds the page of a process that has the histogram. With a URL it is that one; else the addresses are asked that the
@@ -93,8 +94,10 @@ func (s *scraper) read(ctx context.Context) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all, over := s.histogram.Take(r)
-	s.all, s.over, s.bound, s.last = s.all+all, s.over+over, r.Bound, time.Now()
+	if all, over := s.histogram.Take(r); !s.missed {
+		s.all, s.over = s.all+all, s.over+over
+	}
+	s.bound, s.last, s.missed = r.Bound, time.Now(), false
 	return nil
 }
 
@@ -109,11 +112,15 @@ func (s *scraper) run(ctx context.Context, e *env) {
 	}
 }
 
-// take returns what was counted since it was called last, and whether the page was read lately.
-func (s *scraper) take(now time.Time) (c watch.Counts, fresh bool) {
+// take returns what was counted since it was called last or, if the page has not been read lately, what the scans saw meanwhile.
+func (s *scraper) take(now time.Time, seen watch.Counts) watch.Counts {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c = watch.Counts{At: now, All: s.all, Over: s.over}
+	if now.Sub(s.last) > scrapeStale {
+		s.missed = true
+		return seen
+	}
+	seen.All, seen.Over = s.all, s.over
 	s.all, s.over = 0, 0
-	return c, now.Sub(s.last) <= scrapeStale
+	return seen
 }

@@ -39,21 +39,28 @@ func TestScraper(t *testing.T) {
 	if err != nil || x.url != s.URL+"/metrics" || x.bound != time.Second {
 		t.Fatalf("%+v, %v, want %s", x, err, s.URL)
 	}
-	now := time.Now()
-	for i, want := range []watch.Counts{{At: now}, {At: now, All: 20, Over: 10}, {At: now}} {
-		if got, fresh := x.take(now); got != want || !fresh {
-			t.Errorf("%d: %+v, %v, want %+v", i, got, fresh, want)
-		}
-		if i == 0 {
-			all.Add(20)
-			if err := x.read(t.Context()); err != nil {
-				t.Fatal(err)
-			}
+	more := func(n int64) {
+		all.Add(n)
+		if err := x.read(t.Context()); err != nil {
+			t.Fatal(err)
 		}
 	}
-	if _, fresh := x.take(now.Add(time.Minute)); fresh {
-		t.Error("the page was not read for a minute, and is fresh")
+	now, seen := time.Now(), watch.Counts{At: time.Unix(7, 0), All: 7, Over: 3}
+	check := func(what string, now time.Time, want watch.Counts) {
+		want.At = seen.At
+		if got := x.take(now, seen); got != want {
+			t.Errorf("%s: %+v, want %+v", what, got, want)
+		}
 	}
+	check("the first reading", now, watch.Counts{})
+	more(20)
+	check("20 more", now, watch.Counts{All: 20, Over: 10})
+	check("nothing", now, watch.Counts{})
+	check("the page was not read for a minute", now.Add(time.Minute), seen)
+	more(40)
+	check("what came meanwhile, the scans have said", time.Now(), watch.Counts{})
+	more(2)
+	check("2 more", time.Now(), watch.Counts{All: 2, Over: 1})
 	if x, err := scraperFor(t, "none_seconds", ""); err == nil || !strings.Contains(err.Error(), "no histogram none_seconds") {
 		t.Errorf("%+v, %v", x, err)
 	}

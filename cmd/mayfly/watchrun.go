@@ -11,12 +11,6 @@ import (
 // reportMemory is what a report on a window and its execution trace may take, besides what a flight recorder does.
 const reportMemory = 512 << 20
 
-// What a ring's trigger is for.
-const (
-	askBreach  = "breach"
-	askHealthy = "healthy"
-)
-
 func newWatcher(e *env, f *watchFlags, s *store) *watcher {
 	o := profiler.RingOptions{Before: time.Duration(f.window), After: time.Duration(f.ring.after), Limit: f.ring.limit << 20}
 	return &watcher{env: e, flags: f, store: s, ring: profiler.NewRing(o), alarm: watch.New(f.options), line: progressLine(e),
@@ -38,44 +32,33 @@ func (w *watcher) take(ctx context.Context, rec *profiler.Recording) error {
 	state := w.judged(rec, now)
 	w.line.show("watching %d: %s, %d of %d requests too slow in %s, %d breaches", w.flags.pid, now.Sub(w.began).Round(time.Second),
 		state.Over, state.All, &w.flags.window, w.breaches)
-	switch {
-	case state.Breach != "" && w.waiting == nil && !now.Before(w.quiet):
+	if state.Breach != "" && w.waiting == nil && !now.Before(w.quiet) {
 		w.begin(ctx, state, now)
-	case state.Met && w.waiting == nil && now.Sub(w.asked) >= time.Duration(w.flags.window):
-		if _, ok := w.ring.Trigger(now, askHealthy, "the objective was met"); ok {
-			w.asked = now
-		}
 	}
 	window, err := w.ring.Add(rec)
-	if err != nil || window == nil {
+	switch {
+	case err != nil:
 		return err
+	case window != nil:
+		w.finish(window)
+	case state.Met && w.waiting == nil && now.Sub(w.met) >= time.Duration(w.flags.window):
+		w.met, w.healthy = now, w.ring.Rest("the objective was met")
 	}
-	if w.waiting == nil {
-		if state.Met {
-			w.healthy = window
-		}
-		return nil
-	}
-	w.finish(window)
 	return nil
 }
 
 // judged holds what ended meanwhile against the objective.
 func (w *watcher) judged(rec *profiler.Recording, now time.Time) watch.State {
-	seen := w.alarm.Add(rec.Profile)
-	if w.scraper == nil {
-		return seen
+	counts := w.alarm.Follow(rec.Profile)
+	if w.scraper != nil {
+		counts = w.scraper.take(now, counts)
 	}
-	c, fresh := w.scraper.take(now)
-	if counted := w.counted.Count(c); fresh {
-		return counted
-	}
-	return seen
+	return w.alarm.Count(counts)
 }
 
 // begin takes up a breach: its execution trace begins now, and its window ends a little later.
 func (w *watcher) begin(ctx context.Context, state watch.State, now time.Time) {
-	if _, ok := w.ring.Trigger(now, askBreach, state.Breach); !ok {
+	if _, ok := w.ring.Trigger(now, "breach", state.Breach); !ok {
 		return
 	}
 	w.quiet = now.Add(max(time.Duration(w.flags.ring.coolDown), time.Duration(w.flags.window)))

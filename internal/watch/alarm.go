@@ -58,14 +58,14 @@ func New(o Options) *Alarm {
 	return a
 }
 
-// Add takes up the next slice of a recording with a timeline.
-func (a *Alarm) Add(p *profile.Profile) State {
+// Follow takes up the next slice of a recording with a timeline, and returns its requests for Count, unless somebody knows better.
+func (a *Alarm) Follow(p *profile.Profile) Counts {
 	from := time.Unix(0, p.TimeNanos)
 	if a.began.IsZero() {
 		a.began = from
 	}
 	ended := a.requests.Follow(p)
-	return a.Count(Counts{from.Add(time.Duration(p.DurationNanos)), ended.All, ended.Over})
+	return Counts{from.Add(time.Duration(p.DurationNanos)), ended.All, ended.Over}
 }
 
 // Count takes up the counts that follow those before.

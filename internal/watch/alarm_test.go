@@ -147,8 +147,8 @@ func FuzzAlarm(f *testing.F) {
 	hostile.Fuzz(f, func(t *testing.T, p *profile.Profile) {
 		for _, slo := range []string{"p99<1ms", "mean(k)<1ms", "p50(k=v1)<1h"} {
 			a := alarm(t, slo, time.Minute)
-			a.Add(p)
-			a.Add(p)
+			a.Count(a.Follow(p))
+			a.Count(a.Follow(p))
 		}
 	})
 }

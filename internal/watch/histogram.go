@@ -2,9 +2,12 @@ package watch
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -21,7 +24,7 @@ import (
 const (
 	maxPage    = 32 << 20
 	maxLine    = 64 << 10
-	maxBuckets = 1000 // distinct bounds
+	maxBuckets = 100_000 // of all histograms that match
 )
 
 // Series names the histograms that are added up: those with a name that have all of some labels.
@@ -109,66 +112,109 @@ func (s *Series) unit() float64 {
 	return 1e9
 }
 
-// Reading is what the histograms have counted since they began.
+// Reading is what the histograms of a page have counted since each of them began.
 type Reading struct {
-	All, Within float64       // requests; those that took Bound or less
-	Bound       time.Duration // of the first bucket that reaches the limit
+	Bound  time.Duration    // of the first bucket that reaches the limit, and that all of them have
+	Counts map[uint64]Count // by what tells one histogram from another
 }
 
-// Read adds up the histograms of a page. There has to be one, and all have to have a bucket that ends at the limit or above it.
+// Count is of requests: all, and those that took Bound or less.
+type Count struct{ All, Within float64 }
+
+// Read reads the histograms of a page. There has to be one, and all have to have a bucket that ends at the limit or above it.
 func (s *Series) Read(page io.Reader, limit time.Duration) (Reading, error) {
-	b, err := s.buckets(page)
+	found, err := s.buckets(page, float64(limit)/s.unit())
 	if err != nil {
 		return Reading{}, err
 	}
-	all := b[math.Inf(1)]
-	if all.series == 0 {
-		return Reading{}, fmt.Errorf("no histogram %s", s)
-	}
-	bounds := make([]float64, 0, len(b))
-	for bound, x := range b {
-		if ns := bound * s.unit(); ns >= float64(limit) && ns < 1<<62 && x.series == all.series {
-			bounds = append(bounds, bound)
+	r := Reading{Counts: make(map[uint64]Count)}
+	have := make(map[float64]int) // histograms that have a bucket with this bound
+	for id, buckets := range found {
+		all, whole := buckets[math.Inf(1)]
+		if !whole {
+			continue // of a histogram that the page has not all of
+		}
+		r.Counts[id] = Count{All: all}
+		for bound := range buckets {
+			have[bound]++
 		}
 	}
-	if len(bounds) == 0 {
+	if len(r.Counts) == 0 {
+		return Reading{}, fmt.Errorf("no histogram %s", s)
+	}
+	bound := math.Inf(1)
+	for b, n := range have {
+		if n == len(r.Counts) && b*s.unit() < 1<<62 {
+			bound = min(bound, b)
+		}
+	}
+	if math.IsInf(bound, 1) {
 		return Reading{}, fmt.Errorf("%s has no bucket that ends at %s or above: what takes longer cannot be told", s, limit)
 	}
-	bound := slices.Min(bounds)
-	return Reading{All: all.count, Within: b[bound].count, Bound: time.Duration(math.Round(bound * s.unit()))}, nil
+	r.Bound = time.Duration(math.Round(bound * s.unit()))
+	for id, c := range r.Counts {
+		r.Counts[id] = Count{c.All, found[id][bound]}
+	}
+	return r, nil
 }
 
-// bucket is the sum over the series that have it.
-type bucket struct {
-	count  float64
-	series int
-}
-
-func (s *Series) buckets(page io.Reader) (map[float64]bucket, error) {
-	found := make(map[float64]bucket)
-	in := bufio.NewScanner(io.LimitReader(page, maxPage))
+// buckets are the counts of the histograms by their upper bounds, of those that reach the limit.
+func (s *Series) buckets(page io.Reader, limit float64) (map[uint64]map[float64]float64, error) {
+	found, n := make(map[uint64]map[float64]float64), 0
+	body := &io.LimitedReader{R: page, N: maxPage + 1}
+	in := bufio.NewScanner(body)
 	in.Buffer(make([]byte, 0, 4096), maxLine)
 	prefix := s.Name + "_bucket"
 	for in.Scan() {
-		if !strings.HasPrefix(in.Text(), prefix) {
+		if !bytes.HasPrefix(in.Bytes(), []byte(prefix)) {
 			continue
 		}
 		name, labels, rest, err := parseSample(in.Text())
-		fields := strings.Fields(rest)
-		if err != nil || name != prefix || len(fields) == 0 || !s.matches(labels) {
+		if err != nil || name != prefix || !s.matches(labels) {
 			continue
 		}
-		le, lerr := strconv.ParseFloat(valueOf(labels, "le"), 64)
-		n, nerr := strconv.ParseFloat(fields[0], 64)
-		if lerr != nil || nerr != nil || math.IsNaN(le) || !(n >= 0) || math.IsInf(n, 1) {
+		bound, count, ok := bucket(labels, rest)
+		if !ok || bound < limit {
 			continue
 		}
-		x := found[le]
-		if found[le] = (bucket{x.count + n, x.series + 1}); len(found) > maxBuckets {
+		id := identity(labels)
+		if found[id] == nil {
+			found[id] = make(map[float64]float64)
+		}
+		found[id][bound] = count
+		if n++; n > maxBuckets {
 			return nil, fmt.Errorf("%s has more than %d buckets", s, maxBuckets)
 		}
 	}
+	if body.N == 0 && in.Err() == nil { // it may end in the middle of a number
+		return nil, fmt.Errorf("the page is larger than %d MiB", maxPage>>20)
+	}
 	return found, in.Err()
+}
+
+// bucket reads the upper bound and the count of a line.
+func bucket(labels []when.Label, rest string) (bound, count float64, ok bool) {
+	fields := strings.Fields(rest)
+	if len(fields) == 0 {
+		return 0, 0, false
+	}
+	bound, berr := strconv.ParseFloat(valueOf(labels, "le"), 64)
+	count, cerr := strconv.ParseFloat(fields[0], 64)
+	return bound, count, berr == nil && cerr == nil && !math.IsNaN(bound) && count >= 0 && !math.IsInf(count, 1)
+}
+
+var identities = maphash.MakeSeed()
+
+// identity tells a histogram from the others of its name: its labels without le, in the order of the page, which is always the same.
+func identity(labels []when.Label) uint64 {
+	var h maphash.Hash
+	h.SetSeed(identities)
+	for _, l := range labels {
+		if l.Key != "le" {
+			maphash.WriteComparable(&h, l)
+		}
+	}
+	return h.Sum64()
 }
 
 func (s *Series) matches(labels []when.Label) bool {
@@ -198,20 +244,30 @@ func (s *Series) String() string {
 
 // Histogram makes counts of the readings that follow each other.
 type Histogram struct {
-	last Reading
-	read bool
+	bound time.Duration
+	last  map[uint64]Count // also of histograms that the page has no more: it may have them again
 }
 
-// Take returns what was counted since the reading before, nothing after the first. Counters that fell have begun anew.
+// Take returns what was counted since the reading before, nothing after the first. As with rate() of PromQL it goes by each histogram: one
+// that fell has begun anew, and one that is gone takes nothing away from the others. One that was not there before began at 0. Counts
+// up to another bound cannot be compared, and are those of a first reading.
 func (h *Histogram) Take(r Reading) (all, over int) {
-	was, first := h.last, !h.read
-	h.last, h.read = r, true
-	if first {
+	if h.last == nil || h.bound != r.Bound {
+		h.bound, h.last = r.Bound, maps.Clone(r.Counts)
 		return 0, 0
 	}
-	if r.All < was.All || r.Within < was.Within || r.Bound != was.Bound {
-		was = Reading{}
+	var n, slow float64
+	for id, c := range r.Counts {
+		was := h.last[id]
+		if c.All < was.All || c.Within < was.Within {
+			was = Count{}
+		}
+		n += c.All - was.All
+		slow += max(0, c.All-was.All-(c.Within-was.Within))
+		h.last[id] = c
 	}
-	n := min(r.All-was.All, 1<<40)
-	return int(n), int(max(0, n-(r.Within-was.Within)))
+	if len(h.last) > maxBuckets {
+		h.last = maps.Clone(r.Counts)
+	}
+	return int(min(n, 1<<40)), int(min(slow, 1<<40))
 }
