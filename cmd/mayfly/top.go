@@ -43,8 +43,7 @@ each interval is printed as it ends. Press ? for the keys.`,
 		},
 	}
 	fl := cmd.Flags()
-	fl.IntSliceVarP(&f.pids, "pid", "p", nil, "record the process with this `PID`; may be repeated")
-	fl.BoolVar(&f.all, "all", false, "record all Go processes of this host that can be, also those that begin later")
+	f.processFlags.define(fl, "record")
 	fl.IntVarP(&f.rate, "rate", "F", profiler.DefaultRate, rateUsage)
 	fl.StringVar(&f.by, "by", "", "what a row is: label:KEY, func or state (default the label that covers most time)")
 	fl.StringVar(&f.order, "sort", "", "`order` of the rows: "+orderNames()+" (default wall, of several processes cpu)")

@@ -14,8 +14,7 @@ import (
 
 // topFlags is the command line of top.
 type topFlags struct {
-	pids     []int
-	all      bool // Go processes of this host
+	processFlags
 	rate     int
 	by       string
 	order    string
@@ -28,8 +27,7 @@ type topFlags struct {
 }
 
 const (
-	shortestTop   = 100 * time.Millisecond // below it a row is a handful of samples
-	mostProcesses = 50                     // each takes some threads, files, and megabytes
+	shortestTop = 100 * time.Millisecond // below it a row is a handful of samples
 
 	defaultRows     = 20 // of one process
 	defaultRowsEach = 5  // of several
@@ -37,14 +35,11 @@ const (
 
 // check finds what is wrong with the command line itself, and puts in what depends on it.
 func (f *topFlags) check() (top.By, error) {
+	if err := f.processFlags.check("top"); err != nil {
+		return top.By{}, err
+	}
 	by, err := top.ParseBy(f.by)
 	switch {
-	case len(f.pids) == 0 && !f.all:
-		return by, usagef("top: need a process (-p PID), or --all; mayfly list shows the Go processes")
-	case len(f.pids) > 0 && f.all:
-		return by, usagef("top: either -p PID or --all, not both")
-	case len(f.pids) > 0 && slices.Min(f.pids) <= 0:
-		return by, usagef("top: %d is not a PID", slices.Min(f.pids))
 	case err != nil:
 		return by, usagef("top: --by %w", err)
 	case source.CheckRate(f.rate) != nil:
@@ -55,10 +50,6 @@ func (f *topFlags) check() (top.By, error) {
 		return by, usagef("top: --rows %d: not a number of rows", f.rows)
 	case f.order != "" && orderOf(f.order) < 0:
 		return by, usagef("top: --sort %q: not one of %s", f.order, orderNames())
-	}
-	slices.Sort(f.pids)
-	if f.pids = slices.Compact(f.pids); len(f.pids) > mostProcesses {
-		return by, usagef("top: %d processes: %d at most", len(f.pids), mostProcesses)
 	}
 	f.complete()
 	return by, nil
@@ -78,12 +69,14 @@ func (f *topFlags) complete() {
 	}
 }
 
-// several says whether a process is a row, and not all there is.
-func (f *topFlags) several() bool { return f.all || len(f.pids) > 1 }
-
 // live says whether the table is to be a picture that changes.
 func (f *topFlags) live(e *env) bool {
 	return !f.once && !f.plain && !f.json && terminal(e.stdout) >= 0 && terminal(e.stdin) >= 0 && e.getenv("TERM") != "dumb"
+}
+
+// fleet is what is recorded.
+func (f *topFlags) fleet() fleetOptions {
+	return fleetOptions{processFlags: f.processFlags, command: "top", once: f.once, overhead: f.overhead, options: f.options()}
 }
 
 // options are those of the stream of one process.

@@ -32,7 +32,7 @@ type topPrinter struct {
 
 func printTop(ctx context.Context, e *env, f *topFlags, by top.By) error {
 	p := &topPrinter{env: e, flags: f, processes: topProcesses{by: by, every: time.Duration(f.every), all: f.all}}
-	fl := newFleet(e, f, func(ev event) error { return p.take(ctx, &ev) })
+	fl := newFleet(e, f.fleet(), func(ev event) error { return p.take(ctx, &ev) })
 	if !f.several() {
 		return fl.run(ctx)
 	}

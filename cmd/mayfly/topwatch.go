@@ -26,7 +26,7 @@ func watchTop(ctx context.Context, e *env, f *topFlags, by top.By) error {
 	p := tea.NewProgram(m, tea.WithContext(ctx), tea.WithInput(e.stdin), tea.WithOutput(raw(e.stdout)), tea.WithoutSignalHandler())
 	ended := make(chan error, 1)
 	go func() {
-		err := newFleet(e, f, func(ev event) error { p.Send(ev); return nil }).run(ctx)
+		err := newFleet(e, f.fleet(), func(ev event) error { p.Send(ev); return nil }).run(ctx)
 		p.Send(endMsg{})
 		ended <- err
 	}()

@@ -46,7 +46,7 @@ func (m *topModel) press(text string) {
 
 // What keys do, without a terminal.
 func TestTopKeys(t *testing.T) {
-	m := model(topFlags{pids: []int{4242}})
+	m := model(topFlags{processFlags: processFlags{pids: []int{4242}}})
 	m.Update(slice(4242, ""))
 	p := m.view.processes.list[0]
 	at := func(by, filter string, order int) {
@@ -96,7 +96,7 @@ func (m *topModel) shownLines() (all []string) {
 
 // Enter and the arrows unfold and fold processes, and the cursor stays on what it is on when lines move.
 func TestTopUnfolds(t *testing.T) {
-	m := model(topFlags{pids: []int{3, 5, 7}})
+	m := model(topFlags{processFlags: processFlags{pids: []int{3, 5, 7}}})
 	for _, pid := range []int{3, 5, 7} {
 		m.Update(event{pid: pid, name: fmt.Sprintf("p%d", pid)})
 		m.Update(slice(pid, ""))
@@ -141,7 +141,7 @@ func TestTopUnfolds(t *testing.T) {
 // A process that ends says so where its numbers were, those named for good, and others for a while.
 func TestTopProcessEnds(t *testing.T) {
 	for _, all := range []bool{false, true} {
-		f := topFlags{all: all}
+		f := topFlags{processFlags: processFlags{all: all}}
 		if !all {
 			f.pids = []int{3, 5, 7}
 		}

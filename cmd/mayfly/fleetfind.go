@@ -16,19 +16,19 @@ import (
 
 // run records until ctx ends, or all processes that were named are over. The error says which of those could not be recorded.
 func (fl *fleet) run(ctx context.Context) error {
-	if fl.flags.all {
+	if fl.all {
 		return newFinder(fl).run(ctx)
 	}
-	errs := make([]error, len(fl.flags.pids))
+	errs := make([]error, len(fl.pids))
 	var wg sync.WaitGroup
-	for i, pid := range fl.flags.pids {
+	for i, pid := range fl.pids {
 		wg.Go(func() { errs[i] = fl.record(ctx, pid, 0) })
 	}
 	wg.Wait()
 	return errors.Join(errs...)
 }
 
-// A finder finds the Go processes of this host for `top --all`, and has a fleet record them. A process may become one by
+// A finder finds the Go processes of this host for --all, and has a fleet record them. A process may become one by
 // execve, or by a library that it loads: the new ones are inspected some times, the others now and then.
 type finder struct {
 	fleet  *fleet
@@ -56,18 +56,18 @@ func newFinder(fl *fleet) *finder {
 // run searches until ctx ends.
 func (x *finder) run(ctx context.Context) error {
 	defer x.wg.Wait()
-	t := time.NewTicker(max(time.Duration(x.fleet.flags.every), searchEvery))
+	t := time.NewTicker(max(x.fleet.options.Every, searchEvery))
 	defer t.Stop()
 	for wait := time.Duration(0); ; wait = grown {
 		if denied, err := x.search(ctx, wait); err != nil {
 			return err
 		} else if wait == 0 && denied > 0 {
-			note := fmt.Sprintf("could not look into %d other %s: %s", denied, plural(denied, "process", "processes"), deniedRemedy("top"))
+			note := fmt.Sprintf("could not look into %d other %s: %s", denied, plural(denied, "process", "processes"), deniedRemedy(x.fleet.command))
 			if err := x.fleet.emit(event{note: note}); err != nil {
 				return err
 			}
 		}
-		if x.fleet.flags.once {
+		if x.fleet.once {
 			return nil
 		}
 		select {
