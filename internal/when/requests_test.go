@@ -74,6 +74,9 @@ func TestRequests(t *testing.T) {
 	if ms := latencies(w); !slices.Equal(ms, []int64{200, 550}) || got != (Ended{1, 0}) {
 		t.Errorf("latencies %v, ended %+v", ms, got)
 	}
+	if w.done[0].labels != nil {
+		t.Error("a latency that has ended keeps the labels of a sample, and there may be a quarter of a million")
+	}
 }
 
 // Only requests with the labels of the objective count, also if they get them after their begin.

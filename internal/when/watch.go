@@ -193,7 +193,7 @@ func (w *Watch) end(key string, sp *span) {
 	if len(w.done) >= maxSpans {
 		w.done = slices.Delete(w.done, 0, maxSpans/2)
 	}
-	w.done = append(w.done, *sp)
+	w.done = append(w.done, span{from: sp.from, to: sp.to}) // and not the labels that it had, which are a sample's
 }
 
 func (w *Watch) count(sp *span) {
