@@ -20,8 +20,8 @@ type reportInput struct {
 	name      string
 	recording *profile.Profile
 	file      *samples.File
-	trace     io.Reader
-	fetched   []byte // the trace, if the process was asked for it
+	trace     io.Reader // nil, too, after a report that it was of no use for
+	fetched   []byte    // the trace, if the process was asked for it
 	// given says that the trace was named on the command line: it has to be of use.
 	given bool
 	limit int64
@@ -50,6 +50,7 @@ func (in *reportInput) report(o report.Options) ([]*report.Report, error) {
 	if in.given || rec == nil {
 		return nil, err
 	}
+	in.trace = nil
 	o.Notes = append(o.Notes, "its execution trace was of no use: "+oneLine(err.Error()))
 	return report.Of(rec, o)
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"net/url"
 	"os/exec"
@@ -27,19 +26,23 @@ const (
 func watchCommand(e *env) *cobra.Command {
 	f := watchFlags{recordFlags: recordFlags{mode: string(profiler.Wall), timeline: true}}
 	cmd := &cobra.Command{
-		Use:     "watch --slo 'p99<800ms' -p PID",
+		Use:     "watch --slo 'p99<800ms' (-p PID... | --all)",
 		GroupID: groupRecord,
 		Short:   "Watch an objective, and report when it is broken",
 		Long: `Watch keeps the last seconds of a running process in memory and holds its requests against an
 objective. When that is broken it writes, into a folder, with one time in all names:
 
-  breach-TIME.pb.gz          the recording around the breach
-  breach-TIME.md, .json      why the slow requests are slow, as mayfly report says it
-  breach-TIME.trace          the execution trace of its last seconds, if the process has one
-  breach-TIME-healthy.pb.gz  as long a recording of the last time in which the objective was met
+  breach-TIME-PID.pb.gz          the recording around the breach
+  breach-TIME-PID.md, .json      why the slow requests are slow, as mayfly report says it
+  breach-TIME-PID.trace          the execution trace of its last seconds, if the process has one
+  breach-TIME-PID-healthy.pb.gz  a recording of the last --window in which the objective was met
 
 and prints one line. Mayfly diff compares the two recordings. Files are for their owner only;
 --disk-limit bounds them, and the oldest breach is removed first.
+
+Several processes (-p more than once), or all Go processes of the host (--all), are each held
+against the objective by themselves. They share --max-overhead, the rate of samples and the
+folder; --ring-limit is for each of them.
 
 An objective is broken if the requests of --window do not meet it by more than chance: of a
 thousand windows of a service that just meets it, one may be reported. With --burn 14.4x/1h/5m
@@ -65,13 +68,13 @@ Exit codes: 0 no breach, 3 at least one.`,
 		Example: `  mayfly watch --slo 'p99<800ms' -p 4242
   mayfly watch --slo 'p99(endpoint=/fulfil)<800ms' -p 4242 --exec 'notify-send mayfly'
   mayfly watch --slo 'p99<800ms' --burn 14.4x/1h/5m --burn 6x/6h/30m -p 4242
-  mayfly watch --slo 'p99<800ms' -p 4242 --webhook http://localhost:9000/breach`,
+  sudo mayfly watch --slo 'p99<800ms' --all --webhook http://localhost:9000/breach`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := f.check(); err != nil {
 				return err
 			}
-			return watchProcess(cmd.Context(), e, &f)
+			return watchProcesses(cmd.Context(), e, &f)
 		},
 	}
 	f.define(cmd.Flags())
@@ -81,7 +84,7 @@ Exit codes: 0 no breach, 3 at least one.`,
 
 func (f *watchFlags) define(fl *pflag.FlagSet) {
 	fl.StringVar(&f.slo, "slo", "", "`objective`: p99<800ms, p99(endpoint=/fulfil)<800ms, mean<50ms")
-	fl.IntVarP(&f.pid, "pid", "p", 0, "watch the process with this `PID`")
+	f.processFlags.define(fl, "watch")
 	fl.StringVar(&f.request, "request", "", "what a request is: label:KEY or func:NAME (default the server functions of net/http, gRPC "+
 		"and fasthttp)")
 	fl.StringArrayVar(&f.burns, "burn", nil, "`rate` at which the error budget may not burn over a long and a short window: 14.4x/1h/5m; "+
@@ -93,10 +96,10 @@ func (f *watchFlags) define(fl *pflag.FlagSet) {
 	fl.Var(&f.window, "window", "the last seconds that are judged, and written at a breach")
 	f.ring = ringFlags{after: duration(3 * time.Second), coolDown: duration(5 * time.Minute), limit: profiler.DefaultRingLimit >> 20}
 	fl.Var(&f.ring.after, "after", "write this much after the breach is known, too; the execution trace is of this time")
-	fl.Var(&f.ring.coolDown, "cool-down", "report no other breach for this long after one, and for the window at least")
-	fl.IntVar(&f.ring.limit, "ring-limit", f.ring.limit, "memory to keep the window and to write it, in `MiB`; the window is shorter if that "+
-		"is not enough")
-	fl.VarP(&f.duration, "duration", "d", "how long to watch; 0: until Ctrl-C or the end of the process")
+	fl.Var(&f.ring.coolDown, "cool-down", "report no other breach of the process for this long after one, and for the window at least")
+	fl.IntVar(&f.ring.limit, "ring-limit", f.ring.limit, "memory to keep the window of a process and to write it, in `MiB`; the window is "+
+		"shorter if that is not enough")
+	fl.VarP(&f.duration, "duration", "d", "how long to watch; 0: until Ctrl-C or the end of all that were named")
 	fl.IntVarP(&f.rate, "rate", "F", profiler.DefaultRate, rateUsage)
 	f.overhead = percentage(profiler.DefaultMaxOverhead)
 	fl.Var(&f.overhead, "max-overhead", overheadUsage)
@@ -115,10 +118,8 @@ func (f *watchFlags) check() (err error) {
 	switch {
 	case f.slo == "":
 		return usagef("watch: need an objective, such as --slo 'p99<800ms'")
-	case f.pid == 0:
-		return usagef("watch: need a process (-p PID); mayfly list shows the Go processes")
-	case f.pid < 0:
-		return usagef("watch: %d is not a PID", f.pid)
+	case f.processFlags.check("watch") != nil:
+		return f.processFlags.check("watch")
 	case source.CheckRate(f.rate) != nil:
 		return usagef("watch: %w", source.CheckRate(f.rate))
 	case window < shortestWindow || window > longestWindow:
@@ -129,11 +130,11 @@ func (f *watchFlags) check() (err error) {
 		return usagef("watch: --ring-limit %d: at least 1 MiB", f.ring.limit)
 	}
 	f.ring.before = f.window
-	f.options.Window = window
-	if f.options.SLO, err = report.ParseSLO(f.slo); err != nil {
+	f.objective.Window = window
+	if f.objective.SLO, err = report.ParseSLO(f.slo); err != nil {
 		return usagef("%w", err)
 	}
-	if f.options.Request, err = timeline.ParseSelector(f.request); err != nil {
+	if f.objective.Request, err = timeline.ParseSelector(f.request); err != nil {
 		return usagef("%w", err)
 	}
 	if f.hook, err = hookOf(f.exec); err != nil {
@@ -153,12 +154,12 @@ func hookOf(line string) ([]string, error) {
 
 // checkMore finds what does not go together.
 func (f *watchFlags) checkMore() error {
-	switch by := f.options.Request.By; {
+	switch by := f.objective.Request.By; {
 	case by != "" && by != timeline.Label && by != timeline.Func:
 		return usagef("watch: --request %s: label:KEY or func:NAME", f.request)
-	case by != "" && f.options.SLO.Request() != (timeline.Selector{}):
+	case by != "" && f.objective.SLO.Request() != (timeline.Selector{}):
 		return usagef("watch: --request %s and %s both say what a request is: one of the two", f.request, f.slo)
-	case len(f.burns) > 0 && f.options.SLO.Quantile == 0:
+	case len(f.burns) > 0 && f.objective.SLO.Quantile == 0:
 		return usagef("watch: --burn needs an objective with a budget, such as p99<800ms: a mean has none")
 	}
 	if err := f.checkMetrics(); err != nil {
@@ -169,7 +170,7 @@ func (f *watchFlags) checkMore() error {
 		if err != nil {
 			return usagef("watch: %w", err)
 		}
-		f.options.Burns = append(f.options.Burns, b)
+		f.objective.Burns = append(f.objective.Burns, b)
 	}
 	if f.webhook != "" && !isHTTP(f.webhook) {
 		return usagef("watch: --webhook: want http://HOST/PATH or https://HOST/PATH") // without what may be a secret
@@ -181,9 +182,11 @@ func (f *watchFlags) checkMetrics() (err error) {
 	switch {
 	case f.metrics == "" && f.metricsURL != "":
 		return usagef("watch: --metrics-url needs --metrics SERIES")
+	case f.metricsURL != "" && f.several():
+		return usagef("watch: --metrics-url is the page of one process: without it the page of each is looked for")
 	case f.metrics == "":
 		return nil
-	case f.options.SLO.Quantile == 0:
+	case f.objective.SLO.Quantile == 0:
 		return usagef("watch: --metrics needs an objective about a quantile, such as p99<800ms")
 	case f.metricsURL != "" && !isHTTP(f.metricsURL):
 		return usagef("watch: --metrics-url: want http://HOST/PATH or https://HOST/PATH")
@@ -221,36 +224,4 @@ func words(line string) (list []string, err error) {
 		return nil, fmt.Errorf("%q: no command", line)
 	}
 	return list, nil
-}
-
-// watchProcess watches until ctx or the process ends.
-func watchProcess(ctx context.Context, e *env, f *watchFlags) error {
-	store, err := openStore(e, f.output)
-	if err != nil {
-		return err
-	}
-	store.limit = f.disk
-	w := newWatcher(e, f, store)
-	if f.metrics != "" {
-		w.scraper = &scraper{series: f.series, limit: f.options.SLO.Limit, url: f.metricsURL}
-		if err := w.scraper.find(ctx, f.pid); err != nil {
-			return err
-		}
-		e.say("latencies from %s: over %s is too slow", w.scraper.url, w.scraper.bound)
-		scraping, stop := context.WithCancel(ctx)
-		defer stop()
-		go w.scraper.run(scraping, e)
-	}
-	w.limitMemory()
-	s := sliceStream{flags: &f.recordFlags, timeline: true, every: min(time.Second, time.Duration(f.window)/4), take: w.take,
-		begun: fmt.Sprintf("watching %d: %s; breaches go to %s, Ctrl-C ends", f.pid, f.options.SLO, f.output)}
-	err = s.run(ctx, e)
-	w.end()
-	if err == nil && !s.stopped && w.ended != "" {
-		e.say("%d: %s", f.pid, w.ended)
-	}
-	if err == nil && w.breaches > 0 {
-		return &exitError{code: codeRegression}
-	}
-	return err
 }

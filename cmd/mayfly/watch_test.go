@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -63,13 +64,13 @@ func TestStorePrune(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	stem := func(day int) string { return fmt.Sprintf("breach-202601%02dT000000.000Z", day) }
+	stem := func(day int) string { return fmt.Sprintf("breach-202601%02dT000000.000Z-42", day) }
 	for day := range 4 {
 		for _, suffix := range []string{".pb.gz", ".md", "-healthy.pb.gz"} {
 			write(stem(day+1)+suffix, 1<<20)
 		}
 	}
-	others := []string{"notes.md", "breach-1.pb.gz", stem(1) + ".txt", stem(1) + ".pb.gz.bak"}
+	others := []string{"notes.md", "breach-1.pb.gz", "breach-20260101T000000.000Z.pb.gz", stem(1) + ".txt", stem(1) + ".pb.gz.bak"}
 	for _, name := range others {
 		write(name, 1<<20)
 	}
@@ -101,6 +102,36 @@ func TestStorePrune(t *testing.T) {
 	}
 }
 
+// Where everybody may make files those of others do not count, and stay: else who makes a large one has ours removed.
+func TestStorePrunesItsOwn(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o777|os.ModeSticky); err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for _, stem := range []string{"breach-20260101T000000.000Z-1", "breach-20260102T000000.000Z-2"} {
+		want = append(want, stem+".md")
+		if err := os.WriteFile(filepath.Join(dir, stem+".md"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	foreign := filepath.Join(dir, "breach-20260103T000000.000Z-3.md")
+	if err := os.WriteFile(foreign, make([]byte, 4<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(foreign, 54321, -1); err != nil { // without the right to give files away there is nothing to test
+		target.Need(t, fmt.Errorf("%w: %w", err, fs.ErrPermission))
+	}
+	s := &store{dir: dir, limit: diskLimit{bytes: 1 << 20}}
+	if err := s.prune(&env{stderr: io.Discard, quiet: true}); err != nil {
+		t.Fatal(err)
+	}
+	entries, _ := os.ReadDir(dir)
+	if len(entries) != len(want)+1 {
+		t.Errorf("%v are left, want %q and the other one", entries, want)
+	}
+}
+
 // The folder is made for its owner only; a link in the place of a file is replaced, not followed.
 func TestStoreIsPrivate(t *testing.T) {
 	if runtime.GOOS == "windows" {
@@ -119,7 +150,7 @@ func TestStoreIsPrivate(t *testing.T) {
 	if err := os.WriteFile(victim, []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	path := s.stem(time.Unix(1e9, 0)) + ".md"
+	path := s.stem(time.Unix(1e9, 0), 7) + ".md"
 	if err := os.Symlink(victim, path); err != nil {
 		t.Fatal(err)
 	}
@@ -162,13 +193,16 @@ func TestHook(t *testing.T) {
 	if err == nil || err.Error() != "exit status 3: no disk" {
 		t.Errorf("%v", err)
 	}
+	if err := runHook(t.Context(), []string{"/bin/sh", "-c", "sleep 3 &"}, event, text); err != nil {
+		t.Errorf("a hook that leaves somebody behind with its output: %v", err)
+	}
 	if err := runHook(t.Context(), []string{"/no/such/hook"}, event, text); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%v", err)
 	}
 }
 
 // What a hook is told is cut where the kernel would not start it.
-func TestHookIsToldMuch(t *testing.T) {
+func TestHookHearsMuch(t *testing.T) {
 	event := testEvent()
 	event.Why, event.Cause.Sentence = strings.Repeat("x", 1<<20), strings.Repeat("é\x00", 1<<20)
 	script := `test ${#BREACH_WHY} = 8192 && test -n "$BREACH_CAUSE"`
@@ -184,8 +218,8 @@ func TestHooksAreApart(t *testing.T) {
 	defer s.Close()
 	var said strings.Builder
 	script := "until test -e " + called + "; do sleep 0.05; done"
-	w := &watcher{env: &env{stderr: &said}, flags: &watchFlags{hook: []string{"/bin/sh", "-c", script}, webhook: s.URL}}
-	w.callHooks(testEvent(), []byte("{}"))
+	w := &watching{env: &env{stderr: &said}, flags: &watchFlags{hook: []string{"/bin/sh", "-c", script}, webhook: s.URL}}
+	(&watcher{watching: w}).callHooks(testEvent(), []byte("{}"))
 	if said.String() != "" {
 		t.Error(said.String())
 	}

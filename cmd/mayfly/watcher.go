@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mayfly-profiler/mayfly/internal/report"
@@ -11,43 +13,64 @@ import (
 
 // watchFlags is the command line of watch.
 type watchFlags struct {
-	recordFlags          // the recording; output is the folder
-	slo         string   //
-	burns       []string //
-	window      duration //
-	disk        diskLimit
-	exec        string // command line of the hook
-	webhook     string // URL
-	noTrace     bool
-	metrics     string // series
-	metricsURL  string
+	recordFlags  // the recordings; output is the folder
+	processFlags //
+	slo          string
+	burns        []string
+	window       duration
+	disk         diskLimit
+	exec         string // command line of the hook
+	webhook      string // URL
+	noTrace      bool
+	metrics      string // series
+	metricsURL   string
 
-	options watch.Options // what the flags say
-	series  watch.Series  // of metrics
-	hook    []string      // words of exec
+	objective watch.Options // what the flags say
+	series    watch.Series  // of metrics
+	hook      []string      // words of exec
 }
 
-// watcher is a watch under way: a flight recorder whose windows are of two kinds. A healthy one is taken whenever the objective is met
-// and the last is older than the window.
+// watching is a watch under way, of one process or several. Their recordings go on beside each other; reports are made one after
+// the other, since there is memory for one.
+type watching struct {
+	env     *env
+	flags   *watchFlags
+	store   *store
+	line    *progress
+	now     func() time.Time
+	began   time.Time
+	turn    chan struct{}  // has room for the one that makes a report
+	writing sync.WaitGroup // breaches
+
+	mu       sync.Mutex
+	watchers map[int]*watcher // by process
+	breaches int
+}
+
+// watcher watches a process: a flight recorder whose windows are of two kinds. A healthy one is taken whenever the objective is met and
+// the last is older than the window.
 type watcher struct {
-	env   *env
-	flags *watchFlags
-	store *store
+	*watching
+	pid   int
+	name  string
 	ring  *profiler.Ring
 	alarm *watch.Alarm
-	line  *progress
 
-	scraper *scraper // nil: latencies are those of the recording
-	began   time.Time
+	scraper *scraper           // nil: latencies are those of the recording
+	stop    context.CancelFunc // ends it; or nil
 
-	healthy  *profiler.Window // the last one
-	met      time.Time        // when that was
-	waiting  *breach          // whose window is not complete
-	quiet    time.Time        // until when no other breach is reported
-	breaches int
-	most     int    // goroutines that a slice had
-	ended    string // why the last slice ended
-	writing  sync.WaitGroup
+	healthy *profiler.Window // the last one
+	met     time.Time        // when that was
+	waiting *breach          // whose window is not complete
+	quiet   time.Time        // until when no other breach is reported
+	busy    atomic.Bool      // and none while one is written
+	begun   time.Time        // when there was a slice
+	ended   string           // why the last one ended
+	most    int              // requests in a window
+	counted bool             // it was said if they are too few
+
+	goroutines int         // that a slice had; under the lock of watching, as is what follows
+	last       watch.State // what the last slice said
 }
 
 // breach is one that was seen.

@@ -25,21 +25,21 @@ const mostOfVariable = 8 << 10
 
 // callHooks tells who wants to know of a breach, all at the same time: one that hangs keeps no other from it. One that fails is a
 // warning.
-func (w *watcher) callHooks(event *breachEvent, text []byte) {
+func (x *watcher) callHooks(event *breachEvent, text []byte) {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), hookPatience, fmt.Errorf("it took longer than %s", hookPatience))
 	defer cancel()
 	var calls sync.WaitGroup
-	if len(w.flags.hook) > 0 {
+	if len(x.flags.hook) > 0 {
 		calls.Go(func() {
-			if err := runHook(ctx, w.flags.hook, event, text); err != nil {
-				w.env.warn("--exec %s: %s", w.flags.hook[0], printable.Line(err.Error()))
+			if err := runHook(ctx, x.flags.hook, event, text); err != nil {
+				x.env.warn("--exec %s: %s", x.flags.hook[0], printable.Line(err.Error()))
 			}
 		})
 	}
-	if w.flags.webhook != "" {
+	if x.flags.webhook != "" {
 		calls.Go(func() {
-			if err := post(ctx, w.flags.webhook, text); err != nil {
-				w.env.warn("--webhook: %s", printable.Line(err.Error()))
+			if err := post(ctx, x.flags.webhook, text); err != nil {
+				x.env.warn("--webhook: %s", printable.Line(err.Error()))
 			}
 		})
 	}
@@ -65,6 +65,9 @@ func runHook(ctx context.Context, words []string, event *breachEvent, text []byt
 	cmd.WaitDelay = time.Second // for what it left behind with its output
 	withChildren(cmd)
 	err := cmd.Run()
+	if errors.Is(err, exec.ErrWaitDelay) {
+		err = nil // it went well, and what it started lives on
+	}
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}

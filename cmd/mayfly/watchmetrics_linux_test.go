@@ -20,8 +20,8 @@ func scraperFor(t *testing.T, series, url string) (*scraper, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &scraper{series: of, limit: 800 * time.Millisecond, url: url}
-	return s, s.find(t.Context(), os.Getpid())
+	s := &scraper{pid: os.Getpid(), series: of, limit: 800 * time.Millisecond, url: url}
+	return s, s.begin(t.Context())
 }
 
 // The histogram of a process is found at the addresses that it listens at, and what is counted from then on is taken once.
@@ -41,7 +41,7 @@ func TestScraper(t *testing.T) {
 	}
 	more := func(n int64) {
 		all.Add(n)
-		if err := x.read(t.Context()); err != nil {
+		if err := x.read(t.Context(), x.url); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -75,14 +75,16 @@ func TestScraperLeadsNowhere(t *testing.T) {
 			http.Redirect(w, r, "/elsewhere", http.StatusFound)
 		case "/hangs":
 			<-r.Context().Done()
-		default:
+		case "/elsewhere":
 			hits.Add(1)
 		}
 	}))
 	defer s.Close()
-	for path, want := range map[string]string{"/away": "302", "/hangs": "deadline"} {
+	for path, want := range map[string]string{"/away": "302", "/hangs": "deadline", "/none": "no histogram"} {
 		begin := time.Now()
-		if _, err := scraperFor(t, "took_seconds", s.URL+path); err == nil || !strings.Contains(err.Error(), want) {
+		url := strings.Replace(s.URL, "http://", "http://me:secret@", 1) + path
+		if _, err := scraperFor(t, "took_seconds", url); err == nil || !strings.Contains(err.Error(), want) ||
+			strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v, want %q", path, err, want)
 		}
 		if took := time.Since(begin); took > patience {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -20,62 +21,71 @@ import (
 // traceLimit is how much of an execution trace is asked for, MiB: what it takes to read is some twenty times as much.
 const traceLimit = 16
 
-// report writes all that there is to say of a breach. What fails is said, and is no reason to stop watching.
-func (w *watcher) report(b *breach) {
-	defer debug.FreeOSMemory() // it needs much for a moment, and the host's memory is the target's
-	b.stem = w.store.stem(b.at)
-	event := breachEvent{Time: b.at.UTC(), PID: w.flags.pid, SLO: w.flags.options.SLO.String(), Why: b.state.Breach,
+// report writes all that there is to say of a breach, and tells who wants to know.
+func (x *watcher) report(b *breach) {
+	event := breachEvent{Time: b.at.UTC(), PID: x.pid, Program: x.name, SLO: x.flags.objective.SLO.String(), Why: b.state.Breach,
 		Requests: b.state.All, Slow: b.state.Over}
-	if err := w.writeRecording(b, &event); err != nil {
-		w.env.warn("%s", oneLine(err.Error()))
-	}
-	w.env.detail("the report was written %s after the breach was seen", time.Since(b.at).Round(10*time.Millisecond))
-	if b.healthy != nil {
-		w.file(b.stem+healthySuffix, &event.Files.Healthy, func(path string) error { return w.writeWindow(b.healthy, path) })
-	}
+	x.write(b, &event)
 	text, err := event.json()
 	if err != nil {
-		w.env.warn("%v", err)
+		x.env.warn("%v", err)
 	}
-	w.tell(&event, text)
-	w.callHooks(&event, text)
-	if err := w.store.prune(w.env); err != nil {
-		w.env.warn("%s", oneLine(err.Error()))
+	x.tell(&event, text)
+	x.callHooks(&event, text)
+}
+
+// write writes the files of a breach, one breach at a time. What fails is said, and is no reason to stop watching.
+func (x *watcher) write(b *breach, event *breachEvent) {
+	x.turn <- struct{}{}
+	defer func() {
+		debug.FreeOSMemory() // it needs much for a moment, and the host's memory is the target's
+		<-x.turn
+	}()
+	b.stem = x.store.stem(b.at, x.pid)
+	if err := x.writeRecording(b, event); err != nil {
+		x.env.warn("%s", oneLine(err.Error()))
+	}
+	x.env.detail("%s: the report was written %s after the breach was seen", x.title(), time.Since(b.at).Round(10*time.Millisecond))
+	if b.healthy != nil {
+		x.file(b.stem+healthySuffix, &event.Files.Healthy, func(path string) error { return x.writeWindow(b.healthy, path) })
+	}
+	if err := x.store.prune(x.env); err != nil {
+		x.env.warn("%s", oneLine(err.Error()))
 	}
 }
 
 // writeRecording writes the recording around the breach, and the report on it.
-func (w *watcher) writeRecording(b *breach, event *breachEvent) error {
+func (x *watcher) writeRecording(b *breach, event *breachEvent) error {
 	rec, err := b.window.Recording()
 	if err != nil {
 		return err
 	}
-	event.Program = programOf(rec.Profile)
+	event.Program = cmp.Or(programOf(rec.Profile), event.Program)
 	files := &event.Files
-	w.file(b.stem+".pb.gz", &files.Profile, func(path string) error { return writeProfile(w.env, path, rec.Profile) })
+	x.file(b.stem+".pb.gz", &files.Profile, func(path string) error { return writeProfile(x.env, path, rec.Profile) })
 	in := &reportInput{name: files.Profile, recording: rec.Profile, limit: traceLimit << 20}
 	b.trace.into(in)
-	reports, err := w.judge(in, b)
+	reports, err := x.judge(in, b)
 	if err != nil {
 		return fmt.Errorf("report on %s.pb.gz: %w", b.stem, err)
 	}
 	event.Verdict, event.Cause = string(reports[0].Verdict), reports[0].Cause
 	for format, note := range map[string]*string{"markdown": &files.Report, "json": &files.JSON} {
-		w.file(b.stem+resultExtensions[format][0], note, func(path string) error {
-			return writeResult(w.env, &resultFlags{output: path, format: format}, report.Formats(), reports)
+		x.file(b.stem+resultExtensions[format][0], note, func(path string) error {
+			return writeResult(x.env, &resultFlags{output: path, format: format}, report.Formats(), reports)
 		})
 	}
 	if in.fetched != nil {
-		w.file(b.stem+".trace", &files.Trace, func(path string) error {
-			return writeOutput(w.env, output{path, binaryData}, func(to io.Writer) error { _, err := to.Write(in.fetched); return err })
+		x.file(b.stem+".trace", &files.Trace, func(path string) error {
+			return writeOutput(x.env, output{path, binaryData}, func(to io.Writer) error { _, err := to.Write(in.fetched); return err })
 		})
 	}
 	return nil
 }
 
 // judge makes the report: with the execution trace, which says more, if the requests of its few seconds break the objective too.
-func (w *watcher) judge(in *reportInput, b *breach) ([]*report.Report, error) {
-	o := report.Options{SLO: w.flags.options.SLO, Request: w.flags.options.Request, Recording: in.name}
+func (x *watcher) judge(in *reportInput, b *breach) ([]*report.Report, error) {
+	o := report.Options{SLO: x.flags.objective.SLO, Request: x.flags.objective.Request, Recording: in.name}
 	if b.healthy != nil {
 		o.Notes = append(o.Notes, fmt.Sprintf("mayfly diff %s %s compares with a time in which the objective was met",
 			printable.Shell(b.stem+healthySuffix), printable.Shell(b.stem+".pb.gz")))
@@ -94,9 +104,9 @@ func (w *watcher) judge(in *reportInput, b *breach) ([]*report.Report, error) {
 }
 
 // file writes a file, and notes where it is if that went well.
-func (w *watcher) file(path string, note *string, write func(path string) error) {
+func (x *watcher) file(path string, note *string, write func(path string) error) {
 	if err := write(path); err != nil {
-		w.env.warn("%s", oneLine(err.Error()))
+		x.env.warn("%s", oneLine(err.Error()))
 		return
 	}
 	if abs, err := filepath.Abs(path); err == nil {
@@ -105,12 +115,12 @@ func (w *watcher) file(path string, note *string, write func(path string) error)
 	*note = path
 }
 
-func (w *watcher) writeWindow(window *profiler.Window, path string) error {
+func (x *watcher) writeWindow(window *profiler.Window, path string) error {
 	rec, err := window.Recording()
 	if err != nil {
 		return err
 	}
-	return writeProfile(w.env, path, rec.Profile)
+	return writeProfile(x.env, path, rec.Profile)
 }
 
 // json is the event as one line.
@@ -123,18 +133,18 @@ func (b *breachEvent) json() ([]byte, error) {
 }
 
 // tell prints a breach on stdout: one line.
-func (w *watcher) tell(event *breachEvent, text []byte) {
-	w.env.clear()
-	if w.flags.json {
-		_, _ = jsonText.writer(w.env.stdout).Write(text)
+func (x *watcher) tell(event *breachEvent, text []byte) {
+	x.env.clear()
+	if x.flags.json {
+		_, _ = jsonText.writer(x.env.stdout).Write(text)
 		return
 	}
-	fmt.Fprintln(w.env.stdout, printable.Line(event.line()))
+	fmt.Fprintln(x.env.stdout, printable.Line(event.line()))
 }
 
 // line is what is said of a breach.
 func (b *breachEvent) line() string {
-	text := b.Time.Format(time.RFC3339) + " " + b.Why
+	text := fmt.Sprintf("%s %d %s: %s", b.Time.Format(time.RFC3339), b.PID, b.Program, b.Why)
 	switch {
 	case b.Cause != nil:
 		text += "; " + b.Cause.Sentence

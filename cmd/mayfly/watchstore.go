@@ -16,7 +16,7 @@ import (
 const healthySuffix = "-healthy.pb.gz"
 
 // ofBreach is the name of a file that watch writes; its first group is what the files of one breach have in common.
-var ofBreach = regexp.MustCompile(`^(breach-\d{8}T\d{6}\.\d{3}Z)(?:\.pb\.gz|\.md|\.json|\.trace|-healthy\.pb\.gz)$`)
+var ofBreach = regexp.MustCompile(`^(breach-\d{8}T\d{6}\.\d{3}Z-\d+)(?:\.pb\.gz|\.md|\.json|\.trace|-healthy\.pb\.gz)$`)
 
 // diskLimit is a flag: how much a folder may hold, as a number of breaches or in bytes.
 type diskLimit struct {
@@ -72,13 +72,14 @@ func openStore(e *env, dir string) (*store, error) {
 	return &store{dir: dir}, checkOutput(e, filepath.Join(dir, ".breach"))
 }
 
-// stem is what the files of a breach have in common.
-func (s *store) stem(at time.Time) string {
-	return filepath.Join(s.dir, "breach-"+at.UTC().Format("20060102T150405.000Z"))
+// stem is what the files of a breach have in common: of several processes more than one may have one in the same millisecond.
+func (s *store) stem(at time.Time, pid int) string {
+	return filepath.Join(s.dir, fmt.Sprintf("breach-%s-%d", at.UTC().Format("20060102T150405.000Z"), pid))
 }
 
 // prune removes the oldest breaches, also those of watches before, until the folder is within its limit: what fills a disk harms more
-// than the target. The newest stays. It touches nothing but files with the names that watch gives.
+// than the target. The newest stays. It touches nothing but files with the names that watch gives, and where everybody may make files
+// such as these nothing but our own: those of others count for nothing either, or they would choose which of ours go.
 func (s *store) prune(e *env) error {
 	root, err := openFolder(e, s.dir)
 	if err != nil {
@@ -89,11 +90,12 @@ func (s *store) prune(e *env) error {
 	if err != nil {
 		return writeError(s.dir, err)
 	}
+	shared := everybodys(s.dir)
 	files, sizes, total := map[string][]string{}, map[string]int64{}, int64(0)
 	for _, entry := range entries {
 		m := ofBreach.FindStringSubmatch(entry.Name())
 		info, err := entry.Info()
-		if m == nil || err != nil || !info.Mode().IsRegular() {
+		if m == nil || err != nil || !info.Mode().IsRegular() || shared && !ours(e, info) {
 			continue
 		}
 		files[m[1]] = append(files[m[1]], entry.Name())

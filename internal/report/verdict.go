@@ -23,6 +23,9 @@ const (
 	rarely = 1e-3 // the chance of a wrong alarm at the border: who watches judges window after window
 )
 
+// Fewest is how many requests it takes for an objective to be judged at all.
+const Fewest = fewest
+
 // The quantiles of the normal distribution that those chances are.
 const (
 	z5      = 1.645
