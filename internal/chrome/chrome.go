@@ -64,7 +64,7 @@ func Start(t *testing.T) (context.Context, *Watch) {
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, 2*time.Minute)
+	ctx, cancel = context.WithTimeout(ctx, 5*time.Minute)
 	t.Cleanup(cancel)
 	w := &Watch{}
 	chromedp.ListenTarget(ctx, w.event)
