@@ -42,7 +42,7 @@ func TestBenchmarkName(t *testing.T) {
 // Goroutines inherit the benchmark of who started them, and a label of the program's own stays.
 func TestBenchmarkLabel(t *testing.T) {
 	x := text{funcs: []string{"main.work", "a.b/c.BenchmarkX", "testing.(*B).runN", "testing.(*B).launch",
-		"runtime.goexit.abi0", "main.other"}}
+		"runtime.goexit.abi0", "main.other", "main.(*T).Wrapper"}}
 	stack := func(names ...string) (pcs []uint64) {
 		for _, name := range names {
 			pcs = append(pcs, x.at(name, 0x20))
@@ -50,6 +50,8 @@ func TestBenchmarkLabel(t *testing.T) {
 		return append(pcs, x.at("runtime.goexit.abi0", 1))
 	}
 	bench := stack("main.work", "a.b/c.BenchmarkX", "testing.(*B).runN", "testing.(*B).launch")
+	deep := sample.Words{At: 0x8000, Words: []uint64{0x8010, x.at("main.(*T).Wrapper", 8), 0x8020, x.at("testing.(*B).runN", 8),
+		0x8030, x.at("testing.(*B).launch", 8), 0, x.at("runtime.goexit.abi0", 1)}}
 	own := []sample.Label{{Key: "benchmark", Value: "mine"}}
 	b := NewBuilder(x, Keep{Goroutines: true})
 	b.arch = "amd64"
@@ -60,6 +62,8 @@ func TestBenchmarkLabel(t *testing.T) {
 		{Goid: 4, Parent: 3, Count: 1, Weight: 1, State: sample.Running, User: stack("main.other")},
 		{Goid: 3, Count: 1, Weight: 2, State: sample.Running, User: stack("main.work")}, // on-CPU samples do not know parents
 		{Goid: 5, Parent: 2, Count: 1, Weight: 1, State: sample.Running, User: stack("main.other"), Labels: own},
+		// The root of a deep stack: a method value, main.T.BenchmarkY-fm, has no frame of its own.
+		{Goid: 7, Count: 1, Weight: 1, State: sample.Running, Loss: sample.Truncated, User: bench[:1], Top: deep},
 		{Goid: 6, Parent: 1, Count: 1, Weight: 1, State: sample.Running, User: stack("main.other")},
 	}.Run(t.Context(), b.Add)
 	got := map[int64]string{}
@@ -70,7 +74,7 @@ func TestBenchmarkLabel(t *testing.T) {
 			got[id] = v[0]
 		}
 	}
-	for id, want := range map[int64]string{2: "BenchmarkX", 3: "BenchmarkX", 4: "BenchmarkX", 5: "mine", 6: "", 9: ""} {
+	for id, want := range map[int64]string{2: "BenchmarkX", 3: "BenchmarkX", 4: "BenchmarkX", 5: "mine", 6: "", 7: "", 9: ""} {
 		if got[id] != want {
 			t.Errorf("goroutine %d: %q, want %q", id, got[id], want)
 		}

@@ -151,6 +151,9 @@ func TestStacks(t *testing.T) {
 		{"deep", sample.Sample{Goid: 1, Loss: sample.Truncated, User: []uint64{at("main.work", 0x20), at("main.work", 0x20)},
 			Top: sample.Words{At: 0x8000, Words: []uint64{7, 0x8018, at("main.work", 0x8), 0x8028, at("main.main", 0x8), 0, root}}},
 			"main.work < main.work < [truncated] < main.work < main.main"},
+		{"deep, below a wrapper", sample.Sample{Goid: 1, Loss: sample.Truncated, User: []uint64{at("main.work", 0x20)},
+			Top: sample.Words{At: 0x8000, Words: []uint64{0x8010, at("main.(*T).Wrapper", 0x8), 0x8020, at("main.main", 0x8), 0, root}}},
+			"main.work < [truncated] < main.main"},
 		{"before the switch", sample.Sample{Goid: 1, User: []uint64{at("runtime.morestack.abi0", 0), root},
 			Leaf: leaf(at("main.work", 0x20), 0, 0x7000, 0x7100)}, "runtime.morestack.abi0 < main.work"},
 		{"frameless leaf", sample.Sample{Goid: 1, User: []uint64{at("runtime.memmove", 0), at("main.main", 0x30), root},
@@ -212,6 +215,9 @@ func TestStacks(t *testing.T) {
 	} {
 		tt.s.Weight = 1000
 		p := build(t, Keep{}, tt.s)
+		if slices.ContainsFunc(p.Location, func(l *profile.Location) bool { return len(l.Line) == 0 }) {
+			t.Errorf("%s: a location without a line", tt.name)
+		}
 		if got := stack(p.Sample[0]); got != tt.want {
 			t.Errorf("%s:\n got %s\nwant %s", tt.name, got, tt.want)
 		}

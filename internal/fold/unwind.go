@@ -173,7 +173,7 @@ func (b *Builder) unwind(dst []*site, c chain) ([]*site, end) {
 }
 
 // top appends the root of a stack from its last words: the lowest frame there whose callers are each where pclntab
-// says, up to the goroutine's root.
+// says, up to the goroutine's root. Wrappers are left out of it.
 func (b *Builder) top(dst []*site, w *sample.Words) ([]*site, end) {
 	if b.arch != "amd64" {
 		return dst, rootless
@@ -182,7 +182,7 @@ func (b *Builder) top(dst []*site, w *sample.Words) ([]*site, end) {
 	for i := range w.Words {
 		var e end
 		if dst, e = b.rooted(dst[:n], w, w.At+8*uint64(i)); e == rooted {
-			return dst, e
+			return dst[:n+len(visible(dst[n:]))], e
 		}
 	}
 	return dst[:n], rootless
