@@ -14,6 +14,7 @@ type decoder struct {
 	strings []string
 	dense   []place // by id, where ids are as small as nearly all writers make them
 	sparse  map[uint64]place
+	units   map[uint64][]string // a unit alone, by its number: nearly all numbers have one or none
 	values  int
 	sample  profile.Sample
 	numbers []int32 // of the sample's locations
@@ -30,7 +31,7 @@ type place struct {
 }
 
 func newDecoder(head *profile.Profile, strings []string) *decoder {
-	d := &decoder{strings: strings, sparse: make(map[uint64]place), values: len(head.SampleType)}
+	d := &decoder{strings: strings, sparse: make(map[uint64]place), units: make(map[uint64][]string), values: len(head.SampleType)}
 	d.dense = make([]place, 2*len(head.Location)+1)
 	for i, l := range head.Location {
 		at := place{l, int32(i), int32(len(l.Line))}
@@ -40,7 +41,7 @@ func newDecoder(head *profile.Profile, strings []string) *decoder {
 			d.sparse[l.ID] = at
 		}
 	}
-	d.sample.Label, d.sample.NumLabel = make(map[string][]string), make(map[string][]int64)
+	d.sample.Label, d.sample.NumLabel, d.sample.NumUnit = make(map[string][]string), make(map[string][]int64), make(map[string][]string)
 	return d
 }
 
@@ -72,6 +73,7 @@ func (d *decoder) reset() {
 	d.numbers, d.frames = d.numbers[:0], 0
 	clear(s.Label)
 	clear(s.NumLabel)
+	clear(s.NumUnit)
 }
 
 // field is one field of a message.
@@ -174,10 +176,12 @@ func (d *decoder) value(v uint64) {
 	d.sample.Value = append(d.sample.Value, int64(v))
 }
 
+// label takes a label up as package profile does: what has neither a text nor a number nor a unit is none.
 func (d *decoder) label(b []byte) {
 	var key, text string
 	var num int64
-	isText, unit := false, false
+	var unit uint64
+	isText := false
 	for len(b) > 0 && d.err == nil {
 		var f field
 		switch f, b = d.field(b); f.number {
@@ -188,14 +192,37 @@ func (d *decoder) label(b []byte) {
 		case 3:
 			num = int64(f.value)
 		case 4:
-			unit = f.value != 0
+			unit = f.value
 		}
 	}
-	if !isText && (num != 0 || unit) {
+	switch {
+	case isText:
+		d.sample.Label[key] = append(d.sample.Label[key], text)
+	case num != 0 || unit != 0:
+		if unit != 0 {
+			d.unit(key, unit)
+		}
 		d.sample.NumLabel[key] = append(d.sample.NumLabel[key], num)
+	}
+}
+
+// unit is that of the next number of a label. Those before may have none.
+func (d *decoder) unit(key string, unit uint64) {
+	alone, ok := d.units[unit]
+	if !ok {
+		alone = []string{d.text(unit)}
+		d.units[unit] = alone
+	}
+	n := len(d.sample.NumLabel[key])
+	if n == 0 {
+		d.sample.NumUnit[key] = alone
 		return
 	}
-	d.sample.Label[key] = append(d.sample.Label[key], text) // "", where it says nothing: package profile drops such a label
+	units := d.sample.NumUnit[key]
+	for len(units) < n {
+		units = append(units, "")
+	}
+	d.sample.NumUnit[key] = append(units, alone[0])
 }
 
 func (d *decoder) text(i uint64) string {

@@ -57,6 +57,7 @@ var fileCost = cost.Limit{Bytes: 3 << 30, Time: 30 * time.Second}
 // FuzzOpen reads anything at once and sample by sample: both refuse it, or both have the same.
 func FuzzOpen(f *testing.F) {
 	f.Add(tiny(f))
+	f.Add(labelled(f))
 	f.Add([]byte{0x1f, 0x8b, 0, 0})
 	for _, name := range []string{"lines", "labels", "deep"} { // some kilobytes each
 		var z bytes.Buffer
@@ -80,9 +81,9 @@ func FuzzOpen(f *testing.F) {
 						t.Fatalf("sample %d, location %d: number %d", i, k, at[k])
 					}
 				}
-				if !reflect.DeepEqual(s.Value, w.Value) || len(s.Location) != len(w.Location) ||
-					!equal(full(s.Label), full(w.Label)) || !equal(s.NumLabel, w.NumLabel) {
-					t.Fatalf("sample %d: one by one %q %v, at once %q %v", i, s.Label, s.NumLabel, w.Label, w.NumLabel)
+				if !reflect.DeepEqual(s.Value, w.Value) || len(s.Location) != len(w.Location) || !equal(s.Label, w.Label) ||
+					!equal(s.NumLabel, w.NumLabel) || !equal(trimmed(s.NumUnit), trimmed(w.NumUnit)) {
+					t.Fatalf("sample %d: one by one %q %v %q, at once %q %v %q", i, s.Label, s.NumLabel, s.NumUnit, w.Label, w.NumLabel, w.NumUnit)
 				}
 				i++
 			}
@@ -93,17 +94,36 @@ func FuzzOpen(f *testing.F) {
 	})
 }
 
-// full is labels without those that are empty: package profile drops some of them.
-func full(labels map[string][]string) map[string][]string {
+// trimmed is units without the empty ones behind the last: package profile has one for each number.
+func trimmed(units map[string][]string) map[string][]string {
 	out := make(map[string][]string)
-	for k, values := range labels {
-		for _, v := range values {
-			if v != "" {
-				out[k] = append(out[k], v)
-			}
+	for k, list := range units {
+		for len(list) > 0 && list[len(list)-1] == "" {
+			list = list[:len(list)-1]
+		}
+		if len(list) > 0 {
+			out[k] = list
 		}
 	}
 	return out
+}
+
+// labelled is a profile whose labels have several values, numbers with several units or some, and nothing.
+func labelled(t testing.TB) []byte {
+	p, err := profile.ParseUncompressed(tiny(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Sample[0].Label = map[string][]string{"two": {"y", "x"}, "empty": {""}, "both": {"text"}}
+	p.Sample[0].NumLabel = map[string][]int64{"both": {7}, "bytes": {1, 0, 2, 3}, "zero": {0}, "size": {0}}
+	p.Sample[0].NumUnit = map[string][]string{"bytes": {"", "bytes", "kilobytes", ""}, "size": {"bytes"}}
+	p.Sample[1].NumLabel, p.Sample[1].NumUnit = map[string][]int64{"size": {1, 2}}, map[string][]string{"size": {"bytes", "bytes"}}
+	p.Sample[2].NumLabel, p.Sample[2].NumUnit = map[string][]int64{"size": {1}}, map[string][]string{"size": {"bytes"}}
+	var b bytes.Buffer
+	if err := p.WriteUncompressed(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
 }
 
 func equal[V any](a, b map[string]V) bool {
