@@ -34,7 +34,7 @@ var formats = []Format{
 	{"pprof", []string{".pb.gz", ".pprof", ".pb"}, octets,
 		"gzip-compressed profile.proto, for go tool pprof and every pprof viewer", false, writePprof},
 	{"folded", []string{".folded", ".collapsed"}, plain,
-		"one stack a line, root first, with its time in ns, for flame graph tools", false, writeFolded},
+		"one stack a line, root first, with its value in one column, for flame graph tools", false, writeFolded},
 	{"speedscope", []string{".speedscope.json"}, jsonText,
 		"for speedscope.app: each column is a profile", false, writeSpeedscope},
 	{"firefox", []string{".firefox.json"}, jsonText,

@@ -2,6 +2,7 @@ package export
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -132,6 +133,50 @@ func TestFoldedHasTheWaiting(t *testing.T) {
 	}
 }
 
+// Profiles of other tools have everything that may be missing.
+func TestFoldedOfOthers(t *testing.T) {
+	for name, want := range map[string]string{
+		"no stacks":       "[no stack] 22\nmain.f1 42\n",
+		"one name":        "main.f1;main.f0 26\nmain.f2;main.f1 46\n", // without a default the last column, not one without a name
+		"no such default": "main.f1;main.f0 24\nmain.f2;main.f1 44\n",
+		"bare locations":  "[unknown];[unknown] 22\ndo_write.isra.0;[unknown] 42\n",
+		"none":            "",
+	} {
+		var got bytes.Buffer
+		if err := writeFolded(&got, hostile.Others()[name], Options{}); err != nil || got.String() != want {
+			t.Errorf("%s: %q, %v, want %q", name, got.String(), err, want)
+		}
+	}
+	var got bytes.Buffer
+	err := writeFolded(&got, hostile.Others()["no stacks"], Options{Labels: []string{"k"}})
+	if want := "k=(none);[no stack] 22\nk=(none);main.f1 42\n"; err != nil || got.String() != want {
+		t.Errorf("%q, %v, want %q", got.String(), err, want)
+	}
+}
+
+// Sums that no format can hold are refused by those that have sums, and nothing at all by those whose viewers refuse it.
+func TestRefused(t *testing.T) {
+	timeline := hostile.New(8, "request")
+	timeline.Sample = append(timeline.Sample, hostile.Wide().Sample...)
+	for _, s := range timeline.Sample[8:] {
+		s.Value, s.Location = []int64{0, 0, 0, s.Value[1], s.Value[1]}, timeline.Location
+	}
+	for _, f := range Formats() {
+		p := hostile.Wide()
+		if f.Timeline {
+			p = timeline
+		}
+		err := f.Write(io.Discard, p, Options{})
+		if adds := f.Name != "pprof" && f.Name != "otlp"; errors.Is(err, errRange) != adds || !adds && err != nil {
+			t.Errorf("%s: %v", f.Name, err)
+		}
+		err = f.Write(io.Discard, hostile.Others()["none"], Options{})
+		if shows := f.Name == "speedscope" || f.Name == "firefox"; errors.Is(err, errNoColumns) != shows || !shows && !f.Timeline && err != nil {
+			t.Errorf("%s of nothing: %v", f.Name, err)
+		}
+	}
+}
+
 func TestColumnThatIsNone(t *testing.T) {
 	for _, f := range Formats() {
 		err := f.Write(io.Discard, hostile.New(4, "request"), Options{Column: "heap"})
@@ -158,6 +203,9 @@ func TestPprofShowsAColumn(t *testing.T) {
 func TestFoldedSums(t *testing.T) {
 	for name, p := range recordings(t) {
 		for c, column := range p.SampleType {
+			if indexOf(p, column.Type) != c || column.Type == "" {
+				continue // nobody can ask for it
+			}
 			var b bytes.Buffer
 			if err := writeFolded(&b, p, Options{Column: column.Type}); err != nil {
 				t.Fatal(err)

@@ -4,10 +4,13 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"math"
 	"slices"
+	"time"
 
 	"github.com/google/pprof/profile"
 
+	"github.com/mayfly-profiler/mayfly/internal/samples"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
@@ -21,9 +24,9 @@ func writeFirefox(w io.Writer, p *profile.Profile, o Options) error {
 	if err != nil {
 		return err
 	}
-	x, bad := sum(p, o.Labels)
-	if bad >= 0 {
-		return fmt.Errorf("write firefox: column %s %w", p.SampleType[bad].Type, errRange)
+	x, err := sum(p, o.Labels)
+	if err != nil {
+		return fmt.Errorf("write firefox: %w", err)
 	}
 	f := &firefox{jsonWriter: newJSONWriter(w), sums: x, strings: make(map[string]int), files: make(map[string]int)}
 	f.pointsOf(p, o.Labels)
@@ -44,6 +47,7 @@ type firefox struct {
 	*jsonWriter
 	*sums
 	points         []point
+	begin          int64 // Unix ns, 0: not known
 	strings, files map[string]int
 	names, sources []string
 }
@@ -55,10 +59,25 @@ type point struct {
 	values []int64
 }
 
-// pointsOf finds out when the samples were. Where nobody knows, equal stacks are added up and laid out evenly.
+// endOf is when a sample was, Unix ns; 0: it does not say.
+func endOf(s *profile.Sample) int64 {
+	if end := s.NumLabel[sample.KeyEnd]; len(end) > 0 {
+		return max(end[0], 0)
+	}
+	return 0
+}
+
+// pointsOf finds out when the samples were. Where nobody knows, equal stacks are added up and laid out evenly. Samples that do
+// not say when they were are at the begin.
 func (f *firefox) pointsOf(p *profile.Profile, labels []string) {
-	if !slices.ContainsFunc(p.Sample, func(s *profile.Sample) bool { return len(s.NumLabel[sample.KeyEnd]) > 0 }) {
-		step := max(p.DurationNanos, 0) / int64(len(f.leaves)+1)
+	f.begin = max(p.TimeNanos, 0)
+	for _, s := range p.Sample {
+		if end := endOf(s); end > 0 && (f.begin == 0 || end < f.begin) {
+			f.begin = end
+		}
+	}
+	if !slices.ContainsFunc(p.Sample, func(s *profile.Sample) bool { return endOf(s) > 0 }) {
+		step := cmp.Or(max(p.DurationNanos, 0)/int64(len(f.leaves)+1), intervalOf(p))
 		for i, leaf := range f.leaves {
 			var values []int64
 			for _, column := range f.values {
@@ -69,20 +88,19 @@ func (f *firefox) pointsOf(p *profile.Profile, labels []string) {
 		return
 	}
 	for _, s := range p.Sample {
-		at := p.TimeNanos
-		if end := s.NumLabel[sample.KeyEnd]; len(end) > 0 {
-			at = end[0]
-		}
-		f.points = append(f.points, point{at, f.leaf(s, labels), s.Value})
+		f.points = append(f.points, point{max(endOf(s)-f.begin, 0), f.leaf(s, labels), s.Value})
 	}
 	slices.SortStableFunc(f.points, func(a, b point) int { return cmp.Compare(a.at, b.at) })
-	begin := f.points[0].at
-	if p.TimeNanos > 0 {
-		begin = min(begin, p.TimeNanos)
+}
+
+// intervalOf is the time between two samples, ns; 1 ms where the profile has none, as those of bytes.
+func intervalOf(p *profile.Profile) int64 {
+	if t := p.PeriodType; t != nil && p.Period > 0 {
+		if ns := samples.Nanoseconds(t.Unit); ns > 0 && p.Period < math.MaxInt64/ns/int64(max(len(p.Sample), 1)) {
+			return p.Period * ns
+		}
 	}
-	for i := range f.points {
-		f.points[i].at = max(f.points[i].at-begin, 0)
-	}
+	return int64(time.Millisecond)
 }
 
 func (f *firefox) meta(p *profile.Profile, first int) {
@@ -90,12 +108,12 @@ func (f *firefox) meta(p *profile.Profile, first int) {
 	f.WriteString(`"processType":0,"stackwalk":1,"debug":false,"symbolicated":true,"presymbolicated":true,"usesOnlyOneStackType":true,` +
 		`"sourceCodeIsNotOnSearchfox":true,"keepProfileThreadOrder":true,"markerSchema":[],` +
 		`"categories":[{"name":"Other","color":"grey","subcategories":["Other"]}],"interval":`)
-	f.decimal(max(p.Period, 1), 6)
+	f.decimal(intervalOf(p), 6)
 	f.WriteString(`,"startTime":`)
-	f.decimal(max(p.TimeNanos, 0), 6)
+	f.decimal(f.begin, 6)
 	f.WriteString(`,"initialVisibleThreads":`)
 	f.list(len(p.SampleType), func(i int) { f.int(int64(i)) })
-	fmt.Fprintf(f, `,"initialSelectedThreads":[%d]},`, max(first, 0))
+	fmt.Fprintf(f, `,"initialSelectedThreads":[%d]},`, first)
 }
 
 // thread writes the samples of a column.
@@ -120,17 +138,20 @@ func (f *firefox) thread(t *profile.ValueType, c int) {
 	f.WriteString(`},"markers":{"length":0,"data":[],"name":[],"startTime":[],"endTime":[],"phase":[],"category":[]}}` + "\n")
 }
 
-// firefoxUnit is what a column weighs, and how many of its digits are behind the point.
+// firefoxUnit is what a column weighs, and how many of its digits are behind the point, as decimal has it.
 func firefoxUnit(unit string) (weightType string, digits int) {
-	switch unit {
-	case "nanoseconds":
+	switch samples.Nanoseconds(unit) {
+	case 1:
 		return "tracing-ms", 6
-	case "microseconds":
+	case 1e3:
 		return "tracing-ms", 3
-	case "milliseconds":
+	case 1e6:
 		return "tracing-ms", 0
-	case "bytes":
-		return "bytes", 0
+	case 1e9:
+		return "tracing-ms", -3
+	}
+	if unit == "bytes" {
+		return unit, 0
 	}
 	return "samples", 0
 }

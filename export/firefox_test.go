@@ -10,6 +10,9 @@ import (
 	"testing"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/mayfly-profiler/mayfly/internal/samples"
+	"github.com/mayfly-profiler/mayfly/internal/samples/hostile"
 )
 
 // firefoxFile is what the importer of profiler.firefox.com reads of the tables, as far as there is a reader in Go: its own
@@ -18,6 +21,7 @@ type firefoxFile struct {
 	Meta struct {
 		PreprocessedProfileVersion int
 		InitialSelectedThreads     []int
+		Interval, StartTime        float64
 	}
 	Threads []struct {
 		Name    string
@@ -127,7 +131,36 @@ func holdFirefox(t *testing.T, name string, got *firefoxFile, p *profile.Profile
 	}
 	names := got.names(t)
 	for c, column := range p.SampleType {
-		sameSums(t, name+", "+column.Type, got.byStack(t, c, names), byStack(p, c, labels))
+		want := byStack(p, c, labels)
+		for stack := range want {
+			want[stack] *= max(samples.Nanoseconds(column.Unit), 1)
+		}
+		sameSums(t, name+", "+column.Type, got.byStack(t, c, names), want)
+	}
+}
+
+// TestFirefoxTime: times are those that samples say, or one interval apart where nobody knows them and how long it took.
+func TestFirefoxTime(t *testing.T) {
+	for name, tt := range map[string]struct {
+		interval, start float64
+		times           []float64
+	}{
+		"some times":       {1, 1.7e12 + 1, []float64{0, 0, 1, 2}},
+		"heap":             {1, 0, []float64{0, 1}},
+		"count and period": {52.631578, 0, []float64{0, 52.631578}},
+	} {
+		var file bytes.Buffer
+		if err := writeFirefox(&file, hostile.Others()[name], Options{}); err != nil {
+			t.Fatal(err)
+		}
+		var got firefoxFile
+		if err := json.Unmarshal(file.Bytes(), &got); err != nil {
+			t.Fatal(err)
+		}
+		times := got.Threads[0].Samples.Time
+		if got.Meta.Interval != tt.interval || got.Meta.StartTime != tt.start || !slices.Equal(times, tt.times) {
+			t.Errorf("%s: every %v ms from %v on, at %v; want %+v", name, got.Meta.Interval, got.Meta.StartTime, times, tt)
+		}
 	}
 }
 
@@ -137,6 +170,7 @@ func TestDecimal(t *testing.T) {
 		digits int
 		want   string
 	}{{0, 6, "0.000000"}, {1, 6, "0.000001"}, {-1, 6, "-0.000001"}, {1234567, 6, "1.234567"}, {-1234567, 3, "-1234.567"}, {7, 0, "7"},
+		{7, -3, "7000"}, {0, -3, "0"},
 		{math.MinInt64, 6, "-9223372036854.775808"}, {math.MaxInt64, 0, "9223372036854775807"}} {
 		var b bytes.Buffer
 		w := newJSONWriter(&b)

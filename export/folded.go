@@ -3,6 +3,7 @@ package export
 import (
 	"bufio"
 	"cmp"
+	"fmt"
 	"io"
 	"slices"
 	"strconv"
@@ -17,6 +18,11 @@ func writeFolded(w io.Writer, p *profile.Profile, o Options) error {
 	column, err := o.column(p)
 	if err != nil {
 		return err
+	}
+	if column >= 0 {
+		if _, err := total(p, column); err != nil {
+			return fmt.Errorf("write folded: %w", err)
+		}
 	}
 	sorted := foldedStacks(p, o.Labels)
 	out := bufio.NewWriter(w)
@@ -60,10 +66,17 @@ func foldedStacks(p *profile.Profile, labels []string) []foldedStack {
 	return stacks
 }
 
+// noStack is the frame of a sample that has none: of a line that begins with the number, tools make a frame without a name, or they
+// leave it out.
+const noStack = "[no stack]"
+
 func writeStack(out *bufio.Writer, s foldedStack) {
 	out.WriteString(s.labels)
 	for c, n := rootOf(s.sample), 0; ; n++ {
 		f, ok := c.next()
+		if !ok && n == 0 {
+			out.WriteString(noStack)
+		}
 		if !ok {
 			return
 		}

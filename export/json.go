@@ -41,7 +41,8 @@ func (w *jsonWriter) list(n int, element func(i int)) {
 	w.WriteByte(']')
 }
 
-// decimal writes a number with so many of its digits behind the point: nanoseconds as milliseconds, and no digit is lost.
+// decimal writes a number with so many of its digits behind the point, or with zeros for digits below zero: nanoseconds and
+// seconds as milliseconds, and no digit is lost.
 func (w *jsonWriter) decimal(n int64, digits int) {
 	b := strconv.AppendInt(w.number[:0], n, 10)
 	sign := 0
@@ -53,6 +54,9 @@ func (w *jsonWriter) decimal(n int64, digits int) {
 	}
 	if digits > 0 {
 		b = slices.Insert(b, len(b)-digits, '.')
+	}
+	for ; digits < 0 && n != 0; digits++ {
+		b = append(b, '0')
 	}
 	w.number = b
 	w.Write(b)

@@ -1,6 +1,7 @@
 package export
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -46,7 +47,7 @@ func indexOf(p *profile.Profile, column string) int {
 
 // defaultColumn is the index of the default sample type; without one it is the last, as pprof has it.
 func defaultColumn(p *profile.Profile) int {
-	if i := indexOf(p, p.DefaultSampleType); i >= 0 {
+	if i := indexOf(p, p.DefaultSampleType); i >= 0 && p.DefaultSampleType != "" {
 		return i
 	}
 	return len(p.SampleType) - 1
@@ -72,10 +73,10 @@ func labelFrame(s *profile.Sample, key string) string {
 
 // frameName is a function's name, or what stands for one that has none.
 func frameName(f *profile.Function) string {
-	if f == nil || f.Name == "" {
+	if f == nil {
 		return "[unknown]"
 	}
-	return valid(f.Name)
+	return valid(cmp.Or(f.Name, f.SystemName, "[unknown]"))
 }
 
 // nowhere stands for the lines of a location that has none: nobody found out what is at its address.

@@ -23,6 +23,11 @@ func writePerfetto(w io.Writer, p *profile.Profile, o Options) error {
 	if _, err := o.column(p); err != nil {
 		return err
 	}
+	for c := range p.SampleType {
+		if _, err := total(p, c); err != nil {
+			return fmt.Errorf("write perfetto: %w", err)
+		}
+	}
 	t, err := timeline.Read(p, slices.Values(p.Sample))
 	if err != nil {
 		return fmt.Errorf("write perfetto: %w", err)

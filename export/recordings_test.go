@@ -27,6 +27,11 @@ func recordings(t *testing.T) map[string]*profile.Profile {
 		"inlined frames": small(), "one sample": hostile.New(1, "request"), "a timeline": hostile.New(500, "request"),
 		"nothing": nothing(), "hostile names": hostileNames(), "heap": ofRuntime(t, heap), "cpu": ofRuntime(t, busy),
 	}
+	for name, p := range hostile.Others() {
+		if len(p.SampleType) > 0 {
+			all["of others: "+name] = p
+		}
+	}
 	files, err := filepath.Glob(*more)
 	if err != nil {
 		t.Fatal(err)

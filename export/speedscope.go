@@ -5,6 +5,8 @@ import (
 	"io"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/mayfly-profiler/mayfly/internal/samples"
 )
 
 // The file format of speedscope, https://www.speedscope.app/file-format-schema.json.
@@ -16,13 +18,13 @@ func writeSpeedscope(w io.Writer, p *profile.Profile, o Options) error {
 	if err != nil {
 		return err
 	}
-	x, bad := sum(p, o.Labels)
-	if bad >= 0 {
-		return fmt.Errorf("write speedscope: column %s %w", p.SampleType[bad].Type, errRange)
+	x, err := sum(p, o.Labels)
+	if err != nil {
+		return fmt.Errorf("write speedscope: %w", err)
 	}
 	out := newJSONWriter(w)
 	out.WriteString(`{"$schema":"https://www.speedscope.app/file-format-schema.json","exporter":"mayfly","name":"mayfly",`)
-	fmt.Fprintf(out, `"activeProfileIndex":%d,"shared":{"frames":`, max(first, 0))
+	fmt.Fprintf(out, `"activeProfileIndex":%d,"shared":{"frames":`, first)
 	out.list(len(x.frames), func(i int) { x.frames[i].speedscope(out) })
 	out.WriteString("},\n\"profiles\":")
 	out.list(len(p.SampleType), func(c int) { x.speedscopeColumn(out, p.SampleType[c], c) })
@@ -67,8 +69,17 @@ func (x *sums) speedscopeColumn(out *jsonWriter, t *profile.ValueType, c int) {
 
 // speedscopeUnit is a unit of a profile in speedscope's words.
 func speedscopeUnit(unit string) string {
-	switch unit {
-	case "nanoseconds", "microseconds", "milliseconds", "seconds", "bytes":
+	switch samples.Nanoseconds(unit) {
+	case 1:
+		return "nanoseconds"
+	case 1e3:
+		return "microseconds"
+	case 1e6:
+		return "milliseconds"
+	case 1e9:
+		return "seconds"
+	}
+	if unit == "bytes" {
 		return unit
 	}
 	return "none"

@@ -2,6 +2,7 @@ package export
 
 import (
 	"errors"
+	"fmt"
 	"math"
 
 	"github.com/google/pprof/profile"
@@ -107,10 +108,34 @@ type sums struct {
 // errRange says that a profile has numbers that a format cannot hold.
 var errRange = errors.New("has negative values, or a sum that is more than 63 bits: write pprof instead")
 
-// sum adds the samples up. The second result is the first column that is out of range, or -1.
-func sum(p *profile.Profile, labels []string) (*sums, int) {
+// errNoColumns says that a profile has nothing that a viewer could show: speedscope and the Firefox Profiler refuse such a file.
+var errNoColumns = errors.New("the profile has no sample types")
+
+// total adds a column up. A part of it is in range if all of it is.
+func total(p *profile.Profile, column int) (sum int64, err error) {
+	for _, s := range p.Sample {
+		v := s.Value[column]
+		if v < 0 || sum > math.MaxInt64-v {
+			return 0, fmt.Errorf("column %s %w", p.SampleType[column].Type, errRange)
+		}
+		sum += v
+	}
+	return sum, nil
+}
+
+// sum adds the samples up.
+func sum(p *profile.Profile, labels []string) (*sums, error) {
 	columns := len(p.SampleType)
+	if columns == 0 {
+		return nil, errNoColumns
+	}
 	x := &sums{stacks: newStacks(), values: make([][]int64, columns), totals: make([]int64, columns)}
+	for c := range columns {
+		var err error
+		if x.totals[c], err = total(p, c); err != nil {
+			return nil, err
+		}
+	}
 	index := make(map[int32]int)
 	for _, s := range p.Sample {
 		leaf := x.leaf(s, labels)
@@ -120,15 +145,11 @@ func sum(p *profile.Profile, labels []string) (*sums, int) {
 			index[leaf], x.leaves = i, append(x.leaves, leaf)
 		}
 		for c, v := range s.Value {
-			if v < 0 || x.totals[c] > math.MaxInt64-v {
-				return nil, c
-			}
 			if !ok {
 				x.values[c] = append(x.values[c], 0)
 			}
 			x.values[c][i] += v
-			x.totals[c] += v
 		}
 	}
-	return x, -1
+	return x, nil
 }
