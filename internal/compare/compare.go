@@ -93,9 +93,11 @@ func sum(p *profile.Profile, of func(*profile.Sample) bool) (c CPU) {
 	return c
 }
 
-// Column is the index of a sample type, or -1.
+// Column is the index of a sample type, or -1. Times are those in ns.
 func Column(p *profile.Profile, name string) int {
-	return slices.IndexFunc(p.SampleType, func(t *profile.ValueType) bool { return t.Type == name })
+	return slices.IndexFunc(p.SampleType, func(t *profile.ValueType) bool {
+		return t.Type == name && (name == sample.ColumnSamples || t.Unit == "nanoseconds")
+	})
 }
 
 func at(s *profile.Sample, column int) int64 {
@@ -270,14 +272,15 @@ func Functions(p *profile.Profile) map[string]CPU {
 	return sums
 }
 
-// leaf is the innermost frame outside of the kernel and the vdso. runtime/pprof starts at the function
-// that called the vdso's assembly stub.
+// leaf is the innermost frame outside of the kernel and the vdso; of a sample that has none, but is not of the kernel alone, it
+// is not known. runtime/pprof starts at the function that called the vdso's assembly stub.
 func leaf(s *profile.Sample) string {
-	stub := false
+	name, stub := "[unknown]", false
 	for _, l := range s.Location {
 		lines := l.Line
 		switch {
 		case l.Mapping != nil && strings.HasPrefix(l.Mapping.File, "[kernel"):
+			name = "[kernel]"
 			continue
 		case l.Mapping != nil && l.Mapping.File == "[vdso]":
 			stub = true
@@ -291,7 +294,7 @@ func leaf(s *profile.Sample) string {
 			}
 		}
 	}
-	return "[kernel]"
+	return name
 }
 
 // comment reads a number from a comment of mayfly's, 0 if there is none.

@@ -2,11 +2,14 @@ package compare
 
 import (
 	"bytes"
+	"errors"
 	"math"
 	"strings"
 	"testing"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/mayfly-profiler/mayfly/internal/samples/hostile"
 )
 
 // stacks is a profile with kernel frames and a call into the vdso, of which runtime/pprof sees other
@@ -47,6 +50,24 @@ func TestFunctionsAreThoseThatBothProfilersSee(t *testing.T) {
 	for name, ns := range map[string]int64{"main.work.func": 6e9, "syscall.write": 3e9, "time.Now": 1e9, "[kernel]": 1e7} {
 		if got[name].NS != ns {
 			t.Errorf("%s: %v, want %d ns; all: %v", name, got[name], ns, got)
+		}
+	}
+}
+
+// TestProfilesOfOthers: of two columns with one name the one that is a time counts, and what has no stack is not the kernel's.
+func TestProfilesOfOthers(t *testing.T) {
+	all := hostile.Others()
+	for _, name := range []string{"heap", "mutex", "none"} {
+		if _, err := Compare(nil, all[name], Options{Seed: 1}); !errors.Is(err, ErrNoCPU) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if c := Total(all["one name"]); c.NS != 72 {
+		t.Errorf("of two columns cpu the one of ns has %d", c.NS)
+	}
+	for _, name := range []string{"no stacks", "bare locations"} {
+		if got := Functions(all[name]); got["[unknown]"].NS != 22 || len(got) != 2 {
+			t.Errorf("%s: %v", name, got)
 		}
 	}
 }

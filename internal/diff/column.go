@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/pprof/profile"
 
+	"github.com/mayfly-profiler/mayfly/internal/samples"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
@@ -17,27 +18,23 @@ type column struct {
 	unit  string // of what Value*worth is
 }
 
-// inNanoseconds are the units of time that profiles come in.
-var inNanoseconds = map[string]float64{
-	"nanoseconds": 1, "ns": 1, "microseconds": 1e3, "us": 1e3, "milliseconds": 1e6, "ms": 1e6, "seconds": 1e9, "s": 1e9,
-}
-
 // columnsOf finds the sample types that are times, of any unit. A count of samples is believed for CPU time. Where there is no
 // time, samples are it, each worth a period if that is a time (Parca's agent writes those). All else, bytes, objects or
 // contentions, is compared as it is when the profile has no time at all.
 func columnsOf(p *profile.Profile) []column {
 	var times, plain []column
 	for i, t := range p.SampleType {
-		if ns := inNanoseconds[t.Unit]; ns > 0 {
-			times = append(times, column{Clean(t.Type), i, ns, true, "nanoseconds"})
+		if ns := samples.Nanoseconds(t.Unit); ns > 0 {
+			times = append(times, column{Clean(t.Type), i, float64(ns), true, "nanoseconds"})
 		}
 		plain = append(plain, column{Clean(t.Type), i, 1, false, t.Unit})
 	}
 	if len(times) > 0 {
 		return times
 	}
-	if pt, count := p.PeriodType, countOf(p); count >= 0 && pt != nil && inNanoseconds[pt.Unit] > 0 && p.Period > 0 {
-		return []column{{Clean(pt.Type), count, inNanoseconds[pt.Unit] * float64(p.Period), true, "nanoseconds"}}
+	pt, count := p.PeriodType, countOf(p)
+	if count >= 0 && pt != nil && samples.Nanoseconds(pt.Unit) > 0 && p.Period > 0 {
+		return []column{{Clean(pt.Type), count, float64(samples.Nanoseconds(pt.Unit)) * float64(p.Period), true, "nanoseconds"}}
 	}
 	return plain
 }
@@ -57,8 +54,8 @@ func InNanoseconds(p *profile.Profile) (*profile.Profile, error) {
 	ratios, same := make([]float64, len(p.SampleType)), true
 	for i, t := range p.SampleType {
 		ratios[i] = 1
-		if ns := inNanoseconds[t.Unit]; ns > 0 {
-			ratios[i], same = ns, same && ns == 1
+		if ns := samples.Nanoseconds(t.Unit); ns > 0 {
+			ratios[i], same = float64(ns), same && ns == 1
 		}
 	}
 	if same {
@@ -66,7 +63,7 @@ func InNanoseconds(p *profile.Profile) (*profile.Profile, error) {
 	}
 	p = p.Copy()
 	for i, t := range p.SampleType {
-		if inNanoseconds[t.Unit] > 0 {
+		if samples.Nanoseconds(t.Unit) > 0 {
 			p.SampleType[i] = &profile.ValueType{Type: t.Type, Unit: "nanoseconds"}
 		}
 	}

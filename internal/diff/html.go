@@ -87,18 +87,19 @@ func (c *Column) grow(root *flame.Node, side int, profiles []*profile.Profile) {
 func addStack(n *flame.Node, s *profile.Sample, side int, v float64, names map[*profile.Function]string) {
 	weigh(n, side, v)
 	depth := 0
-	for i := len(s.Location) - 1; i >= 0; i-- {
-		l := s.Location[i]
-		if len(l.Line) == 0 {
-			n = n.Child(unknown(l))
+	call := func(name string) {
+		if depth++; depth <= flame.Deepest {
+			n = n.Child(name)
 			weigh(n, side, v)
 		}
+	}
+	for i := len(s.Location) - 1; i >= 0 && depth < flame.Deepest; i-- {
+		l := s.Location[i]
+		if len(l.Line) == 0 {
+			call(unknown(l))
+		}
 		for j := len(l.Line) - 1; j >= 0; j-- {
-			if depth++; depth > flame.Deepest {
-				return
-			}
-			n = n.Child(nameOf(l.Line[j].Function, names))
-			weigh(n, side, v)
+			call(nameOf(l.Line[j].Function, names))
 		}
 	}
 }

@@ -2,10 +2,13 @@ package diff
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/mayfly-profiler/mayfly/internal/flame"
 )
 
 // foreign is a profile as another tool writes it: one column, of which main.a has two thirds, and a period.
@@ -64,6 +67,19 @@ func TestProfilesOfOthers(t *testing.T) {
 	agent := Reduce(foreign("cpu", "nanoseconds", "nanoseconds", 100e9, 1e7), "pprof", Options{})
 	if r, err := Compare([]*Profile{base}, []*Profile{agent}, Options{}); err != nil || r.Outcome == Incomparable || r.Outcome == Regressed {
 		t.Errorf("%v: %s", err, r.Verdict())
+	}
+}
+
+// Frames without lines are no more than others, or a browser's stack overflows.
+func TestDeepGraph(t *testing.T) {
+	p := foreign("cpu", "nanoseconds", "", 5, 0)
+	p.Sample[0].Location = slices.Repeat([]*profile.Location{{}}, 1<<14)
+	depth := 0
+	for n := Shares("cpu", p, p); len(n.Children) > 0; n = n.Children[0] {
+		depth++
+	}
+	if depth != flame.Deepest {
+		t.Errorf("%d frames without lines are drawn, want %d", depth, flame.Deepest)
 	}
 }
 
