@@ -63,13 +63,14 @@ func (b *Builder) Add(head *profile.Profile, all iter.Seq[*profile.Sample]) erro
 			b.notes = append(b.notes, c)
 		}
 	}
-	b.length = lengthColumn(head)
+	at, ns := lengthColumn(head)
+	b.length = at
 	names := make(map[*profile.Location][]int32)
 	for s := range all {
 		if len(s.Value) != len(b.rows.columns) {
 			return fmt.Errorf("a sample has %d values of %d", len(s.Value), len(b.rows.columns))
 		}
-		from, to, timed := when(s, b.length)
+		from, to, timed := when(s, at, ns)
 		if row, ok := b.rows.add(s, names, timed); ok && timed {
 			b.series.spans = append(b.series.spans, span{row, from, to})
 		}

@@ -1,12 +1,12 @@
 package page
 
 import (
-	"cmp"
 	"compress/gzip"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 
 	"github.com/mayfly-profiler/mayfly/internal/timeline"
@@ -96,7 +96,7 @@ func (b *Builder) ticks(row int) int64 {
 }
 
 func (b *Builder) head(a *arrays) head {
-	h := head{Title: b.options.Title, Labels: b.options.Labels, Duration: b.duration, Notes: b.notes,
+	h := head{Title: b.options.Title, Columns: []headColumn{}, Labels: b.options.Labels, Duration: b.duration, Notes: b.notes,
 		Texts: b.index.texts.list, Arrays: a.list}
 	h.Start = strconv.FormatInt(b.start, 10)
 	if b.life != nil {
@@ -119,16 +119,24 @@ func (b *Builder) head(a *arrays) head {
 			h.States[len(h.States)-1].Meaning = "waits, for what the runtime calls this"
 		}
 	}
-	want := cmp.Or(b.options.Column, b.defaultType)
-	if b.options.Column == "" && len(h.States) > 0 {
-		want = sample.ColumnWall // what states are about
-	}
-	h.Column = len(b.rows.columns) - 1 // as pprof has it, where the profile does not say
+	h.Column = b.first(len(h.States) > 0)
 	for i, c := range b.rows.columns {
 		h.Columns = append(h.Columns, headColumn{c.name, c.unit, c.total.String(), b.rows.parts(i)})
-		if c.name == want {
-			h.Column = i
-		}
 	}
 	return h
+}
+
+// first is the column to begin with: the one that was asked for, wall where there are states, which are about that, the profile's
+// default, or the last, as pprof has it. Of two with one name it is the first.
+func (b *Builder) first(states bool) int {
+	want := []string{b.options.Column, b.defaultType}
+	if states {
+		want = slices.Insert(want, 1, sample.ColumnWall)
+	}
+	for _, name := range want {
+		if i := slices.IndexFunc(b.rows.columns, func(c column) bool { return c.name == name }); i >= 0 && name != "" {
+			return i
+		}
+	}
+	return len(b.rows.columns) - 1
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/mayfly-profiler/mayfly/internal/chrome"
+	fuzzed "github.com/mayfly-profiler/mayfly/internal/samples/hostile"
 )
 
 // own is a profile that runtime/pprof made of this process.
@@ -79,6 +80,9 @@ func recordings(t *testing.T) map[string]*profile.Profile {
 	all := map[string]*profile.Profile{"cpu": own(t, cpu), "none": none, "one": one, "hostile names": example(), "requests": asked()}
 	for _, name := range []string{"heap", "goroutine"} {
 		all[name] = own(t, func(w io.Writer) error { return pprof.Lookup(name).WriteTo(w, 0) })
+	}
+	for name, p := range fuzzed.Others() {
+		all["of others: "+name] = p
 	}
 	files := os.Getenv("MAYFLY_VIEW")
 	if files == "" {

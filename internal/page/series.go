@@ -2,11 +2,13 @@ package page
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"time"
 
 	"github.com/google/pprof/profile"
 
+	"github.com/mayfly-profiler/mayfly/internal/samples"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
@@ -31,32 +33,36 @@ type series struct{ spans []span }
 
 func (x *series) size() int64 { return 48 * int64(len(x.spans)) } // a slice that doubles
 
-// when is when a sample was, if it says so. The column is the sample type that says for how long, -1: none.
-func when(s *profile.Sample, column int) (from, to int64, ok bool) {
+// when is when a sample was, if it says so. The column is the sample type that says for how long, in units of so many ns; -1: none.
+func when(s *profile.Sample, column int, ns int64) (from, to int64, ok bool) {
 	end := s.NumLabel[sample.KeyEnd]
 	if len(end) != 1 || end[0] <= 0 || len(s.NumLabel[sample.KeyCall]) > 0 {
 		return 0, 0, false
 	}
 	length := int64(tick)
 	if column >= 0 {
-		length = max(s.Value[column], 1)
+		if s.Value[column] > math.MaxInt64/ns {
+			return 0, 0, false
+		}
+		length = max(s.Value[column]*ns, 1)
 	}
 	return end[0] - length, end[0], length < end[0]
 }
 
-// lengthColumn is the sample type that says how long an interval is, -1 if there is none: wall time, else the default.
-func lengthColumn(p *profile.Profile) int {
-	at := -1
+// lengthColumn is the sample type that says how long an interval is, -1 if there is none: wall time, else the default. Its unit is
+// so many ns.
+func lengthColumn(p *profile.Profile) (at int, ns int64) {
+	at = -1
 	for i, t := range p.SampleType {
-		switch {
-		case t.Unit != "nanoseconds":
-		case t.Type == sample.ColumnWall:
-			return i
-		case at < 0 || t.Type == p.DefaultSampleType:
-			at = i
+		unit := samples.Nanoseconds(t.Unit)
+		if wall := t.Type == sample.ColumnWall; unit > 0 && (wall || at < 0 || t.Type == p.DefaultSampleType) {
+			at, ns = i, unit
+			if wall {
+				break
+			}
 		}
 	}
-	return at
+	return at, ns
 }
 
 // window is when the first sample began and the last ended; false if there is no timeline, or one of no recording.

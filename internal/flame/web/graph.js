@@ -163,8 +163,7 @@ class FlameGraph {
       case "ArrowLeft": to = before(t, now); break;
       case "Enter": this.at = now; this.zoom(now); break;
       case "Escape": this.at = -1; this.zoom(0); break;
-      case "s": this.act(now, 0); break;
-      case "o": this.act(now, 1); break;
+      case "s": case "o": e.preventDefault(); this.act(now, e.key === "s" ? 0 : 1); return; // the tree may be another one now
       default: return;
     }
     e.preventDefault();

@@ -68,7 +68,7 @@ function amount(v, unit) {
 }
 
 function change(before, after) {
-  if (before <= 0) return "new";
+  if (before <= 0) return after > 0 ? "new" : "";
   const part = 100 * (after / before - 1);
   return after <= 0 ? "gone" : `${part >= 0 ? "+" : "−"}${Math.abs(part).toFixed(Math.abs(part) < 10 ? 1 : 0)} %`;
 }

@@ -63,7 +63,7 @@ class HeatMap {
   }
 
   drag(a, b) {
-    this.cursor = { from: Math.min(a, b), to: Math.max(a, b) + 1 };
+    this.cursor = { from: Math.min(a, b), to: Math.min(this.page.m.head.cells, Math.max(a, b) + this.per) }; // all of the last mark
     this.touched = true;
     this.paint();
   }
@@ -71,6 +71,7 @@ class HeatMap {
   choose(second) { this.page.look({ ...this.cursor }, second); }
 
   key(e) {
+    if (e.ctrlKey || e.metaKey || e.altKey) return;
     const rows = this.rows * this.per, step = { ArrowDown: this.per, ArrowUp: -this.per, ArrowRight: rows, ArrowLeft: -rows }[e.key], { cells } = this.page.m.head;
     if (step && e.shiftKey) this.cursor.to = Math.min(cells, Math.max(this.cursor.from + 1, this.cursor.to + step));
     else if (step) { const from = Math.min(cells - 1, Math.max(0, this.cursor.from + step)); this.cursor = { from, to: Math.min(cells, from + this.per) }; }
