@@ -31,15 +31,21 @@ func watchTop(ctx context.Context, e *env, f *topFlags, by top.By) error {
 		ended <- err
 	}()
 	_, err := p.Run()
+	err = pictureError(ctx, err)
 	cancel() // the picture is gone: so is who looks at the streams
 	serr := <-ended
-	if errors.Is(err, tea.ErrProgramKilled) || errors.Is(err, context.Canceled) {
-		err = nil // by ctx: SIGTERM
-	}
 	if m.shown() {
 		lipgloss.Fprintln(raw(e.stdout), m.view.leave())
 	}
 	return errors.Join(err, serr)
+}
+
+// pictureError is the fault of the terminal, or our own, that ended the picture: none where ctx did, by SIGTERM.
+func pictureError(ctx context.Context, err error) error {
+	if ctx.Err() != nil && !errors.Is(err, tea.ErrProgramPanic) {
+		return nil
+	}
+	return err
 }
 
 // endMsg is the end of all streams.

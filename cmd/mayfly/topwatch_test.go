@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -176,6 +177,24 @@ func TestTopProcessEnds(t *testing.T) {
 		m.Update(event{pid: 9, over: true, err: fmt.Errorf("record 9: %w", profiler.ErrNoProcess)})
 		if n := len(ps.list); n != len(want)-1+map[bool]int{false: 1}[all] {
 			t.Errorf("all %t: %d processes", all, n)
+		}
+	}
+}
+
+// A picture that ends by a fault is an error, and one that SIGTERM ends is none.
+func TestPictureError(t *testing.T) {
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	crash := fmt.Errorf("%w: %w", tea.ErrProgramKilled, tea.ErrProgramPanic)
+	for _, tt := range []struct {
+		ctx       context.Context
+		err, want error
+	}{
+		{over, fmt.Errorf("%w: %w", tea.ErrProgramKilled, context.Canceled), nil}, {t.Context(), nil, nil},
+		{t.Context(), crash, crash}, {over, crash, crash}, {t.Context(), tea.ErrProgramKilled, tea.ErrProgramKilled},
+	} {
+		if got := pictureError(tt.ctx, tt.err); got != tt.want {
+			t.Errorf("%v: %v, want %v", tt.err, got, tt.want)
 		}
 	}
 }

@@ -71,6 +71,9 @@ func runView(e *env, f *viewFlags) error {
 	if err != nil {
 		return err
 	}
+	for _, m := range f.missing {
+		e.warn("%s", m)
+	}
 	content := contentOf(format.Name)
 	if isPage {
 		content = binaryData // what it shows is in it as base64

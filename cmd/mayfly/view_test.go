@@ -5,9 +5,12 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 
+	"github.com/mayfly-profiler/mayfly/export"
 	"github.com/mayfly-profiler/mayfly/internal/exectrace"
+	fuzzed "github.com/mayfly-profiler/mayfly/internal/samples/hostile"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
@@ -62,6 +65,28 @@ func TestViewTrace(t *testing.T) {
 	var data bytes.Buffer
 	if err := b.Data(&data); err != nil || data.Len() < 1000 {
 		t.Errorf("%d bytes of a page, %v", data.Len(), err)
+	}
+}
+
+// TestViewSaysWhatIsMissing: a trace that is not read to its end, and sums that a profile cannot hold.
+func TestViewSaysWhatIsMissing(t *testing.T) {
+	m := viewMemory{pieces: 10}
+	path := filepath.Join("..", "..", "internal", "exectrace", "testdata", "go1.25.trace.gz")
+	if _, err := m.profile(path); err != nil || len(m.missing) != 1 || !strings.Contains(m.missing[0], "more than 10 states of goroutines") {
+		t.Errorf("%q, %v", m.missing, err)
+	}
+	path = filepath.Join(t.TempDir(), "wide.pb.gz")
+	var file bytes.Buffer
+	if err := fuzzed.Wide().Write(&file); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, file.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f := viewFlags{files: []string{path}, memory: 64}
+	_, err := f.writer(export.ForFile("x.pb.gz"), false)
+	if err == nil || !strings.Contains(err.Error(), "column cpu: its sum is more than 63 bits") {
+		t.Error(err)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -25,7 +26,8 @@ type viewFlags struct {
 	request, serve string
 	labels         []string
 	files          []string
-	memory         int // MiB
+	memory         int      // MiB
+	missing        []string // what of the files is not in the output, in words
 }
 
 // writer reads the files, and returns what writes them in the format of the output.
@@ -49,12 +51,32 @@ func (f *viewFlags) writer(format export.Format, isPage bool) (func(io.Writer) e
 		}
 		all = append(all, p)
 	}
+	f.missing = memory.missing
 	merged, err := profile.Merge(all)
 	if err != nil {
 		return nil, fmt.Errorf("view: %w", err)
 	}
+	if err := addable(all); err != nil {
+		return nil, err
+	}
 	shown := export.Options{Column: f.column, Labels: f.labels}
 	return func(w io.Writer) error { return format.Write(w, merged, shown) }, nil
+}
+
+// addable refuses profiles, which have no negative values, whose sum no profile can hold: Merge adds on.
+func addable(all []*profile.Profile) error {
+	sums := make([]int64, len(all[0].SampleType))
+	for _, p := range all {
+		for _, s := range p.Sample {
+			for c, v := range s.Value {
+				if v > math.MaxInt64-sums[c] {
+					return fmt.Errorf("view: column %s: its sum is more than 63 bits: a page can have it", p.SampleType[c].Type)
+				}
+				sums[c] += v
+			}
+		}
+	}
+	return nil
 }
 
 // tracePieces is how much of traces becomes profiles in memory: a piece takes a kilobyte and a half as a sample, fifteen times
@@ -65,6 +87,7 @@ const tracePieces = 1 << 19
 type viewMemory struct {
 	profiles samples.Budget
 	pieces   int // of traces, that are left
+	missing  []string
 }
 
 // profile reads a profile, or an execution trace as one.
@@ -78,6 +101,9 @@ func (m *viewMemory) profile(path string) (p *profile.Profile, err error) {
 			head, all := profileOf(t)
 			p, head.Sample = head, slices.Collect(all)
 			m.pieces -= len(p.Sample)
+			if t.Unread != "" {
+				m.missing = append(m.missing, fmt.Sprintf("%s: %s: what is behind that is missing", path, t.Unread))
+			}
 		}
 		return err
 	})
