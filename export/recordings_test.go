@@ -2,6 +2,7 @@ package export
 
 import (
 	"bytes"
+	"cmp"
 	"flag"
 	"fmt"
 	"os"
@@ -28,7 +29,8 @@ func recordings(t *testing.T) map[string]*profile.Profile {
 		"nothing": nothing(), "hostile names": hostileNames(), "heap": ofRuntime(t, heap), "cpu": ofRuntime(t, busy),
 	}
 	for name, p := range hostile.Others() {
-		if len(p.SampleType) > 0 {
+		if named := func(t *profile.ValueType) bool { return t.Type != "" }; slices.ContainsFunc(p.SampleType, named) {
+			p.SampleType[0].Type = cmp.Or(p.SampleType[0].Type, "no name") // speedscope calls it by the file
 			all["of others: "+name] = p
 		}
 	}

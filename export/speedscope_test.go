@@ -2,7 +2,6 @@ package export
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -138,7 +137,7 @@ func holdSpeedscope(t *testing.T, name string, got *saved, p *profile.Profile, l
 		t.Errorf("%s: shows column %d first, want %d", name, got.ActiveProfileIndex, first)
 	}
 	for c, column := range p.SampleType {
-		if g := got.Profiles[c]; g.Name != cmp.Or(column.Type, "x.speedscope.json") || g.Unit != speedscopeUnit(column.Unit) {
+		if g := got.Profiles[c]; g.Name != column.Type || g.Unit != speedscopeUnit(column.Unit) {
 			t.Errorf("%s: %s %s, want %s %s", name, g.Name, g.Unit, column.Type, column.Unit)
 		}
 		sameSums(t, name+", "+column.Type, got.byStack(c), byStack(p, c, labels))
