@@ -119,7 +119,7 @@ func TestReportTrace(t *testing.T) {
 	}{
 		{traced, "", `"evidence": "trace"`, "", codeUndecided},
 		{"-", string(trace), `"requests": 60`, "", codeUndecided},
-		{"--request task:order --format text " + traced, "", "60 requests took longer", "", codeUndecided},
+		{"--request task:order --format text " + traced, "", "60 requests took 10s or longer", "", codeUndecided},
 		{"--request region:nothing " + traced, "", "", "no region nothing", codeFailed},
 		{"--trace " + traced + " " + old, "", "", "of other seconds", codeFailed},
 		{"--trace " + old + " " + old, "", "", "no execution trace", codeFailed},

@@ -283,6 +283,13 @@ func (b reporter) within(c *Cause) {
 	}
 }
 
+// few caps the confidence of an answer that rests on a few requests: drawn again they are the same ones. That n of n are alike is
+// worth (n+1)/(n+2), by Laplace's rule of succession.
+func (c *Cause) few(slow int) {
+	n := float64(slow)
+	c.Confidence = min(c.Confidence, (n+1)/(n+2))
+}
+
 // oneOfSeveral is what is added to the share of a cause that explains less than half: so much is it worth to name it.
 const oneOfSeveral = 0.1
 
@@ -337,8 +344,9 @@ func redraw(set [][]entry, rng *rand.Rand, add func(x entry, weight float64)) {
 	}
 }
 
-// ruledOut is the kinds that explain nothing, as far as the requests tell: less than a twentieth.
-func (e *excess) ruledOut(named timeline.Kind) []Ruled {
+// ruledOut is the kinds that explain nothing, as far as the requests tell: less than a twentieth, and that are not among those
+// named. What somebody waits for who holds a lock is charged to the lock, and not ruled out.
+func (e *excess) ruledOut(named []timeline.Kind) []Ruled {
 	var sum [timeline.Kinds]Ruled
 	for _, w := range e.causes {
 		s := &sum[w.kind]
@@ -349,7 +357,7 @@ func (e *excess) ruledOut(named timeline.Kind) []Ruled {
 	for k := range sum {
 		s := sum[k]
 		s.Kind, s.Share = timeline.Kind(k), float64(s.Slow-s.Fast)/max(e.total, 1)
-		if s.Share < 0.05 && s.Kind != named && s.Kind != timeline.Children && s.Kind != timeline.Unknown {
+		if s.Share < 0.05 && !slices.Contains(named, s.Kind) && s.Kind != timeline.Children && s.Kind != timeline.Unknown {
 			out = append(out, s)
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"html/template"
 	"io"
-	"strings"
 
 	"github.com/mayfly-profiler/mayfly/internal/flame"
 	"github.com/mayfly-profiler/mayfly/internal/timeline"
@@ -51,7 +50,7 @@ func WriteHTML(w io.Writer, reports []*Report) error {
 	for _, r := range reports {
 		s := shown{Report: r, Numbers: r.groupName() + r.SLO + " wanted; " + r.numbers(), Remarks: r.notes(), Charges: r.chargeRows(),
 			Rows: r.stateRows()[1:], Data: "null", Others: r.Requests - r.Slow}
-		_, s.Limit, _ = strings.Cut(r.SLO, "<")
+		_, s.Limit = r.objective()
 		for i, row := range s.Rows {
 			s.Rows[i] = append(row, meaning(row[0]))
 		}

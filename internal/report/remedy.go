@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/mayfly-profiler/mayfly/internal/frameworks"
@@ -9,9 +10,12 @@ import (
 
 // remedy says what to change, as far as the cause tells.
 func (c *Cause) remedy() string {
-	at := shortName(c.Function)
+	at := cmp.Or(shortName(c.Function), "the program")
 	switch c.Kind {
 	case timeline.CPU:
+		if c.Function == "" {
+			return "give the program more CPUs; what it computes, no sample says"
+		}
 		return "make " + at + " cheaper, call it less often, or give the program more CPUs"
 	case timeline.GC:
 		return "allocate less in " + at + ", or let the heap grow further between collections (GOGC, GOMEMLIMIT)"
@@ -28,6 +32,9 @@ func (c *Cause) remedy() string {
 	case timeline.Syscall:
 		return "do it less often, for many requests at once, or not while they wait"
 	case timeline.GoScheduler:
+		if c.Function == "" {
+			return "look at the host, and take an execution trace: it has each moment in which a goroutine got a P"
+		}
 		return "raise GOMAXPROCS: there are CPUs that it may not use"
 	case timeline.OSScheduler:
 		return "give the program more CPU time: more CPUs, or fewer neighbours"
@@ -74,7 +81,7 @@ func (c *Cause) timerRemedy() string {
 	case frameworks.Batch:
 		return "make batches due earlier, or smaller"
 	}
-	return "make the timer of " + shortName(c.Function) + " shorter, or do not let requests wait for it"
+	return "make the timer of " + cmp.Or(shortName(c.Function), "the program") + " shorter, or do not let requests wait for it"
 }
 
 // because says what the answer is known by.

@@ -52,7 +52,7 @@ func Of(t *timeline.Timeline, o Options) ([]*Report, error) {
 	for _, g := range t.Groups(found.Whole, o.By) {
 		r := b.report(g, unknown, o)
 		r.Unfinished, r.Streams, r.Evidence, r.Notes = found.Cut, found.Streams, t.Evidence, append(r.Notes, o.Notes...)
-		r.recording = o.Recording
+		r.recording, r.trace = o.Recording, o.Trace
 		reports = append(reports, r)
 	}
 	setAside(reports, o.SLO)
@@ -100,7 +100,8 @@ func (o *Options) find(t *timeline.Timeline) (found timeline.Found, unknown []*t
 			among, grouped = append(among, r), grouped || has
 		}
 	}
-	if !grouped && len(c.Labels) == 0 { // nobody has the label
+	if !grouped && len(c.Labels) == 0 {
+		o.Notes = append(slices.Clip(o.Notes), fmt.Sprintf("no request has the label %s: all are one group", o.By))
 		return found, nil, nil
 	}
 	if found.Whole = among; len(among) == 0 {
@@ -144,9 +145,9 @@ func (b reporter) report(g timeline.Group, unknown []*timeline.Request, o Option
 		e := b.compare(slow, fast, rng)
 		r.Cause = b.cause(e, g, rng)
 		r.Causes = b.charges(e)
-		r.RuledOut = e.ruledOut(r.Cause.Kind)
+		r.RuledOut = e.ruledOut(append(r.Cause.passed, r.Cause.Kind))
 		r.Labels = b.skewed(slow, fast, o)
-		r.view = b.newView(slow, fast, r.States)
+		r.view = b.newView(slow, fast, r.States, rng)
 	}
 	return r
 }
@@ -164,11 +165,15 @@ func lengthsOf(rs []*timeline.Request) []int64 {
 // cause puts the largest part of the excess into words.
 func (b reporter) cause(e *excess, g timeline.Group, rng *rand.Rand) *Cause {
 	w, of, second := top(e.causes)
-	c := &Cause{Kind: w.kind, Share: of.weight / max(e.total, 1), Confidence: e.confidence(rng), Chain: []string{}}
+	c := &Cause{Kind: w.kind, Share: of.weight / max(e.total, 1), Confidence: e.confidence(rng), Chain: []string{}, alone: len(e.fast) == 0}
 	c.Share = min(max(c.Share, 0), 1)
 	d := e.detail[w.causeKey]
 	if d != nil {
-		c.Chain = b.words(b.ending(heaviest(d.chains), w))
+		steps := b.ending(heaviest(d.chains), w)
+		for _, s := range steps {
+			c.passed = append(c.passed, s.Kind)
+		}
+		c.Chain = b.words(steps)
 		if s := heaviest(d.states); s >= 0 {
 			c.Peer = b.States[s].Peer + b.States[s].Call
 			if strings.HasPrefix(c.Peer, "unconnected ") {
@@ -184,6 +189,7 @@ func (b reporter) cause(e *excess, g timeline.Group, rng *rand.Rand) *Cause {
 	c.weigh(d, b.Evidence)
 	b.within(c)
 	c.beside(of, second)
+	c.few(len(e.slow))
 	if names := b.callers(w, d); len(names) > 0 {
 		c.Chain = append(c.Chain, "called by "+strings.Join(names, ", "))
 	}

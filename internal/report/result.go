@@ -14,8 +14,9 @@ type Options struct {
 	Request timeline.Selector // what a request is; the zero value: a call of net/http's or gRPC's server function
 	By      string            // a label key: one report for each of its values; "": one for all requests
 	Notes   []string          // what readers should know of the recording; written with each report
-	// Recording is the path of the profile, for the command that shows more; "" is FILE.
-	Recording string
+	// Recording is the path of the profile, for the command that shows more; "" is FILE. Trace is that of the execution trace, if
+	// there is nothing else.
+	Recording, Trace string
 }
 
 // Report is what there is to say about one group of requests. Times are in ns.
@@ -45,9 +46,9 @@ type Report struct {
 	Window     Window            `json:"window"`
 	Notes      []string          `json:"notes"` // about the recording
 
-	all       measure // of these requests and of those whose labels are not known
-	view      *view   // for pictures
-	recording string  // Options.Recording
+	all              measure // of these requests and of those whose labels are not known
+	view             *view   // for pictures
+	recording, trace string  // of Options
 }
 
 // Cause is the one named cause.
@@ -67,8 +68,10 @@ type Cause struct {
 	Sentence   string            `json:"sentence"`
 	Remedy     string            `json:"remedy"` // what to change
 
-	what string          // what is waited for, in the words of the framework
-	role frameworks.Role // of the function that says so
+	what   string          // what is waited for, in the words of the framework
+	role   frameworks.Role // of the function that says so
+	passed []timeline.Kind // of the chain's steps
+	alone  bool            // there is no fast request to compare the slow ones with
 }
 
 // Charge is a part of the slow requests' time, followed to where it was lost. Times are means.

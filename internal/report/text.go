@@ -91,8 +91,14 @@ func (r *Report) headline() string {
 
 // numbers is what the verdict is about.
 func (r *Report) numbers() string {
-	name, _, _ := strings.Cut(r.SLO, "<")
-	return fmt.Sprintf("%s is %s, %d of %d requests took longer", name, short(float64(r.Value)), r.Slow, r.Requests)
+	name, limit := r.objective()
+	return fmt.Sprintf("%s is %s, %d of %d requests took %s or longer", name, short(float64(r.Value)), r.Slow, r.Requests, limit)
+}
+
+// objective is what the objective is about, and its limit. Labels may have a "<", too.
+func (r *Report) objective() (name, limit string) {
+	i := max(strings.LastIndexByte(r.SLO, '<'), 0)
+	return r.SLO[:i], strings.TrimPrefix(r.SLO[i:], "<")
 }
 
 // groupName is "endpoint=/fulfil: ", or nothing.
@@ -150,9 +156,10 @@ func (r *Report) notes() []string {
 			r.Learnt))
 	}
 	if r.Unknown > 0 {
-		name, _, _ := strings.Cut(r.SLO, "<")
+		name, limit := r.objective()
 		all = append(all, fmt.Sprintf("labels of %d other requests are not known: no scan saw them long enough; were all of this group, "+
-			"%s would be %s, and %d of %d requests took longer", r.Unknown, name, short(float64(r.all.value)), r.all.over, r.all.of))
+			"%s would be %s, and %d of %d requests took %s or longer", r.Unknown, name, short(float64(r.all.value)), r.all.over, r.all.of,
+			limit))
 	}
 	return append(all, r.Notes...)
 }
@@ -194,6 +201,9 @@ func (r *Report) ruledNames() []string {
 
 // next is the command that shows more of the cause. People paste it: the function's name comes from the file.
 func (r *Report) next() string {
+	if r.trace != "" {
+		return "go tool trace " + printable.Shell(r.trace)
+	}
 	c := r.Cause
 	index := sample.ColumnBlocked
 	switch c.Kind {

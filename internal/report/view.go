@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"math/rand/v2"
 	"slices"
 
 	"github.com/mayfly-profiler/mayfly/internal/flame"
@@ -59,17 +60,17 @@ type part struct {
 	What string        `json:"w"`
 }
 
-func (b reporter) newView(slow, fast []*timeline.Request, states States) *view {
+func (b reporter) newView(slow, fast []*timeline.Request, states States, rng *rand.Rand) *view {
 	v := &view{Heat: b.heat(slow, fast), Graph: &flame.Node{Name: "requests"}}
 	for k := range timeline.Kind(timeline.Kinds) {
 		if s, f := states.Slow[k], states.Fast[k]; s+f > 0 {
 			v.States = append(v.States, shares{k, ms(s), ms(f)})
 		}
 	}
-	whole := meanLength(slow) * float64(len(slow))
-	b.grow(v.Graph, slow[:min(len(slow), enough)], func(n *flame.Node) *float64 { return &n.New }, 1/whole)
-	b.grow(v.Graph, fast[:min(len(fast), enough)], func(n *flame.Node) *float64 { return &n.Base },
-		float64(len(slow))/whole/float64(max(len(fast), 1)))
+	some, others := draw(slow, rng), draw(fast, rng)
+	mean := meanLength(some)
+	b.grow(v.Graph, some, func(n *flame.Node) *float64 { return &n.New }, 1/mean/float64(len(some)))
+	b.grow(v.Graph, others, func(n *flame.Node) *float64 { return &n.Base }, 1/mean/float64(max(len(others), 1)))
 	v.Graph.Prune(0.002, flame.ByGrowth)
 	byLength := slices.Clone(slow)
 	slices.SortStableFunc(byLength, func(a, b *timeline.Request) int { return cmp.Compare(b.Length(), a.Length()) })

@@ -93,11 +93,15 @@ func (c *Cause) sentence(g timeline.Group) string {
 	if c.Share < half {
 		explains = "that is the largest of several causes, and explains"
 	}
+	time := "extra time"
+	if c.alone {
+		time = "time (no request was fast, to compare them with)"
+	}
 	also := ""
 	if c.Also != "" {
 		also = ", and " + c.Also + " nearly as much"
 	}
-	return fmt.Sprintf("%s %s; %s %.0f %% of their extra time%s.", who, c.reason(where), explains, 100*c.Share, also)
+	return fmt.Sprintf("%s %s; %s %.0f %% of their %s%s.", who, c.reason(where), explains, 100*c.Share, time, also)
 }
 
 // half is the share of the excess below which a cause is one of several.
@@ -130,6 +134,9 @@ func (c *Cause) reason(where string) string {
 	case timeline.Syscall:
 		return "wait for a system call" + c.with() + " in " + at
 	case timeline.GoScheduler:
+		if where == "" {
+			return "are runnable and do not run, while no other goroutine is seen to"
+		}
 		return "are runnable and get no P: GOMAXPROCS is too small while " + at + " runs"
 	case timeline.OSScheduler:
 		return "are runnable and get no CPU: other processes have it"

@@ -94,14 +94,14 @@ func (c *Condition) stat(s string) error {
 		return nil
 	}
 	number, ok := strings.CutPrefix(s, "p")
-	q, err := strconv.ParseFloat(number, 64)
+	q, err := strconv.ParseFloat(number+"e-2", 64) // and not by 100: 99.9 / 100 is more than 0.999, and so one rank too high
 	if plain := strings.Trim(number, "0123456789.") == ""; !ok || err != nil || !plain {
 		return fmt.Errorf("%q is not pNN, mean, max or count", s)
 	}
-	if !(q > 0 && q < 100) {
+	if !(q > 0 && q < 1) {
 		return fmt.Errorf("p%s is not between p0 and p100", number)
 	}
-	c.Stat, c.Quantile, c.number = Quantile, q/100, number
+	c.Stat, c.Quantile, c.number = Quantile, q, number
 	return nil
 }
 

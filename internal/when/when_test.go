@@ -16,7 +16,7 @@ import (
 func TestParse(t *testing.T) {
 	for text, want := range map[string]Condition{
 		"p99(endpoint=/fulfil)>800ms": {Stat: Quantile, Quantile: 0.99, Labels: []Label{{"endpoint", "/fulfil"}}, Op: ">", Bound: 800e6},
-		" p99.9 ( a = b , c=d ) >= 1s": {Stat: Quantile, Quantile: 0.9990000000000001, Labels: []Label{{"a", "b"}, {"c", "d"}},
+		" p99.9 ( a = b , c=d ) >= 1s": {Stat: Quantile, Quantile: 0.999, Labels: []Label{{"a", "b"}, {"c", "d"}},
 			Op: ">=", Bound: 1e9},
 		"mean(endpoint=/x,request)<1.5ms":  {Stat: Mean, Labels: []Label{{"endpoint", "/x"}}, By: "request", Op: "<", Bound: 1.5e6},
 		`max(q="a, (b) \"c\"" , k=)<=10us`: {Stat: Max, Labels: []Label{{"q", `a, (b) "c"`}, {"k", ""}}, Op: "<=", Bound: 1e4},
