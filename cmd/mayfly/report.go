@@ -31,8 +31,8 @@ that goroutine did meanwhile.
 
 Who woke whom is in the execution trace of the process. A process that serves net/http/pprof
 is asked for a trace of the recorded seconds. With a recording in FILE, --trace names the
-trace of the same seconds. FILE may also be an execution trace alone (runtime/trace,
-/debug/pprof/trace, a flight recorder; Go 1.22 or later).
+trace of the same seconds; what --keep wrote is found beside FILE. FILE may also be an execution
+trace alone (runtime/trace, /debug/pprof/trace, a flight recorder; Go 1.22 or later).
 
 With --worst, --latency or --id report judges nothing and shows single requests, moment by
 moment. An output with a profile's extension (-o slow.pb.gz) then gets the part of the recording
@@ -82,7 +82,7 @@ not judged.`,
 	fl.IntVar(&f.traceLimit, "trace-limit", f.traceLimit, "how much of an execution trace to read, in `MiB`; what comes after that is "+
 		"left out")
 	fl.StringVar(&f.keep, "keep", "", "`folder` to keep the recording in, as "+keptMayfly+", and its execution trace, as "+keptTrace)
-	fl.BoolVar(&f.noTrace, "no-trace", false, "do not ask the process for its execution trace")
+	fl.BoolVar(&f.noTrace, "no-trace", false, "do not ask the process for its execution trace, nor read the one beside FILE")
 	f.overhead = percentage(reportOverhead)
 	fl.Var(&f.overhead, "max-overhead", overheadUsage)
 	cmd.RegisterFlagCompletionFunc("pid", completePID)
@@ -176,6 +176,11 @@ func reportOn(ctx context.Context, e *env, f *reportFlags) error {
 	}
 	if o.Recording, err = f.save(e, in); err != nil {
 		return err
+	}
+	if in.file == nil && in.recording == nil {
+		if o.Trace = f.args[0]; o.Trace == "-" {
+			o.Trace = "FILE"
+		}
 	}
 	if len(f.args) == 0 {
 		ctx = context.WithoutCancel(ctx) // Ctrl-C has ended the recording, not the report on it

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/google/pprof/profile"
 
@@ -23,9 +26,10 @@ type reportInput struct {
 	trace     io.Reader // nil, too, after a report that it was of no use for
 	fetched   []byte    // the trace, if the process was asked for it
 	// given says that the trace was named on the command line: it has to be of use.
-	given bool
-	limit int64
-	notes []string
+	given  bool
+	beside string // the path of the trace, if it is the one that lay beside the recording
+	limit  int64
+	notes  []string
 }
 
 func (in *reportInput) report(o report.Options) ([]*report.Report, error) {
@@ -39,11 +43,8 @@ func (in *reportInput) report(o report.Options) ([]*report.Report, error) {
 	}
 	t, err := in.traced(rec)
 	if err == nil {
-		if t.Unread != "" {
-			o.Notes = append(o.Notes, t.Unread+": what is behind that is not reported on")
-		}
 		var reports []*report.Report
-		if reports, err = report.Of(t.Timeline, o); err == nil {
+		if reports, err = report.Of(t.Timeline, in.tell(t, o)); err == nil {
 			return reports, nil
 		}
 	}
@@ -51,8 +52,20 @@ func (in *reportInput) report(o report.Options) ([]*report.Report, error) {
 		return nil, err
 	}
 	in.trace = nil
-	o.Notes = append(o.Notes, "its execution trace was of no use: "+oneLine(err.Error()))
+	o.Notes = append(o.Notes, strings.TrimSpace("its execution trace "+in.beside)+" was of no use: "+oneLine(err.Error()))
 	return report.Of(rec, o)
+}
+
+// tell adds what is to be known of the trace that is reported on.
+func (in *reportInput) tell(t *exectrace.Trace, o report.Options) report.Options {
+	o.Notes = slices.Clone(o.Notes)
+	if t.Unread != "" {
+		o.Notes = append(o.Notes, t.Unread+": what is behind that is not reported on")
+	}
+	if in.beside != "" {
+		o.Notes = append(o.Notes, "with the execution trace "+in.beside)
+	}
+	return o
 }
 
 // timeline is that of the recording or the file, nil without one.
@@ -112,7 +125,26 @@ func openReportInput(e *env, f *reportFlags) (in *reportInput, closeAll func(), 
 			return nil, nil, fmt.Errorf("read %w", err)
 		}
 	}
+	if !in.given && !f.noTrace && in.file != nil {
+		opened = append(opened, in.openBeside(f.args[0]))
+	}
 	return in, closeAll, nil
+}
+
+// openBeside opens the trace that --keep wrote beside the recording, if it did. A trace of other seconds, from an earlier run, is of
+// no use then, and said to be.
+func (in *reportInput) openBeside(recording string) io.Closer {
+	path := filepath.Join(filepath.Dir(recording), keptTrace)
+	if st, err := os.Stat(path); filepath.Base(recording) != keptMayfly || err != nil || !st.Mode().IsRegular() {
+		return io.NopCloser(nil)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		in.notes = append(in.notes, fmt.Sprintf("without the execution trace beside it: %s: %s", path, cause(err)))
+		return io.NopCloser(nil)
+	}
+	in.trace, in.beside = file, path
+	return file
 }
 
 // open takes a profile or, if it is one, an execution trace.

@@ -42,6 +42,9 @@ func (f *pickFlags) showRequests(ctx context.Context, e *env, in *reportInput, o
 	if err != nil {
 		return fmt.Errorf("report %s: %w", in.name, err)
 	}
+	if in.beside != "" {
+		e.say("with the execution trace %s", in.beside)
+	}
 	return writeResult(e, out, requests.Formats(), found)
 }
 
@@ -58,6 +61,7 @@ func (in *reportInput) whole() (*timeline.Timeline, error) {
 	case in.given || rec == nil:
 		return nil, err
 	}
+	in.beside = ""
 	return rec, nil
 }
 
