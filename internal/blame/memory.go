@@ -73,27 +73,45 @@ func (hs *holders) explains(queue set, spans []timeline.Span) bool {
 
 // exits are those who come out of the queue of a lock, in order, and fills in when it is there. It says whether readers are in it.
 func (hs *holders) exits(r *resource, queue set) (list []exit, readers bool) {
-	for _, g := range hs.Tracks {
-		for i := range g.Pieces {
-			p := &g.Pieces[i]
-			if p.Kind != r.kind || p.Guess || hs.object(p) != r.object {
-				continue
-			}
-			if hs.States[p.State].Name == "sync.RWMutex.RLock" {
-				return nil, true
-			}
-			hs.fill(queue, p.From, p.To)
-			r.waiters[g] = true
-			if i+1 == len(g.Pieces) || g.Pieces[i+1].On != p.On {
-				in := hs.Place(p.Stack)
-				list = append(list, exit{timeline.Span{Track: g, From: p.To, To: hs.leaves(g, i), Fn: in.Fn}, in})
-			}
+	for _, w := range hs.asking(r.object) {
+		g, p := w.g, &w.g.Pieces[w.i]
+		if hs.States[p.State].Name == "sync.RWMutex.RLock" {
+			return nil, true
+		}
+		hs.fill(queue, p.From, p.To)
+		r.waiters[g] = true
+		if w.i+1 == len(g.Pieces) || g.Pieces[w.i+1].On != p.On {
+			in := hs.Place(p.Stack)
+			list = append(list, exit{timeline.Span{Track: g, From: p.To, To: hs.leaves(g, w.i), Fn: in.Fn}, in})
 		}
 	}
 	slices.SortFunc(list, func(a, b exit) int {
 		return cmp.Or(cmp.Compare(a.hold.From, b.hold.From), cmp.Compare(a.hold.Track.Goid, b.hold.Track.Goid))
 	})
 	return list, false
+}
+
+// place is a piece of a goroutine's life.
+type place struct {
+	g *timeline.Track
+	i int
+}
+
+// asking are the waits for a lock, by its address: a program may have thousands of locks.
+func (hs *holders) asking(lock uint64) []place {
+	if hs.byLock == nil {
+		hs.byLock = make(map[uint64][]place)
+		for _, g := range hs.Tracks {
+			for i := range g.Pieces {
+				if p := &g.Pieces[i]; p.Kind == timeline.Lock && !p.Guess {
+					if o := hs.object(p); o != 0 {
+						hs.byLock[o] = append(hs.byLock[o], place{g, i})
+					}
+				}
+			}
+		}
+	}
+	return hs.byLock[lock]
 }
 
 // leaves is when a goroutine that waited in a piece is seen to wait elsewhere: neither in the application's function that it waited in,

@@ -29,6 +29,7 @@ type resource struct {
 type holders struct {
 	channels
 	resources map[resourceKey]*resource
+	byLock    map[uint64][]place              // the waits for a lock, by its address; built when needed
 	inside    map[string][]timeline.Span      // by function, when who was in it
 	beyond    map[resourceKey][]timeline.Span // by what is waited for, when who was there without waiting
 }

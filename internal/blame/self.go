@@ -1,6 +1,7 @@
 package blame
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -49,11 +50,13 @@ func (b *Blamer) followSelf(a Atom, s timeline.Span, via route, out func(Atom)) 
 	var best timeline.Span
 	rest := max(slack, (s.To-s.From)/5)
 	for _, f := range frameworks.Functions(frameworks.Handles) {
-		for _, c := range b.calls(f) {
+		calls := b.calls(f) // by begin
+		first, _ := slices.BinarySearchFunc(calls, s.From-cut, func(c timeline.Span, at int64) int { return cmp.Compare(c.From, at) })
+		for _, c := range calls[first:] {
 			if c.From >= s.To {
 				break
 			}
-			if c.Track == s.Track || c.From < s.From-cut || c.To > s.To+slack || c.To <= s.From || slices.Contains(b.path, c.Track) {
+			if c.Track == s.Track || c.To > s.To+slack || c.To <= s.From || slices.Contains(b.path, c.Track) {
 				continue
 			}
 			if d := abs(s.To-c.To) + max(c.From-s.From, 0); d < rest {

@@ -33,12 +33,14 @@ type wakers struct {
 	acts    []act // who did something when, by time; built when needed
 	byPlace map[resourceKey]*waker
 	beside  map[*timeline.Track]bool
+	app     map[*timeline.Track]bool // whether code of the application is on its stacks
 	roots   map[*timeline.Track]string
+	crews   map[string]int // by root, how many there are
 }
 
 func newWakers(t facts) wakers {
 	return wakers{facts: t, byPlace: make(map[resourceKey]*waker), beside: make(map[*timeline.Track]bool),
-		roots: make(map[*timeline.Track]string)}
+		app: make(map[*timeline.Track]bool), roots: make(map[*timeline.Track]string), crews: make(map[string]int)}
 }
 
 // waker is who ends the waits at one place.
@@ -171,7 +173,7 @@ func (ws *wakers) wakerOf(k resourceKey) *waker {
 func (ws *wakers) count(in map[string]int, at int64, waiter map[*timeline.Track]bool) {
 	seen := map[string]bool{}
 	ws.actsAt(at, func(a act) {
-		if root := ws.rootOf(a.g); !waiter[a.g] && root != "" && !seen[root] && ws.hasApp(a.g) {
+		if root := ws.rootOf(a.g); !waiter[a.g] && root != "" && !seen[root] && ws.isApp(a.g) {
 			seen[root] = true
 			in[root]++
 		}
@@ -225,9 +227,20 @@ func (ws *wakers) periodic(root string, waits []*timeline.Piece) bool {
 	return period >= 20e6 && 5*fits >= 4*len(gaps)
 }
 
+// isApp is hasApp, looked up once.
+func (ws *wakers) isApp(g *timeline.Track) bool {
+	is, ok := ws.app[g]
+	if !ok {
+		is = ws.hasApp(g)
+		ws.app[g] = is
+	}
+	return is
+}
+
 // waitsBefore says whether a goroutine waited on a channel until it acted.
 func (ws *wakers) waitsBefore(a act) bool {
-	return slices.ContainsFunc(a.g.Pieces, func(p timeline.Piece) bool { return p.To == a.at && p.Kind == timeline.Channel })
+	i, is := slices.BinarySearchFunc(a.g.Pieces, a.at, func(p timeline.Piece, at int64) int { return cmp.Compare(p.To, at) })
+	return is && a.g.Pieces[i].Kind == timeline.Channel
 }
 
 // actorAt is the goroutine of a make that did something nearest to the end of a wait.
@@ -246,6 +259,10 @@ func (ws *wakers) actorAt(root string, s timeline.Span) (best *timeline.Track) {
 
 // workers is how many goroutines of a make there are at once, by the middle of the window.
 func (ws *wakers) workers(root string) (n int) {
+	if n, ok := ws.crews[root]; ok {
+		return n
+	}
+	defer func() { ws.crews[root] = n }()
 	at := ws.From + (ws.To-ws.From)/2
 	for _, g := range ws.Tracks {
 		if g.Alive(at, at+1) && ws.rootOf(g) == root {

@@ -217,6 +217,7 @@ func (r *reader) ranges(ev *trace.Event) {
 				r.stops[n-1].to = at
 			}
 		} else if n == 0 || r.stops[n-1].to != stopped {
+			r.pieces++ // it takes memory like one
 			r.stops = append(r.stops, stop{at, stopped, r.stopper(ev)})
 		}
 	}
@@ -255,6 +256,7 @@ func (r *reader) annotation(ev *trace.Event) {
 	switch ev.Kind() {
 	case trace.EventTaskBegin:
 		k := ev.Task()
+		r.pieces++
 		r.tasks[k.ID] = len(r.Tasks)
 		r.Tasks = append(r.Tasks, timeline.Task{Goid: int64(g), Type: k.Type, From: at})
 	case trace.EventTaskEnd:
@@ -263,6 +265,7 @@ func (r *reader) annotation(ev *trace.Event) {
 			delete(r.tasks, ev.Task().ID)
 		}
 	case trace.EventRegionBegin:
+		r.pieces++
 		r.regions[g] = append(r.regions[g], len(r.Tasks))
 		r.Tasks = append(r.Tasks, timeline.Task{Goid: int64(g), Type: ev.Region().Type, Region: true, From: at})
 	case trace.EventRegionEnd:

@@ -30,7 +30,7 @@ type Options struct {
 	// 0 it is what the trace says of its wall clock, which traces do since Go 1.25.
 	Epoch      int64
 	Bytes      int64 // of the trace, uncompressed; 256 MiB
-	Pieces     int   // of all goroutines' lives; 6 million, which take some 600 MB
+	Pieces     int   // of all goroutines' lives, tasks, regions and stops; 6 million, which take some 600 MB
 	Goroutines int   // 2 million
 	Stacks     int   // different ones; 200,000
 }
@@ -183,23 +183,23 @@ func (r *reader) readAll(in io.Reader) (unread string, err error) {
 		if err != nil {
 			return fmt.Sprintf("the trace is broken: %.200s", oneLine(err)), nil
 		}
-		if why := r.full(); why != "" {
+		if why := r.full(&ev); why != "" {
 			return why, nil
 		}
 		r.event(&ev)
 	}
 }
 
-// full says which limit is reached.
-func (r *reader) full() string {
+// full says which limit is reached, before an event is taken in.
+func (r *reader) full(next *trace.Event) string {
 	switch {
 	case r.pieces >= r.limits.Pieces:
-		return fmt.Sprintf("the trace has more than %d states of goroutines", r.limits.Pieces)
+		return fmt.Sprintf("the trace has more than %d states of goroutines, tasks and regions", r.limits.Pieces)
 	case len(r.live) >= r.limits.Goroutines || len(r.Tracks) >= r.limits.Goroutines:
 		return fmt.Sprintf("the trace has more than %d goroutines", r.limits.Goroutines)
 	case len(r.Stacks) >= r.limits.Stacks:
 		return fmt.Sprintf("the trace has more than %d stacks", r.limits.Stacks)
-	case r.now-r.first > int64(longest):
+	case r.events > 0 && r.time(next)-r.first > int64(longest):
 		return fmt.Sprintf("the trace is longer than %s", longest)
 	}
 	return ""

@@ -137,8 +137,9 @@ func (b *Builder) labelSet(each func(yield func(key, value string))) int32 {
 	slices.SortFunc(b.pairs, func(x, y [2]string) int { return cmp.Compare(x[0], y[0]) })
 	b.key = b.key[:0]
 	for _, p := range b.pairs {
-		b.key = append(append(b.key, p[0]...), 0)
-		b.key = append(append(b.key, p[1]...), 0)
+		for _, text := range p { // with its length: a label may have any byte in it
+			b.key = append(binary.AppendUvarint(b.key, uint64(len(text))), text...)
+		}
 	}
 	id, ok := b.byLabels[string(b.key)]
 	if !ok {

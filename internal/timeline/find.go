@@ -98,8 +98,12 @@ func (t *Timeline) byLabel(key string) []*Request {
 	}
 	var all []*Request
 	for v, ss := range spans {
+		have := make(map[int64]bool, len(ss))
+		for _, s := range ss {
+			have[s.Track.Goid] = true
+		}
 		slices.SortFunc(ss, func(a, b Span) int {
-			return cmp.Or(cmp.Compare(t.inherited(a, ss), t.inherited(b, ss)),
+			return cmp.Or(cmp.Compare(inherited(a, have), inherited(b, have)),
 				cmp.Compare(a.From, b.From), cmp.Compare(b.To, a.To), cmp.Compare(a.Track.Goid, b.Track.Goid))
 		})
 		r := &Request{ID: v, Main: ss[0].Track, From: ss[0].From, To: ss[0].To}
@@ -133,11 +137,11 @@ func (t *Timeline) labelled(g *Track, key string) map[string]Span {
 
 // inherited is 0 for a goroutine that had a life before it had the label, 1 for one whose parent is
 // not among those with the same label, else 2.
-func (t *Timeline) inherited(s Span, all []Span) int {
+func inherited(s Span, have map[int64]bool) int {
 	if s.Track.Pieces[0].From < s.From {
 		return 0
 	}
-	if s.Track.Parent == 0 || slices.ContainsFunc(all, func(o Span) bool { return o.Track.Goid == s.Track.Parent }) {
+	if s.Track.Parent == 0 || have[s.Track.Parent] {
 		return 2
 	}
 	return 1
@@ -200,7 +204,8 @@ func (t *Timeline) byGoroutine(name string) []*Request {
 	return all
 }
 
-// adopt adds the goroutines that a request started, and those that they started.
+// adopt adds the goroutines that a request started, and those that they started. The goroutine of a kept connection has thousands of
+// requests, each of which started one: those of one request are looked up by when they were born.
 func (t *Timeline) adopt(all []*Request) {
 	byParent := map[int64][]*Track{}
 	for _, g := range t.Tracks {
@@ -208,14 +213,17 @@ func (t *Timeline) adopt(all []*Request) {
 			byParent[g.Parent] = append(byParent[g.Parent], g)
 		}
 	}
+	for _, kids := range byParent {
+		slices.SortStableFunc(kids, func(a, b *Track) int { return cmp.Compare(a.Pieces[0].From, b.Pieces[0].From) })
+	}
 	for _, r := range all {
 		known := map[*Track]bool{r.Main: true}
 		for _, k := range r.Kids {
 			known[k] = true
 		}
 		for todo := append([]*Track{r.Main}, r.Kids...); len(todo) > 0; todo = todo[1:] {
-			for _, k := range byParent[todo[0].Goid] {
-				if born := k.Pieces[0].From; !known[k] && born >= r.From && born < r.To {
+			for _, k := range bornIn(byParent[todo[0].Goid], r) {
+				if !known[k] {
 					known[k] = true
 					r.Kids = append(r.Kids, k)
 					todo = append(todo, k)
@@ -223,4 +231,16 @@ func (t *Timeline) adopt(all []*Request) {
 			}
 		}
 	}
+}
+
+// bornIn are those of some goroutines, sorted by birth, that were born during a request, by id.
+func bornIn(kids []*Track, r *Request) []*Track {
+	at := func(ns int64) int {
+		i, _ := slices.BinarySearchFunc(kids, ns, func(k *Track, ns int64) int { return cmp.Compare(k.Pieces[0].From, ns) })
+		return i
+	}
+	first := at(r.From)
+	born := slices.Clone(kids[first:max(at(r.To), first)])
+	slices.SortFunc(born, func(a, b *Track) int { return cmp.Compare(a.Goid, b.Goid) })
+	return born
 }

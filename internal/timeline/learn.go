@@ -3,6 +3,7 @@ package timeline
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -183,7 +184,7 @@ func (l *learner) functions(r *Request) []int32 {
 func content(set map[string]string) string {
 	var b strings.Builder
 	for _, k := range slices.Sorted(maps.Keys(set)) {
-		b.WriteString(k + "\x00" + set[k] + "\x00")
+		b.WriteString(strconv.Quote(k) + strconv.Quote(set[k]))
 	}
 	return b.String()
 }
