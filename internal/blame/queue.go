@@ -25,13 +25,14 @@ func (b *Blamer) queueForP(s timeline.Span, via route, out func(Atom)) {
 			return
 		}
 		lost := denied / (busy + denied)
+		wants := b.link(via.chain, Link{timeline.GoScheduler, timeline.Nowhere, Behind})
 		share := func(k timeline.Kind, at timeline.Frame, work float64) {
 			a := via.lost(0, ns)
 			a.Kind, a.At, a.NS, a.Queued = k, at, float64(ns)*(1-lost)*work/busy, true
 			a.Trust *= b.running
 			a.Chain = b.link(via.chain, Link{timeline.GoScheduler, at, Behind})
 			out(a)
-			a.NS, a.Denied, a.Chain = float64(ns)*lost*work/busy, true, b.link(via.chain, Link{timeline.GoScheduler, timeline.Nowhere, Behind})
+			a.NS, a.Denied, a.Chain = float64(ns)*lost*work/busy, true, wants
 			if l.isThrottled() {
 				a = b.spent(a)
 			}
