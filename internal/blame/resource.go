@@ -167,7 +167,7 @@ func (hs *holders) members(p *timeline.Piece, s timeline.Span) (spans []timeline
 	return spans
 }
 
-// atOnce is how many spans there are most at one time of a wait: at its begin, when no place was free.
+// atOnce is how many spans there are in the middle of a wait: no place is free then.
 func atOnce(spans []timeline.Span, s timeline.Span) (n int) {
 	at := s.From + (s.To-s.From)/2
 	for _, c := range spans {

@@ -1,6 +1,10 @@
 package diff
 
-import "math"
+import (
+	"fmt"
+	"math"
+	"slices"
+)
 
 // Check compares both sides with the limits. A limit is exceeded when noise does not explain it: the
 // whole interval lies above.
@@ -18,11 +22,22 @@ func (b *Budget) Check(load func(By) (before, after []*Profile, err error), o Op
 			}
 			cache[by] = sides
 		}
+		if err := l.fits(sides.before); err != nil {
+			return nil, err
+		}
 		o.By, o.Cumulative = by, false
 		limits[i] = l
 		limits[i].judge(sides.before, sides.after, o.withDefaults())
 	}
 	return limits, nil
+}
+
+// fits says what is wrong with a limit for what profiles have.
+func (l *Limit) fits(profiles []*Profile) error {
+	if l.set["max"] && slices.ContainsFunc(profiles, func(p *Profile) bool { return slices.Contains(p.plain, l.column()) }) {
+		return fmt.Errorf("budget: %s: %s is no time: max_share and max_increase limit it", l, l.column())
+	}
+	return nil
 }
 
 // judge makes one row of all that the limit is about, and holds it against the limit.

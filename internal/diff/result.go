@@ -61,7 +61,7 @@ type Shift struct {
 // String is a line.
 func (s Shift) String() string {
 	return fmt.Sprintf("%s: %+.1f %% since %s of %s (last before: %s), p=%.2g, %d results before and %d since",
-		Clean(s.Benchmark), 100*s.Relative, Clean(short(s.Commit)), s.Time.Format(time.DateOnly), Clean(short(s.Last)), s.P, s.Before, s.Since)
+		Clean(s.Benchmark), 100*s.Relative, short(s.Commit), s.Time.Format(time.DateOnly), short(s.Last), s.P, s.Before, s.Since)
 }
 
 // Undecided says whether a change that matters cannot be ruled out somewhere.

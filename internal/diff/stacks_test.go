@@ -163,3 +163,18 @@ func TestBudgetOfNothing(t *testing.T) {
 		}
 	}
 }
+
+// A limit in ms is none for bytes.
+func TestBudgetOfHeap(t *testing.T) {
+	heap := []*Profile{Reduce(foreign("inuse_space", "bytes", "", 4096, 512<<10), "heap", Options{})}
+	load := func(By) (was, is []*Profile, err error) { return heap, heap, nil }
+	for limit, ok := range map[string]bool{"max: 30ms": false, "max_share: 90%": true, "max_increase: 5%": true} {
+		b, err := ReadBudget(strings.NewReader("limits:\n  - {func: main.a, column: inuse_space, "+limit+"}\n"), "b")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.Check(load, Options{}); (err == nil) != ok || err != nil && !strings.Contains(err.Error(), "inuse_space is no time") {
+			t.Errorf("%s: %v", limit, err)
+		}
+	}
+}

@@ -43,7 +43,10 @@ func (p *printer) markdown(r *Report) {
 	for _, l := range r.Labels {
 		p.printf("%s: %.0f %% of the slow requests, %.0f %% of the others. ", printable.MarkdownCode(l.Key+"="+l.Value), 100*l.Slow, 100*l.Fast)
 	}
-	p.printf("Ruled out: %s.\n\n    %s\n", strings.Join(r.ruledNames(), ", "), r.next())
+	if len(r.RuledOut) > 0 {
+		p.printf("Ruled out: %s.", strings.Join(r.ruledNames(), ", "))
+	}
+	p.printf("\n\n    %s\n", r.next())
 }
 
 func (p *printer) markdownTable(align string, rows [][]string) {

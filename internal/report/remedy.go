@@ -33,7 +33,7 @@ func (c *Cause) remedy() string {
 		return "do it less often, for many requests at once, or not while they wait"
 	case timeline.GoScheduler:
 		if c.Function == "" {
-			return "look at the host, and take an execution trace: it has each moment in which a goroutine got a P"
+			return "look at what else runs on the host: nothing in the program is seen to keep them from it"
 		}
 		return "raise GOMAXPROCS: there are CPUs that it may not use"
 	case timeline.OSScheduler:
@@ -44,6 +44,9 @@ func (c *Cause) remedy() string {
 		return c.timerRemedy()
 	case timeline.Stopped:
 		return "find out who stops the process"
+	}
+	if c.traced {
+		return "record longer: the trace does not have what ends the wait, as of one that began before it"
 	}
 	return "an execution trace says who ends the wait: import net/http/pprof into the program, or give mayfly report --trace FILE"
 }
@@ -90,6 +93,9 @@ func (c *Cause) because() string {
 	case timeline.ByTrace:
 		return "the runtime's own events say who ended each wait"
 	case timeline.ByMemory:
+		if !c.Kind.Waits() {
+			return "what the goroutines did was seen in the target, scan by scan and sample by sample"
+		}
 		return "what is waited for was read from the target's memory"
 	}
 	return "who waits for whom is inferred from code and time"

@@ -165,7 +165,8 @@ func lengthsOf(rs []*timeline.Request) []int64 {
 // cause puts the largest part of the excess into words.
 func (b reporter) cause(e *excess, g timeline.Group, rng *rand.Rand) *Cause {
 	w, of, second := top(e.causes)
-	c := &Cause{Kind: w.kind, Share: of.weight / max(e.total, 1), Confidence: e.confidence(rng), Chain: []string{}, alone: len(e.fast) == 0}
+	c := &Cause{Kind: w.kind, Share: of.weight / max(e.total, 1), Confidence: e.confidence(rng), Chain: []string{}, alone: len(e.fast) == 0,
+		traced: b.Evidence == timeline.ByTrace}
 	c.Share = min(max(c.Share, 0), 1)
 	d := e.detail[w.causeKey]
 	if d != nil {
@@ -180,7 +181,6 @@ func (b reporter) cause(e *excess, g timeline.Group, rng *rand.Rand) *Cause {
 				c.Peer = "" // its own address
 			}
 		}
-		c.Line = int64(heaviest(d.lines))
 		c.Limit = int(heaviest(d.limits))
 		if s := heaviest(d.stacks); s >= 0 {
 			c.what, c.role = b.Stacks[s].For.What, b.Stacks[s].For.Role
@@ -195,8 +195,10 @@ func (b reporter) cause(e *excess, g timeline.Group, rng *rand.Rand) *Cause {
 	}
 	if w.fn >= 0 {
 		f := b.Funcs[w.fn]
-		c.Function, c.File = f.Name, f.File
-		c.Line = cmp.Or(c.Line, int64(f.Line))
+		c.Function, c.File, c.Line = f.Name, f.File, int64(f.Line)
+		if d != nil {
+			c.Line = cmp.Or(int64(heaviest(d.lines)), c.Line)
+		}
 	}
 	if c.Kind == timeline.Quota {
 		c.Quota = b.Timeline.Quota

@@ -29,8 +29,8 @@ type Report struct {
 	Slow       int               `json:"slow"`           // requests that took the limit or longer
 	Short      int               `json:"short"`          // requests that lasted for less than two scans: there were more, which nobody saw
 	Scans      float64           `json:"scans_hz"`       // 0: the profile does not say
-	Unfinished int               `json:"unfinished"`     // at the ends of the recording: not counted
-	Streams    int               `json:"streams"`        // requests without an end of their own, such as streams of events: not counted
+	Unfinished int               `json:"unfinished"`     // at the ends of the recording: not counted; of all groups together
+	Streams    int               `json:"streams"`        // without an end of their own, as streams of events: not counted; of all groups
 	Learnt     int               `json:"labels_learnt"`  // requests whose labels are those of others with the same handler
 	Unknown    int               `json:"labels_unknown"` // requests besides these whose labels are not known: any may be of the group
 	Evidence   timeline.Evidence `json:"evidence"`       // what says who waited for whom
@@ -72,6 +72,7 @@ type Cause struct {
 	role   frameworks.Role // of the function that says so
 	passed []timeline.Kind // of the chain's steps
 	alone  bool            // there is no fast request to compare the slow ones with
+	traced bool            // there is a trace
 }
 
 // Charge is a part of the slow requests' time, followed to where it was lost. Times are means.

@@ -149,7 +149,11 @@ func (r *Report) notes() []string {
 			"the others weigh too much", r.Short, r.Scans))
 	}
 	if r.Streams > 0 {
-		all = append(all, fmt.Sprintf("%d streams are not counted: they have no end of their own", r.Streams))
+		of := ""
+		if len(r.Group) > 0 {
+			of = " of all groups"
+		}
+		all = append(all, fmt.Sprintf("%d streams%s are not counted: they have no end of their own", r.Streams, of))
 	}
 	if r.Learnt > 0 {
 		all = append(all, fmt.Sprintf("labels of %d requests are learnt from others with the same handler: they were too short to be seen",

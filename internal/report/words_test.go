@@ -117,3 +117,47 @@ func TestManyDrawn(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestUnknownTraced has a trace that does not tell: nobody is to take another one.
+func TestUnknownTraced(t *testing.T) {
+	for _, traced := range []bool{false, true} {
+		c := &Cause{Kind: timeline.Unknown, traced: traced}
+		if advises := strings.Contains(c.remedy(), "--trace FILE"); advises == traced {
+			t.Errorf("with a trace %v: %s", traced, c.remedy())
+		}
+	}
+	c := &Cause{Kind: timeline.CPU, Evidence: timeline.ByMemory}
+	if strings.Contains(c.because(), "waited for") {
+		t.Errorf("of CPU time: %s", c.because())
+	}
+}
+
+// TestGroupStreams has streams beside two groups: they are those of both.
+func TestGroupStreams(t *testing.T) {
+	r := &Report{Streams: 5, Requests: 40, Group: map[string]string{"endpoint": "/a"}}
+	if notes := strings.Join(r.notes(), "\n"); !strings.Contains(notes, "5 streams of all groups") {
+		t.Error(notes)
+	}
+}
+
+// TestNobodysLine has a neighbour on the CPUs: that is no function, and so has no line.
+func TestNobodysLine(t *testing.T) {
+	s := newScenario(8 * time.Second)
+	for i := range int64(40) {
+		s.goroutine(i+1, 100+30*float64(i), fmt.Sprint("request=s", i)).in("preempted", 250, "main.price"+serve).
+			in("running", 2, "main.price"+serve)
+	}
+	s.quick(10_000, 300)
+	if c := s.report(t, "p99<100ms", "label:request").Cause; c == nil || c.Kind != timeline.OSScheduler || c.Line != 0 || c.Where() != "" {
+		t.Errorf("%+v", c)
+	}
+}
+
+// TestNothingRuledOut has every kind among the causes.
+func TestNothingRuledOut(t *testing.T) {
+	var b bytes.Buffer
+	r := &Report{Verdict: Broken, SLO: "p99<1s", Cause: &Cause{Kind: timeline.Lock}}
+	if err := WriteMarkdown(&b, []*Report{r}); err != nil || strings.Contains(b.String(), "Ruled out") {
+		t.Errorf("%v\n%s", err, b.String())
+	}
+}

@@ -12,7 +12,7 @@ import (
 func TestManyWithOneLabel(t *testing.T) {
 	w := newWorld(ByTime)
 	state, stack, labels := State{Name: "sleep"}, w.on("time.Sleep", "main.work"), w.LabelSet(map[string]string{"service": "a"})
-	const n = 40_000
+	const n = 100_000
 	for id := range int64(n) {
 		p := w.piece(100*ms+id, 700*ms, state, stack)
 		p.Labels = labels

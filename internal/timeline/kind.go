@@ -36,6 +36,11 @@ func (k Kind) String() string { return kindNames[k] }
 // Denied says whether a thread wants a CPU and gets none.
 func (k Kind) Denied() bool { return k == OSScheduler || k == Quota }
 
+// Waits says whether it is something that is waited for, and not a CPU, or what takes it away.
+func (k Kind) Waits() bool {
+	return k != CPU && k != GC && k != GoScheduler && k != Stopped && !k.Denied()
+}
+
 // MarshalText makes a kind its name in JSON.
 func (k Kind) MarshalText() ([]byte, error) { return []byte(kindNames[k]), nil }
 

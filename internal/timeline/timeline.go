@@ -50,8 +50,7 @@ func (p *Piece) Length() int64 { return p.To - p.From }
 
 // Waits says whether the goroutine waited to be woken: it neither ran, nor wanted to, nor was in a system call.
 func (p *Piece) Waits() bool {
-	return p.By != 0 || p.Kind != CPU && p.Kind != GC && p.Kind != GoScheduler && !p.Kind.Denied() &&
-		p.Kind != Syscall && p.Kind != Stopped
+	return p.By != 0 || p.Kind.Waits() && p.Kind != Syscall
 }
 
 // Stale says whether a piece's stack may be of an earlier moment, or of none.
