@@ -53,8 +53,11 @@ func (f *processFlags) several() bool { return f.all || len(f.pids) > 1 }
 // fleetOptions say what a fleet records, and how.
 type fleetOptions struct {
 	processFlags
-	command  string // whose it is
-	once     bool   // processes are searched for once
+	command string // whose it is
+	once    bool   // processes are searched for once
+	// grown is how long a process that comes later has to be there before it costs a start: many a one of a build or a shell is over
+	// by then.
+	grown    time.Duration
 	overhead percentage
 	options  profiler.StreamOptions // of each process
 }

@@ -44,9 +44,6 @@ const (
 	searchEvery = time.Second // at most
 	searchesNew = 3           // in which a process that is new is inspected
 	searchesAll = 30          // in each so many-th the others are, too
-
-	// grown is how long a process has to be there before it costs a start: many a one of a build or a shell is over by then.
-	grown = time.Second
 )
 
 func newFinder(fl *fleet) *finder {
@@ -58,7 +55,7 @@ func (x *finder) run(ctx context.Context) error {
 	defer x.wg.Wait()
 	t := time.NewTicker(max(x.fleet.options.Every, searchEvery))
 	defer t.Stop()
-	for wait := time.Duration(0); ; wait = grown {
+	for wait := time.Duration(0); ; wait = x.fleet.grown {
 		if denied, err := x.search(ctx, wait); err != nil {
 			return err
 		} else if wait == 0 && denied > 0 {

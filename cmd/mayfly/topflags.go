@@ -76,7 +76,8 @@ func (f *topFlags) live(e *env) bool {
 
 // fleet is what is recorded.
 func (f *topFlags) fleet() fleetOptions {
-	return fleetOptions{processFlags: f.processFlags, command: "top", once: f.once, overhead: f.overhead, options: f.options()}
+	return fleetOptions{processFlags: f.processFlags, command: "top", once: f.once, grown: time.Second, overhead: f.overhead,
+		options: f.options()}
 }
 
 // options are those of the stream of one process.

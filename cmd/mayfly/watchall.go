@@ -44,9 +44,13 @@ func newWatching(e *env, f *watchFlags, s *store) *watching {
 		watchers: make(map[int]*watcher)}
 }
 
+// grownService is when a process is old enough to be a service: a watch goes on for hours, and what a compiler does in a few
+// seconds is no request.
+const grownService = 5 * time.Second
+
 // fleet is what is recorded.
 func (f *watchFlags) fleet() fleetOptions {
-	o := fleetOptions{processFlags: f.processFlags, command: "watch", overhead: f.overhead,
+	o := fleetOptions{processFlags: f.processFlags, command: "watch", grown: grownService, overhead: f.overhead,
 		options: profiler.StreamOptions{Options: f.recordFlags.options(), Every: f.slice()}}
 	o.options.Keep.Timeline = true
 	if f.several() {
@@ -121,7 +125,7 @@ func (x *watcher) title() string { return printable.Line(fmt.Sprintf("%d %s", x.
 // Memory that a watch may use besides what a flight recorder does.
 const (
 	reportMemory  = 512 << 20 // a report on a window and its execution trace
-	streamMemory  = 16 << 20  // the recording of a further process, without what its ring keeps
+	streamMemory  = 32 << 20  // the recording of a further process without what its ring keeps: 29 MB beside nats-servers without load
 	severalMemory = 256 << 20 // of several processes, a slice of one: beyond that labels with many values lose them
 	// dense is how many times as much memory it takes to write a window as to keep it. Only one is written at a time.
 	dense = 40
