@@ -18,14 +18,36 @@ func (hs *holders) resource(p *timeline.Piece, k timeline.Kind) *resource {
 	key := resourceKey{k, s.User.Fn, hs.object(p)}
 	r, ok := hs.resources[key]
 	if !ok {
-		r = &resource{kind: k, as: k, user: s.User, app: hs.Place(p.Stack), object: key.object, proof: Guessed,
-			waiters: map[*timeline.Track]bool{}}
+		r = hs.search(key, p, s)
 		hs.resources[key] = r
-		if !hs.passed(r) {
-			hs.find(r, p.Stack, s)
-			hs.counted(r, p)
-		}
 	}
+	return r
+}
+
+// mostSearched is for how many things that are waited for at one place it is searched who has them, each in all that was recorded.
+const mostSearched = 50
+
+// search finds out who holds what a piece waits for. Of hundreds of locks that are asked for at one place, those of whose queue it is
+// not clear who leaves it are taken for one.
+func (hs *holders) search(key resourceKey, p *timeline.Piece, s timeline.Site) *resource {
+	r := &resource{kind: key.kind, as: key.kind, user: s.User, app: hs.Place(p.Stack), object: key.object, proof: Guessed,
+		waiters: map[*timeline.Track]bool{}}
+	place := resourceKey{kind: key.kind, fn: key.fn}
+	many := hs.searched[place] >= mostSearched
+	switch {
+	case hs.passed(r, !many):
+		return r
+	case many && key != place:
+		all, ok := hs.resources[place]
+		if !ok {
+			all = hs.search(place, p, s)
+			hs.resources[place] = all
+		}
+		return all
+	}
+	hs.searched[place]++
+	hs.find(r, p.Stack, s)
+	hs.counted(r, p)
 	return r
 }
 

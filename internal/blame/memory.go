@@ -31,8 +31,9 @@ type exit struct {
 
 // passed finds who holds a lock of which the address is known: who leaves its queue has it until the next one does, or until it has
 // left the code that asked for it; or, where most of that time is nobody's, because who has it did not have to wait, who is in a
-// function that asks for that very lock at other times. It says whether that explains most of the time that the queue is there.
-func (hs *holders) passed(r *resource) bool {
+// function that asks for that very lock at other times, if that is to be looked for elsewhere. It says whether that explains most of the
+// time that the queue is there.
+func (hs *holders) passed(r *resource, elsewhere bool) bool {
 	if r.kind != timeline.Lock || r.object == 0 {
 		return false
 	}
@@ -55,7 +56,7 @@ func (hs *holders) passed(r *resource) bool {
 		}
 	}
 	r.limit, r.trust, r.proof = 1, passedTrust, Read
-	if !hs.explains(queue, r.spans) {
+	if elsewhere && !hs.explains(queue, r.spans) {
 		r.spans, r.limit, r.trust = hs.holds(r, asking), 0, askingTrust
 	}
 	if !hs.explains(queue, r.spans) {

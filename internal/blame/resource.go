@@ -29,13 +29,14 @@ type resource struct {
 type holders struct {
 	channels
 	resources map[resourceKey]*resource
+	searched  map[resourceKey]int             // by kind and function, for how many of them
 	byLock    map[uint64][]place              // the waits for a lock, by its address; built when needed
 	inside    map[string][]timeline.Span      // by function, when who was in it
 	beyond    map[resourceKey][]timeline.Span // by what is waited for, when who was there without waiting
 }
 
 func newHolders(t facts) holders {
-	return holders{channels: channels{facts: t}, resources: make(map[resourceKey]*resource),
+	return holders{channels: channels{facts: t}, resources: make(map[resourceKey]*resource), searched: make(map[resourceKey]int),
 		inside: make(map[string][]timeline.Span), beyond: make(map[resourceKey][]timeline.Span)}
 }
 

@@ -123,7 +123,7 @@ func (c *Cause) reason(where string) string {
 	case timeline.Lock:
 		return "wait for a lock that " + at + " holds"
 	case timeline.Channel:
-		return "wait in a queue for " + at + ", which serves " + c.number("one", "%d") + " after the other"
+		return "wait in a queue for " + at + ", which serves " + c.number("one after the other", "%d at a time")
 	case timeline.Pool:
 		return "wait for " + c.number("a connection of a pool", "one of the %d connections of a pool") + " that is too small for what " +
 			at + " does with it"

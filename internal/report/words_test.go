@@ -132,6 +132,16 @@ func TestUnknownTraced(t *testing.T) {
 	}
 }
 
+// TestWorkers has a queue that several serve.
+func TestWorkers(t *testing.T) {
+	for limit, want := range map[int]string{0: "which serves one after the other;", 2: "which serves 2 at a time;"} {
+		c := &Cause{Kind: timeline.Channel, Function: "main.work", Limit: limit}
+		if got := c.sentence(timeline.Group{}); !strings.Contains(got, want) {
+			t.Errorf("%d workers: %s", limit, got)
+		}
+	}
+}
+
 // TestGroupStreams has streams beside two groups: they are those of both.
 func TestGroupStreams(t *testing.T) {
 	r := &Report{Streams: 5, Requests: 40, Group: map[string]string{"endpoint": "/a"}}
