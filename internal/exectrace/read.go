@@ -33,6 +33,7 @@ type Options struct {
 	Pieces     int   // of all goroutines' lives, tasks, regions and stops; 6 million, which take some 600 MB
 	Goroutines int   // 2 million
 	Stacks     int   // different ones; 200,000
+	Functions  int   // on them; 500,000, which take some 200 MB
 }
 
 // DefaultBytes is how much of a trace is read when nobody says.
@@ -50,6 +51,9 @@ func (l Options) orDefault() Options {
 	}
 	if l.Stacks <= 0 {
 		l.Stacks = 200_000
+	}
+	if l.Functions <= 0 {
+		l.Functions = 500_000
 	}
 	return l
 }
@@ -199,6 +203,8 @@ func (r *reader) full(next *trace.Event) string {
 		return fmt.Sprintf("the trace has more than %d goroutines", r.limits.Goroutines)
 	case len(r.Stacks) >= r.limits.Stacks:
 		return fmt.Sprintf("the trace has more than %d stacks", r.limits.Stacks)
+	case len(r.Funcs) >= r.limits.Functions:
+		return fmt.Sprintf("the trace has more than %d functions", r.limits.Functions)
 	case r.events > 0 && r.time(next)-r.first > int64(longest):
 		return fmt.Sprintf("the trace is longer than %s", longest)
 	}

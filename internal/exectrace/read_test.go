@@ -184,6 +184,7 @@ func TestLimits(t *testing.T) {
 		"states of goroutines":     {Pieces: 500},
 		"more than 20 goroutines":  {Goroutines: 20},
 		"stacks":                   {Stacks: 30},
+		"more than 40 functions":   {Functions: 40},
 	} {
 		x, err := Read(bytes.NewReader(r.trace), o)
 		if err != nil {
