@@ -254,11 +254,16 @@ func TestRequest(t *testing.T) {
 	}
 	b.AddLanes(p, slices.Values(p.Sample))
 	var tabs, title, stack string
-	var lengths []float64
+	var lengths, zoomed []float64
 	var box struct{ X, Y, W float64 }
 	click := func(part, row float64) chromedp.Action {
 		return chromedp.ActionFunc(func(ctx context.Context) error {
 			return chromedp.MouseClickXY(box.X+part*box.W, box.Y+(row+0.5)*20).Do(ctx)
+		})
+	}
+	mouse := func(what input.MouseType, part float64) chromedp.Action {
+		return chromedp.ActionFunc(func(ctx context.Context) error {
+			return chromedp.MouseEvent(what, box.X+part*box.W, box.Y+10, chromedp.ButtonLeft).Do(ctx)
 		})
 	}
 	where := chromedp.Evaluate(`(() => { const r = document.querySelector(".lanes canvas").getBoundingClientRect(), l = page.lanes; `+
@@ -266,12 +271,18 @@ func TestRequest(t *testing.T) {
 	err := chromedp.Run(ctx, chromedp.Navigate(saved(t, b.Write)), chromedp.Poll(ready, nil),
 		chromedp.Text(".life .bar", &tabs), chromedp.Evaluate(`page.lanes.rows.map((r) => r.end)`, &lengths),
 		chromedp.ScrollIntoView(".lanes canvas"), where, click(0.5, 0), chromedp.Text(".life > .found", &title),
-		chromedp.ScrollIntoView(".lanes canvas"), where, click(0.2, 0), chromedp.Text(".stack", &stack))
+		chromedp.ScrollIntoView(".lanes canvas"), where, click(0.2, 0), chromedp.Text(".stack", &stack),
+		chromedp.ScrollIntoView(".lanes canvas"), where, mouse(input.MousePressed, 0.5), mouse(input.MouseMoved, 1.01),
+		mouse(input.MouseReleased, 1.01), // outside of the canvas
+		chromedp.Evaluate(`[page.lanes.from, page.lanes.to].map((us) => Math.round(us / 1000))`, &zoomed))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(tabs, "the 2 slowest of 2 requests") || !slices.Equal(lengths, []float64{350e3, 60e3}) {
 		t.Errorf("requests: %q, of %v us", tabs, lengths)
+	}
+	if !slices.Equal(zoomed, []float64{175, 350}) {
+		t.Errorf("a drag from the middle to the end and on zooms to %v ms", zoomed)
 	}
 	if !strings.HasPrefix(title, "endpoint=/pay: 350 ms, began 100 ms into the recording.") {
 		t.Errorf("the request is called %q", title)

@@ -61,9 +61,10 @@ class Lanes {
     this.box.addEventListener("scroll", () => this.paint());
     this.box.addEventListener("keydown", (e) => this.key(e));
     let begin = -1, x = 0;
-    this.canvas.addEventListener("pointerdown", (e) => { begin = this.timeAt(e); x = e.clientX; });
+    this.canvas.addEventListener("pointerdown", (e) => { begin = this.timeAt(e); x = e.clientX; this.canvas.setPointerCapture(e.pointerId); });
+    this.canvas.addEventListener("pointercancel", () => { begin = -1; });
     this.canvas.addEventListener("pointerup", (e) => {
-      const end = this.timeAt(e), dragged = begin >= 0 && Math.abs(e.clientX - x) > 5;
+      const end = Math.max(this.from, Math.min(this.to, this.timeAt(e))), dragged = begin >= 0 && Math.abs(e.clientX - x) > 5;
       if (dragged) this.zoom(Math.min(begin, end), Math.max(begin, end));
       else this.click(this.hit(e));
       begin = -1;
