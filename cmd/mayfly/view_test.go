@@ -83,7 +83,7 @@ func TestViewSaysWhatIsMissing(t *testing.T) {
 	if err := os.WriteFile(path, file.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f := viewFlags{files: []string{path}, memory: 64}
+	f := viewFlags{files: []string{path, path}, memory: 64}
 	_, err := f.writer(export.ForFile("x.pb.gz"), false)
 	if err == nil || !strings.Contains(err.Error(), "column cpu: its sum is more than 63 bits") {
 		t.Error(err)

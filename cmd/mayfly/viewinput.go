@@ -52,12 +52,15 @@ func (f *viewFlags) writer(format export.Format, isPage bool) (func(io.Writer) e
 		all = append(all, p)
 	}
 	f.missing = memory.missing
-	merged, err := profile.Merge(all)
-	if err != nil {
-		return nil, fmt.Errorf("view: %w", err)
-	}
-	if err := addable(all); err != nil {
-		return nil, err
+	merged := all[0] // as it is: Merge would have it in memory twice
+	if len(all) > 1 {
+		var err error
+		if merged, err = profile.Merge(all); err != nil {
+			return nil, fmt.Errorf("view: %w", err)
+		}
+		if err := addable(all); err != nil {
+			return nil, err
+		}
 	}
 	shown := export.Options{Column: f.column, Labels: f.labels}
 	return func(w io.Writer) error { return format.Write(w, merged, shown) }, nil
