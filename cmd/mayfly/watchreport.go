@@ -85,7 +85,7 @@ func (x *watcher) writeRecording(b *breach, event *breachEvent) error {
 
 // judge makes the report: with the execution trace, which says more, if the requests of its few seconds break the objective too.
 func (x *watcher) judge(in *reportInput, b *breach) ([]*report.Report, error) {
-	o := report.Options{SLO: x.flags.objective.SLO, Request: x.flags.objective.Request, Recording: in.name}
+	o := report.Options{SLO: x.flags.objective.SLO, Request: x.flags.objective.Request, Recording: in.name, Hanging: true}
 	if b.healthy != nil {
 		o.Notes = append(o.Notes, fmt.Sprintf("mayfly diff %s %s compares with a time in which the objective was met",
 			printable.Shell(b.stem+healthySuffix), printable.Shell(b.stem+".pb.gz")))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -77,11 +78,14 @@ func (x *watchTest) seconds(n int, took map[int]time.Duration) {
 func (x *watchTest) slice(from time.Time, took time.Duration) *profiler.Recording {
 	p := &profile.Profile{TimeNanos: from.UnixNano(), DurationNanos: int64(time.Second), SampleType: []*profile.ValueType{
 		{Type: sample.ColumnSamples, Unit: "count"}, {Type: sample.ColumnWall, Unit: "nanoseconds"}}}
-	for range 40 {
-		x.n++
+	first := x.n
+	if x.n += 40; took == hanging {
+		first, took = 0, time.Second // the requests of the first slice, again
+	}
+	for id := first + 1; id <= first+40; id++ {
 		p.Sample = append(p.Sample, &profile.Sample{Value: []int64{0, int64(took)},
-			Label:    map[string][]string{"request": {fmt.Sprint(x.n)}, sample.KeyState: {"select"}},
-			NumLabel: map[string][]int64{sample.KeyID: {x.n}, sample.KeyEnd: {from.Add(took).UnixNano()}}})
+			Label:    map[string][]string{"request": {fmt.Sprint(id)}, sample.KeyState: {"select"}},
+			NumLabel: map[string][]int64{sample.KeyID: {id}, sample.KeyEnd: {from.Add(took).UnixNano()}}})
 	}
 	return &profiler.Recording{Profile: p}
 }
@@ -116,8 +120,9 @@ func (x *watchTest) files() (names []string) {
 }
 
 const (
-	fast = 10 * time.Millisecond
-	slow = 200 * time.Millisecond
+	fast    = 10 * time.Millisecond
+	slow    = 200 * time.Millisecond
+	hanging = -1 // they go on and on
 )
 
 // Of several processes each is held against the objective by itself, a breach says whose it is, and the folder is bounded for all.
@@ -224,5 +229,22 @@ func TestWatchSaysFew(t *testing.T) {
 		if (want == "") != (said == "") || !strings.Contains(said, want) || strings.Count(said, "\n") > 1 {
 			t.Errorf("%s: %q, want %q", slo, said, want)
 		}
+	}
+}
+
+// Requests that never end are reported on, though the recording has no whole one of them.
+func TestWatchRequestsHang(t *testing.T) {
+	x := newWatchTest(t, "-p", "3")
+	x.heard(event{pid: 3})
+	x.n = 40
+	x.seconds(7, map[int]time.Duration{3: fast})
+	x.seconds(4, map[int]time.Duration{3: hanging})
+	all := x.breached()
+	if len(all) != 1 || all[0].Verdict != "broken" || all[0].Files.Report == "" {
+		t.Fatalf("%+v\n%s", all, x.stderr.String())
+	}
+	said, err := os.ReadFile(all[0].Files.Report)
+	if err != nil || !strings.Contains(string(said), "40 requests began before the recording or had not ended with it") {
+		t.Errorf("%v: %s", err, said)
 	}
 }

@@ -82,7 +82,9 @@ func (o *Options) find(t *timeline.Timeline) (found timeline.Found, unknown []*t
 	if request == (timeline.Selector{}) {
 		request = o.SLO.Request()
 	}
-	found = t.Find(request)
+	if found = t.Find(request); o.Hanging {
+		o.hang(&found)
+	}
 	n := len(found.Whole)
 	if n == 0 {
 		return found, nil, fmt.Errorf("no whole request in %s of profile: %s", short(float64(t.To-t.From)),
@@ -109,6 +111,23 @@ func (o *Options) find(t *timeline.Timeline) (found timeline.Found, unknown []*t
 			printable.Line(o.SLO.String()))
 	}
 	return found, unknown, nil
+}
+
+// hang adds the parts that took the limit or longer to the whole requests.
+func (o *Options) hang(f *timeline.Found) {
+	n := len(f.Whole)
+	for _, r := range f.Parts {
+		if r.Length() >= int64(o.SLO.Limit) {
+			f.Whole = append(f.Whole, r)
+		}
+	}
+	if n = len(f.Whole) - n; n == 0 {
+		return
+	}
+	f.Cut -= n
+	slices.SortStableFunc(f.Whole, func(a, b *timeline.Request) int { return cmp.Compare(a.From, b.From) })
+	o.Notes = append(slices.Clip(o.Notes), fmt.Sprintf("%d requests began before the recording or had not ended with it: they took longer "+
+		"than is seen of them", n))
 }
 
 // report says what there is to say about one group, to which any of unknown may belong.

@@ -14,6 +14,9 @@ type Options struct {
 	Request timeline.Selector // what a request is; the zero value: a call of net/http's or gRPC's server function
 	By      string            // a label key: one report for each of its values; "": one for all requests
 	Notes   []string          // what readers should know of the recording; written with each report
+	// Hanging has requests of which the recording has only a part count, if that took the limit or longer: they will not become
+	// shorter. Where all requests hang there are no others.
+	Hanging bool
 	// Recording is the path of the profile, for the command that shows more; "" is FILE. Trace is that of the execution trace, if
 	// there is nothing else.
 	Recording, Trace string

@@ -19,6 +19,7 @@ const (
 type Found struct {
 	Whole   []*Request // by begin
 	Cut     int        // requests that the recording has only a part of
+	Parts   []*Request // those parts, in no order
 	Streams int        // requests that have no end of their own; not in Whole
 }
 
@@ -53,7 +54,8 @@ func (t *Timeline) Find(s Selector) Found {
 		switch {
 		case r.Exact && (r.From < t.From || r.To > t.To),
 			!r.Exact && (r.From <= first+edge && first <= t.From+early || r.To >= last-edge && last >= t.To-late):
-			f.Cut++
+			r.Labels = t.mainLabels(r)
+			f.Cut, f.Parts = f.Cut+1, append(f.Parts, r)
 		case r.To > r.From:
 			r.Labels = t.mainLabels(r)
 			f.Whole = append(f.Whole, r)
