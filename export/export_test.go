@@ -152,6 +152,14 @@ func TestFoldedOfOthers(t *testing.T) {
 	if want := "k=(none);[no stack] 22\nk=(none);main.f1 42\n"; err != nil || got.String() != want {
 		t.Errorf("%q, %v, want %q", got.String(), err, want)
 	}
+	got.Reset()
+	p := hostile.Others()["labels"]
+	p.Sample[2].NumUnit["latency"] = []string{"seconds"} // the same number, and another value
+	err = writeFolded(&got, p, Options{Labels: []string{"latency", "two", "both"}})
+	if want := "latency=5 milliseconds;two=y,x;both=text;main.f1;main.f0 1\nlatency=5 milliseconds;two=y,x;both=text;main.f2;main.f1 42\n" +
+		"latency=5 seconds;two=y,x;both=text;main.f1;main.f0 21\n"; err != nil || got.String() != want {
+		t.Errorf("%q, %v, want %q", got.String(), err, want)
+	}
 }
 
 // Sums that no format can hold are refused by those that have sums, and nothing at all by those whose viewers refuse it.

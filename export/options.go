@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/google/pprof/profile"
 
+	"github.com/mayfly-profiler/mayfly/internal/samples"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
@@ -62,8 +62,8 @@ func labelFrame(s *profile.Sample, key string) string {
 		return valid(key + "=" + strings.Join(v, ","))
 	}
 	var numbers []string
-	for _, n := range s.NumLabel[key] {
-		numbers = append(numbers, strconv.FormatInt(n, 10))
+	for i := range s.NumLabel[key] {
+		numbers = append(numbers, samples.NumberText(s, key, i))
 	}
 	if len(numbers) > 0 {
 		return valid(key + "=" + strings.Join(numbers, ","))

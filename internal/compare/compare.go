@@ -289,7 +289,7 @@ func leaf(s *profile.Sample) string {
 			lines, stub = lines[1:], false
 		}
 		for _, line := range lines {
-			if line.Function != nil {
+			if line.Function != nil && line.Function.Name != "" {
 				return diff.FuncName(line.Function.Name)
 			}
 		}

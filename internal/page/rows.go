@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/pprof/profile"
 
+	"github.com/mayfly-profiler/mayfly/internal/samples"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
@@ -120,12 +121,8 @@ func (r *rows) labels(s *profile.Sample) int32 {
 		if slices.Contains(single, k) {
 			continue
 		}
-		for i, v := range s.NumLabel[k] {
-			text := strconv.FormatInt(v, 10)
-			if units := s.NumUnit[k]; i < len(units) && units[i] != "" {
-				text += " " + units[i]
-			}
-			r.pairs = append(r.pairs, r.pair(k, text))
+		for i := range s.NumLabel[k] {
+			r.pairs = append(r.pairs, r.pair(k, samples.NumberText(s, k, i)))
 		}
 	}
 	return r.set(r.pairs)

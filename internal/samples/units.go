@@ -1,5 +1,20 @@
 package samples
 
+import (
+	"strconv"
+
+	"github.com/google/pprof/profile"
+)
+
+// NumberText is the i-th number that a sample's label has, with its unit if it has one: 5 ms and 5 s are two values.
+func NumberText(s *profile.Sample, key string, i int) string {
+	text := strconv.FormatInt(s.NumLabel[key][i], 10)
+	if units := s.NumUnit[key]; i < len(units) && units[i] != "" {
+		text += " " + units[i]
+	}
+	return text
+}
+
 // Nanoseconds is how many ns one of a unit of time is, 0 of what is no unit of time. The names are those by which go tool pprof
 // knows what a profile's numbers are (internal/measurement), as far as profilers write them.
 func Nanoseconds(unit string) int64 {
