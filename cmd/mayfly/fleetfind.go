@@ -36,8 +36,9 @@ type finder struct {
 	others map[int]int // processes that are none of ours so far, and how often they were seen
 	wg     sync.WaitGroup
 
-	mu   sync.Mutex
-	have map[int]bool // Go processes, and whether they are recorded, or about to be; false: that failed
+	mu      sync.Mutex
+	have    map[int]bool // Go processes, and whether they are recorded, or about to be; false: that failed
+	refused map[int]bool // those of them for which there was no room
 }
 
 const (
@@ -47,7 +48,7 @@ const (
 )
 
 func newFinder(fl *fleet) *finder {
-	return &finder{fleet: fl, others: make(map[int]int), have: make(map[int]bool)}
+	return &finder{fleet: fl, others: make(map[int]int), have: make(map[int]bool), refused: make(map[int]bool)}
 }
 
 // run searches until ctx ends.
@@ -100,10 +101,11 @@ func (x *finder) search(ctx context.Context, wait time.Duration) (denied int, er
 	return denied, nil
 }
 
-// due are the processes that are to be inspected, and those that could not be recorded and are gone.
+// due are the processes that are to be inspected, and those that could not be recorded and are gone, or get another try.
 func (x *finder) due(pids []int) (due, gone []int) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	gone = x.admitted()
 	others := make(map[int]int, len(pids))
 	for _, pid := range pids {
 		if _, ok := x.have[pid]; ok {
@@ -119,25 +121,48 @@ func (x *finder) due(pids []int) (due, gone []int) {
 	for pid, recorded := range x.have {
 		if !recorded && !slices.Contains(pids, pid) {
 			delete(x.have, pid)
+			delete(x.refused, pid)
 			gone = append(gone, pid)
 		}
 	}
 	return due, gone
 }
 
-// begin has a process recorded after a while, if it is still there then.
-func (x *finder) begin(ctx context.Context, pid int, wait time.Duration) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	n := 0
+// admitted are processes that were refused, as many as there is room for by now.
+func (x *finder) admitted() (pids []int) {
+	room := mostProcesses - x.recorded()
+	for pid := range x.refused {
+		if len(pids) >= room {
+			break
+		}
+		delete(x.have, pid)
+		delete(x.refused, pid)
+		pids = append(pids, pid)
+	}
+	return pids
+}
+
+// recorded is how many are recorded, or about to be.
+func (x *finder) recorded() (n int) {
 	for _, recorded := range x.have {
 		if recorded {
 			n++
 		}
 	}
-	x.have[pid] = n < mostProcesses
+	return n
+}
+
+// begin has a process recorded after a while, if it is still there then.
+func (x *finder) begin(ctx context.Context, pid int, wait time.Duration) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	room := x.recorded() < mostProcesses
+	x.have[pid] = room
+	if !room {
+		x.refused[pid] = true
+	}
 	x.wg.Go(func() {
-		if n >= mostProcesses {
+		if !room {
 			_ = x.fleet.emit(event{pid: pid, name: nameOf(pid), over: true, err: errMany})
 			return
 		}
