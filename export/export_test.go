@@ -139,7 +139,7 @@ func TestFoldedOfOthers(t *testing.T) {
 		"no stacks":       "[no stack] 22\nmain.f1 42\n",
 		"one name":        "main.f1;main.f0 26\nmain.f2;main.f1 46\n", // without a default the last column, not one without a name
 		"no such default": "main.f1;main.f0 24\nmain.f2;main.f1 44\n",
-		"bare locations":  "[unknown];[unknown] 22\ndo_write.isra.0;[unknown] 42\n",
+		"bare locations":  "[unknown];[libc.so.6] 22\ndo_write.isra.0;[unknown] 42\n",
 		"none":            "",
 	} {
 		var got bytes.Buffer

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/mayfly-profiler/mayfly/internal/samples"
 )
 
 // writeFolded writes "root;...;leaf value" lines, sorted by frames, inlined frames expanded, labels before the root. Flame
@@ -103,7 +105,7 @@ func compareStacks(a, b foldedStack) int {
 		case !also:
 			return 1
 		}
-		if s == t {
+		if s == t || s.at != nil && t.at != nil && s.at.Mapping == t.at.Mapping {
 			continue
 		}
 		if c := strings.Compare(foldedName(s), foldedName(t)); c != 0 {
@@ -120,21 +122,36 @@ type cursor struct {
 
 func rootOf(s *profile.Sample) cursor { return cursor{locations: s.Location} }
 
+// called is a function, or the location of one that nobody knows.
+type called struct {
+	function *profile.Function
+	at       *profile.Location
+}
+
 // next returns the next function, false behind the last.
-func (c *cursor) next() (f *profile.Function, ok bool) {
+func (c *cursor) next() (f called, ok bool) {
 	for len(c.lines) == 0 {
 		last := len(c.locations) - 1
 		if last < 0 {
-			return nil, false
+			return called{}, false
 		}
-		c.lines, c.locations = linesOf(c.locations[last]), c.locations[:last]
+		l := c.locations[last]
+		c.locations = c.locations[:last]
+		if c.lines = l.Line; len(l.Line) == 0 {
+			return called{at: l}, true
+		}
 	}
 	last := len(c.lines) - 1
-	f, c.lines = c.lines[last].Function, c.lines[:last]
+	f.function, c.lines = c.lines[last].Function, c.lines[:last]
 	return f, true
 }
 
-func foldedName(f *profile.Function) string { return reserved.Replace(frameName(f)) }
+func foldedName(f called) string {
+	if f.at != nil {
+		return reserved.Replace(valid(samples.Unnamed(f.at)))
+	}
+	return reserved.Replace(frameName(f.function))
+}
 
 // reserved keeps the two characters that have a meaning in the format out of names.
 var reserved = strings.NewReplacer(";", ":", "\n", " ")

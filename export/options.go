@@ -79,15 +79,5 @@ func frameName(f *profile.Function) string {
 	return valid(cmp.Or(f.Name, f.SystemName, "[unknown]"))
 }
 
-// nowhere stands for the lines of a location that has none: nobody found out what is at its address.
-var nowhere = []profile.Line{{}}
-
-func linesOf(l *profile.Location) []profile.Line {
-	if len(l.Line) == 0 {
-		return nowhere
-	}
-	return l.Line
-}
-
 // valid is a text as all formats here want it: profiles of others may have any bytes in their names.
 func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }

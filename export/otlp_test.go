@@ -10,6 +10,8 @@ import (
 	profiles "go.opentelemetry.io/proto/otlp/profiles/v1development"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/mayfly-profiler/mayfly/internal/samples"
 )
 
 // readOTLP reads a file with OpenTelemetry's own types, and sees that they know all of its fields.
@@ -79,7 +81,8 @@ func otlpStacks(t *testing.T, d *profiles.ProfilesDictionary, p *profiles.Profil
 		for _, l := range slices.Backward(d.StackTable[s.StackIndex].LocationIndices) {
 			lines := d.LocationTable[l].Lines
 			if len(lines) == 0 {
-				names = append(names, "[unknown]")
+				m := &profile.Mapping{File: d.StringTable[d.MappingTable[d.LocationTable[l].MappingIndex].FilenameStrindex]}
+				names = append(names, samples.Unnamed(&profile.Location{Mapping: m}))
 			}
 			for _, line := range slices.Backward(lines) {
 				names = append(names, d.StringTable[d.FunctionTable[line.FunctionIndex].NameStrindex])

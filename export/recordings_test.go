@@ -115,7 +115,7 @@ func byStack(p *profile.Profile, column int, labels []string) map[string]int64 {
 		for i := len(s.Location) - 1; i >= 0; i-- {
 			lines := s.Location[i].Line
 			if len(lines) == 0 {
-				names = append(names, "[unknown]")
+				names = append(names, samples.Unnamed(s.Location[i]))
 			}
 			for j := len(lines) - 1; j >= 0; j-- {
 				names = append(names, frameName(lines[j].Function))

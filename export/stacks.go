@@ -6,6 +6,8 @@ import (
 	"math"
 
 	"github.com/google/pprof/profile"
+
+	"github.com/mayfly-profiler/mayfly/internal/samples"
 )
 
 // frame is what viewers show as one function: the line within it is left out, or each line would be a function.
@@ -57,10 +59,12 @@ func (t *stacks) location(parent int32, l *profile.Location) int32 {
 		return at
 	}
 	at = parent
-	lines := linesOf(l)
-	for i := len(lines) - 1; i >= 0; i-- {
-		f := frame{name: frameName(lines[i].Function)}
-		if fn := lines[i].Function; fn != nil {
+	if len(l.Line) == 0 {
+		at = t.call(at, frame{name: valid(samples.Unnamed(l))})
+	}
+	for i := len(l.Line) - 1; i >= 0; i-- {
+		f := frame{name: frameName(l.Line[i].Function)}
+		if fn := l.Line[i].Function; fn != nil {
 			f.file, f.line = valid(fn.Filename), fn.StartLine
 		}
 		at = t.call(at, f)

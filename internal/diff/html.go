@@ -7,6 +7,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/mayfly-profiler/mayfly/internal/flame"
+	"github.com/mayfly-profiler/mayfly/internal/samples"
 )
 
 // leastNode is the share of a column below which a frame is too small to be drawn.
@@ -96,7 +97,7 @@ func addStack(n *flame.Node, s *profile.Sample, side int, v float64, names map[*
 	for i := len(s.Location) - 1; i >= 0 && depth < flame.Deepest; i-- {
 		l := s.Location[i]
 		if len(l.Line) == 0 {
-			call(unknown(l))
+			call(samples.Unnamed(l))
 		}
 		for j := len(l.Line) - 1; j >= 0; j-- {
 			call(nameOf(l.Line[j].Function, names))

@@ -4,7 +4,6 @@ import (
 	"io"
 	"iter"
 	"math"
-	"path"
 	"strconv"
 
 	"github.com/google/pprof/profile"
@@ -138,7 +137,7 @@ func (r *reducer) frames() {
 	for _, l := range r.p.Location {
 		r.inner.next()
 		if len(l.Line) == 0 {
-			row := r.row(unknown(l))
+			row := r.row(samples.Unnamed(l))
 			r.inner.add(row)
 			r.leaf, r.waits = append(r.leaf, row), append(r.waits, row)
 			continue
@@ -171,14 +170,6 @@ func (r *reducer) inFile(row int32, f *profile.Function) {
 	if f.Filename != "" {
 		r.files[row] = fileName(r.funcs[f], f.Filename)
 	}
-}
-
-// unknown names a location without symbols by its file: addresses differ between builds.
-func unknown(l *profile.Location) string {
-	if l.Mapping == nil || l.Mapping.File == "" {
-		return "[unknown]"
-	}
-	return "[" + path.Base(l.Mapping.File) + "]"
 }
 
 func (r *reducer) lineName(line profile.Line) string {

@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
-	"path"
 	"slices"
 
 	"github.com/google/pprof/profile"
 
+	"github.com/mayfly-profiler/mayfly/internal/samples"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
@@ -37,11 +37,7 @@ func (x *index) frames(l *profile.Location) (frames []int32) {
 		frames = append(frames, x.frame(name, file))
 	}
 	if len(l.Line) == 0 {
-		name := "[unknown]"
-		if l.Mapping != nil && l.Mapping.File != "" {
-			name = "[" + path.Base(l.Mapping.File) + "]"
-		}
-		frames = append(frames, x.frame(name, ""))
+		frames = append(frames, x.frame(samples.Unnamed(l), ""))
 	}
 	return frames
 }

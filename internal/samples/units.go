@@ -1,6 +1,7 @@
 package samples
 
 import (
+	"path"
 	"strconv"
 
 	"github.com/google/pprof/profile"
@@ -13,6 +14,15 @@ func NumberText(s *profile.Sample, key string, i int) string {
 		text += " " + units[i]
 	}
 	return text
+}
+
+// Unnamed stands for the function of a location that has no line: the file that its address is in, "[libc.so.6]", if that is
+// known. Addresses differ between builds.
+func Unnamed(l *profile.Location) string {
+	if l.Mapping == nil || l.Mapping.File == "" {
+		return "[unknown]"
+	}
+	return "[" + path.Base(l.Mapping.File) + "]"
 }
 
 // Nanoseconds is how many ns one of a unit of time is, 0 of what is no unit of time. The names are those by which go tool pprof
