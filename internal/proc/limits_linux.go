@@ -50,25 +50,80 @@ func ratio(quota, period string) float64 {
 // MemoryLeft is how many bytes this process and those with it may take before the kernel kills one of them, by the
 // limits of its control groups; math.MaxInt64 without a limit. Cached files do not count as taken: they go first.
 func MemoryLeft() int64 {
+	l := OpenMemoryLimits()
+	defer l.Close()
+	return l.Left(math.MaxInt64)
+}
+
+// MemoryLimits are the limits of memory that the control groups of this process have, for who asks again and again.
+type MemoryLimits []memoryLimit
+
+type memoryLimit struct {
+	dir         string
+	limit, used *os.File
+}
+
+// OpenMemoryLimits opens the limits that there are now.
+func OpenMemoryLimits() MemoryLimits { return openLimits(groups("self", "memory")) }
+
+func openLimits(dirs []string) (all MemoryLimits) {
+	for _, dir := range dirs {
+		g := memoryLimit{dir, first(dir, "memory.max", "memory.limit_in_bytes"), first(dir, "memory.current", "memory.usage_in_bytes")}
+		if n, ok := number(g.limit); ok && n < 1<<60 { // version 1 has a large number for none
+			all = append(all, g)
+		} else {
+			g.close()
+		}
+	}
+	return all
+}
+
+// Left is what MemoryLeft is now. Cached files are looked for, which takes longer, if less than enough is left with them.
+func (l MemoryLimits) Left(enough int64) int64 {
 	left := int64(math.MaxInt64)
-	for _, dir := range groups("self", "memory") {
-		limit, ok := number(dir, "memory.max", "memory.limit_in_bytes")
-		used, ok2 := number(dir, "memory.current", "memory.usage_in_bytes")
-		if !ok || !ok2 || limit > 1<<60 { // version 1 has a large number for none
+	for _, g := range l {
+		limit, ok := number(g.limit)
+		used, ok2 := number(g.used)
+		if !ok || !ok2 {
 			continue
 		}
-		left = min(left, limit-used+cached(dir))
+		n := limit - used
+		if n < enough {
+			n += cached(g.dir)
+		}
+		left = min(left, n)
 	}
 	return left
 }
 
-func number(dir string, names ...string) (int64, bool) {
+// Close closes the files.
+func (l MemoryLimits) Close() {
+	for _, g := range l {
+		g.close()
+	}
+}
+
+func (g *memoryLimit) close() {
+	g.limit.Close()
+	g.used.Close()
+}
+
+// first is the first of some files that is there, or nil.
+func first(dir string, names ...string) *os.File {
 	for _, name := range names {
-		if n, err := strconv.ParseInt(file(dir, name), 10, 64); err == nil {
-			return n, true
+		if f, err := os.Open(path.Join(dir, name)); err == nil {
+			return f
 		}
 	}
-	return 0, false
+	return nil
+}
+
+// number is what a file of the kernel's says now.
+func number(f *os.File) (int64, bool) {
+	var b [32]byte
+	n, _ := f.ReadAt(b[:], 0)
+	v, err := strconv.ParseInt(string(bytes.TrimSpace(b[:max(n, 0)])), 10, 64)
+	return v, err == nil
 }
 
 // cached is the size of cached files that nothing needs just now.

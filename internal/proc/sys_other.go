@@ -88,6 +88,15 @@ func (p *Process) Quota() float64 { return 0 }
 // MemoryLeft knows no limit.
 func MemoryLeft() int64 { return math.MaxInt64 }
 
+// MemoryLimits are none.
+type MemoryLimits []struct{}
+
+// OpenMemoryLimits finds none.
+func OpenMemoryLimits() MemoryLimits { return nil }
+
+// Left knows no limit.
+func (MemoryLimits) Left(int64) int64 { return math.MaxInt64 }
+
 // Privileged knows no file capabilities.
 func Privileged() bool { return false }
 

@@ -56,13 +56,14 @@ func TestProfilingWithoutMemory(t *testing.T) {
 	}
 }
 
-// When memory runs out while a helper is there, the helper is what is killed, and sessions say so. How much the two need
-// depends on the release and the machine, so the program takes more until it runs out; it is never the one to be killed.
-func TestHelperIsKilledFirst(t *testing.T) {
+// When memory runs out while a helper is there, the helper is what goes, and sessions say so. How much the two need depends on the
+// release and the machine, so the program takes more until it runs out; it is never the one to be killed. A helper that waited for the
+// kernel to kill it was followed by the program in 3 of 8 runs.
+func TestHelperGoesFirst(t *testing.T) {
 	exe := target.Compile(t, "session", target.Build{Module: true})
 	for grow := 70; grow <= 88; grow += 9 {
 		truth := confined(t, 188<<20, exe, "-d", "300ms", "-ballast", "80", "-grow", fmt.Sprint(grow), "-again", "3")
-		t.Logf("%v of 3 sessions failed beside %d MiB", truth["failed"], 80+grow)
+		t.Logf("%v of 3 sessions failed beside %d MiB: %v", truth["failed"], 80+grow, truth["why"])
 		if truth["failed"].(float64) > 0 {
 			return
 		}

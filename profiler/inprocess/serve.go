@@ -37,6 +37,7 @@ func serve(s *self.Server) {
 	if gob.NewDecoder(s.Asks).Decode(&o) != nil {
 		return
 	}
+	go s.LeaveInTime()
 	out := gob.NewEncoder(s.Answers)
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {

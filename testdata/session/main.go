@@ -136,30 +136,33 @@ func (r reading) since(begin reading) map[string]interface{} {
 		"window_ns": int64(r.at.Sub(begin.at))}
 }
 
-// memory is so many MiB that are there.
+// memory is so many MiB that are there, each a millisecond after the one before.
 func memory(mib int) []byte {
 	b := make([]byte, mib<<20)
 	for i := 0; i < len(b); i += 4096 {
-		b[i] = 1
+		if b[i] = 1; i%(1<<20) == 0 {
+			time.Sleep(time.Millisecond)
+		}
 	}
 	return b
 }
 
-// sessions are recorded one after the other, while the program takes more memory. It counts those that failed.
-func sessions(o inprocess.Options) (failed int) {
+// sessions are recorded one after the other, while the program takes more memory. It counts those that failed, and says
+// what the last of them did.
+func sessions(o inprocess.Options) (failed int, why string) {
 	for range *again {
 		s, err := inprocess.Start(o)
 		run.Check(err)
 		more := memory(*grow)
 		time.Sleep(300 * time.Millisecond)
 		if _, err := s.Stop(); err != nil {
-			failed++
+			failed, why = failed+1, err.Error()
 		}
 		runtime.KeepAlive(more)
 		more = nil
 		debug.FreeOSMemory()
 	}
-	return failed
+	return failed, why
 }
 
 func main() {
@@ -195,7 +198,7 @@ func main() {
 		})
 	}
 	held := memory(*ballast)
-	failed := sessions(options)
+	failed, why := sessions(options)
 	s, err := inprocess.Start(options)
 	run.Check(err)
 	begin := read()
@@ -208,7 +211,7 @@ func main() {
 	rec, err := s.Stop()
 	run.Check(err)
 	truth := end.since(begin)
-	truth["summary"], truth["failed"] = rec.Summary, failed
+	truth["summary"], truth["failed"], truth["why"] = rec.Summary, failed, why
 	runtime.KeepAlive(held)
 	if *output != "" {
 		f, err := os.Create(*output)

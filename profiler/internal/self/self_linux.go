@@ -60,6 +60,25 @@ type Helper struct {
 // control group, in the worst case the program.
 const headroom = 64 << 20
 
+// reserve is how much of that a helper leaves to the program.
+const reserve = 16 << 20
+
+// LeaveInTime ends the helper when memory runs short, before the kernel has to: that would kill the helper, and then the program,
+// too, if it takes memory in the milliseconds until all that the helper had is back (mm/mmap.c, exit_mmap: MMF_OOM_SKIP is set ahead
+// of tlb_finish_mmu). What is said here is part of the error that the parent has. It returns where there is no limit.
+func (s *Server) LeaveInTime() {
+	limits := proc.OpenMemoryLimits()
+	if len(limits) == 0 {
+		return
+	}
+	for range time.Tick(5 * time.Millisecond) {
+		if left := limits.Left(reserve); left < reserve {
+			fmt.Fprintf(os.Stderr, "%d MiB are left of the memory that the control group may use\n", left>>20)
+			os.Exit(1)
+		}
+	}
+}
+
 // Start starts a helper and allows it to read the memory of this process.
 func Start() (*Helper, error) {
 	if proc.Privileged() {
