@@ -51,7 +51,9 @@ func main() {
 		go pprof.Do(context.Background(), labels, func(context.Context) { doze() })
 	}
 	if p := pprof.Lookup("goroutineleak"); *find && p != nil {
-		run.Check(p.WriteTo(io.Discard, 0))
+		for p.Count() < leaks { // the last to start may not wait yet
+			run.Check(p.WriteTo(io.Discard, 0))
+		}
 	}
 	ended := make(chan struct{})
 	go serve(ended)
