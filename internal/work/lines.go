@@ -70,7 +70,7 @@ func (l *Lines) end() {
 		return
 	}
 	b := l.work.Benchmarks[name]
-	b.Ops += operations(l.now().Sub(begun).Seconds(), perOp, float64(n))
+	b.Ops = min(b.Ops+operations(l.now().Sub(begun).Seconds(), perOp, float64(n)), mostOps)
 	l.work.Benchmarks[name] = b
 }
 

@@ -41,6 +41,7 @@ const (
 const (
 	mostResults = 10_000
 	longestLine = 4 << 10
+	mostOps     = 1e18 // in one recording
 )
 
 // Work is what a recording has done. The zero value is: not known.
@@ -135,7 +136,7 @@ func duration(text string) time.Duration {
 func (w *Work) ops(text string) {
 	i := strings.LastIndexByte(text, '=')
 	n, err := strconv.ParseFloat(text[i+1:], 64)
-	if i <= 0 || err != nil || !(n > 0 && n < 1e18) {
+	if i <= 0 || err != nil || !(n > 0 && n <= mostOps) {
 		return
 	}
 	if text[:i] == Run {
@@ -187,7 +188,7 @@ func parse(line string) (name string, perOp float64, n int, ok bool) {
 			continue
 		}
 		perOp, hasTime := res.Value("sec/op") // benchfmt makes seconds of ns/op
-		if hasTime && perOp > 0 && res.Iters > 0 {
+		if hasTime && perOp > 0 && res.Iters > 0 && float64(res.Iters) < mostOps {
 			return "Benchmark" + string(res.Name), perOp, res.Iters, true
 		}
 	}

@@ -84,6 +84,8 @@ func FuzzLines(f *testing.F) {
 	f.Add("BenchmarkA-2 \t100\t 5 ns/op\n")
 	f.Add("BenchmarkA\nBenchmarkA-2 \t100\t 5 ns/op 1e999 x\n\x16BenchmarkB 1 1 ns/op\n")
 	f.Add(strings.Repeat("BenchmarkA 1 1 ns/op\n", 100))
+	f.Add("BenchmarkA 1044444444444444440 .4444444 ns/op\n")
+	f.Add("BenchmarkA 1 1e-300 ns/op\nBenchmarkA 999999999999999999 1 ns/op\nBenchmarkA 999999999999999999 1 ns/op\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		var out bytes.Buffer
 		l := NewLines(&out)
