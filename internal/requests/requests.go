@@ -64,23 +64,15 @@ func In(t *timeline.Timeline, pick Pick) (*Found, error) {
 
 // has says whether a request has a label with a value at any time: a trace's id is set when the span begins.
 func (f *Found) has(r *timeline.Request, value string) (has bool) {
-	if r.ID == value {
-		return true
-	}
-	r.Main.During(r.From, r.To, func(p *timeline.Piece, _, _ int64) {
-		for _, v := range f.Labels[p.Labels] {
+	in := func(labels int32) {
+		for _, v := range f.Labels[labels] {
 			has = has || v == value
 		}
-	})
+	}
+	has = r.ID == value
+	in(r.Labels)
+	r.Main.During(r.From, r.To, func(p *timeline.Piece, _, _ int64) { in(p.Labels) })
 	return has
-}
-
-// labels are those that a request had at any time, sorted by key; the longest set wins.
-func (f *Found) labels(r *timeline.Request) map[string]string {
-	set := make(map[string]string)
-	r.Main.During(r.From, r.To, func(p *timeline.Piece, _, _ int64) { maps.Copy(set, f.Labels[p.Labels]) })
-	maps.Copy(set, f.Labels[r.Labels])
-	return set
 }
 
 // span is a stretch of time, ns.

@@ -43,7 +43,7 @@ type Moment struct {
 func (f *Found) Requests() []Request {
 	list := []Request{}
 	for _, r := range f.Picked {
-		labels := f.labels(r)
+		labels := f.Labels[r.Labels]
 		q := Request{ID: r.ID, From: r.From, Length: r.Length(), Goroutine: r.Main.Goid, Labels: labels, Moments: []Moment{}}
 		q.Span = ids.Of(func(key string) string { return labels[key] })
 		q.Moments = append(q.Moments, f.moments(r.Main, r)...)

@@ -26,6 +26,8 @@ type Found struct {
 // Find returns the requests in a timeline.
 func (t *Timeline) Find(s Selector) Found {
 	var all []*Request
+	inside := t.insideOf(s)
+	l := &labeller{t, t.identifying(inside), make(map[string]int32)}
 	switch {
 	case s.By == Label:
 		all = t.byLabel(s.Name)
@@ -35,7 +37,7 @@ func (t *Timeline) Find(s Selector) Found {
 		all = t.traced(s)
 	default:
 		if all = t.byCall(s.Functions()); len(all) == 0 {
-			all = t.byFunction(s)
+			all = t.byFunction(s, inside, l.ids)
 		}
 		if s.Name == "" || names.Match(s.Name, servers) {
 			t.markStreams(all)
@@ -54,38 +56,18 @@ func (t *Timeline) Find(s Selector) Found {
 		switch {
 		case r.Exact && (r.From < t.From || r.To > t.To),
 			!r.Exact && (r.From <= first+edge && first <= t.From+early || r.To >= last-edge && last >= t.To-late):
-			r.Labels = t.mainLabels(r)
+			l.label(r)
 			f.Cut, f.Parts = f.Cut+1, append(f.Parts, r)
 		case r.To > r.From:
-			r.Labels = t.mainLabels(r)
+			l.label(r)
 			f.Whole = append(f.Whole, r)
 		}
 	}
-	t.learn(f.Whole)
+	l.learn(f.Whole)
 	slices.SortFunc(f.Whole, func(a, b *Request) int {
 		return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.Main.Goid, b.Main.Goid))
 	})
 	return f
-}
-
-// mainLabels is the label set that the request had longest, of those with which it was seen if it was.
-func (t *Timeline) mainLabels(r *Request) int32 {
-	for _, unseen := range []bool{false, true} {
-		time := map[int32]int64{}
-		best := int32(0)
-		r.Main.During(r.From, r.To, func(p *Piece, from, to int64) {
-			if p.Labels == 0 || p.Unseen && !unseen {
-				return
-			}
-			if time[p.Labels] += to - from; best == 0 || time[p.Labels] > time[best] {
-				best = p.Labels
-			}
-		})
-		if best != 0 {
-			return best
-		}
-	}
-	return 0
 }
 
 // byLabel finds the requests that the values of a label are. The goroutine of a request is the one
@@ -167,14 +149,9 @@ func (t *Timeline) byCall(functions []string) []*Request {
 }
 
 // byFunction finds the stretches of goroutines' lives in which a function is on the stack.
-func (t *Timeline) byFunction(s Selector) []*Request {
-	w := &stretches{Timeline: t, inside: make([]bool, len(t.Stacks)), gap: make([]bool, len(t.Stacks)),
-		entry: make([]int32, len(t.Stacks)), keys: t.identifying()}
+func (t *Timeline) byFunction(s Selector, inside []bool, ids *Identifying) []*Request {
+	w := &stretches{Timeline: t, inside: inside, gap: make([]bool, len(t.Stacks)), entry: make([]int32, len(t.Stacks)), ids: ids}
 	for i := range t.Stacks {
-		w.inside[i] = t.Has(&t.Stacks[i], s.Functions())
-		if s.Name == "" {
-			w.inside[i] = t.Stacks[i].marks&handles != 0
-		}
 		w.gap[i] = t.Has(&t.Stacks[i], unwalked)
 		w.entry[i] = t.entryOf(t.Stacks[i].Frames)
 	}
@@ -185,6 +162,18 @@ func (t *Timeline) byFunction(s Selector) []*Request {
 		return w.all
 	}
 	return slices.DeleteFunc(w.all, t.profiles)
+}
+
+// insideOf says which stacks are inside a function that a selector names, or inside a server's handler.
+func (t *Timeline) insideOf(s Selector) []bool {
+	inside := make([]bool, len(t.Stacks))
+	for i := range t.Stacks {
+		inside[i] = t.Stacks[i].marks&handles != 0
+		if s.By == Func && s.Name != "" {
+			inside[i] = t.Has(&t.Stacks[i], s.Functions())
+		}
+	}
+	return inside
 }
 
 // profiles says whether a request is one for a profile.

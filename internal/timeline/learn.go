@@ -1,9 +1,7 @@
 package timeline
 
 import (
-	"maps"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -24,9 +22,8 @@ const (
 
 // learner knows which functions have which labels.
 type learner struct {
-	*Timeline
+	*labeller
 	general map[int32]int32         // label sets without what tells requests apart
-	sets    map[string]int32        // of those, by content
 	seen    map[int32]map[int32]int // label sets of requests with a function
 	without map[int32]int           // requests with a function that were seen inside it, and without labels
 	answers map[int32]lesson        // what was learnt of a function
@@ -41,18 +38,18 @@ type lesson struct {
 }
 
 // learn gives requests whose labels no scan can have seen those of others with the same handler.
-func (t *Timeline) learn(all []*Request) {
+func (t *labeller) learn(all []*Request) {
 	if t.Scans <= 0 || len(t.Labels) < 2 {
 		return
 	}
-	l := &learner{Timeline: t, general: make(map[int32]int32), sets: make(map[string]int32), seen: make(map[int32]map[int32]int),
-		without: make(map[int32]int), answers: make(map[int32]lesson), stamp: make([]int32, len(t.Funcs))}
-	keys := t.identifying()
+	l := &learner{labeller: t, general: make(map[int32]int32), seen: make(map[int32]map[int32]int), without: make(map[int32]int),
+		answers: make(map[int32]lesson), stamp: make([]int32, len(t.Funcs))}
+	keys := t.ids.Keys()
 	short := int64(seenScans * 1e9 / t.Scans)
 	var unsure []*Request
 	for _, r := range all {
 		switch {
-		case r.Labels != 0 && (r.Length() >= short || t.sawLabels(r)):
+		case r.Labels != 0 && (r.Length() >= short || r.seen):
 			l.teach(r, l.generalOf(r.Labels, keys))
 		case r.Labels != 0 || t.handling(r) < short:
 			unsure = append(unsure, r)
@@ -65,12 +62,6 @@ func (t *Timeline) learn(all []*Request) {
 		r.Labels, r.Learnt = found.labels, found.count > 0
 		r.Unknown = !r.Learnt && !slices.ContainsFunc(l.functions(r), l.isBare)
 	}
-}
-
-// sawLabels says whether a moment of a request was seen with the request's labels.
-func (t *Timeline) sawLabels(r *Request) (saw bool) {
-	r.Main.During(r.From, r.To, func(p *Piece, _, _ int64) { saw = saw || p.Labels == r.Labels && !p.Unseen })
-	return saw
 }
 
 // handling is how long a request surely was in its handler, or all of its length if it is none of a server.
@@ -101,12 +92,7 @@ func (l *learner) generalOf(labels int32, keys []string) int32 {
 	for _, k := range keys {
 		delete(set, k)
 	}
-	name := content(set)
-	if id, ok = l.sets[name]; !ok {
-		id = int32(len(l.Labels))
-		l.sets[name] = id
-		l.Labels = append(l.Labels, set)
-	}
+	id = l.add(set)
 	l.general[labels] = id
 	return id
 }
@@ -178,13 +164,4 @@ func (l *learner) functions(r *Request) []int32 {
 		}
 	})
 	return l.buf
-}
-
-// content is a label set as a word.
-func content(set map[string]string) string {
-	var b strings.Builder
-	for _, k := range slices.Sorted(maps.Keys(set)) {
-		b.WriteString(strconv.Quote(k) + strconv.Quote(set[k]))
-	}
-	return b.String()
 }

@@ -5,13 +5,9 @@ import (
 	"strings"
 )
 
-const (
-	// Bridge is how long a goroutine may look as if it had left a function, in a state in which its
-	// stack is that of an earlier moment.
-	Bridge = int64(20e6)
-	// many is how many values make a label one that tells requests apart.
-	many = 16
-)
+// Bridge is how long a goroutine may look as if it had left a function, in a state in which its
+// stack is that of an earlier moment.
+const Bridge = int64(20e6)
 
 // Request is one request: a stretch of the life of one goroutine, and what the goroutines did that
 // worked for it.
@@ -20,11 +16,13 @@ type Request struct {
 	Main     *Track
 	Kids     []*Track
 	From, To int64
-	Labels   int32
-	Exact    bool // begin and end were recorded, not seen by scans
-	Stream   bool // has no end of its own: a stream of events, a connection taken over, a streaming call
-	Learnt   bool // the labels are those of others with the same handler
-	Unknown  bool // the labels are not known: no scan saw the request for long enough, and nothing was learnt of its handler
+	Labels   int32 // of each one the value that it had longest
+	Exact    bool  // begin and end were recorded, not seen by scans
+	Stream   bool  // has no end of its own: a stream of events, a connection taken over, a streaming call
+	Learnt   bool  // the labels are those of others with the same handler
+	Unknown  bool  // the labels are not known: no scan saw the request for long enough, and nothing was learnt of its handler
+
+	seen bool // a moment of it was seen with labels
 }
 
 // Length is how long the request took, ns.
@@ -48,38 +46,6 @@ type Span struct {
 	Track    *Track
 	From, To int64
 	Fn       int32 // of a hold: the function that the goroutine is in
-}
-
-// identifying are the labels that tell requests apart.
-func (t *Timeline) identifying() []string {
-	values := map[string]map[string]bool{}
-	for _, set := range t.Labels {
-		for k, v := range set {
-			if values[k] == nil {
-				values[k] = map[string]bool{}
-			}
-			values[k][v] = true
-		}
-	}
-	var keys []string
-	for k, vs := range values {
-		if len(vs) > many {
-			keys = append(keys, k)
-		}
-	}
-	slices.Sort(keys)
-	return keys
-}
-
-// differ says whether two label sets belong to different requests.
-func (t *Timeline) differ(a, b int32, keys []string) bool {
-	if a == b || a == 0 || b == 0 {
-		return false
-	}
-	return slices.ContainsFunc(keys, func(k string) bool {
-		x, y := t.Labels[a][k], t.Labels[b][k]
-		return x != "" && y != "" && x != y
-	})
 }
 
 // Group is requests that have the value of a label in common.

@@ -8,14 +8,14 @@ import (
 
 // A kept connection handles one request after the other, and scans need not see it idle in between: a client that has the next
 // request ready leaves it no time. What tells two requests apart then is a stack between them that has left the handler, another
-// handler, or another value of a label that has many.
+// handler, or another value of a label that tells requests apart.
 
 // stretches finds where goroutines are inside a function.
 type stretches struct {
 	*Timeline
 	inside, gap []bool  // by stack
 	entry       []int32 // the handler, by stack
-	keys        []string
+	ids         *Identifying
 	all         []*Request
 }
 
@@ -52,7 +52,7 @@ func (w *stretches) of(g *Track) {
 // ends says whether a piece outside is not one that only looks so, as its stack is of another moment.
 func (w *stretches) ends(open *stretch, p *Piece) bool {
 	stale := (p.Stale() || w.gap[p.Stack]) && p.Length() < Bridge
-	return !stale || w.differ(open.labels, p.Labels, w.keys) || w.leaves(p, open.labels)
+	return !stale || w.differ(open.labels, p.Labels, w.ids) || w.leaves(p, open.labels)
 }
 
 // leaves says whether a piece shows that a connection's goroutine is out of its handler. Of who waits for a CPU the stack may be that
@@ -64,7 +64,7 @@ func (w *stretches) leaves(p *Piece, labels int32) bool {
 // another says whether a piece is of another request than the one before it.
 func (w *stretches) another(open *stretch, p *Piece) bool {
 	e := w.entry[p.Stack]
-	return w.differ(open.labels, p.Labels, w.keys) || !p.Guess && !p.Kind.Denied() && e >= 0 && open.entry >= 0 && e != open.entry
+	return w.differ(open.labels, p.Labels, w.ids) || !p.Guess && !p.Kind.Denied() && e >= 0 && open.entry >= 0 && e != open.entry
 }
 
 // passOn are what net/http calls a handler through: they call one for a request.

@@ -2,6 +2,7 @@ package when
 
 import (
 	"encoding/binary"
+	"slices"
 	"strings"
 
 	"github.com/google/pprof/profile"
@@ -11,24 +12,27 @@ import (
 )
 
 // Requests as they are recorded. Package timeline finds them in a whole recording, and knows more then: whether a function that this
-// one calls is one of a stream, which label set a request had longest. Here a request is what can be told of it as it goes on,
-// by the same rules about stacks, and it has the labels of the condition if it ever had.
+// one calls is one of a stream, what labels its goroutines have. Here a request is what can be told of it as it goes on, by the same
+// rules about stacks and labels: it has those of the condition if it had them for as long as others of the same keys.
 
 const (
 	maxStacks = 1 << 16 // that are remembered: beyond that all are forgotten
 	maxStates = 1 << 14
-	maxKeys   = 64
-	many      = 16 // values, beyond which a label tells requests apart, as package timeline has it
 )
 
 // request is what is known of a span that is a request.
 type request struct {
-	labelled bool // it had the labels of the condition
-	apart    bool // a stream, or a profile
+	had      bool  // the labels of the condition,
+	with     int64 // for how long, ns,
+	other    int64 // and others of the same keys
+	apart    bool  // a stream, or a profile
 	flushing bool
 	flushed  int
 	labels   map[string][]string // that it had last; not ours, read only
 }
+
+// labelled says whether it had the labels of the condition, and no others of the same keys for longer.
+func (r *request) labelled() bool { return r.had && r.with >= r.other }
 
 // requests tells what a goroutine does for requests.
 type requests struct {
@@ -37,11 +41,12 @@ type requests struct {
 	slice     map[string]timeline.Sight // of the slice being added, by state and location ids
 	frames    []timeline.Frame
 	key       []byte
-	values    map[string]map[string]bool // of each label, many + 1 at most
+	ids       *timeline.Identifying
+	grouped   []Label // of the condition: these tell no requests apart
 }
 
-func newRequests(s timeline.Selector) *requests {
-	r := &requests{values: make(map[string]map[string]bool)}
+func newRequests(s timeline.Selector, c *Condition) *requests {
+	r := &requests{ids: timeline.NewIdentifying(), grouped: c.Labels}
 	if s.Name != "" {
 		r.functions = s.Functions()
 	}
@@ -58,7 +63,8 @@ func (r *requests) begin() {
 
 // sight reads a sample.
 func (r *requests) sight(s *profile.Sample) timeline.Sight {
-	state := timeline.State{Name: one(s, sample.KeyState), Peer: one(s, sample.KeyPeer), Call: one(s, sample.KeySyscall)}
+	state := timeline.State{Name: value(s.Label, sample.KeyState), Peer: value(s.Label, sample.KeyPeer),
+		Call: value(s.Label, sample.KeySyscall)}
 	r.key = append(append(append(r.key[:0], state.Name...), 0), state.Peer...)
 	r.key = append(append(append(r.key, 0), state.Call...), 0)
 	for _, l := range s.Location {
@@ -84,21 +90,14 @@ func (r *requests) sight(s *profile.Sample) timeline.Sight {
 	return found
 }
 
-func one(s *profile.Sample, key string) string {
-	if v := s.Label[key]; len(v) > 0 {
-		return v[0]
-	}
-	return ""
-}
-
 // takeRequest takes up what a goroutine did next.
 func (w *Watch) takeRequest(x interval) {
 	sp := w.open[x.key]
-	switch {
-	case x.sight.Inside && sp != nil && w.requests.another(sp.labels, x.sample.Label):
+	if x.sight.Inside && w.requests.another(sp, x.sample.Label) {
 		w.end(x.key, sp)
 		sp = nil
-		fallthrough
+	}
+	switch {
 	case x.sight.Inside && sp == nil:
 		sp = &span{from: x.from, to: x.to}
 		w.open[x.key] = sp
@@ -113,40 +112,68 @@ func (w *Watch) takeRequest(x interval) {
 	}
 	sp.from, sp.to, sp.slice = min(sp.from, x.from), max(sp.to, x.to), true
 	sp.see(x)
+	if sp.had = sp.had || x.in; x.in {
+		sp.with += x.to - x.from
+	} else if w.others(x.sample.Label) {
+		sp.other += x.to - x.from
+	}
 }
 
 // see takes up what an interval says of its request.
 func (r *request) see(x interval) {
-	r.labelled = r.labelled || x.in
 	if x.sight.Flushes && !r.flushing {
 		r.flushed++
 	}
 	r.flushing = x.sight.Flushes
 	r.apart = r.apart || x.sight.Apart || timeline.Streams(r.flushed)
-	if len(x.sample.Label) > 0 {
+	if isLabelled(x.sample.Label) {
 		r.labels = x.sample.Label
 	}
 }
 
-// another says whether labels are those of another request: a kept connection has one after the other.
-func (r *requests) another(before, now map[string][]string) bool {
+// another says whether labels are not those of the request that a goroutine was last seen in, if there is one: a kept connection has
+// one after the other.
+func (r *requests) another(last *span, now map[string][]string) bool {
+	var before map[string][]string
+	if last != nil {
+		before = last.labels
+	}
 	for key, v := range now {
-		if strings.HasPrefix(key, "go.") || len(v) == 0 {
-			continue
+		if isOwn(key) && len(v) > 0 && value(before, key) != v[0] && !r.isGrouped(key) {
+			r.ids.Take(key, v[0])
 		}
-		seen := r.values[key]
-		if seen == nil && len(r.values) == maxKeys {
-			continue
-		} else if seen == nil {
-			seen = make(map[string]bool)
-			r.values[key] = seen
-		}
-		if len(seen) <= many {
-			seen[v[0]] = true
-		}
-		if b := before[key]; len(seen) > many && len(b) > 0 && b[0] != v[0] {
+	}
+	of := func(labels map[string][]string) func(string) string {
+		return func(key string) string { return value(labels, key) }
+	}
+	return len(before) > 0 && r.ids.Differ(of(before), of(now))
+}
+
+func (r *requests) isGrouped(key string) bool {
+	return slices.ContainsFunc(r.grouped, func(l Label) bool { return l.Key == key })
+}
+
+func value(labels map[string][]string, key string) string {
+	if v := labels[key]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+
+// isOwn says whether a label is the program's.
+func isOwn(key string) bool { return !strings.HasPrefix(key, "go.") }
+
+// isLabelled says whether there are labels of the program's.
+func isLabelled(labels map[string][]string) bool {
+	for key := range labels {
+		if isOwn(key) {
 			return true
 		}
 	}
 	return false
+}
+
+// others says whether labels have another value of one of the condition's.
+func (w *Watch) others(labels map[string][]string) bool {
+	return slices.ContainsFunc(w.c.Labels, func(l Label) bool { v := value(labels, l.Key); return v != "" && v != l.Value })
 }

@@ -121,8 +121,51 @@ func TestRequestsByTheirLabels(t *testing.T) {
 		w.Follow(served(second, all...))
 	}
 	w.Follow(served(2))
-	if ms := latencies(w); len(ms) != 4 || ms[0] != 100 { // from the 17th value on
+	if ms := latencies(w); len(ms) != 5 || ms[0] != 100 { // from the 17th value on
 		t.Errorf("latencies %v", ms)
+	}
+}
+
+// A route that is known after the first part of a request is none of another request, however many routes there are, and the request is
+// one of those of the route that it had longest.
+func TestRequestsOfRoutes(t *testing.T) {
+	w := requestWatch(t, "p50(endpoint=/1/7)<10s")
+	for second := range int64(3) {
+		var all []scan
+		for i := range int64(20) {
+			from := 1000*second + 50*i
+			all = append(all, scan{1 + i%2, from, from + 10, "sync.Mutex.Lock", lock, ""},
+				scan{1 + i%2, from + 10, from + 20, "sync.Mutex.Lock", lock, fmt.Sprintf("endpoint=/%d", i/5)},
+				scan{1 + i%2, from + 20, from + 45, "sync.Mutex.Lock", lock, fmt.Sprintf("endpoint=/%d/%d", i/5, i)},
+				scan{1 + i%2, from + 45, from + 50, "IO wait", idle, ""})
+		}
+		w.Follow(served(second, all...))
+	}
+	w.Follow(served(3))
+	if ms := latencies(w); !slices.Equal(ms, []int64{45, 45, 45}) {
+		t.Errorf("latencies %v", ms)
+	}
+	all := requestWatch(t, "p50<10s")
+	for second := range int64(3) {
+		var scans []scan
+		for i := range int64(20) {
+			from := 1000*second + 50*i
+			route := i * i % 19 // some more often than others
+			scans = append(scans, scan{1, from, from + 20, "sync.Mutex.Lock", lock, fmt.Sprint("route=area of ", route)},
+				scan{1, from + 20, from + 45, "sync.Mutex.Lock", lock, fmt.Sprint("route=", route)},
+				scan{1, from + 45, from + 50, "IO wait", idle, ""})
+		}
+		all.Follow(served(second, scans...))
+	}
+	all.Follow(served(3))
+	if ms := latencies(all); len(ms) != 60 || ms[0] != 45 {
+		t.Errorf("%d latencies, from %v ms on", len(ms), ms[0])
+	}
+	area := requestWatch(t, "p50(endpoint=/1)<10s")
+	area.Follow(served(0, scan{1, 0, 10, "sync.Mutex.Lock", lock, "endpoint=/1"}, scan{1, 10, 45, "sync.Mutex.Lock", lock, "endpoint=/1/7"}))
+	area.Follow(served(1))
+	if ms := latencies(area); len(ms) > 0 {
+		t.Errorf("latencies %v of a request that is mostly another route's", ms)
 	}
 }
 

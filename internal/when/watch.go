@@ -75,7 +75,7 @@ func NewRequestWatch(c *Condition, back time.Duration, s timeline.Selector) *Wat
 		by.By, w.c = s.Name, &by
 	}
 	if w.c.By == "" {
-		w.requests = newRequests(s)
+		w.requests = newRequests(s, w.c)
 	}
 	return w
 }
@@ -204,7 +204,7 @@ func (w *Watch) count(sp *span) {
 }
 
 // counts says whether a span is one of those that the condition is about.
-func (w *Watch) counts(sp *span) bool { return w.requests == nil || sp.labelled && !sp.apart }
+func (w *Watch) counts(sp *span) bool { return w.requests == nil || sp.labelled() && !sp.apart }
 
 // close ends the spans that had no interval in the slice, and counts those that are over the bound already.
 func (w *Watch) close() {
