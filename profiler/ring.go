@@ -111,7 +111,7 @@ func (r *Ring) Add(rec *Recording) (*Window, error) {
 	r.bytes += len(k.data)
 	r.samples += k.samples
 	if t := r.due(k.end); t != nil {
-		w = r.window(t)
+		w = r.window(t, r.options.Before)
 	}
 	r.drop(k.start)
 	return w, nil
@@ -136,7 +136,17 @@ func (r *Ring) Rest(why string) *Window {
 	case t == nil:
 		return nil
 	}
-	return r.window(t)
+	return r.window(t, r.options.Before)
+}
+
+// Last is the newest slices, as many as d takes and at most those that the ring keeps; nil if there is none yet. why says
+// what it is for.
+func (r *Ring) Last(d time.Duration, why string) *Window {
+	if len(r.kept) == 0 {
+		return nil
+	}
+	end := r.kept[len(r.kept)-1].end
+	return r.window(&trigger{end, end, nil, why}, min(d, r.options.Before))
 }
 
 // due takes the trigger whose window ends before the given time.
@@ -192,9 +202,9 @@ func keep(rec *Recording) (kept, error) {
 		rec.fresh, len(rec.Profile.Sample)}, nil
 }
 
-// window finds the slices around a trigger.
-func (r *Ring) window(t *trigger) *Window {
-	from, to := t.first.Add(-r.options.Before), t.at.Add(r.options.After)
+// window finds the slices around a trigger, from so long before it on.
+func (r *Ring) window(t *trigger, before time.Duration) *Window {
+	from, to := t.first.Add(-before), t.at.Add(r.options.After)
 	w := &Window{trigger: *t, held: r.bytes}
 	for _, k := range r.kept {
 		if k.end.After(from) && !k.start.After(to) {

@@ -117,6 +117,23 @@ func TestRingWindow(t *testing.T) {
 	}
 }
 
+// The last seconds are whole slices, no more than the ring keeps.
+func TestRingLast(t *testing.T) {
+	r, x := NewRing(RingOptions{Before: 5 * time.Second}), new(tape)
+	if w := r.Last(time.Second, "nothing"); w != nil {
+		t.Errorf("an empty ring has %+v", w)
+	}
+	for range 20 {
+		add(t, r, x)
+	}
+	for d, slices := range map[time.Duration]int64{time.Nanosecond: 1, 2 * time.Second: 2, 2500 * time.Millisecond: 3, time.Hour: 5} {
+		p := recorded(t, r.Last(d, "a test")).Profile
+		if end := tapeStart.Add(20 * time.Second).UnixNano(); p.TimeNanos+p.DurationNanos != end || p.DurationNanos != slices*int64(time.Second) {
+			t.Errorf("%s: %v before the end for %v", d, time.Duration(end-p.TimeNanos), time.Duration(p.DurationNanos))
+		}
+	}
+}
+
 // Goroutines that the slices have in common are counted once, and ratios are weighted by the slices' lengths.
 func TestMergeSummaries(t *testing.T) {
 	at := func(n int, seen int64, unlabeled float64) kept {

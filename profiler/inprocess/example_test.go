@@ -1,7 +1,9 @@
 package inprocess_test
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"time"
@@ -27,6 +29,21 @@ func ExampleStart() {
 	}
 	fmt.Println(len(rec.Profile.Sample) > 0, rec.Summary.CPU.Rusage > 0, rec.Profile.CheckValid())
 	// Output: true true <nil>
+}
+
+// What a program did in its last seconds is there when something was slow in them. There is no recorder where the program's own
+// helper may not look at it.
+func ExampleStartFlightRecorder() {
+	f, err := inprocess.StartFlightRecorder(inprocess.FlightOptions{Window: 5 * time.Second})
+	if err != nil {
+		fmt.Println(errors.Is(err, fs.ErrPermission) || errors.Is(err, errors.ErrUnsupported))
+		return
+	}
+	defer f.Stop()
+	time.Sleep(50 * time.Millisecond) // something slow
+	rec, err := f.Last(time.Second)
+	fmt.Println(err == nil && rec.Profile.CheckValid() == nil)
+	// Output: true
 }
 
 // A service can be recorded by whoever may ask it, and its requests have names.

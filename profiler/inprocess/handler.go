@@ -68,18 +68,7 @@ type request struct {
 }
 
 func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	if r.Method != http.MethodGet {
-		w.Header().Set("Allow", http.MethodGet)
-		refuse(w, http.StatusMethodNotAllowed, errors.New("only GET"))
-		return
-	}
-	if err := fromElsewhere(r); err != nil {
-		refuse(w, http.StatusForbidden, err)
-		return
-	}
-	if r.ContentLength != 0 { // net/http sees a client go away only when it has read the body
-		refuse(w, http.StatusBadRequest, errors.New("a body: what is asked for stands in the query"))
+	if !acceptable(w, r) {
 		return
 	}
 	q, err := h.parse(r.URL.RawQuery)
@@ -98,8 +87,28 @@ func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		refuse(w, http.StatusInternalServerError, err)
 	default:
-		h.answer(w, q, p)
+		h.prefer(p)
+		respond(w, q.format, p)
 	}
+}
+
+// acceptable answers what is no request for a profile, or may be somebody's who only has made a browser send it.
+func acceptable(w http.ResponseWriter, r *http.Request) bool {
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if r.Method != http.MethodGet {
+		w.Header().Set("Allow", http.MethodGet)
+		refuse(w, http.StatusMethodNotAllowed, errors.New("only GET"))
+		return false
+	}
+	if err := fromElsewhere(r); err != nil {
+		refuse(w, http.StatusForbidden, err)
+		return false
+	}
+	if r.ContentLength != 0 { // net/http sees a client go away only when it has read the body
+		refuse(w, http.StatusBadRequest, errors.New("a body: what is asked for stands in the query"))
+		return false
+	}
+	return true
 }
 
 // fromElsewhere refuses what somebody's page may have sent. A service has names of its own, but not on its loopback.
@@ -122,11 +131,23 @@ func refuse(w http.ResponseWriter, code int, err error) {
 	fmt.Fprintln(w, err)
 }
 
-func (h handler) parse(query string) (request, error) {
-	q := request{options: h.options}
-	v, err := url.ParseQuery(query)
+func query(raw string) (url.Values, error) {
+	v, err := url.ParseQuery(raw)
 	if err != nil {
-		return q, fmt.Errorf("query: %w", err)
+		return nil, fmt.Errorf("query: %w", err)
+	}
+	return v, nil
+}
+
+func formatOf(v url.Values) (export.Format, error) {
+	return export.ByName(cmp.Or(v.Get("format"), "pprof"))
+}
+
+func (h handler) parse(raw string) (request, error) {
+	q := request{options: h.options}
+	v, err := query(raw)
+	if err != nil {
+		return q, err
 	}
 	seconds, err := number(v, "seconds", h.seconds, max(maxSeconds, h.seconds))
 	if err != nil {
@@ -151,11 +172,7 @@ func (h handler) parse(query string) (request, error) {
 		}
 		q.options.Engine = e
 	}
-	format := v.Get("format")
-	if format == "" {
-		format = "pprof"
-	}
-	if q.format, err = export.ByName(format); err != nil {
+	if q.format, err = formatOf(v); err != nil {
 		return q, err
 	}
 	q.options.Keep.Timeline = q.options.Keep.Timeline || q.format.Timeline
@@ -206,19 +223,21 @@ func during(r *http.Request, q request) (*profile.Profile, error) {
 	return rec.Profile, nil
 }
 
-func (h handler) answer(w http.ResponseWriter, q request, p *profile.Profile) {
-	if h.column != "" {
-		for _, c := range p.SampleType {
-			if c.Type == h.column {
-				p.DefaultSampleType = h.column
-			}
+// prefer makes the handler's column the profile's default, if there is one.
+func (h handler) prefer(p *profile.Profile) {
+	for _, c := range p.SampleType {
+		if c.Type == h.column {
+			p.DefaultSampleType = h.column
 		}
 	}
-	w.Header().Set("Content-Type", q.format.MIME)
-	if q.format.Name != "folded" {
-		w.Header().Set("Content-Disposition", `attachment; filename="mayfly`+q.format.Extensions[0]+`"`)
+}
+
+func respond(w http.ResponseWriter, f export.Format, p *profile.Profile) {
+	w.Header().Set("Content-Type", f.MIME)
+	if f.Name != "folded" {
+		w.Header().Set("Content-Disposition", `attachment; filename="mayfly`+f.Extensions[0]+`"`)
 	}
-	if err := q.format.Write(w, p, export.Options{}); err != nil {
+	if err := f.Write(w, p, export.Options{}); err != nil {
 		return // the client has gone, or its connection: there is no one to tell
 	}
 }

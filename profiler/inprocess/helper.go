@@ -14,6 +14,14 @@ import (
 	"github.com/mayfly-profiler/mayfly/profiler/internal/self"
 )
 
+// ask is what a helper is told first. After it come times, of which a flight recorder is to tell the newest part, each; the end of
+// the pipe is the end of the recording.
+type ask struct {
+	Options Options
+	Window  time.Duration // of a flight recorder; 0: a session
+	Limit   int           // bytes
+}
+
 // answer is what a helper tells: first that it records and how, or why not; then what it recorded.
 type answer struct {
 	Wrong   string // an error's text
@@ -58,23 +66,20 @@ func answerError(err error) *answer {
 // asked is a helper that records.
 type asked struct {
 	*self.Helper
+	asks    *gob.Encoder
 	answers *gob.Decoder
 	engine  string // of time on a CPU
 	denied  []string
 }
 
 // openHelper starts a helper and waits until it records.
-func (s *Session) openHelper() error {
+func (s *Session) openHelper(what ask) error {
 	h, err := startHelper()
 	if err != nil {
 		return err
 	}
-	a := &asked{Helper: h, answers: gob.NewDecoder(h.Answers)}
-	o := s.options
-	if o.Engine == profiler.Runtime {
-		o.Engine = profiler.Table
-	}
-	if err := gob.NewEncoder(h.Asks).Encode(o); err != nil {
+	a := &asked{Helper: h, asks: gob.NewEncoder(h.Asks), answers: gob.NewDecoder(h.Answers)}
+	if err := a.asks.Encode(what); err != nil {
 		return h.Ended()
 	}
 	first, err := a.next()
@@ -116,12 +121,28 @@ func (a *asked) next() (answer, error) {
 // finish tells the helper to end and takes what it recorded.
 func (a *asked) finish() (*profile.Profile, profiler.Summary, error) {
 	a.Asks.Close()
+	return a.recorded()
+}
+
+func (a *asked) recorded() (*profile.Profile, profiler.Summary, error) {
 	got, err := a.next()
 	if err != nil {
 		return nil, profiler.Summary{}, err
 	}
 	p, err := profile.ParseData(got.Profile)
 	return p, got.Summary, err
+}
+
+// last asks a flight recorder for the last d.
+func (a *asked) last(d time.Duration) (*profiler.Recording, error) {
+	if err := a.asks.Encode(d); err != nil {
+		return nil, a.Ended()
+	}
+	p, s, err := a.recorded()
+	if err != nil {
+		return nil, err
+	}
+	return &profiler.Recording{Profile: p, Summary: s}, nil
 }
 
 func (a *asked) close() { a.Helper.Close() }

@@ -64,7 +64,11 @@ func Start(o Options) (*Session, error) {
 // open starts what is to record, the best first.
 func (s *Session) open() error {
 	if s.fromOutside() {
-		err := s.openHelper()
+		o := s.options
+		if o.Engine == profiler.Runtime {
+			o.Engine = profiler.Table
+		}
+		err := s.openHelper(ask{Options: o})
 		if err != nil && s.options.Engine != "" && s.options.Engine != profiler.Runtime {
 			return err
 		}
