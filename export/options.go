@@ -20,6 +20,9 @@ type Options struct {
 	// Labels are keys of labels whose values become frames at the root, "key=value", the first key outermost. Formats that
 	// keep labels as labels (pprof, otlp, perfetto) leave that to who reads them.
 	Labels []string
+	// Service is the name of the service that the profile is of, for otlp; "" is what the profile says itself, else the name of
+	// its executable.
+	Service string
 }
 
 // column is the index of the sample type to show first; -1 if the profile has none.

@@ -9,6 +9,7 @@ import (
 	"github.com/google/pprof/profile"
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/mayfly-profiler/mayfly/internal/resource"
 	"github.com/mayfly-profiler/mayfly/internal/span"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
@@ -18,7 +19,8 @@ import (
 const OTLPSchema = "opentelemetry.proto.profiles.v1development of opentelemetry-proto 1.11"
 
 // writeOTLP writes a ProfilesData (opentelemetry/proto/profiles/v1development/profiles.proto): a Profile for each column, the
-// one to show first at the begin. Labels are attributes; of trace and span ids there are links.
+// one to show first at the begin. Labels are attributes; of trace and span ids there are links. An ExportProfilesServiceRequest has the
+// same fields, so that a file can be posted as it is.
 func writeOTLP(w io.Writer, p *profile.Profile, o Options) error {
 	first, err := o.column(p)
 	if err != nil {
@@ -26,7 +28,7 @@ func writeOTLP(w io.Writer, p *profile.Profile, o Options) error {
 	}
 	x := newOTLP()
 	observations := x.observations(p)
-	var scoped, resource, all message
+	var scoped, ofResource, all message
 	var scope message
 	scope.text(1, "github.com/mayfly-profiler/mayfly") // InstrumentationScope.name
 	scoped.entry(1, scope)
@@ -40,11 +42,27 @@ func writeOTLP(w io.Writer, p *profile.Profile, o Options) error {
 	for _, c := range columns {
 		scoped.entry(2, x.profile(p, c, observations))
 	}
-	resource.entry(2, scoped)
-	all.entry(1, resource)
+	ofResource.entry(1, resourceMessage(resource.Of(p, o.Service)))
+	ofResource.entry(2, scoped)
+	all.entry(1, ofResource)
 	all.entry(2, x.dictionary)
 	_, err = w.Write(all)
 	return err
+}
+
+// resourceMessage is a Resource (opentelemetry/proto/resource/v1/resource.proto) of attributes.
+func resourceMessage(list []resource.Attribute) (m message) {
+	for _, a := range list {
+		value := numbers([]int64{a.Number})
+		if a.Text != "" {
+			value = texts([]string{a.Text})
+		}
+		var pair message // KeyValue
+		pair.text(1, valid(a.Key))
+		pair.entry(2, value)
+		m.entry(1, pair)
+	}
+	return m
 }
 
 // Fields of ProfilesDictionary, whose tables all begin with the zero value.

@@ -2,6 +2,7 @@ package export
 
 import (
 	"bytes"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -96,6 +97,34 @@ func otlpStacks(t *testing.T, d *profiles.ProfilesDictionary, p *profiles.Profil
 		}
 	}
 	return sums
+}
+
+// A file says who its profile is of, and Options.Service goes first.
+func TestOTLPResource(t *testing.T) {
+	p := small()
+	p.Comments = []string{"mayfly.resource=service.name=shop,\xff=x", "mayfly.pid=42"}
+	want := map[string]string{"service.name": `string_value:"shop"`, "process.pid": "int_value:42", "\uFFFD": `string_value:"x"`,
+		"process.executable.name": `string_value:"x"`, "process.executable.path": `string_value:"/bin/x"`}
+	for _, service := range []string{"", "mine"} {
+		var file bytes.Buffer
+		if err := writeOTLP(&file, p, Options{Service: service}); err != nil {
+			t.Fatal(err)
+		}
+		var d profiles.ProfilesData
+		if err := proto.Unmarshal(file.Bytes(), &d); err != nil {
+			t.Fatal(err)
+		}
+		if service != "" {
+			want["service.name"] = `string_value:"mine"`
+		}
+		got := make(map[string]string)
+		for _, kv := range d.ResourceProfiles[0].Resource.Attributes {
+			got[kv.Key] = strings.TrimSpace(kv.Value.String())
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("%v, want %v", got, want)
+		}
+	}
 }
 
 // What a sample has besides its stack: labels as attributes, its time, and the span that it belongs to.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/mayfly-profiler/mayfly/internal/fold"
@@ -153,5 +154,8 @@ func (r *recording) readSurroundings() {
 	hardware := proc.ReadHardware()
 	s.Host.CPUModel, s.Host.Features, s.Host.Governor = hardware.Model, hardware.Features, hardware.Governor
 	s.Host.Settings, _ = r.target.Settings()
+	s.Host.Hostname, _ = os.Hostname()
+	s.Target.Resource, _ = r.target.Resource()
+	s.Target.PID = r.target.PID()
 	s.Host.Quota = r.target.Quota()
 }

@@ -2,6 +2,7 @@ package proc
 
 import (
 	"bytes"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -68,7 +69,38 @@ func (p *Process) Settings() (set []string, err error) {
 	return parseSettings(b), nil
 }
 
-const longestSetting = 1 << 10
+// Resource is what the process's environment says of its service, as it was started with it, in the format of
+// OTEL_RESOURCE_ATTRIBUTES: that variable, and OTEL_SERVICE_NAME, which goes before it. No other variable leaves this function.
+func (p *Process) Resource() (string, error) {
+	b, err := p.read("environ")
+	if err != nil {
+		return "", err
+	}
+	return parseResource(b), nil
+}
+
+const (
+	longestSetting  = 1 << 10 // bytes of a variable
+	longestResource = 8 << 10
+)
+
+func parseResource(b []byte) string {
+	var attributes, service string
+	for v := range bytes.SplitSeq(b, []byte{0}) {
+		key, value, _ := strings.Cut(string(v[:min(len(v), longestResource+1)]), "=")
+		switch {
+		case value == "" || len(v) > longestResource:
+		case key == "OTEL_RESOURCE_ATTRIBUTES":
+			attributes = value
+		case key == "OTEL_SERVICE_NAME":
+			service = "service.name=" + url.PathEscape(value)
+		}
+	}
+	if attributes != "" && service != "" {
+		attributes += ","
+	}
+	return attributes + service
+}
 
 func parseSettings(b []byte) (set []string) {
 	for v := range bytes.SplitSeq(b, []byte{0}) {

@@ -27,3 +27,16 @@ func TestParseSettings(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+func TestParseResource(t *testing.T) {
+	for env, want := range map[string]string{
+		"SECRET=x\x00OTEL_SERVICE_NAME=a, b\x00OTEL_RESOURCE_ATTRIBUTES=service.name=c,k=v%2C\x00": "service.name=c,k=v%2C,service.name=a%2C%20b",
+		"OTEL_RESOURCE_ATTRIBUTES=k=v": "k=v",
+		"OTEL_SERVICE_NAME=a":          "service.name=a",
+		"OTEL_SERVICE_NAME=\x00OTEL_RESOURCE_ATTRIBUTES\x00OTEL_SERVICE_NAME=" + strings.Repeat("x", 9<<10): "",
+	} {
+		if got := parseResource([]byte(env)); got != want {
+			t.Errorf("%.60q: %q, want %q", env, got, want)
+		}
+	}
+}

@@ -77,10 +77,16 @@ const (
 	CommentCPUs      = "mayfly.cpus"
 	CommentQuota     = "mayfly.cpu_quota"     // CPUs' time that its control groups allow the target, 0: no limit
 	CommentDenied    = "mayfly.denied"        // what the host did not allow, in words
+	CommentGoVersion = "mayfly.go_version"    // of the program
+	CommentResource  = "mayfly.resource"      // what its environment says of its service, as OTEL_RESOURCE_ATTRIBUTES does
+	CommentPID       = "mayfly.pid"           // that it had, in the namespace of who recorded it
+	CommentHostname  = "mayfly.hostname"      // of the host that it was recorded on
 	CommentBench     = "mayfly.bench"         // a line of a benchmark's results, as go test prints it
 	CommentOps       = "mayfly.ops."          // and the name of an operation: how many of them the recording has
 	CommentRunWall   = "mayfly.run.wall_ns"   // how long one run of the command took
 	CommentRunCPU    = "mayfly.run.cpu_ns"    // and the CPU time that it used
 	CommentKept      = "mayfly.requests_kept" // of a profile of some requests only: how many of how many
+	CommentLifetimes = "mayfly.lifetimes"     // values of labels are in it,
+	CommentTraps     = "mayfly.label_traps"   // and in this one
 	CommentDiff      = "mayfly.diff"          // the outcome of the comparison that a profile is the difference of
 )

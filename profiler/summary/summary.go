@@ -88,6 +88,7 @@ type Host struct {
 	CPUModel string   `json:"cpu_model"`
 	Features string   `json:"cpu_features"` // of the CPU that code is chosen by
 	Governor string   `json:"cpu_governor"` // of its frequency
+	Hostname string   `json:"hostname"`
 }
 
 // Coverage is how many goroutines there were and how many of them were seen, of a wall recording.
@@ -165,9 +166,12 @@ type Target struct {
 	// Main is the import path of the program's package main, "" where the build does not say.
 	Main string `json:"main_package"`
 	// Build are the settings of the build that decide what machine code is made of a source.
-	Build  []string `json:"build"`
-	Image  string   `json:"image"`  // file with the Go runtime, when it is not the executable
-	Layout string   `json:"layout"` // where the offsets of the runtime's structs come from
+	Build []string `json:"build"`
+	Image string   `json:"image"` // file with the Go runtime, when it is not the executable
+	PID   int      `json:"pid"`   // in the namespace of who recorded it
+	// Resource is what its environment says of its service, in the format of OTEL_RESOURCE_ATTRIBUTES.
+	Resource string `json:"resource"`
+	Layout   string `json:"layout"` // where the offsets of the runtime's structs come from
 }
 
 // Merge adds the summary of the slice that comes next; s is the zero value before the first. Counts and times add up. Ratios are

@@ -129,7 +129,7 @@ func TestMergeHasAll(t *testing.T) {
 	want.RateReached = float64(2*(want.Samples+want.CPU.Lost)) / (float64(2*want.Profiled) / 1e9)
 	once := map[string]bool{}
 	for _, key := range []string{"rate_asked_hz", "table_first_ns", "table_slowest_ns", "epoch_ns", "gomaxprocs", "cpus", "goroutines_idle",
-		"stw_gc_max_ns", "stw_other_max_ns", "self_rss_bytes", "attach_ns"} {
+		"stw_gc_max_ns", "stw_other_max_ns", "self_rss_bytes", "attach_ns", "pid"} {
 		once[key] = true
 	}
 	each(reflect.ValueOf(want).Elem(), func(key string, field reflect.Value) {
