@@ -1,0 +1,44 @@
+// Package push sends profiles to servers that keep them: any that takes OpenTelemetry's profiles by OTLP/HTTP, such as its Collector,
+// and Pyroscope. It connects to the address that it is given and to no other, and follows no redirect.
+//
+// There is no gRPC: everybody who imports a package of mayfly would have it in the module graph, and what takes OTLP by gRPC takes it
+// by HTTP.
+package push
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/google/pprof/profile"
+)
+
+// Server is where profiles are sent to.
+type Server struct {
+	Protocol  Protocol
+	URL       *url.URL      // as Endpoint returns it
+	Header    http.Header   // of requests, besides what the protocol has; secrets may be in it, and no error has any of it
+	Timeout   time.Duration // for one profile, all tries together
+	UserAgent string
+	Transport http.RoundTripper
+
+	wait func(time.Duration) <-chan time.Time // time.After; tests have no time
+}
+
+// Encode makes of p what the protocol takes. The service is the name of what p is of; "" is what p says itself.
+func (s *Server) Encode(p *profile.Profile, service string) (*Profile, error) {
+	encode := encodeOTLP
+	if s.Protocol == Pyroscope {
+		encode = encodePyroscope
+	}
+	encoded, err := encode(p, service)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.Protocol, err)
+	}
+	encoded.Size = len(encoded.body)
+	return encoded, nil
+}
+
+// Where is the server's address without what may be a secret: user, password and query.
+func (s *Server) Where() string { return s.URL.Scheme + "://" + s.URL.Host + s.URL.EscapedPath() }

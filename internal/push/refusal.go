@@ -1,0 +1,111 @@
+package push
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mayfly-profiler/mayfly/internal/printable"
+)
+
+// refusal is an answer that is not a success.
+type refusal struct {
+	code    int
+	status  string // with its words
+	message string
+	asks    bool          // the server asks for a pause,
+	after   time.Duration // of this length
+}
+
+func (r *refusal) Error() string {
+	text := said(r.status)
+	if r.code/100 == 3 {
+		text += ": no redirect is followed, name the server itself"
+	}
+	if r.message != "" {
+		text += ": " + r.message
+	}
+	if r.asks {
+		text += ", asks for a pause of " + r.after.String()
+	}
+	return text
+}
+
+// refusedBy reads what a server says: OTLP has a google.rpc.Status in it, others a text.
+func refusedBy(resp *http.Response, answer []byte) *refusal {
+	r := &refusal{code: resp.StatusCode, status: resp.Status}
+	switch kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); {
+	case kind == protobufType:
+		r.message = said(readStatus(answer))
+	case strings.HasPrefix(kind, "text/html"): // the page of a proxy
+	default:
+		r.message = said(strings.TrimSpace(string(answer)))
+	}
+	r.after, r.asks = retryAfter(resp.Header.Get("Retry-After"), time.Now())
+	return r
+}
+
+// retryAfter reads a Retry-After: seconds, or a date (RFC 9110, 10.2.3).
+func retryAfter(text string, now time.Time) (d time.Duration, ok bool) {
+	if seconds, err := strconv.ParseUint(text, 10, 32); err == nil {
+		return time.Duration(seconds) * time.Second, true
+	}
+	at, err := http.ParseTime(text)
+	return max(at.Sub(now), 0), err == nil
+}
+
+// errSilent is why a try ends without an answer.
+var errSilent = errors.New("no answer in time")
+
+// unreachable is that there was no connection, or no answer.
+type unreachable struct{ error }
+
+func (u unreachable) Unwrap() error { return u.error }
+
+// lost is the error of a request that has no answer.
+func lost(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return unreachable{context.Cause(ctx)}
+	}
+	return unreachable{withoutURL(err)}
+}
+
+// mayPass says whether another try can end otherwise. That a server is not who it should be, or does not speak TLS, does not pass.
+func mayPass(err error) bool {
+	var refused *refusal
+	if errors.As(err, &refused) {
+		switch refused.code {
+		case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+			return true
+		}
+		return false
+	}
+	var certificate *tls.CertificateVerificationError
+	return errors.As(err, new(unreachable)) && !errors.As(err, &certificate) && !errors.Is(err, http.ErrSchemeMismatch)
+}
+
+// withoutURL is an error of a request, whose URL may be a secret.
+func withoutURL(err error) error {
+	var of *url.Error
+	if errors.As(err, &of) {
+		return of.Err
+	}
+	return err
+}
+
+// mostSaid is how much of what a server says is said, in bytes.
+const mostSaid = 200
+
+// said is what a server says, as it can be printed.
+func said(text string) string {
+	if len(text) > mostSaid {
+		text = text[:mostSaid] + "..."
+	}
+	return printable.Line(text)
+}

@@ -1,0 +1,130 @@
+package push
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"time"
+)
+
+// Between two tries there is a pause, twice as long each time.
+const (
+	firstPause   = time.Second
+	longestPause = 15 * time.Second
+)
+
+// silences is how many tries there is time for where a server takes the connection and says nothing.
+const silences = 3
+
+// mostAnswer is how much of an answer is read, in bytes.
+const mostAnswer = 64 << 10
+
+// Result is what a server said of a profile that it took.
+type Result struct {
+	Tries    int
+	Rejected int64  // profiles that it did not take; of OTLP, where each sample type is one
+	Message  string // what it says to that, or a warning: one line that can be printed
+}
+
+// Send sends a profile. Where there is no connection or no answer, and where the server says that it is busy (429, 502, 503, 504), it
+// tries again as long as there is time, after a pause of the length that the server asks for. All else is an error at once. Who was
+// sent a profile and did not get to say so is sent it again.
+func (s *Server) Send(ctx context.Context, p *Profile) (r Result, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, s.Timeout, errSilent)
+	defer cancel()
+	for n := 1; ; n++ {
+		r, err = s.try(ctx, p)
+		r.Tries = n
+		if err == nil || !mayPass(err) || !s.pause(ctx, pauseAfter(err, n)) {
+			break
+		}
+	}
+	switch {
+	case err != nil && r.Tries > 1:
+		return r, fmt.Errorf("%s: tried %d times: %w", s.Where(), r.Tries, err)
+	case err != nil:
+		return r, fmt.Errorf("%s: %w", s.Where(), err)
+	}
+	return r, nil
+}
+
+// pause waits, and says whether there is time for another try then.
+func (s *Server) pause(ctx context.Context, d time.Duration) bool {
+	if until, _ := ctx.Deadline(); time.Until(until) <= d {
+		return false
+	}
+	wait := s.wait
+	if wait == nil {
+		wait = time.After
+	}
+	select {
+	case <-wait(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// pauseAfter is for how long to wait after the n-th try: as long as the server asks for, else twice as long as before, less up to half
+// of it at random, lest many who were refused together come back together.
+func pauseAfter(err error, n int) time.Duration {
+	var refused *refusal
+	if errors.As(err, &refused) && refused.asks {
+		return refused.after
+	}
+	pause := min(firstPause<<min(n-1, 10), longestPause)
+	return pause - rand.N(pause/2)
+}
+
+// try sends a profile once.
+func (s *Server) try(ctx context.Context, p *Profile) (r Result, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, s.Timeout/silences, errSilent)
+	defer cancel()
+	req, err := s.request(ctx, p)
+	if err != nil {
+		return r, err
+	}
+	client := &http.Client{Transport: s.Transport, CheckRedirect: noRedirect}
+	resp, err := client.Do(req)
+	if err != nil {
+		return r, lost(ctx, err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, mostAnswer))
+	if err != nil {
+		return r, lost(ctx, err)
+	}
+	if resp.StatusCode/100 != 2 {
+		return r, refusedBy(resp, answer)
+	}
+	if s.Protocol == OTLP {
+		r.Rejected, r.Message, err = readPartial(answer)
+		r.Message = said(r.Message)
+	}
+	return r, err
+}
+
+// noRedirect takes the first answer for the answer.
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+func (s *Server) request(ctx context.Context, p *Profile) (*http.Request, error) {
+	to := *s.URL
+	query := to.Query()
+	maps.Copy(query, p.query)
+	to.RawQuery = query.Encode()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to.String(), bytes.NewReader(p.body))
+	if err != nil {
+		return nil, withoutURL(err)
+	}
+	maps.Copy(req.Header, s.Header)
+	maps.Copy(req.Header, p.header)
+	if req.Header.Get("User-Agent") == "" {
+		req.Header.Set("User-Agent", s.UserAgent)
+	}
+	return req, nil
+}
