@@ -28,6 +28,7 @@ var commands = []func(*env) *cobra.Command{
 	compareCommand,
 	diffCommand,
 	benchCommand,
+	pushCommand,
 	listCommand,
 	doctorCommand,
 	versionCommand,

@@ -96,8 +96,7 @@ func post(ctx context.Context, to string, text []byte) error {
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "mayfly/"+readBuild().Version)
-	client := &http.Client{CheckRedirect: noRedirect, Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true,
-		MaxResponseHeaderBytes: 16 << 10}}
+	client := &http.Client{CheckRedirect: noRedirect, Transport: outward()}
 	resp, err := client.Do(req)
 	if err != nil {
 		if ue := (*url.Error)(nil); errors.As(err, &ue) {
