@@ -24,7 +24,7 @@ const (
 )
 
 func watchCommand(e *env) *cobra.Command {
-	f := watchFlags{recordFlags: recordFlags{mode: string(profiler.Wall), timeline: true}}
+	f := watchFlags{recordFlags: recordFlags{mode: string(profiler.Wall), timeline: true}, push: pushFlags{getenv: e.getenv}}
 	cmd := &cobra.Command{
 		Use:     "watch --slo 'p99<800ms' (-p PID... | --all)",
 		GroupID: groupRecord,
@@ -63,6 +63,8 @@ first bucket bound at the limit or above is too slow. The report is on the recor
 quoted. It gets the breach as JSON on its stdin and as BREACH_WHY, BREACH_CAUSE, BREACH_REPORT,
 BREACH_PROFILE and BREACH_HEALTHY. --webhook posts the same JSON. Neither may take longer than
 30 seconds, and what fails is a warning.
+
+--otlp and --pyroscope send the recording around the breach to a server, as mayfly push does.
 
 Exit codes: 0 no breach, 3 at least one.`,
 		Example: `  mayfly watch --slo 'p99<800ms' -p 4242
@@ -108,6 +110,8 @@ func (f *watchFlags) define(fl *pflag.FlagSet) {
 	fl.Var(&f.disk, "disk-limit", "how much to keep in the folder: a number of breaches, or as 500MiB")
 	fl.StringVar(&f.exec, "exec", "", "`command` to start after a breach")
 	fl.StringVar(&f.webhook, "webhook", "", "`URL` to post a breach to, as JSON")
+	f.push.timeout = duration(hookPatience)
+	f.push.define(fl)
 	fl.BoolVar(&f.noTrace, "no-trace", false, "do not ask the process for its execution trace")
 	fl.BoolVar(&f.json, "json", false, "print each breach as one line of JSON")
 }
@@ -175,7 +179,7 @@ func (f *watchFlags) checkMore() error {
 	if f.webhook != "" && !isHTTP(f.webhook) {
 		return usagef("watch: --webhook: want http://HOST/PATH or https://HOST/PATH") // without what may be a secret
 	}
-	return nil
+	return f.push.check("watch")
 }
 
 func (f *watchFlags) checkMetrics() (err error) {

@@ -24,6 +24,7 @@ type watchFlags struct {
 	noTrace      bool
 	metrics      string // series
 	metricsURL   string
+	push         pushFlags
 
 	objective watch.Options // what the flags say
 	series    watch.Series  // of metrics
@@ -79,6 +80,7 @@ type breach struct {
 	state           watch.State
 	window, healthy *profiler.Window // healthy: nil if there was none
 	trace           *traceFetch      // nil: none was asked for
+	pushed          *outgoing        // nil: nothing is sent
 	stem            string           // of the files
 }
 

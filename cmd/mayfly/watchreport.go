@@ -3,12 +3,14 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"path/filepath"
 	"runtime/debug"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/google/pprof/profile"
@@ -31,7 +33,32 @@ func (x *watcher) report(b *breach) {
 		x.env.warn("%v", err)
 	}
 	x.tell(&event, text)
+	var sending sync.WaitGroup
+	sending.Go(func() { x.send(b) })
 	x.callHooks(&event, text)
+	sending.Wait()
+}
+
+// prepare makes of a breach's recording what is sent to a server, before the report, which uses its samples up.
+func (x *watcher) prepare(b *breach, p *profile.Profile) {
+	if x.flags.push.server == nil {
+		return
+	}
+	var err error
+	if b.pushed, err = x.flags.push.prepare(b.stem+".pb.gz", p); err != nil {
+		x.env.warn("%s", oneLine(err.Error()))
+	}
+}
+
+// send sends it. That this fails is said, and is no reason to stop watching.
+func (x *watcher) send(b *breach) {
+	if b.pushed == nil {
+		return
+	}
+	b.pushed.tell(x.env)
+	if err := b.pushed.send(context.Background(), x.env, x.flags.push.server); err != nil {
+		x.env.warn("push %s: %s", b.pushed.File, printable.Line(err.Error()))
+	}
 }
 
 // write writes the files of a breach, one breach at a time. What fails is said, and is no reason to stop watching.
@@ -63,6 +90,7 @@ func (x *watcher) writeRecording(b *breach, event *breachEvent) error {
 	event.Program = cmp.Or(programOf(rec.Profile), event.Program)
 	files := &event.Files
 	x.file(b.stem+".pb.gz", &files.Profile, func(path string) error { return writeProfile(x.env, path, rec.Profile) })
+	x.prepare(b, rec.Profile)
 	in := &reportInput{name: files.Profile, recording: rec.Profile, limit: traceLimit << 20}
 	b.trace.into(in)
 	reports, err := x.judge(in, b)
