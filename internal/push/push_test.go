@@ -221,7 +221,7 @@ func TestBusy(t *testing.T) {
 	}
 	ps := *pauses
 	if len(ps) != 4 || ps[0] != 7*time.Second || ps[1] < time.Second || ps[1] > 2*time.Second || ps[2] <= ps[1] ||
-		ps[2] > 4*time.Second || ps[3] != 0 {
+		ps[2] > 4*time.Second || ps[3] != firstPause/2 {
 		t.Errorf("%v", ps)
 	}
 	if !slices.EqualFunc(*got, slices.Repeat((*got)[:1], 5), func(a, b asked) bool { return bytes.Equal(a.body, b.body) }) {

@@ -70,12 +70,12 @@ func (s *Server) pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// pauseAfter is for how long to wait after the n-th try: as long as the server asks for, else twice as long as before, less up to half
-// of it at random, lest many who were refused together come back together.
+// pauseAfter is for how long to wait after the n-th try: as long as the server asks for and half a second at least, else twice as long
+// as before, less up to half of it at random, lest many who were refused together come back together.
 func pauseAfter(err error, n int) time.Duration {
 	var refused *refusal
 	if errors.As(err, &refused) && refused.asks {
-		return refused.after
+		return max(refused.after, firstPause/2)
 	}
 	pause := min(firstPause<<min(n-1, 10), longestPause)
 	return pause - rand.N(pause/2)
