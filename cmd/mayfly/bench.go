@@ -33,7 +33,8 @@ func benchCommand(e *env) *cobra.Command {
 recordings as mayfly diff does. BASE and NEW are each a git revision of the repository in the
 current folder, a folder, or a test binary. Each is built several times with its functions in
 another order in memory (-randlayout), and each run is a fresh process. The first runs are of
-BASE alone. They show the noise of this host, and smaller changes are not judged.
+BASE alone. They show the noise of this host, and smaller changes of what an operation took are
+not judged. A function is also compared with the rest of its runs, which that noise is not in.
 
 Bench ends after --time, or on Ctrl-C with what it has until then. Exit codes are those of
 diff.`,
@@ -265,7 +266,7 @@ func (b *benchRun) compare() error {
 	d.options.Floors = map[string]float64{diff.TimeColumn: took, sample.ColumnCPU: used, diff.CPUTimeColumn: used,
 		sample.ColumnRunnable: waits, sample.ColumnBlocked: waits, sample.ColumnWall: waits}
 	d.remark = fmt.Sprintf("%s and %s, %d and %d runs of %d and %d layouts; runs of base differ by ± %.2g %% of the time of an operation "+
-		"and ± %.2g %% of its CPU time, so changes under %.2g %% and %.2g %% are not judged, and waits only shown",
+		"and ± %.2g %% of its CPU time, so changes of these under %.2g %% and %.2g %% are not judged, and waits only shown",
 		b.base.Name, b.new.Name, bases, news, b.base.Layouts(), b.new.Layouts(), 100*n.CV, 100*cpu.CV,
 		100*max(wanted, took), 100*max(wanted, used))
 	if more := n.Wanted(wanted, d.options.Alpha) - min(bases, news); more > 0 {

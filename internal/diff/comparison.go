@@ -47,6 +47,24 @@ func (c *comparison) all(ok func(*Profile) bool) bool {
 	return true
 }
 
+// tablesOf makes the tables of a column: of rows, of functions with what they called, and of both against the rest.
+func (c *comparison) tablesOf(name string) []*table {
+	t := c.table(name)
+	tables := []*table{t}
+	u := c.callersOf(t, name)
+	if u != nil {
+		tables = append(tables, u)
+	}
+	if !t.hasRest() {
+		return tables
+	}
+	rest := t.againstRest(nil)
+	if tables = append(tables, rest); u != nil {
+		tables = append(tables, u.againstRest(rest))
+	}
+	return tables
+}
+
 // table makes the table of a column.
 func (c *comparison) table(name string) *table {
 	t := &table{name: name, unit: c.unit(name), names: c.names, excluded: make([]bool, len(c.names)), n: make([]float64, len(c.names))}

@@ -46,11 +46,7 @@ func Compare(before, after []*Profile, o Options) (*Result, error) {
 		}
 	}
 	for _, name := range columns {
-		t := c.table(name)
-		c.tables = append(c.tables, t)
-		if u := c.callersOf(t, name); u != nil {
-			c.tables = append(c.tables, u)
-		}
+		c.tables = append(c.tables, c.tablesOf(name)...)
 	}
 	c.notes()
 	c.workNotes()

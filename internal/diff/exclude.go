@@ -21,7 +21,7 @@ func (c *comparison) round() {
 	c.trials = c.trials[:0]
 	for i, t := range c.tables {
 		c.trials = append(c.trials, c.rowTrials(i, t)...)
-		if t.unit == unitEach || t.plain || t.flat != nil { // its rows are no parts of a whole, or the whole was tested
+		if t.unit == unitEach || t.plain || t.flat != nil || t.beside != nil { // its rows are no parts of a whole, or the whole was tested
 			continue
 		}
 		if total := t.total(); c.timed() || t.unit != unitShare {
@@ -63,13 +63,16 @@ const (
 
 // part is the share of the error rate that is for a table's rows.
 func (c *comparison) part(i int) float64 {
-	flat := 0
+	columns := 0
 	for _, t := range c.tables {
-		if t.flat == nil {
-			flat++
+		if t.flat == nil && t.beside == nil {
+			columns++
 		}
 	}
-	part := (1 - totalWeight) / float64(flat)
+	part := (1 - totalWeight) / float64(columns)
+	if t := c.tables[i]; t.beside != nil || t.hasRest() {
+		part /= 2
+	}
 	switch {
 	case c.tables[i].flat != nil:
 		return part * callerWeight

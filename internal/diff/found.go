@@ -1,6 +1,9 @@
 package diff
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // findings are the changes that decide the outcome: those of rows, which are what is to blame, and those of the work and of totals,
 // which are what it did. Both as text, the largest of a column first.
@@ -49,7 +52,8 @@ func (f *findings) add(c Column, outcome Outcome) {
 			f.rows = append(f.rows, c.finding(row))
 			continue
 		}
-		f.rows = append(f.rows, fmt.Sprintf("%s with all it calls %s %s", x.Name, x.change(), c.Name))
+		x.Name += " with all it calls"
+		f.rows = append(f.rows, c.finding(x.Row))
 	}
 	for _, row := range c.Rows {
 		switch {
@@ -67,5 +71,6 @@ func (f *findings) add(c Column, outcome Outcome) {
 
 // finding is "main.f +31.5% cpu".
 func (c Column) finding(row Row) string {
-	return fmt.Sprintf("%s %s %s", c.label(row), row.change(), c.Name)
+	_, against := row.found()
+	return fmt.Sprintf("%s %s %s%s", c.label(row), strings.TrimSuffix(row.change(), against), c.Name, against)
 }

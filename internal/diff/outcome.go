@@ -30,10 +30,7 @@ func (c *comparison) describe(t *table, row int, x trial) Row {
 // outcome: a change is one that chance does not explain, and that is large enough to matter. The
 // row is the same when its interval leaves no room for a change that matters to the whole.
 func (c *comparison) outcome(t *table, r Row, m [2]float64) Outcome {
-	floor := max(c.o.MinEffect, c.o.Floors[t.name])
-	if c.out.rebuilt && c.o.By.frames() && t.unit != unitEach && r.Name != totalName {
-		floor = math.Inf(1)
-	}
+	floor := c.least(t, r.Name)
 	large := m[older] == 0 && !math.IsInf(floor, 1) || math.Abs(r.Change.Relative) >= floor
 	if !r.tested {
 		return Undecided
@@ -55,6 +52,19 @@ func (c *comparison) outcome(t *table, r Row, m [2]float64) Outcome {
 		return Undecided
 	}
 	return Same
+}
+
+// least is the smallest relative change of a row that counts. The host's noise is no part of what is against the rest of the same runs;
+// how far such rows vary by themselves is in their test.
+func (c *comparison) least(t *table, row string) float64 {
+	floor := c.o.Floors[t.name]
+	switch {
+	case c.out.rebuilt && c.o.By.frames() && t.unit != unitEach && row != totalName:
+		return math.Inf(1)
+	case t.beside != nil && !math.IsInf(floor, 1):
+		return c.o.MinEffect
+	}
+	return max(c.o.MinEffect, floor)
 }
 
 // whole is the mean of the columns' totals, in the table's unit.
@@ -133,55 +143,88 @@ func (c *comparison) whole() Outcome {
 func (c *comparison) report() {
 	c.out.Tested = len(c.trials)
 	for i, t := range c.tables {
-		if t.flat != nil {
+		switch {
+		case t.beside != nil:
+			c.reportRest(i, t)
+		case t.flat != nil:
 			c.reportCallers(i, t)
-			continue
+		default:
+			c.reportColumn(i, t)
 		}
-		col := Column{Name: t.name, Unit: t.unit, scaling: t.ratio()}
-		for row, out := range t.excluded {
-			if out {
-				col.Excluded = append(col.Excluded, t.names[row])
-			}
+	}
+	for i := range c.out.Columns {
+		col := &c.out.Columns[i]
+		slices.SortStableFunc(col.callers, compareRows)
+		for _, row := range col.callers { // until they are explained each stands for itself
+			col.Callers = append(col.Callers, Caller{Row: row})
 		}
-		var tested []trial
-		has := make([]bool, len(t.names))
-		col.Total = c.describe(t.total(), 0, trial{p: 1, adj: 1, row: untested})
-		for _, x := range c.trials {
-			if x.table == i && x.row < 0 {
-				col.Total = c.describe(x.t, 0, x)
-			} else if x.table == i {
-				tested, has[x.row] = append(tested, x), true
-			}
-		}
-		for row, n := range t.n {
-			if n > 0 && !has[row] {
-				col.Small++
-			}
-		}
-		col.Rows = make([]Row, len(tested))
-		each(len(tested), func(k int) { col.Rows[k] = c.describe(t, tested[k].row, tested[k]) })
-		slices.SortStableFunc(col.Rows, compareRows)
-		col.factors = [2][][]float64{c.bring(t, older), c.bring(t, newer)}
-		col.perWork = c.perWork(t.name)
-		c.out.Columns = append(c.out.Columns, col)
 	}
 	c.out.Outcome = c.whole()
+}
+
+// reportColumn adds a column.
+func (c *comparison) reportColumn(i int, t *table) {
+	col := Column{Name: t.name, Unit: t.unit, scaling: t.ratio(), Excluded: t.excludedNames()}
+	col.Total = c.describe(t.total(), 0, trial{p: 1, adj: 1, row: untested})
+	for _, x := range c.trials {
+		if x.table == i && x.row < 0 {
+			col.Total = c.describe(x.t, 0, x)
+		}
+	}
+	tested := c.rowsOf(i)
+	col.Rows = c.describeAll(t, tested)
+	slices.SortStableFunc(col.Rows, compareRows)
+	for _, n := range t.n {
+		if n > 0 {
+			col.Small++
+		}
+	}
+	for _, x := range tested {
+		if t.n[x.row] > 0 {
+			col.Small--
+		}
+	}
+	col.factors = [2][][]float64{c.bring(t, older), c.bring(t, newer)}
+	col.perWork = c.perWork(t.name)
+	c.out.Columns = append(c.out.Columns, col)
+}
+
+// rowsOf are the trials of a table's rows.
+func (c *comparison) rowsOf(table int) (rows []trial) {
+	for _, x := range c.trials {
+		if x.table == table && x.row >= 0 {
+			rows = append(rows, x)
+		}
+	}
+	return rows
+}
+
+func (c *comparison) describeAll(t *table, trials []trial) []Row {
+	rows := make([]Row, len(trials))
+	each(len(rows), func(k int) { rows[k] = c.describe(t, trials[k].row, trials[k]) })
+	return rows
+}
+
+// excludedNames are the rows that the others' shares are taken without.
+func (t *table) excludedNames() (names []string) {
+	for row, out := range t.excluded {
+		if out {
+			names = append(names, t.names[row])
+		}
+	}
+	return names
 }
 
 // reportCallers adds the functions that changed with what they called to the column that was reported last.
 func (c *comparison) reportCallers(i int, t *table) {
 	col := &c.out.Columns[len(c.out.Columns)-1]
-	for _, x := range c.trials {
-		if x.table != i || x.row < 0 || x.adj > c.o.Alpha {
+	for _, x := range c.rowsOf(i) {
+		if x.adj > c.o.Alpha {
 			continue
 		}
 		if row := c.describe(t, x.row, x); changed(row) {
 			col.callers = append(col.callers, row)
 		}
-	}
-	slices.SortStableFunc(col.callers, compareRows)
-	for _, row := range col.callers { // until they are explained each stands for itself
-		col.Callers = append(col.Callers, Caller{Row: row})
 	}
 }
 

@@ -129,12 +129,15 @@ type Column struct {
 
 // Row is the comparison of one row.
 type Row struct {
-	Name    string   `json:"name"`
-	Base    Estimate `json:"base"`
-	New     Estimate `json:"new"`
-	Change  Change   `json:"change"`
-	Outcome Outcome  `json:"outcome"`
+	Name   string   `json:"name"`
+	Base   Estimate `json:"base"`
+	New    Estimate `json:"new"`
+	Change Change   `json:"change"`
+	// Rest is the change of the row's share of the same runs, of what is compared by operation: that of a host's speed is not in it.
+	Rest    *Change `json:"against_rest,omitempty"`
+	Outcome Outcome `json:"outcome"`
 
+	byRest bool // Outcome is that of Rest
 	tested bool
 	n      float64 // samples of both sides
 }

@@ -24,6 +24,7 @@ type table struct {
 
 	plain    bool   // no times, of which nobody knows how many observations they are: only repeats tell their noise
 	flat     *table // of a table of functions with what they called: that of their own time
+	beside   *table // of a table against the rest: that by operation
 	excluded []bool
 	some     bool      // a row is excluded
 	n        []float64 // samples by row, both sides

@@ -90,12 +90,14 @@ func (r Row) change() string {
 	case r.New.Mean == 0:
 		return "gone"
 	}
-	return signed(r.Change.Relative)
+	found, against := r.found()
+	return signed(found.Relative) + against
 }
 
 // evidence is "(p=0.001 n=5)".
 func (r *Result) evidence(row Row) string {
-	return fmt.Sprintf("(p=%.3f n=%s)", row.Change.Adjusted, r.repeats())
+	found, _ := row.found()
+	return fmt.Sprintf("(p=%.3f n=%s)", found.Adjusted, r.repeats())
 }
 
 // repeats is what benchstat calls n.
