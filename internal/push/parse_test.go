@@ -29,6 +29,16 @@ func TestEndpoint(t *testing.T) {
 	}
 }
 
+func TestWhere(t *testing.T) {
+	u, err := Pyroscope.Endpoint("http://user:secret@h:4040?token=secret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := (&Server{URL: u}).Where(); got != "http://h:4040/ingest" {
+		t.Error(got)
+	}
+}
+
 func TestHeader(t *testing.T) {
 	h, err := Header([]string{"authorization=Bearer a=b", "X-Scope-OrgID = 1", "x-scope-orgid=2"})
 	if err != nil || len(h) != 2 || h.Get("Authorization") != "Bearer a=b" || h.Get("X-Scope-OrgID") != "2" {

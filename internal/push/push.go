@@ -41,4 +41,6 @@ func (s *Server) Encode(p *profile.Profile, service string) (*Profile, error) {
 }
 
 // Where is the server's address without what may be a secret: user, password and query.
-func (s *Server) Where() string { return s.URL.Scheme + "://" + s.URL.Host + s.URL.EscapedPath() }
+func (s *Server) Where() string {
+	return (&url.URL{Scheme: s.URL.Scheme, Host: s.URL.Host, Path: s.URL.Path}).String()
+}
