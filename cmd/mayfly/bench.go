@@ -265,8 +265,8 @@ func (b *benchRun) compare() error {
 	waits, took, used := math.Inf(1), n.Floor(bases, news), cpu.Floor(bases, news)
 	d.options.Floors = map[string]float64{diff.TimeColumn: took, sample.ColumnCPU: used, diff.CPUTimeColumn: used,
 		sample.ColumnRunnable: waits, sample.ColumnBlocked: waits, sample.ColumnWall: waits}
-	d.remark = fmt.Sprintf("%s and %s, %d and %d runs of %d and %d layouts; runs of base differ by ± %.2g %% of the time of an operation "+
-		"and ± %.2g %% of its CPU time, so changes of these under %.2g %% and %.2g %% are not judged, and waits only shown",
+	d.remark = fmt.Sprintf("%s and %s, %d and %d runs of %d and %d layouts; neighbouring runs of base differ by ± %.2g %% of the time of an "+
+		"operation and ± %.2g %% of its CPU time, so changes of these under %.2g %% and %.2g %% are not judged, and waits only shown",
 		b.base.Name, b.new.Name, bases, news, b.base.Layouts(), b.new.Layouts(), 100*n.CV, 100*cpu.CV,
 		100*max(wanted, took), 100*max(wanted, used))
 	if more := n.Wanted(wanted, d.options.Alpha) - min(bases, news); more > 0 {

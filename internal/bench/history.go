@@ -25,7 +25,7 @@ type Line struct {
 	GoVersion  string                `json:"go_version"`
 	CPUModel   string                `json:"cpu_model,omitempty"`
 	Runs       [2]int                `json:"runs"`
-	Noise      float64               `json:"noise"` // relative standard deviation between runs of base
+	Noise      float64               `json:"noise"` // what runs of base vary by, relative to their mean
 	Outcome    diff.Outcome          `json:"outcome"`
 	Benchmarks map[string][2]float64 `json:"benchmarks_ns"` // mean time of an operation, base and new
 }

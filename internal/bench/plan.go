@@ -6,6 +6,8 @@ import (
 
 	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
+
+	"github.com/mayfly-profiler/mayfly/internal/diff"
 )
 
 // Turn is one run.
@@ -35,8 +37,9 @@ func Order(pairs int) (turns []Turn) {
 
 // Noise is what runs of one unchanged program differ by.
 type Noise struct {
-	CV float64 // relative standard deviation between runs of the benchmark that varies most
+	CV float64 // what runs vary by, relative to their mean, of the benchmark that varies most (diff.Spread)
 	N  int     // runs that tell
+	DF float64 // degrees of freedom of CV
 }
 
 // Measure is the noise of the base's runs: for each benchmark the time of an operation in each run, all of the same length.
@@ -46,8 +49,10 @@ func Measure(runs map[string][]float64) Noise {
 		if len(x) < 2 {
 			continue
 		}
-		mean, deviation := stat.MeanStdDev(x, nil)
-		n.CV, n.N = max(n.CV, deviation/mean), max(n.N, len(x))
+		if cv, df := diff.Spread(x); cv > n.CV {
+			n.CV, n.DF = cv, df
+		}
+		n.N = max(n.N, len(x))
 	}
 	return n
 }
@@ -61,7 +66,7 @@ func (n Noise) Floor(base, new int) float64 {
 	if n.N < 2 || base < 1 || new < 1 {
 		return math.Inf(1)
 	}
-	t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: float64(max(n.N-1, 1))}
+	t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: max(n.DF, 1)}
 	return t.Quantile(0.95) * n.CV * math.Sqrt(1/float64(base)+1/float64(new))
 }
 

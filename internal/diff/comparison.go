@@ -94,6 +94,9 @@ func (c *comparison) table(name string) *table {
 		}
 	}
 	t.seconds = min(c.out.Base.Seconds, c.out.New.Seconds)
+	if !single {
+		t.turns = pairs(c.sides)
+	}
 	t.levels()
 	t.reset()
 	return t

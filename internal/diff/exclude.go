@@ -21,11 +21,8 @@ func (c *comparison) round() {
 	c.trials = c.trials[:0]
 	for i, t := range c.tables {
 		c.trials = append(c.trials, c.rowTrials(i, t)...)
-		if t.unit == unitEach || t.plain || t.flat != nil || t.beside != nil { // its rows are no parts of a whole, or the whole was tested
-			continue
-		}
-		if total := t.total(); c.timed() || t.unit != unitShare {
-			c.trials = append(c.trials, trial{table: i, row: -1, t: total, weight: totalWeight / float64(len(c.tables))})
+		if c.hasTotal(t) {
+			c.trials = append(c.trials, trial{table: i, row: -1, t: t.total(), weight: c.totals() / c.like(t, c.hasTotal)})
 		}
 	}
 	c.decide()
@@ -43,7 +40,7 @@ func (c *comparison) decide() {
 			w[i] /= 2 // what differs between two runs is assumed: one rate for both directions
 		}
 	})
-	regressed, improved := adjust(up, w), adjust(down, w)
+	regressed, improved := c.adjusted(up, w), c.adjusted(down, w)
 	for i := range c.trials {
 		x := &c.trials[i]
 		x.p, x.adj = up[i], regressed[i]
@@ -53,23 +50,36 @@ func (c *comparison) decide() {
 	}
 }
 
+// adjusted are p-values that hold over all trials that are judged, and over all that are only shown.
+func (c *comparison) adjusted(p, weights []float64) []float64 {
+	all := make([]float64, len(p))
+	for _, shown := range []bool{false, true} {
+		var at []int
+		var some, w []float64
+		for i, x := range c.trials {
+			if c.shown(x.t) == shown {
+				at, some, w = append(at, i), append(some, p[i]), append(w, weights[i])
+			}
+		}
+		for k, v := range adjust(some, w) {
+			all[at[k]] = v
+		}
+	}
+	return all
+}
+
 // How the error rate is spent: some of it on totals, a tenth on all rows alike, so that a new
 // function is found whatever its size, and the rest where it finds most.
 const (
 	totalWeight  = 0.05
+	workWeight   = 0.25 // the same where the work is known: it is in the total that everything is slower alike
 	evenWeight   = 0.1
 	callerWeight = 0.2 // of a column's, on its functions with what they called
 )
 
 // part is the share of the error rate that is for a table's rows.
 func (c *comparison) part(i int) float64 {
-	columns := 0
-	for _, t := range c.tables {
-		if t.flat == nil && t.beside == nil {
-			columns++
-		}
-	}
-	part := (1 - totalWeight) / float64(columns)
+	part := (1 - c.totals()) / c.like(c.tables[i], (*table).isColumn)
 	if t := c.tables[i]; t.beside != nil || t.hasRest() {
 		part /= 2
 	}
@@ -80,6 +90,35 @@ func (c *comparison) part(i int) float64 {
 		return part * (1 - callerWeight)
 	}
 	return part
+}
+
+// totals is the share of the error rate that is for totals.
+func (c *comparison) totals() float64 {
+	if c.work != nil {
+		return workWeight
+	}
+	return totalWeight
+}
+
+// shown says whether a column is only shown: it has an error rate apart from those that are judged.
+func (c *comparison) shown(t *table) bool { return math.IsInf(c.o.Floors[t.name], 1) }
+
+// hasTotal says whether a table has a total that is tested: its rows are parts of a whole, and that is not tested elsewhere.
+func (c *comparison) hasTotal(t *table) bool {
+	return t.isColumn() && t.unit != unitEach && !t.plain && (t.unit != unitShare || c.timed())
+}
+
+// isColumn says whether a table is a column, and not another view of one.
+func (t *table) isColumn() bool { return t.flat == nil && t.beside == nil }
+
+// like is how many of the tables that are as asked for share an error rate with t.
+func (c *comparison) like(t *table, is func(*table) bool) (n float64) {
+	for _, u := range c.tables {
+		if is(u) && c.shown(u) == c.shown(t) {
+			n++
+		}
+	}
+	return n
 }
 
 func (c *comparison) rowTrials(i int, t *table) (trials []trial) {

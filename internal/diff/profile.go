@@ -28,6 +28,7 @@ type Profile struct {
 	samples  float64
 	work     work.Work
 	within   *within // nil unless it was asked for
+	begun    int64   // Unix ns, 0: not known
 }
 
 // facts are what the comments of mayfly's profiles say, "" where they do not.

@@ -52,7 +52,7 @@ func ReduceFrom(r io.Reader, name string, o Options) (*Profile, error) {
 func reduce(head *profile.Profile, samples iter.Seq2[*profile.Sample, []int32], name string, o Options) *Profile {
 	r := &reducer{
 		p: head, by: o.By, per: o.Per, cumulative: o.Cumulative || o.By.frames() && !o.By.Line, index: make(map[string]int32),
-		out: &Profile{Name: name, Seconds: float64(head.DurationNanos) / 1e9, facts: readFacts(head)},
+		out: &Profile{Name: name, Seconds: float64(head.DurationNanos) / 1e9, facts: readFacts(head), begun: head.TimeNanos},
 	}
 	if r.out.work = work.Read(head.Comments); len(r.out.work.Benchmarks) > 0 {
 		r.groups = newGroups(&r.out.work)

@@ -1,7 +1,6 @@
 package diff
 
 import (
-	"math"
 	"slices"
 )
 
@@ -64,12 +63,6 @@ func (c *comparison) callersAgainstRest(i int, t *table, col *Column) {
 			col.callers = append(col.callers, row)
 		}
 	}
-}
-
-// margin is how far what an operation took may have changed by chance, relative to what it took.
-func (t *table) margin(alpha float64) float64 {
-	was, now := t.level[older], t.level[newer]
-	return quantile(2*alpha, min(was.df, now.df)) * math.Sqrt(was.variance+now.variance) / was.mean
 }
 
 // add adds what was found against the rest. margin is that of the time of an operation.

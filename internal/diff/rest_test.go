@@ -11,15 +11,19 @@ import (
 
 // turns is an experiment on a host that others use: runs of two versions of a benchmark in turns.
 type turns struct {
-	own, all float64 // by how much the planted function is slower, and by how much everything is besides
-	host     float64 // relative standard deviation of the host's speed between runs
-	runs     int     // of each side
+	own, all float64   // by how much the planted function is slower, and by how much everything is besides
+	host     float64   // relative standard deviation of the host's speed between runs
+	speed    []float64 // else by what each run takes longer
+	runs     int       // of each side
 }
 
 func (e turns) sides(rng *rand.Rand) (sides [2][]*Profile) {
 	for i := range 2 * e.runs {
 		side := (i + i/2) % 2 // base new, new base
 		p, perOp := typical(), 1e-3*math.Exp(e.host*rng.NormFloat64())
+		if e.speed != nil {
+			perOp *= e.speed[i]
+		}
 		clear(p.bursts) // of one in four runs: what that is worth, few runs do not tell
 		if side == newer {
 			p.slowdown = e.own
@@ -27,7 +31,7 @@ func (e turns) sides(rng *rand.Rand) (sides [2][]*Profile) {
 		}
 		x := p.record(rng, slot, 4000)
 		x.work.Benchmarks = map[string]work.Benchmark{"BenchmarkX-4": {Ops: slot / perOp, Seconds: []float64{perOp}}}
-		x.cols[0].blocks = nil
+		x.cols[0].blocks, x.begun = nil, int64(i+1)
 		for row, v := range x.cols[0].flat {
 			x.cols[0].addGroup(1, int32(row), nil, v)
 		}

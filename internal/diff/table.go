@@ -2,7 +2,6 @@ package diff
 
 import (
 	"math"
-	"slices"
 )
 
 // A table is one column of both sides: rows by repeats. Time on a CPU is compared by share, since a
@@ -21,6 +20,8 @@ type table struct {
 	side  [2]half
 	noise noise
 	level [2]level // of a table by operation; zero in others
+	turns [][2]int // runs of both sides that followed each other, for the total
+	pairs [][2]int // the same, of a table whose rows are compared within them
 
 	plain    bool   // no times, of which nobody knows how many observations they are: only repeats tell their noise
 	flat     *table // of a table of functions with what they called: that of their own time
@@ -36,11 +37,9 @@ type table struct {
 type half struct {
 	rep    []repeat
 	blocks bool    // the repeats are blocks of time of one profile
+	robust bool    // means are trimmed
 	weight float64 // ns by sample
 }
-
-// level is what one operation took, of a whole column, ns.
-type level struct{ mean, variance, df float64 }
 
 // repeat is one profile, or one block of it.
 type repeat struct {
@@ -101,6 +100,14 @@ func (t *table) reset() {
 
 // mean is of a row over a side's repeats, and its variance between them.
 func (h *half) mean(row int) (mean, variance float64) {
+	if h.robust {
+		x := make([]float64, len(h.rep))
+		for i, r := range h.rep {
+			x[i] = r.x[row] / r.scale
+		}
+		m := trim(x)
+		return m.mean, m.variance * float64(len(x))
+	}
 	for _, r := range h.rep {
 		mean += r.x[row] / r.scale
 	}
@@ -130,7 +137,13 @@ func (h *half) total() (sum float64) {
 	return sum
 }
 
-func (h *half) df() float64 { return float64(len(h.rep) - 1) }
+func (h *half) df() float64 {
+	n := len(h.rep)
+	if h.robust {
+		n -= 2 * trimming(n)
+	}
+	return float64(n - 1)
+}
 
 // floor is the variance of one repeat's mean that counting leaves open.
 func (t *table) floor(h *half, row int, mean float64) float64 {
@@ -299,6 +312,10 @@ func (t *table) blow(rows []int) float64 {
 
 // difference is new minus base of a row, its standard error and the degrees of freedom of that.
 func (t *table) difference(row int) (d, se, df float64) {
+	if m, ok := t.paired(row); ok {
+		was, _ := t.side[older].mean(row)
+		return was * math.Expm1(m.mean), was * math.Exp(m.mean) * math.Sqrt(m.variance), m.df
+	}
 	unchanged := t.pooled(row)
 	was, now := t.value(older, row, unchanged), t.value(newer, row, unchanged)
 	both := was.plus(now)
@@ -310,6 +327,10 @@ func (t *table) mean(s, row int) float64 {
 	m, _ := t.side[s].mean(row)
 	if l := t.level[s].mean; l > 0 {
 		return m * l
+	}
+	if ratio, ok := t.paired(row); ok && s == newer { // what it is at the moments of the base side
+		was, _ := t.side[older].mean(row)
+		return was * math.Exp(ratio.mean)
 	}
 	return m
 }
@@ -325,25 +346,6 @@ func (t *table) value(s, row int, mean float64) measured {
 		v.mean, v.own, v.common, v.commonDF = m*l.mean, v.own*l.mean*l.mean, m*m*l.variance, l.df
 	}
 	return v
-}
-
-// levels finds what an operation took on each side.
-func (t *table) levels() {
-	t.level = [2]level{}
-	if !byOperation(t.unit) {
-		return
-	}
-	u := t.total()
-	ratio, df := u.noise.moderate(u.spread(0))
-	for s := range u.side {
-		h := &u.side[s]
-		mean, _ := h.mean(0)
-		v := ratio*u.trend(h, 0, u.pooled(0))/float64(len(h.rep))*u.noise.blow + u.noise.fixed*u.noise.fixed*mean*mean
-		t.level[s] = level{mean, v, df}
-	}
-	if t.level[older].mean <= 0 || t.level[newer].mean <= 0 {
-		t.level = [2]level{}
-	}
 }
 
 // ratio is what brings the base side to the new side's scale.
@@ -376,24 +378,4 @@ func (t *table) within(s, row int, alpha float64) float64 {
 	m, _ := t.side[s].mean(row)
 	v := t.value(s, row, m)
 	return quantile(alpha, v.df()) * v.se()
-}
-
-// total is a table of one row, the column's whole, by second, op or request.
-func (t *table) total() *table {
-	u := &table{name: t.name, unit: unitSecond, seconds: t.seconds, names: []string{"total"}, excluded: []bool{false}}
-	for s := range t.side {
-		h := t.side[s]
-		u.side[s] = half{weight: h.weight, blocks: h.blocks, rep: slices.Clone(h.rep)}
-		for i, r := range h.rep {
-			u.side[s].rep[i] = repeat{x: []float64{r.total}, total: r.total, per: r.per, scale: r.per}
-		}
-	}
-	u.noise = noise{cv: repeatCV, scale: 1, df: 4, blow: 1}
-	if u.blocks() || !u.repeats() {
-		u.noise.fixed = u.assumedCV(cpuTotal, waitTotal)
-	}
-	if u.blocks() {
-		u.noise.blow = u.blow([]int{0})
-	}
-	return u
 }

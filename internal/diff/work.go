@@ -112,6 +112,10 @@ func (c *comparison) eachTable(name string, rows []string, observations func(p *
 			h.rep = append(h.rep, observations(p)...)
 		}
 		h.blocks = len(h.rep) > len(profiles)
+		h.robust = !h.blocks
+	}
+	if !t.blocks() {
+		t.pairs = pairs(c.sides)
 	}
 	t.reset()
 	return t

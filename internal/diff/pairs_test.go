@@ -1,0 +1,108 @@
+package diff
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// The lowest and the highest two of ten do not count, and make the variance what it is: that of 3 3 3 4 5 6 7 8 8 8 is 42.5/9.
+func TestTrim(t *testing.T) {
+	m := trim([]float64{3, 7, 1, 100, 5, 6, 2, 4, 8, 9})
+	if math.Abs(m.mean-5.5) > 1e-12 || math.Abs(m.variance-42.5/30) > 1e-12 || m.df != 5 {
+		t.Errorf("%+v", m)
+	}
+	if m := trim([]float64{1, 2, 6}); m.mean != 3 || math.Abs(m.variance-7.0/3) > 1e-12 || m.df != 2 {
+		t.Errorf("few: %+v", m)
+	}
+}
+
+// Runs in turns are pairs, those before are in none; without turns, or without times, there are no pairs.
+func TestPairs(t *testing.T) {
+	sides := func(order string) (s [2][]*Profile) {
+		for i, c := range order {
+			p := &Profile{begun: int64(i + 1)}
+			if c == 'B' {
+				s[newer] = append(s[newer], p)
+			} else {
+				s[older] = append(s[older], p)
+			}
+		}
+		return s
+	}
+	got := pairs(sides("AAABBAABBAABBAABBAABBA"))
+	if len(got) != 10 || got[0] != [2]int{2, 0} || got[1] != [2]int{3, 1} {
+		t.Errorf("%v", got)
+	}
+	if got := pairs(sides("AAAAAAAAAAAABBBBBBBBBBBB")); got != nil {
+		t.Errorf("no turns: %v", got)
+	}
+	s := sides("ABABABABABABABABABABAB")
+	if s[older][3].begun = 0; pairs(s) != nil {
+		t.Error("without times")
+	}
+}
+
+// wander is the speed of a host from run to run: it drifts, and a few runs take ten times as long.
+func wander(rng *rand.Rand, n int) (x []float64) {
+	drift := 0.0
+	for range n {
+		drift += 0.1 * rng.NormFloat64()
+		v := math.Exp(drift + 0.04*rng.NormFloat64())
+		if rng.IntN(40) == 0 {
+			v *= 10
+		}
+		x = append(x, v)
+	}
+	return x
+}
+
+// On a host whose speed drifts and that is ten times as slow now and then, a benchmark of which all is 10 % slower is found by its time
+// and by its CPU time, and one that did not change is not.
+func TestTurns(t *testing.T) {
+	for _, tt := range []struct {
+		all         float64
+		least, most int
+	}{{0.1, 5, 5}, {0, 0, 1}} {
+		rng := rand.New(rand.NewPCG(5, 1))
+		found := 0
+		for range 5 {
+			e := turns{all: tt.all, runs: 24, speed: wander(rng, 48)}
+			sides := e.sides(rng)
+			r, err := Compare(sides[older], sides[newer], Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			took, cpu := r.Columns[0].Rows[0], r.Columns[1].Total
+			if took.Outcome == Regressed && cpu.Outcome == Regressed {
+				found++
+			}
+			if d := took.New.Mean/took.Base.Mean - 1 - took.Change.Relative; math.Abs(d) > 1e-9 {
+				t.Errorf("means and change differ by %g", d)
+			}
+		}
+		if t.Logf("%+v: %d", tt, found); found < tt.least || found > tt.most {
+			t.Errorf("%.0f %% slower: found in %d of 5", 100*tt.all, found)
+		}
+	}
+}
+
+// The spread of runs is that of neighbours: neither the drift is in it nor an outlier.
+func TestSpread(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 2))
+	var x []float64
+	for i := range 400 {
+		x = append(x, math.Exp(float64(i)/100+0.05*rng.NormFloat64()))
+	}
+	x[7] *= 30
+	if cv, df := Spread(x); cv < 0.045 || cv > 0.06 || df < 200 {
+		t.Errorf("%g %g", cv, df)
+	}
+	if cv, df := Spread([]float64{9, 10, 11}); math.Abs(cv-0.1) > 1e-12 || df != 2 {
+		t.Errorf("few: %g %g", cv, df)
+	}
+	if !slices.Equal([]int{trimming(9), trimming(10), trimming(14), trimming(15)}, []int{0, 2, 2, 3}) {
+		t.Error("trimming")
+	}
+}
