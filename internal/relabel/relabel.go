@@ -30,6 +30,9 @@ type Rules struct {
 	Timeline bool           // what tells single goroutines, intervals and calls apart leaves, too, whatever number of values it has
 }
 
+// longestKey is how many bytes a key may have to leave; databases take no more.
+const longestKey = 1 << 10
+
 // ofTimeline are keys of mayfly's labels that tell single goroutines, intervals and calls apart, and objects in their memory.
 var ofTimeline = []string{sample.KeyID, sample.KeyParent, sample.KeyWoken, sample.KeyWaitOn, sample.KeyEnd, sample.KeyCall}
 
@@ -54,13 +57,14 @@ const (
 	NotAllowed = "not allowed"
 	Denied     = "denied"
 	Moments    = "of a timeline"
+	LongKey    = "under a key that is too long"
 	Truncated  = "truncated"
 	TooMany    = "too many values"
 )
 
 // String is a refusal as a sentence.
 func (r Refusal) String() string {
-	return fmt.Sprintf("label %q: %d values %s", r.Key, r.Values, r.what())
+	return fmt.Sprintf("label %.80q: %d values %s", r.Key, r.Values, r.what())
 }
 
 func (r Refusal) what() string {
@@ -106,6 +110,8 @@ func (r *Rules) most(key string) int {
 // refuses says why no value of a key leaves, "" if some do.
 func (r *Rules) refuses(key string) string {
 	switch {
+	case len(key) > longestKey:
+		return LongKey
 	case len(r.Allow) > 0 && !slices.Contains(r.Allow, key):
 		return NotAllowed
 	case slices.Contains(r.Deny, key):

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/pprof/profile"
 
+	"github.com/mayfly-profiler/mayfly/internal/cost"
 	"github.com/mayfly-profiler/mayfly/internal/samples/hostile"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
@@ -108,6 +109,35 @@ func TestApply(t *testing.T) {
 		if !reflect.DeepEqual(p.Sample[0].Label, before.Sample[0].Label) || len(p.Sample) != len(before.Sample) || len(p.Comments) != 3 {
 			t.Errorf("%s: the profile has changed", tt.name)
 		}
+	}
+}
+
+// What tells samples apart is short, however long what they have in common is; a long key stays.
+func TestLong(t *testing.T) {
+	p := labelled(numbered(500), one)
+	long := strings.Repeat("k", 1<<20)
+	for _, s := range p.Sample {
+		s.Label["k"], s.Label[long] = []string{long}, []string{"v"}
+	}
+	cost.Small.Hold(t, func() {
+		r := Rules{}
+		out, refused := r.Apply(p)
+		if len(out.Sample) != 500 || out.Sample[499].Label["k"][0] != long || !slices.Equal(refused, []Refusal{{long, 1, LongKey}}) {
+			t.Errorf("%d samples, %d refused", len(out.Sample), len(refused))
+		}
+	})
+}
+
+// Values of one key have an order, keys have none.
+func TestOrder(t *testing.T) {
+	p := labelled([]string{"", "", ""}, one)
+	for i, values := range [][]string{{"a", "b"}, {"b", "a"}, {"a", "b"}} {
+		p.Sample[i].NumLabel, p.Sample[i].NumUnit = nil, nil
+		p.Sample[i].Label = map[string][]string{"x": values, "y": {"a"}, "z": {"b"}}
+	}
+	r := Rules{}
+	if out, _ := r.Apply(p); len(out.Sample) != 2 || out.Sample[0].Value[0] != 2 {
+		t.Errorf("%v", left(out))
 	}
 }
 

@@ -17,7 +17,11 @@ type relabeling struct {
 	rules  *Rules
 	keys   map[key]*tally
 	column int
+	parts  []part // of the sample at hand
 }
+
+// part is a label of a sample as numbers: whatever a program calls its labels, what tells samples apart is short.
+type part struct{ key, at, value uint64 }
 
 // key is that of a label, whose values are texts or numbers.
 type key struct {
@@ -34,11 +38,13 @@ type value struct {
 // tally is what there is of a key.
 type tally struct {
 	key
+	id        uint64            // of the key
 	refused   string            // why none of it leaves; "": some does
 	hashed    bool              // values leave as hashes
 	rewritten map[value]value   // those that leave as something else, if they are not too many
 	weights   map[value]float64 // of what leaves or, where none does, of what there is
 	kept      map[value]bool    // of weights; nil: all
+	ids       map[value]uint64  // of what has left
 	truncated int               // values
 }
 
@@ -65,8 +71,8 @@ func (x *relabeling) count(s *profile.Sample) {
 func (x *relabeling) tally(k key) *tally {
 	t := x.keys[k]
 	if t == nil {
-		t = &tally{key: k, refused: x.rules.refuses(k.name), hashed: slices.Contains(x.rules.Hash, k.name),
-			rewritten: make(map[value]value), weights: make(map[value]float64)}
+		t = &tally{key: k, id: uint64(len(x.keys)), refused: x.rules.refuses(k.name), hashed: slices.Contains(x.rules.Hash, k.name),
+			rewritten: make(map[value]value), weights: make(map[value]float64), ids: make(map[value]uint64)}
 		x.keys[k] = t
 	}
 	return t
@@ -136,7 +142,7 @@ func (x *relabeling) samples(list []*profile.Sample) (all []*profile.Sample) {
 			continue
 		}
 		out := x.relabeled(s)
-		identity = appendIdentity(identity[:0], out)
+		identity = x.appendIdentity(identity[:0], out)
 		same := byIdentity[string(identity)]
 		if same == nil || overflows(same.Value, s.Value) {
 			out.Value = slices.Clone(s.Value)
@@ -164,41 +170,52 @@ func overflows(a, b []int64) bool {
 // relabeled is a sample with the labels of s that leave, and no values yet.
 func (x *relabeling) relabeled(s *profile.Sample) *profile.Sample {
 	out := &profile.Sample{Location: s.Location}
+	x.parts = x.parts[:0]
 	for name, texts := range s.Label {
 		t := x.keys[key{name, false}]
 		for _, text := range texts {
-			if as, kept := t.leaves(x.rules, value{text: text}); t.refused != "" {
-				break
-			} else if kept {
-				addText(out, name, as.text)
-			} else {
-				addText(out, name, sample.OtherValue)
-			}
+			x.leave(t, out, value{text: text})
 		}
 	}
 	for name, numbers := range s.NumLabel {
 		t := x.keys[key{name, true}]
 		for i, n := range numbers {
-			as, kept := t.leaves(x.rules, value{unitOf(s, name, i), n})
-			switch {
-			case t.refused != "" || !kept:
-			case t.hashed:
-				addText(out, name, as.text)
-			default:
-				addNumber(out, name, as)
-			}
+			x.leave(t, out, value{unitOf(s, name, i), n})
 		}
 	}
 	return out
+}
+
+// leave gives a sample what leaves for a value.
+func (x *relabeling) leave(t *tally, out *profile.Sample, v value) {
+	as, kept := t.leaves(x.rules, v)
+	switch {
+	case t.refused != "", !kept && t.number:
+		return
+	case !kept:
+		as = value{text: sample.OtherValue}
+		if slices.Contains(out.Label[t.name], as.text) {
+			return
+		}
+	}
+	id, known := t.ids[as]
+	if !known {
+		id = uint64(len(t.ids))
+		t.ids[as] = id
+	}
+	x.parts = append(x.parts, part{t.id, uint64(len(x.parts)), id})
+	if t.number && !t.hashed {
+		addNumber(out, t.name, as)
+	} else {
+		addText(out, t.name, as.text)
+	}
 }
 
 func addText(s *profile.Sample, name, text string) {
 	if s.Label == nil {
 		s.Label = make(map[string][]string)
 	}
-	if !slices.Contains(s.Label[name], text) || text != sample.OtherValue {
-		s.Label[name] = append(s.Label[name], text)
-	}
+	s.Label[name] = append(s.Label[name], text)
 }
 
 func addNumber(s *profile.Sample, name string, v value) {
@@ -215,28 +232,15 @@ func unitOf(s *profile.Sample, name string, i int) string {
 	return ""
 }
 
-// appendIdentity appends what makes a sample another one: its stack and its labels.
-func appendIdentity(b []byte, s *profile.Sample) []byte {
-	text := func(s string) { b = append(binary.AppendUvarint(b, uint64(len(s))), s...) }
+// appendIdentity appends what makes a sample another one: its stack, and its labels by key, each key's values in their order.
+func (x *relabeling) appendIdentity(b []byte, s *profile.Sample) []byte {
 	b = binary.AppendUvarint(b, uint64(len(s.Location)))
 	for _, l := range s.Location {
 		b = binary.AppendUvarint(b, l.ID)
 	}
-	b = binary.AppendUvarint(b, uint64(len(s.Label)))
-	for _, name := range slices.Sorted(maps.Keys(s.Label)) {
-		text(name)
-		b = binary.AppendUvarint(b, uint64(len(s.Label[name])))
-		for _, v := range s.Label[name] {
-			text(v)
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(s.NumLabel)) {
-		text(name)
-		b = binary.AppendUvarint(b, uint64(len(s.NumLabel[name])))
-		for i, n := range s.NumLabel[name] {
-			b = binary.AppendVarint(b, n)
-			text(s.NumUnit[name][i])
-		}
+	slices.SortFunc(x.parts, func(a, b part) int { return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.at, b.at)) })
+	for _, p := range x.parts {
+		b = binary.AppendUvarint(binary.AppendUvarint(b, p.key), p.value)
 	}
 	return b
 }
