@@ -87,8 +87,8 @@ func (h *helper) record(ctx context.Context) error {
 
 func (h *helper) options() profiler.Options {
 	o := h.what.Options
-	return profiler.Options{Mode: o.Mode, Rate: o.Rate, Engine: o.Engine, Share: cmp.Or(o.Share, DefaultShare), Keep: o.Keep, Version: o.Version,
-		Started: func(s profiler.Summary) { h.out.Encode(&answer{Summary: s}) }}
+	return profiler.Options{Mode: o.Mode, Rate: o.Rate, Engine: o.Engine, Share: cmp.Or(o.Share, DefaultShare), Keep: o.Keep,
+		Version: o.Version, Started: func(s profiler.Summary) { h.out.Encode(&answer{Summary: s}) }}
 }
 
 func (h *helper) tell(rec *profiler.Recording) error {
