@@ -52,6 +52,11 @@ func TestGuesses(t *testing.T) {
 			w.goroutine(2, 0).in("syscall", 20, "syscall.read main.main").in("stopped", 90, "syscall.read main.main")
 			w.goroutine(3, 0).in("running", 100, "main.work")
 		}, "network main.query db", 100},
+		{"a process of which threads want a CPU is not stopped for sure", func(w *world) {
+			w.goroutine(1, 0).in("IO wait@db", 100, "internal/poll.(*FD).Read main.query"+handler)
+			w.goroutine(2, 0).in("syscall", 20, "syscall.read main.main").in("stopped", 90, "syscall.read main.main")
+			w.goroutine(3, 0).in("preempted", 100, "main.work")
+		}, "unknown", 70},
 		{"who serves connections of a pool's package does not hold one of the pool", func(w *world) {
 			const fast = "github.com/valyala/fasthttp."
 			calls := " " + fast + "(*Client).Get main.quote " + fast + "(*Server).serveConn"

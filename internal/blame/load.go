@@ -15,6 +15,8 @@ const (
 type load struct {
 	cpu, gc, denied float64 // ns: on a CPU for the program, for the collector, and not although it wanted
 	throttled       float64 // ns of denied in which the quota was used up
+	seen            float64 // ns of denied that a scan saw
+	wanted          float64 // for which share of the time around it a thread was seen to want a CPU
 	top             map[timeline.Frame]float64
 }
 
@@ -47,10 +49,34 @@ func (ls *loads) fillCells() {
 			}
 		}
 	}
+	ls.sumWanted()
+}
+
+// denialNear is how far from denials that were seen others may be that were not: a thread that wants a CPU to take up a goroutine with
+// has none yet, and so is on no track.
+const denialNear = int64(20e6)
+
+// sumWanted finds out for which share of the time around each cell a thread was seen to want a CPU.
+func (ls *loads) sumWanted() {
+	near, sum := int(denialNear/ls.cell), 0.0
+	for i := -near; i < len(ls.cells); i++ {
+		if last := i + near; last < len(ls.cells) {
+			sum += ls.cells[last].seen
+		}
+		if first := i - near - 1; first >= 0 {
+			sum -= ls.cells[first].seen
+		}
+		if i >= 0 {
+			ls.cells[i].wanted = min(max(sum/float64(int64(2*near+1)*ls.cell), 0), 1)
+		}
+	}
 }
 
 func (ls *loads) addLoad(p *timeline.Piece) {
 	ls.eachCell(p.From, p.To, func(l *load, ns int64) {
+		if p.Kind.Denied() && !p.Guess {
+			l.seen += float64(ns)
+		}
 		switch p.Kind {
 		case timeline.GC:
 			l.gc += float64(ns)

@@ -47,3 +47,62 @@ func TestSaturatedIsKnown(t *testing.T) {
 		}
 	})
 }
+
+// TestDeniedWithNobody has a goroutine that is runnable while nobody runs, and threads want a CPU for most of the time: that is other
+// processes' doing, and no reason to say that Go's scheduler is slow.
+func TestDeniedWithNobody(t *testing.T) {
+	w := newWorld()
+	w.Evidence, w.Scans = timeline.ByMemory, 1000
+	w.goroutine(1, 1100).in("runnable", 1200, "main.handle"+handler).in("running", 1201, "main.handle"+handler)
+	other := w.goroutine(3, 1000)
+	for other.at < 1300 {
+		other.in("sleep", other.at+2, "time.Sleep main.tick").in("preempted", other.at+5, "main.tick")
+	}
+	sum, _ := w.blamed(1, 1100, 1200)
+	if sum["os-scheduler"] < 70 || sum["go-scheduler"] > 30 {
+		t.Errorf("%v", sum)
+	}
+}
+
+// TestDenialIsSeen has a goroutine that is runnable while one of two Ps is busy. Other processes have the CPU of the other one only as far
+// as threads of this process were seen to want one at about that time.
+func TestDenialIsSeen(t *testing.T) {
+	for seen, want := range map[string][3]float64{"waits": {50, 48, 2}, "waited at times": {50, 13, 37}, "ran": {50, 0, 50},
+		"waited long ago": {50, 0, 50}} {
+		w := newWorld()
+		w.Evidence, w.Scans = timeline.ByMemory, 1000
+		w.goroutine(1, 1100).in("runnable", 1200, "main.handle"+handler).in("running", 1201, "main.handle"+handler)
+		w.goroutine(2, 1100).in("running", 1200, "main.burn")
+		other := w.goroutine(3, 1000)
+		switch seen {
+		case "waits":
+			other.in("preempted", 1300, "main.tick")
+		case "waited at times":
+			for other.at < 1300 {
+				other.in("sleep", other.at+6, "time.Sleep main.tick").in("preempted", other.at+1, "main.tick")
+			}
+		case "waited long ago":
+			other.in("preempted", 1020, "main.tick")
+		}
+		other.in("sleep", 1900, "time.Sleep main.tick")
+		w.Settle()
+		b := New(w.Timeline)
+		var got [3]float64 // behind who runs, denied, behind nobody
+		b.Follow(&timeline.Request{Main: w.ByID[1], From: 1100e6, To: 1200e6}, func(a Atom) {
+			switch {
+			case a.Denied:
+				got[1] += a.NS / 1e6
+			case a.Kind == timeline.CPU:
+				got[0] += a.NS / 1e6
+			case a.Kind == timeline.GoScheduler && a.At == timeline.Nowhere && a.Trust < 0.5:
+				got[2] += a.NS / 1e6
+			}
+		})
+		for i := range got {
+			if abs(int64(got[i]-want[i])) > 3 {
+				t.Errorf("%s: %.0f, want %.0f ms behind who runs, denied, behind nobody", seen, got, want)
+				break
+			}
+		}
+	}
+}

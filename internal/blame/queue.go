@@ -10,41 +10,59 @@ func (b *Blamer) spent(a Atom) Atom {
 
 // queueForP charges time that a goroutine was runnable to what the Ps were busy with, or wanted a CPU
 // for: the collector, the program's own functions. If the program may use fewer Ps than there are CPUs,
-// the want of Ps is the cause, whatever they ran.
+// the want of Ps is the cause, whatever they ran. Time in which no P is seen to do anything is charged to
+// other processes only for the share of it in which threads were seen to want a CPU; for the rest nobody is
+// seen to keep the goroutine from running.
 func (b *Blamer) queueForP(s timeline.Span, via route, out func(Atom)) {
 	b.eachCell(s.From, s.To, func(l *load, ns int64) {
 		busy := l.cpu + l.gc
-		denied := max(l.denied, float64(b.cell)*b.ps-busy)
-		if busy <= 0 {
-			a := via.lost(0, ns)
-			a.Kind, a.Denied, a.Queued = timeline.GoScheduler, l.denied > 0, true
-			if l.isThrottled() {
-				a = b.spent(a)
-			}
-			out(a)
-			return
+		idle := max(float64(b.cell)*b.ps-busy-l.denied, 0)
+		denied := l.denied + idle*l.wanted
+		idle *= 1 - l.wanted
+		part := float64(ns) / (busy + denied + idle)
+		if idle > 0 {
+			out(behindNobody(via, part*idle))
 		}
-		lost := denied / (busy + denied)
-		wants := b.link(via.chain, Link{timeline.GoScheduler, timeline.Nowhere, Behind})
-		share := func(k timeline.Kind, at timeline.Frame, work float64) {
+		if busy <= 0 && denied > 0 {
+			a := via.lost(0, 0)
+			a.Kind, a.NS, a.Queued = timeline.OSScheduler, part*denied, true
+			out(b.throttled(a, l))
+		}
+		behind := func(k timeline.Kind, at timeline.Frame, work float64) {
 			a := via.lost(0, ns)
-			a.Kind, a.At, a.NS, a.Queued = k, at, float64(ns)*(1-lost)*work/busy, true
+			a.Kind, a.At, a.NS, a.Queued = k, at, part*work, true
 			a.Trust *= b.running
 			a.Chain = b.link(via.chain, Link{timeline.GoScheduler, at, Behind})
 			out(a)
-			a.NS, a.Denied, a.Chain = float64(ns)*lost*work/busy, true, wants
-			if l.isThrottled() {
-				a = b.spent(a)
+			if denied > 0 {
+				a.NS, a.Chain = part*denied*work/busy, b.link(via.chain, Link{timeline.GoScheduler, timeline.Nowhere, Behind})
+				a.Denied = true
+				out(b.throttled(a, l))
 			}
-			out(a)
 		}
 		if l.gc > 0 {
-			share(timeline.GC, b.allocator, l.gc)
+			behind(timeline.GC, b.allocator, l.gc)
 		}
 		for f, c := range l.top {
-			share(b.queued(), f, c)
+			behind(b.queued(), f, c)
 		}
 	})
+}
+
+// behindNobody is time that a goroutine was runnable while Ps were free, as far as anybody saw.
+func behindNobody(via route, ns float64) Atom {
+	a := via.lost(0, 0)
+	a.Kind, a.NS, a.Queued = timeline.GoScheduler, ns, true
+	a.Trust *= unexplainedTrust
+	return a
+}
+
+// throttled makes an atom of time in which threads wanted a CPU one of the quota, if that was used up.
+func (b *Blamer) throttled(a Atom, l *load) Atom {
+	if l.isThrottled() {
+		return b.spent(a)
+	}
+	return a
 }
 
 // queued is what kind of cause it is that a goroutine's turn comes late.

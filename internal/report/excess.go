@@ -235,7 +235,11 @@ const (
 	guessed = 0.8  // without the target's trace: 15 of 19 at most
 	traced  = 0.95 // with it: 19 of 20
 	inside  = 0.7  // for an answer that the process itself may give: less than where it comes from another one
+	lonely  = 0.75 // with fewer fast requests than compared to compare with: 8 of 10, by the rule of few
 )
+
+// compared is how many fast requests it takes to know what takes time in all of them.
+const compared = 10
 
 // weigh takes from the confidence what the links are not sure of.
 func (c *Cause) weigh(d *detail, seen timeline.Evidence) {
@@ -284,10 +288,13 @@ func (b reporter) within(c *Cause) {
 }
 
 // few caps the confidence of an answer that rests on a few requests: drawn again they are the same ones. That n of n are alike is
-// worth (n+1)/(n+2), by Laplace's rule of succession.
-func (c *Cause) few(slow int) {
+// worth (n+1)/(n+2), by Laplace's rule of succession. And where hardly any request was fast, nothing tells what makes them slow from what
+// they all spend time on.
+func (c *Cause) few(slow, fast int) {
 	n := float64(slow)
-	c.Confidence = min(c.Confidence, (n+1)/(n+2))
+	if c.Confidence = min(c.Confidence, (n+1)/(n+2)); fast < compared {
+		c.Confidence = min(c.Confidence, lonely)
+	}
 }
 
 // oneOfSeveral is what is added to the share of a cause that explains less than half: so much is it worth to name it.

@@ -34,15 +34,23 @@ func TestRuledOut(t *testing.T) {
 	}
 }
 
-// TestNoneFast has slow requests only: there is nothing that they take longer than.
+// TestNoneFast has slow requests only, or hardly any others: there is nothing that they take longer than, or not enough to tell.
 func TestNoneFast(t *testing.T) {
-	s := newScenario(8 * time.Second)
-	for i := range int64(300) {
-		s.goroutine(i+1, 100+20*float64(i), fmt.Sprint("request=s", i)).in("sleep", 250, "runtime.gopark time.Sleep main.retry"+serve)
-	}
-	c := s.report(t, "p99<100ms", "label:request").Cause
-	if c == nil || strings.Contains(c.Sentence, "extra time") || !strings.Contains(c.Sentence, "no request was fast") {
-		t.Errorf("%+v", c)
+	for _, fast := range []int{0, compared - 1, compared} {
+		s := newScenario(8 * time.Second)
+		for i := range int64(300) {
+			s.goroutine(i+1, 100+20*float64(i), fmt.Sprint("request=s", i)).in("sleep", 250, "runtime.gopark time.Sleep main.retry"+serve)
+		}
+		s.quick(10_000, fast+1) // the first is cut off
+		c := s.report(t, "p99<100ms", "label:request").Cause
+		if c == nil || strings.Contains(c.Sentence, "extra time") == (fast == 0) ||
+			strings.Contains(c.Sentence, "no request was fast") != (fast == 0) {
+			t.Errorf("%d fast requests: %+v", fast, c)
+			continue
+		}
+		if (c.Confidence > lonely) == (fast < compared) {
+			t.Errorf("%d fast requests: confidence %.2f", fast, c.Confidence)
+		}
 	}
 }
 
