@@ -67,7 +67,11 @@ func TestBench(t *testing.T) {
 	target.Need(t, bpf.Probe())
 	v := versions(t)
 	past := filepath.Join(t.TempDir(), "history.jsonl")
-	write(t, past, sevenAndThree("BenchmarkChecksum-"+strconv.Itoa(runtime.GOMAXPROCS(0))))
+	name := "BenchmarkChecksum"
+	if n := runtime.GOMAXPROCS(0); n > 1 { // as go test names it
+		name += "-" + strconv.Itoa(n)
+	}
+	write(t, past, sevenAndThree(name))
 	s := start(t, nil, "bench", "--json", "--runs", "2", "--layouts", "2", "--bench", "Checksum$", "--benchtime", "100ms",
 		"--keep", "kept", "--history", past, v[0], v[1])
 	r := s.slower()
