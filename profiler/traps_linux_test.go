@@ -55,8 +55,9 @@ func TestRows(t *testing.T) {
 			t.Errorf("%q is of class %q", names, s.Label[sample.KeyClass])
 		}
 	}
+	lost := rec.Summary.Labels.GoneTime // by engine perf, on a busy machine: the goroutine was read too late
 	for i := range all {
-		if all[i] == 0 || created[i] < all[i]*99/100 {
+		if all[i] == 0 || created[i] < all[i]*99/100-lost {
 			t.Errorf("column %d: of %d ns of workers %d were created by main.main", i, all[i], created[i])
 		}
 	}

@@ -12,11 +12,11 @@ func (b *Builder) Add(s *sample.Sample) {
 	if b.count(s) {
 		return
 	}
-	if s.LabelsLost {
+	b.stack = b.walk(b.stack[:0], s)
+	if s.LabelsLost && !b.ofNoGoroutine(b.stack) {
 		b.tally.LabelsLost++
 		b.tally.LabelsLostTime += s.Weight + s.Stolen
 	}
-	b.stack = b.walk(b.stack[:0], s)
 	b.fold(s)
 	if s.Stolen > 0 && b.keep.Wall {
 		part := *s // just before the time on the CPU: timelines have no two states at once

@@ -88,6 +88,15 @@ func (b *Builder) walk(dst []*site, s *sample.Sample) []*site {
 	return dst
 }
 
+// ofNoGoroutine says whether a stack is that of a thread that schedules, or of one without Go code.
+func (b *Builder) ofNoGoroutine(stack []*site) bool {
+	if len(stack) == 0 {
+		return false
+	}
+	root := stack[len(stack)-1]
+	return root.role == mstart || root == b.synthetic[frameScheduler] || root == b.synthetic[frameThread]
+}
+
 // remember keeps the stack of a goroutine that is on a CPU: while its thread waits for one, nobody
 // can tell where it is but by where it was.
 func (b *Builder) remember(stack []*site, s *sample.Sample) {

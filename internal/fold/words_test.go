@@ -150,6 +150,25 @@ func TestLabelKeys(t *testing.T) {
 	}
 }
 
+// A thread that works for no goroutine has no labels to lose.
+func TestLabelsLostWithoutGoroutine(t *testing.T) {
+	for names, want := range map[string]int64{
+		"runtime.newstack main.work runtime.goexit.abi0": 7,
+		"runtime.schedule runtime.mcall":                 0,
+		"runtime.schedule runtime.mstart.abi0":           0,
+	} {
+		s := sample.Sample{State: sample.Running, Count: 1, Weight: 7, LabelsLost: true}
+		for _, name := range strings.Fields(names) {
+			s.User = append(s.User, program.at(name, 0x40))
+		}
+		b := NewBuilder(program, Keep{})
+		b.Add(&s)
+		if y := b.Tally(); y.LabelsLostTime != want {
+			t.Errorf("%s: %d ns lost, want %d", names, y.LabelsLostTime, want)
+		}
+	}
+}
+
 func FuzzTidy(f *testing.F) {
 	f.Add("key", "\xff\xfe")
 	f.Add(strings.Repeat("go.", 1<<10), strings.Repeat("\xff", 1<<20))

@@ -100,7 +100,8 @@ type Sample struct {
 	Idle bool
 	// LabelsTruncated says that Labels is only a part of the set.
 	LabelsTruncated bool
-	// LabelsLost says that the goroutine's labels, or whether it had any, could not be read; Labels is empty.
+	// LabelsLost says that the goroutine's labels, or whether it had any, could not be read; Labels is empty. It says
+	// nothing where the stack is that of a thread that works for no goroutine.
 	LabelsLost bool
 }
 

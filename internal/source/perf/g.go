@@ -65,6 +65,7 @@ type verdict uint8
 const (
 	noG   verdict = iota // none there
 	late                 // too late to tell, or over
+	left                 // a system stack, and no goroutine behind it by now: the stack says whether there was one
 	found                // believed
 )
 
@@ -89,7 +90,7 @@ func (r *reader) find(e *event) (reading, verdict) {
 	if r.word(r.l.G.Goid) == 0 { // a g0: the thread runs the scheduler or works for another
 		curg := r.pointer(r.word(r.l.G.M), r.l.M.Curg)
 		if curg == 0 || !r.load(curg) || r.word(r.l.G.Goid) == 0 {
-			return reading{}, noG
+			return reading{}, left
 		}
 		g = curg
 	}

@@ -20,3 +20,14 @@ func TestLabelsLost(t *testing.T) {
 		}
 	}
 }
+
+// So has one on a system stack whose thread has left its goroutine when it is read, as far as its stack has one.
+func TestLabelsLostOnSystemStack(t *testing.T) {
+	m, l := newSpace()
+	m.words[theM] = 0 // curg
+	s := &OnCPU{batch: new(batch), reader: newReader(m, l, func() int64 { return 0 })}
+	sm := s.observe(&event{tid: 7, hasRegs: true, user: []uint64{1}, regs: regs{g: theG0, sp: 0x5800}})
+	if s.batch.noG != 1 || sm.Goid != 0 || !sm.LabelsLost {
+		t.Errorf("%d without a goroutine, %+v", s.batch.noG, sm)
+	}
+}

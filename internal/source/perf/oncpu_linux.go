@@ -243,6 +243,9 @@ func (s *OnCPU) observe(e *event) sample.Sample {
 	case late:
 		s.batch.late++
 		sm.LabelsLost = s.reader.l.G.Labels >= 0
+	case left:
+		s.batch.noG++
+		sm.LabelsLost = s.reader.l.G.Labels >= 0
 	case noG:
 		s.batch.noG++
 	}
