@@ -83,14 +83,13 @@ func (g Grace) Covers(sweepgen []byte) bool {
 	return g.known && int32(binary.LittleEndian.Uint32(sweepgen)-g.until) <= 0
 }
 
-// Lasts reads mheap_.sweepgen and says whether it covers all that was read before the call.
-func (g Grace) Lasts(mem io.ReaderAt, v *Vars) bool {
-	var gen [GraceSize]byte
+// Lasts reads mheap_.sweepgen into buf, of GraceSize bytes, and says whether it covers all that was read before the call.
+func (g Grace) Lasts(mem io.ReaderAt, v *Vars, buf []byte) bool {
 	if !g.known || v.SweepGen == 0 {
 		return false
 	}
-	n, _ := mem.ReadAt(gen[:], int64(v.SweepGen))
-	return n == len(gen) && g.Covers(gen[:])
+	n, _ := mem.ReadAt(buf, int64(v.SweepGen))
+	return n == len(buf) && g.Covers(buf)
 }
 
 // Longest returns the one that lasts longer.

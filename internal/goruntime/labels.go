@@ -8,8 +8,6 @@ import (
 	"io"
 	"slices"
 	"unicode/utf8"
-
-	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
 // Bounds on one label set. They are far above what any program uses and keep a set that was
@@ -23,33 +21,9 @@ var (
 	// ErrLabels says that the memory at the address does not look like a label set: it is used for
 	// something else by now, or was from the beginning.
 	ErrLabels = errors.New("not a label set")
-	// ErrTruncated says that a set is larger than MaxLabels or MaxLabelBytes.
-	ErrTruncated = errors.New("label set too large")
+	// errTruncated says that a set is larger than MaxLabels or MaxLabelBytes.
+	errTruncated = errors.New("label set too large")
 )
-
-// ReadLabels reads the label set that the word g.labels points to, from the target's memory (an
-// offset in mem is an address). No labels, 0, is an empty set. Labels of Go >= 1.24 come in the
-// set's own order, those of older versions, which keep them in a map, sorted by key. A value that is too
-// long is cut between two characters.
-//
-// A set may change hands while it is read: see Grace, or compare goid and g.labels before and after.
-// The error wraps ErrLabels, ErrTruncated (then the labels that were read are returned with it) or
-// what mem returned.
-func ReadLabels(mem io.ReaderAt, l *Layout, labels uint64) ([]sample.Label, error) {
-	var r labelReader
-	truncated, err := r.read(mem, l, labels)
-	if err != nil {
-		return nil, err
-	}
-	var set []sample.Label
-	for _, x := range r.set {
-		set = append(set, sample.Label{Key: string(x.Key), Value: string(x.Value)})
-	}
-	if truncated {
-		return set, fmt.Errorf("goruntime: labels at %#x: %w", labels, ErrTruncated)
-	}
-	return set, nil
-}
 
 // labelReader reads one set after the other into the same memory.
 type labelReader struct {
@@ -57,6 +31,7 @@ type labelReader struct {
 	set     []RawLabel
 	text    []byte // keys and values; its capacity is what may be read
 	entries []byte
+	head    [24]byte // of a slice: pointer, length, capacity
 }
 
 const (
@@ -78,7 +53,7 @@ func (r *labelReader) read(mem io.ReaderAt, l *Layout, labels uint64) (truncated
 	} else {
 		err = r.readSlice(labels)
 	}
-	if err == nil || errors.Is(err, ErrTruncated) {
+	if err == nil || errors.Is(err, errTruncated) {
 		return err != nil, nil
 	}
 	return false, fmt.Errorf("goruntime: labels at %#x: %w", labels, err)
@@ -86,8 +61,8 @@ func (r *labelReader) read(mem io.ReaderAt, l *Layout, labels uint64) (truncated
 
 // readSlice reads *labelMap of Go >= 1.24 (runtime/pprof/label.go): a slice of key and value.
 func (r *labelReader) readSlice(addr uint64) error {
-	var head [24]byte // pointer, length, capacity
-	if err := r.fill(head[:], addr); err != nil {
+	head := r.head[:] // not one of the call's own: it would be allocated
+	if err := r.fill(head, addr); err != nil {
 		return err
 	}
 	list, n, c := word(head[0:]), word(head[8:]), word(head[16:])
@@ -105,7 +80,7 @@ func (r *labelReader) readSlice(addr uint64) error {
 		}
 	}
 	if n > MaxLabels {
-		return ErrTruncated
+		return errTruncated
 	}
 	return nil
 }
@@ -113,11 +88,11 @@ func (r *labelReader) readSlice(addr uint64) error {
 // add reads the strings that the headers key and value describe.
 func (r *labelReader) add(key, value []byte) error {
 	if len(r.set) >= MaxLabels {
-		return ErrTruncated
+		return errTruncated
 	}
 	k, err := r.string(key)
 	if err != nil || uint64(len(k)) < word(key[8:]) {
-		return cmp.Or(err, ErrTruncated) // a part of a key would be another key
+		return cmp.Or(err, errTruncated) // a part of a key would be another key
 	}
 	v, err := r.string(value)
 	if err != nil {
@@ -125,7 +100,7 @@ func (r *labelReader) add(key, value []byte) error {
 	}
 	r.set = append(r.set, RawLabel{k, v})
 	if uint64(len(v)) < word(value[8:]) {
-		return ErrTruncated
+		return errTruncated
 	}
 	return nil
 }

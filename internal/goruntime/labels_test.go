@@ -220,9 +220,9 @@ func TestReadLabelsBad(t *testing.T) {
 		want   error
 		n      int
 	}{
-		"too many":         {sliceLayout, tooMany, ErrTruncated, MaxLabels},
-		"too long":         {sliceLayout, tooLong, ErrTruncated, 2},
-		"key too long":     {sliceLayout, keyTooLong, ErrTruncated, 0},
+		"too many":         {sliceLayout, tooMany, errTruncated, MaxLabels},
+		"too long":         {sliceLayout, tooLong, errTruncated, 2},
+		"key too long":     {sliceLayout, keyTooLong, errTruncated, 0},
 		"length a pointer": {sliceLayout, m.words(m.words(base, 5, base, 0xc000012340), 1, 1), io.EOF, 0},
 		"above capacity":   {sliceLayout, m.words(base, 3, 2), ErrLabels, 0},
 		"list unmapped":    {sliceLayout, m.words(base-4096, 3, 3), io.EOF, 0},
@@ -234,7 +234,7 @@ func TestReadLabelsBad(t *testing.T) {
 		"circular":         {mapLayout, m.hmap(1, 0, 0, circle, 0), ErrLabels, 0},
 		"missing":          {mapLayout, m.hmap(4, 0, 0, m.put(m.bucket(full(0, 3), 0)), 0), ErrLabels, 0},
 		"odd B":            {mapLayout, m.hmap(1, 255, 0, circle, 0), ErrLabels, 0},
-		"huge":             {mapLayout, m.hmap(1<<20, 18, 0, circle, 0), ErrTruncated, 0},
+		"huge":             {mapLayout, m.hmap(1<<20, 18, 0, circle, 0), errTruncated, 0},
 	} {
 		got, err := ReadLabels(m, c.l, c.labels)
 		if !errors.Is(err, c.want) || len(got) != c.n {
@@ -272,7 +272,7 @@ func FuzzReadLabels(f *testing.F) {
 			if len(set) > MaxLabels || size > MaxLabelBytes {
 				t.Errorf("%d labels of %d bytes", len(set), size)
 			}
-			if err != nil && set != nil && !errors.Is(err, ErrTruncated) {
+			if err != nil && set != nil && !errors.Is(err, errTruncated) {
 				t.Errorf("%d labels in spite of %v", len(set), err)
 			}
 		})

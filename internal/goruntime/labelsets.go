@@ -62,8 +62,12 @@ func NewLabelSets() *LabelSets {
 	}
 }
 
-// Read reads the label set that the word g.labels points to, as ReadLabels does. A set that is too large is
-// no error here.
+// Read reads the label set that the word g.labels points to, from the target's memory (an offset in mem is an
+// address). No labels, 0, is an empty set. Labels of Go >= 1.24 come in the set's own order, those of older
+// versions, which keep them in a map, sorted by key. A value that is too long is cut between two characters.
+//
+// A set may change hands while it is read: see Grace, or compare goid and g.labels before and after.
+// The error wraps ErrLabels or what mem returned.
 func (s *LabelSets) Read(mem io.ReaderAt, l *Layout, labels uint64) (*LabelSet, error) {
 	truncated, err := s.reader.read(mem, l, labels)
 	if err != nil {

@@ -51,7 +51,7 @@ func (r *labelReader) readMap(addr uint64) error {
 	count, b := word(h[hmapCount:]), h[hmapB]
 	if b > maxB {
 		if count > MaxLabels {
-			return ErrTruncated
+			return errTruncated
 		}
 		return fmt.Errorf("%w: 2^%d buckets for %d labels", ErrLabels, b, count)
 	}

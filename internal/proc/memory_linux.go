@@ -22,7 +22,7 @@ type memory struct {
 	p      *Process
 	local  []unix.Iovec
 	remote []unix.RemoteIovec
-	keep   bool // the P, in Gather
+	keep   bool // the P
 
 	once sync.Once
 	file *os.File // /proc/PID/mem, nil unless needed
@@ -32,7 +32,7 @@ type memory struct {
 // ErrNoProcess, fs.ErrPermission or ErrFault.
 func (p *Process) Mem() Memory { return &memory{p: p} }
 
-// MemKeepingP is Mem for a thread that reads all the time. Its Gather keeps the P: the runtime's monitor
+// MemKeepingP is Mem for a thread that reads all the time. It keeps the P: the runtime's monitor
 // looks every 20 us for threads in system calls to take their P away, and goes on so for some
 // milliseconds each time it did, which costs more than the reading. A call takes a millisecond at
 // most; meanwhile nobody can stop the world. With one P all others would wait, so there it is Mem.
@@ -93,7 +93,7 @@ func (m *memory) read(b []byte, addr uint64) (int, error) {
 	local := [1]unix.Iovec{{Base: &b[0]}}
 	local[0].SetLen(len(b))
 	remote := [1]unix.RemoteIovec{{Base: uintptr(addr), Len: len(b)}}
-	n, err := unix.ProcessVMReadv(m.p.pid, local[:], remote[:], 0)
+	n, err := m.readv(local[:], remote[:])
 	if err == nil {
 		return n, nil
 	}
@@ -148,7 +148,7 @@ func (m *memory) gather(ps []Piece) (int, error) {
 		m.remote = append(m.remote, unix.RemoteIovec{Base: uintptr(p.Addr), Len: len(p.Buf)})
 	}
 	flight := m.p.reads.begin()
-	n, err := m.readv()
+	n, err := m.readv(m.local, m.remote)
 	m.p.reads.end(flight)
 	clear(m.local) // keep no pointer to the caller's buffers
 	if err == unix.EFAULT {
@@ -167,13 +167,13 @@ func (m *memory) gather(ps []Piece) (int, error) {
 	return len(ps), nil
 }
 
-// readv reads what local and remote say.
-func (m *memory) readv() (int, error) {
+// readv is process_vm_readv(2).
+func (m *memory) readv(local []unix.Iovec, remote []unix.RemoteIovec) (int, error) {
 	if !m.keep {
-		return unix.ProcessVMReadv(m.p.pid, m.local, m.remote, 0)
+		return unix.ProcessVMReadv(m.p.pid, local, remote, 0)
 	}
-	n, _, errno := unix.RawSyscall6(unix.SYS_PROCESS_VM_READV, uintptr(m.p.pid), uintptr(unsafe.Pointer(&m.local[0])), uintptr(len(m.local)),
-		uintptr(unsafe.Pointer(&m.remote[0])), uintptr(len(m.remote)), 0)
+	n, _, errno := unix.RawSyscall6(unix.SYS_PROCESS_VM_READV, uintptr(m.p.pid), uintptr(unsafe.Pointer(&local[0])), uintptr(len(local)),
+		uintptr(unsafe.Pointer(&remote[0])), uintptr(len(remote)), 0)
 	if errno != 0 {
 		return 0, errno
 	}

@@ -1,6 +1,7 @@
 package perf
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
@@ -19,7 +20,6 @@ type batch struct {
 	skipped int64 // taken and left out: SetRate
 	late    int64 // samples whose goroutine was read too late
 	noG     int64 // that ran none
-	execAt  int64 // when the target executed another program; 0: it has not
 	carry   int64 // ns of CPU time that no sample has stood for so far
 }
 
@@ -31,6 +31,20 @@ func (b *batch) add(s sample.Sample, e *event) {
 	b.words = append(append(b.words, e.kernel...), e.user...)
 	s.Kernel, s.User = b.words[k:u:u], b.words[u:len(b.words):len(b.words)]
 	b.samples = append(b.samples, s)
+}
+
+// join adds what is in another batch, which keeps the stacks.
+func (b *batch) join(o *batch) {
+	b.samples = append(b.samples, o.samples...)
+	b.lost += o.lost
+	b.skipped += o.skipped
+	b.late += o.late
+	b.noG += o.noG
+}
+
+// sort puts the samples of several rings in the order in which they were taken.
+func (b *batch) sort() {
+	slices.SortStableFunc(b.samples, func(x, y sample.Sample) int { return cmp.Compare(x.Time, y.Time) })
 }
 
 // end drops what was taken after a time: samples of another program.

@@ -2,12 +2,10 @@ package perf
 
 import (
 	"encoding/binary"
-	"errors"
 	"time"
 
 	"github.com/mayfly-profiler/mayfly/internal/goruntime"
 	"github.com/mayfly-profiler/mayfly/internal/proc"
-	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
 // A sample says which g ran; whose labels these are is read from memory a moment later, when the g
@@ -33,30 +31,20 @@ import (
 const (
 	fresh    = int64(time.Millisecond)
 	cacheFor = int64(20 * time.Millisecond) // a label set is read anew after that
-	maxKnown = 1 << 16                      // g structs remembered
 	maxG     = 4096                         // bytes of one
 )
 
-// reader reads goroutines.
+// reader reads goroutines. Each ring has its own, so that none waits for another's reading.
 type reader struct {
 	mem   proc.Memory
 	l     *goruntime.Layout
 	now   func() int64
 	g     []byte
-	known map[uint64]struct{} // addresses that are g structs
-	ms    map[uint32]uint64   // m of each thread that ran a g
-	vars  *goruntime.Vars     // nil: no grace is known
-	grace goruntime.Grace     // of all sets that are read from its time on
-	last  map[uint64]reading  // by address
-}
-
-// reading is what was found in a g at some time.
-type reading struct {
-	goid, labels uint64
-	created      uint64 // as sample.Sample.Created
-	at, read     int64  // when; when the set was read
-	since        int64  // when this was found first; all readings from then on found the same
-	set          []sample.Label
+	word8 [8]byte
+	sets  *goruntime.LabelSets
+	vars  *goruntime.Vars // nil: no grace is known
+	grace goruntime.Grace // of all sets that are read from its time on
+	memo  *memo
 }
 
 // verdict says what became of a reading.
@@ -69,12 +57,12 @@ const (
 	found                // believed
 )
 
-func newReader(mem proc.Memory, l *goruntime.Layout, now func() int64) *reader {
+// newReader returns nil if the layout does not say enough.
+func newReader(mem proc.Memory, l *goruntime.Layout, m *memo, now func() int64) *reader {
 	if l == nil || l.G.Size <= 0 || l.G.Size > maxG || l.M.Curg < 0 || l.M.G0 < 0 {
 		return nil
 	}
-	return &reader{mem: mem, l: l, now: now, g: make([]byte, l.G.Size), ms: make(map[uint32]uint64), known: make(map[uint64]struct{}),
-		last: make(map[uint64]reading)}
+	return &reader{mem: mem, l: l, now: now, g: make([]byte, l.G.Size), sets: goruntime.NewLabelSets(), memo: m}
 }
 
 // know tells where the runtime's variables are, nil if that is not known.
@@ -95,14 +83,14 @@ func (r *reader) find(e *event) (reading, verdict) {
 		g = curg
 	}
 	if r.dead() {
-		delete(r.last, g)
+		r.memo.forget(g)
 		return reading{}, late // what it had is gone, and another may have had the g since
 	}
 	now := reading{goid: r.word(r.l.G.Goid), created: r.word(r.l.G.GoPC), at: r.now()}
 	if r.l.G.Labels >= 0 {
 		now.labels = r.word(r.l.G.Labels)
 	}
-	before, ok := r.last[g]
+	before, ok := r.memo.reading(g)
 	same := ok && before.goid == now.goid && before.labels == now.labels
 	if now.since = now.at; same {
 		now.since = before.since
@@ -110,10 +98,10 @@ func (r *reader) find(e *event) (reading, verdict) {
 	if same && now.at-before.read < cacheFor {
 		now.set, now.read = before.set, before.read
 	} else if !r.readLabels(g, &now) {
-		delete(r.last, g)
+		r.memo.forget(g)
 		return reading{}, late
 	}
-	r.keep(g, now)
+	r.memo.keep(g, now)
 	if now.at-at < fresh || now.since <= at {
 		return now, found
 	}
@@ -126,7 +114,7 @@ func (r *reader) running(regs regs, tid uint32) (uint64, verdict) {
 		r.learn(tid)
 		return regs.g, found
 	}
-	m := r.ms[tid]
+	m := r.memo.m(tid)
 	if m == 0 || r.pointer(m, r.l.M.Procid) != uint64(tid) {
 		return 0, noG // C, or a thread of C
 	}
@@ -141,13 +129,9 @@ func (r *reader) running(regs regs, tid uint32) (uint64, verdict) {
 // learn notes the m of a thread that runs the g that was loaded.
 func (r *reader) learn(tid uint32) {
 	m := r.word(r.l.G.M)
-	if m == 0 || r.ms[tid] == m || r.pointer(m, r.l.M.Procid) != uint64(tid) {
-		return
+	if m != 0 && r.memo.m(tid) != m && r.pointer(m, r.l.M.Procid) == uint64(tid) {
+		r.memo.learn(tid, m)
 	}
-	if len(r.ms) >= maxKnown {
-		clear(r.ms)
-	}
-	r.ms[tid] = m
 }
 
 // readLabels reads the label set, and says whether it is the one that the goroutine had.
@@ -155,23 +139,16 @@ func (r *reader) readLabels(g uint64, now *reading) bool {
 	if now.labels == 0 {
 		return true
 	}
-	set, err := goruntime.ReadLabels(r.mem, r.l, now.labels)
-	if err != nil && !errors.Is(err, goruntime.ErrTruncated) {
+	set, err := r.sets.Read(r.mem, r.l, now.labels)
+	if err != nil {
 		return false
 	}
-	now.set, now.read = set, r.now()
-	if r.grace.Lasts(r.mem, r.vars) {
+	now.set, now.read = set.Labels, r.now()
+	if r.grace.Lasts(r.mem, r.vars, r.word8[:goruntime.GraceSize]) {
 		return true
 	}
 	r.grace = goruntime.ReadGrace(r.mem, r.vars) // for the sets to come
 	return r.load(g) && r.word(r.l.G.Goid) == now.goid && r.word(r.l.G.Labels) == now.labels
-}
-
-func (r *reader) keep(g uint64, now reading) {
-	if len(r.last) >= maxKnown {
-		clear(r.last)
-	}
-	r.last[g] = now
 }
 
 // load reads the g at the address into r.g.
@@ -194,17 +171,14 @@ func (r *reader) dead() bool {
 
 // isG says whether what was loaded is a g.
 func (r *reader) isG(g, sp uint64) bool {
-	if _, ok := r.known[g]; ok {
+	if r.memo.isG(g) {
 		return true
 	}
 	m := r.word(r.l.G.M)
 	if !r.onStack(sp) && (m == 0 || r.pointer(m, r.l.M.Curg) != g && r.pointer(m, r.l.M.G0) != g) {
 		return false
 	}
-	if len(r.known) >= maxKnown {
-		clear(r.known)
-	}
-	r.known[g] = struct{}{}
+	r.memo.believe(g)
 	return true
 }
 
@@ -226,9 +200,9 @@ func (r *reader) pointer(base uint64, offset int32) uint64 {
 	if base < 4096 || base > 1<<62 {
 		return 0
 	}
-	var b [8]byte
-	if n, _ := r.mem.ReadAt(b[:], int64(base)+int64(offset)); n < len(b) {
+	b := r.word8[:] // not one of the call's own: it would be allocated
+	if n, _ := r.mem.ReadAt(b, int64(base)+int64(offset)); n < len(b) {
 		return 0
 	}
-	return binary.LittleEndian.Uint64(b[:])
+	return binary.LittleEndian.Uint64(b)
 }

@@ -81,7 +81,7 @@ func TestFindInAssembly(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s, l := newSpace()
-			r := newReader(s, l, func() int64 { return now })
+			r := newReader(s, l, newMemo(), func() int64 { return now })
 			if _, v := r.find(goCode); v != found {
 				t.Fatalf("in Go code: %v", v)
 			}
@@ -109,7 +109,7 @@ func TestFindWithinGrace(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s, l := newSpace()
-			r := newReader(s, l, func() int64 { return 0 })
+			r := newReader(s, l, newMemo(), func() int64 { return 0 })
 			r.know(tt.vars)
 			s.onRead = func(addr uint64) {
 				if addr == theText {
@@ -120,7 +120,7 @@ func TestFindWithinGrace(t *testing.T) {
 			if set := g.set; v != tt.want || (v == found) != (len(set) == 1 && set[0].Key == "k" && set[0].Value == "v") {
 				t.Errorf("%v, %v", set, v)
 			}
-			if v, ok := r.last[theG]; ok && v.labels == 0 {
+			if v, ok := r.memo.reading(theG); ok && v.labels == 0 {
 				t.Error("remembered without labels")
 			}
 		})

@@ -3,10 +3,9 @@
 package perf
 
 import (
+	"cmp"
 	"context"
-	"fmt"
-	"math/rand/v2"
-	"sync"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -23,16 +22,11 @@ type OnCPU struct {
 	target  *proc.Process
 	options Options
 	events  *events
-	reader  *reader      // nil: nothing is known of the runtime's layout
-	lowered atomic.Int64 // Hz; 0: never
+	takers  []*taker // one for each ring
+	execs   execs
+	rate    rate
 
-	mu     sync.Mutex // of those who read the rings: for all up to execAt
-	event  event
-	batch  *batch // that samples are added to
-	execs  int
-	execAt int64 // when another program was executed, CLOCK_MONOTONIC in ns; 0: not yet
-
-	spare    *batch // the one that was weighed last
+	all      *batch // what is being weighed
 	stats    Stats
 	reported atomic.Pointer[Stats]
 	flushes  *source.Flushes
@@ -52,10 +46,30 @@ func Open(p *proc.Process, o Options) (*OnCPU, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &OnCPU{target: p, options: o, events: e, reader: newReader(p.Mem(), o.Layout, proc.Monotonic),
-		batch: new(batch), spare: new(batch), flushes: source.NewFlushes()}
+	s := &OnCPU{target: p, options: o, events: e, all: new(batch), flushes: source.NewFlushes()}
+	s.execs.expected, s.rate.full = o.OnExec, o.Rate
+	s.takers = s.newTakers()
 	s.stats.CPUs, s.stats.UserOnly = len(e.rings), e.userOnly
 	return s, nil
+}
+
+func (s *OnCPU) newTakers() []*taker {
+	m := newMemo()
+	var ts []*taker
+	for _, r := range s.events.rings {
+		mem := s.target.Mem()
+		if s.keepsPs() {
+			mem = s.target.MemKeepingP()
+		}
+		ts = append(ts, &taker{ring: r, reader: newReader(mem, s.options.Layout, m, proc.Monotonic), execs: &s.execs, rate: &s.rate,
+			batch: new(batch), spare: new(batch)})
+	}
+	return ts
+}
+
+// keepsPs says whether the readers keep their Ps: that leaves two to all others.
+func (s *OnCPU) keepsPs() bool {
+	return s.options.Cheap && runtime.GOMAXPROCS(0) >= len(s.events.rings)+2
 }
 
 // Close releases the events. The target is not touched by it.
@@ -79,8 +93,10 @@ func (s *OnCPU) Flush() { s.flushes.Flush(nil) }
 // Know tells where the target's runtime has its variables, at run-time addresses. It is to be called before
 // Run. Without it more labels are lost.
 func (s *OnCPU) Know(v *goruntime.Vars) {
-	if s.reader != nil {
-		s.reader.know(v)
+	for _, t := range s.takers {
+		if t.reader != nil {
+			t.reader.know(v)
+		}
 	}
 }
 
@@ -157,53 +173,21 @@ func (s *OnCPU) sample(ctx context.Context, rs *readers, emit func(*sample.Sampl
 	}
 }
 
-// drain takes all records that there are.
-func (s *OnCPU) drain() error {
-	for _, r := range s.events.rings {
-		if err := r.each(s.take); err != nil {
-			return fmt.Errorf("read samples: %w", err)
-		}
+// swap takes all that there is from the readers, which go on with other batches. The samples are valid until the
+// next call.
+func (s *OnCPU) swap() (executed bool, err error) {
+	s.all.reset()
+	for _, t := range s.takers {
+		b, er := t.swap()
+		s.all.join(b)
+		err = cmp.Or(err, er)
 	}
-	return nil
-}
-
-// swap takes all that there is from the readers, which go on with another batch.
-func (s *OnCPU) swap() (*batch, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	err := s.drain()
-	b := s.batch
-	if b.execAt = s.execAt; b.execAt > 0 {
-		b.end(b.execAt)
+	s.all.sort()
+	at, executed := s.execs.last()
+	if executed {
+		s.all.end(at)
 	}
-	b.carry = s.spare.carry // of the last one that was weighed
-	s.batch, s.spare = s.spare, b
-	return b, err
-}
-
-func (s *OnCPU) take(h header, body []byte) error {
-	switch h.kind {
-	case typeSample:
-		if s.skips() {
-			s.batch.skipped++
-			return nil
-		}
-		if err := parseSample(body, &s.event); err != nil {
-			return err
-		}
-		s.batch.add(s.observe(&s.event), &s.event)
-	case typeLost:
-		n, err := parseLost(body)
-		if err != nil {
-			return err
-		}
-		s.batch.lost += int64(n)
-	case typeComm:
-		if h.misc&miscCommExec != 0 {
-			s.exec(parseTime(body))
-		}
-	}
-	return nil
+	return executed, err
 }
 
 // SetRate lowers the rate below Options.Rate, also while Run is running: the others are taken, as most events are inherited ones
@@ -212,54 +196,16 @@ func (s *OnCPU) take(h header, body []byte) error {
 func (s *OnCPU) SetRate(hz int) error {
 	err := source.CheckRate(hz)
 	if err == nil {
-		s.lowered.Store(int64(hz))
+		s.rate.kept.Store(int64(hz))
 	}
 	return err
 }
 
-func (s *OnCPU) skips() bool {
-	hz := s.lowered.Load()
-	return hz > 0 && hz < int64(s.options.Rate) && rand.Int64N(int64(s.options.Rate)) >= hz
-}
-
-// observe makes a sample of an event, without stacks and weight.
-func (s *OnCPU) observe(e *event) sample.Sample {
-	sm := sample.Sample{Time: e.time, PID: e.pid, TID: e.tid, State: sample.Running, Count: 1}
-	if !e.hasRegs || len(e.user) == 0 {
-		sm.Loss = sample.Unwalked
-		return sm
-	}
-	sm.Leaf = sample.Leaf{SP: e.regs.sp, BP: e.regs.bp, LR: e.regs.lr, Words: e.stack, Valid: e.hasStack}
-	if len(e.user) >= maxStack {
-		sm.Loss = sample.Truncated
-	}
-	if s.reader == nil {
-		return sm
-	}
-	g, v := s.reader.find(e)
-	switch v {
-	case found:
-		sm.Goid, sm.Created, sm.Labels = g.goid, g.created, g.set
-	case late:
-		s.batch.late++
-		sm.LabelsLost = s.reader.l.G.Labels >= 0
-	case left:
-		s.batch.noG++
-		sm.LabelsLost = s.reader.l.G.Labels >= 0
-	case noG:
-		s.batch.noG++
-	}
-	return sm
-}
-
-// maxStack is kernel.perf_event_max_stack, unless somebody has changed it.
-const maxStack = 127
-
 // weigh divides the CPU time that the target used since the last call among the samples taken, and emits them.
 // It says whether the target has executed another program.
 func (s *OnCPU) weigh(emit func(*sample.Sample)) (executed bool, err error) {
-	b, err := s.swap()
-	executed = b.execAt > 0
+	executed, err = s.swap()
+	b := s.all
 	period := int64(1e9 / s.options.Rate)
 	counted := (int64(len(b.samples)) + b.lost + b.skipped) * period
 	used := counted
@@ -282,17 +228,7 @@ func (s *OnCPU) weigh(emit func(*sample.Sample)) (executed bool, err error) {
 		emit(&sample.Sample{Time: now, State: sample.Running, Loss: sample.InKernel, Weight: kernel})
 	}
 	s.stats.add(b)
-	b.reset()
 	st := s.stats
 	s.reported.Store(&st)
 	return executed, err
-}
-
-// exec notes that the target has executed a program: the one that a held command was to execute does not
-// count.
-func (s *OnCPU) exec(at int64) {
-	s.execs++
-	if s.execAt == 0 && (s.execs > 1 || !s.options.OnExec) {
-		s.execAt = max(at, 1)
-	}
 }

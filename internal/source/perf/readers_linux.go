@@ -26,7 +26,7 @@ type readers struct {
 	failed chan error    // one for each, nil at the end
 	nudge  chan struct{} // there is something that cannot wait for the next weighing
 	n      int
-	keep   bool // their Ps, which leaves two to all others
+	keep   bool // their Ps
 }
 
 // read starts a reader for each ring.
@@ -35,15 +35,14 @@ func (s *OnCPU) read() (*readers, error) {
 	if err != nil {
 		return nil, fmt.Errorf("wait for samples: %w", err)
 	}
-	n := len(s.events.rings)
-	rs := &readers{stop: stop, failed: make(chan error, n), nudge: make(chan struct{}, 1), n: n,
-		keep: s.options.Cheap && runtime.GOMAXPROCS(0) >= n+2}
-	for _, r := range s.events.rings {
+	n := len(s.takers)
+	rs := &readers{stop: stop, failed: make(chan error, n), nudge: make(chan struct{}, 1), n: n, keep: s.keepsPs()}
+	for _, t := range s.takers {
 		go func() { // on a thread that ends with it: nobody is to inherit the priority
 			runtime.LockOSThread()
 			hurry()
-			pin(r.cpu)
-			rs.failed <- s.follow(rs, r)
+			pin(t.ring.cpu)
+			rs.failed <- rs.follow(t)
 		}()
 	}
 	return rs, nil
@@ -62,8 +61,8 @@ func (rs *readers) end() (err error) {
 }
 
 // follow takes what comes into a ring, until the end.
-func (s *OnCPU) follow(rs *readers, r *ring) error {
-	fds := []unix.PollFd{{Fd: int32(r.fd), Events: unix.POLLIN}, {Fd: int32(rs.stop), Events: unix.POLLIN}}
+func (rs *readers) follow(t *taker) error {
+	fds := []unix.PollFd{{Fd: int32(t.ring.fd), Events: unix.POLLIN}, {Fd: int32(rs.stop), Events: unix.POLLIN}}
 	for {
 		if errno := poll(fds, rs.keep); errno != 0 && errno != unix.EINTR {
 			return fmt.Errorf("wait for samples: %w", errno)
@@ -71,12 +70,9 @@ func (s *OnCPU) follow(rs *readers, r *ring) error {
 		if fds[1].Revents != 0 {
 			return nil
 		}
-		s.mu.Lock()
-		err := r.each(s.take)
-		urgent := s.batch.full() || s.execAt > 0
-		s.mu.Unlock()
+		urgent, err := t.takeAll()
 		if err != nil {
-			return fmt.Errorf("read samples: %w", err)
+			return err
 		}
 		if urgent {
 			select {
@@ -84,7 +80,7 @@ func (s *OnCPU) follow(rs *readers, r *ring) error {
 			default:
 			}
 		}
-		r.goOn(&fds[0])
+		t.ring.goOn(&fds[0])
 	}
 }
 

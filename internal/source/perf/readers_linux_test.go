@@ -48,10 +48,13 @@ func TestReadersGoOn(t *testing.T) {
 	}
 }
 
-func (s *OnCPU) held() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.batch.samples)
+func (s *OnCPU) held() (n int) {
+	for _, t := range s.takers {
+		t.mu.Lock()
+		n += len(t.batch.samples)
+		t.mu.Unlock()
+	}
+	return n
 }
 
 func spinning(t *testing.T) *OnCPU {

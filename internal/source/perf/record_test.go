@@ -68,7 +68,7 @@ func FuzzParseSample(f *testing.F) {
 			l := &goruntime.Layout{Labels: goruntime.LabelsSlice}
 			l.G.Size, l.G.M, l.G.Goid, l.G.Labels, l.G.StackLo, l.G.StackHi = 64, 0, 8, 16, 24, 32
 			l.M.Curg, l.M.G0 = 40, 48
-			r := newReader(memory(b), l, func() int64 { return 1 })
+			r := newReader(memory(b), l, newMemo(), func() int64 { return 1 })
 			r.find(&event{regs: regs{g: at, sp: at}})
 			r.find(&event{regs: regs{g: at &^ 7, sp: at}, tid: uint32(at)})
 		})
@@ -95,7 +95,7 @@ func TestFindIsInTime(t *testing.T) {
 	l.M.Curg, l.M.G0 = 40, 48
 	var now int64
 	mem := memory(body(0, 42, 0, 0x1000, 0x2000, 0, 0, 0)) // repeats every 64 bytes
-	r := newReader(mem, l, func() int64 { return now })
+	r := newReader(mem, l, newMemo(), func() int64 { return now })
 	find := func(at int64) (reading, verdict) {
 		return r.find(&event{time: at, regs: regs{g: 8192, sp: 0x1800}})
 	}
