@@ -19,6 +19,7 @@ type refusal struct {
 	code    int
 	status  string // with its words
 	message string
+	grpc    bool          // the answer is of gRPC
 	asks    bool          // the server asks for a pause,
 	after   time.Duration // of this length
 }
@@ -44,6 +45,8 @@ func refusedBy(resp *http.Response, answer []byte) *refusal {
 	case kind == protobufType:
 		r.message = said(readStatus(answer))
 	case strings.HasPrefix(kind, "text/html"): // the page of a proxy
+	case strings.HasPrefix(kind, grpcType): // also application/grpc+proto
+		r.grpc, r.message = true, said(resp.Header.Get("Grpc-Message"))
 	default:
 		r.message = said(strings.TrimSpace(string(answer)))
 	}
@@ -68,10 +71,16 @@ type unreachable struct{ error }
 
 func (u unreachable) Unwrap() error { return u.error }
 
+// errNoHTTP is that the answer is of another protocol, which does not pass.
+var errNoHTTP = errors.New("its answer is none of HTTP/1")
+
 // lost is the error of a request that has no answer.
 func lost(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		return unreachable{context.Cause(ctx)}
+	case strings.Contains(err.Error(), "malformed HTTP "): // response, version, status code: net/http has no type for it (response.go)
+		return errNoHTTP
 	}
 	return unreachable{withoutURL(err)}
 }

@@ -44,6 +44,7 @@ func (s *Server) Send(ctx context.Context, p *Profile) (r Result, err error) {
 			break
 		}
 	}
+	err = s.remedied(err)
 	switch {
 	case err != nil && r.Tries > 1:
 		return r, fmt.Errorf("%s: tried %d times: %w", s.Where(), r.Tries, err)
