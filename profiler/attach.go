@@ -133,7 +133,11 @@ func openTarget(pid int, o Options) (*recording, error) {
 		r.options.Mode = Wall
 	}
 	if r.options.Alone && r.options.Budget == nil {
-		r.options.Budget = NewBudget(r.options.MaxOverhead)
+		most := r.options.MaxOverhead
+		if most == 0 && r.options.Keep.Timeline { // it is asked for causes, which scans find
+			most = DefaultMaxOverhead
+		}
+		r.options.Budget = NewBudget(most)
 	}
 	var err error
 	if r.target, err = proc.Open(pid); errors.Is(err, ErrNoProcess) {

@@ -19,6 +19,7 @@ import (
 // A Budget is made by NewBudget, given to recordings by Options.Budget, and safe for concurrent use.
 type Budget struct {
 	most float64 // of one core
+	host *host   // nil: somebody said how much it may be, whatever else runs
 
 	mu      sync.Mutex
 	members []*member
@@ -35,8 +36,23 @@ type member struct {
 	limit           float64       // of its scans, in cores
 }
 
-// NewBudget returns a budget of a share of one core, between 0 and 1; 0 is DefaultMaxOverhead.
-func NewBudget(share float64) *Budget { return &Budget{most: cmp.Or(share, DefaultMaxOverhead)} }
+// NewBudget returns a budget of a share of one core, between 0 and 1; 0 is DefaultMaxOverhead, and while the CPUs are busy
+// 2.5 % of them where that is less.
+func NewBudget(share float64) *Budget {
+	b := &Budget{most: cmp.Or(share, DefaultMaxOverhead)}
+	if share == 0 {
+		b.host = newHost(proc.OwnAffinity(), proc.IdleTime)
+	}
+	return b
+}
+
+// now is what all may use, in cores.
+func (b *Budget) now(t time.Time) float64 {
+	if b.host == nil || float64(len(b.host.cpus))*busyShare >= b.most || !b.host.busy(t) {
+		return b.most
+	}
+	return float64(len(b.host.cpus)) * busyShare
+}
 
 // Spent is the CPU time that this process has used so far, with that of the eBPF programs of its recordings.
 func (b *Budget) Spent() time.Duration {
@@ -116,7 +132,7 @@ func (b *Budget) step() {
 		used[i], limits[i] = (scans-m.scans).Seconds()/length, m.limit
 		m.programs, m.scans = programs, scans
 	}
-	for i, limit := range portions(left(b.most, others.Seconds()/length), used, limits) {
+	for i, limit := range portions(left(b.now(now), others.Seconds()/length), used, limits) {
 		b.members[i].restrict(limit)
 	}
 }

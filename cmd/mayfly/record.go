@@ -73,8 +73,8 @@ goroutine that it sees in a second.`, ringBase>>20, perGoroutine>>10),
 	f.profileFlags.define(cmd)
 	fl.StringVar(&f.mode, "mode", string(profiler.Wall), "what to record: wall, all states of all goroutines; cpu, time on a CPU only")
 	fl.StringVar(&f.engine, "engine", "", "how to sample what is on a CPU: "+engineNames()+" (default the best that works)")
-	f.overhead = percentage(profiler.DefaultMaxOverhead)
-	fl.Var(&f.overhead, "max-overhead", overheadUsage)
+	defineOverhead(fl, &f.overhead)
+	fl.Lookup("max-overhead").DefValue += "; with --timeline 10%"
 	fl.IntVar(&f.memory, "memory-limit", profiler.DefaultMemoryLimit>>20,
 		"memory that mayfly may use, in `MiB`; beyond it labels with many values become (other), and a timeline ends")
 	fl.BoolVar(&f.timeline, "timeline", false, "keep each interval of each goroutine, for mayfly report")

@@ -3,6 +3,8 @@ package main
 import (
 	"time"
 
+	"github.com/spf13/pflag"
+
 	"github.com/mayfly-profiler/mayfly/profiler"
 )
 
@@ -18,6 +20,15 @@ const tolerance = 0.15
 const rare = 0.9
 
 const overheadUsage = "CPU time that mayfly may use while it records, as a share of one core; it scans goroutines less often for that"
+
+// defineOverhead adds --max-overhead, which is left at 0 where nobody says how much: the default depends on what else runs.
+func defineOverhead(fl *pflag.FlagSet, p *percentage) {
+	fl.Var(p, "max-overhead", overheadUsage)
+	fl.Lookup("max-overhead").DefValue = defaultOverhead
+}
+
+// defaultOverhead is profiler.NewBudget(0).
+const defaultOverhead = "10%, at most 2.5% of the CPUs while they are busy"
 
 // rateUsage is the help of --rate.
 const rateUsage = "rate in `Hz`: samples per second of CPU time, and scans of all goroutines per second"

@@ -36,7 +36,7 @@ func TestRingThreadsEnd(t *testing.T) {
 	x := target.Start(t, target.Compile(t, "mortal", target.Build{}), "-threads", "10000", "-for", ringThreads.String(),
 		"-pause", ringPause.String(), "-work", "10us", "-ctl", ctl)
 	s := start(t, nil, "record", "-p", pid(x), "--ring", window.String(), "--after", "0", "--cool-down", "0",
-		"--ring-files", "1", "--on", "SIGUSR2")
+		"--ring-files", "1", "--on", "SIGUSR2", "--max-overhead", "10%")
 	s.until("the recording", func() bool { return strings.Contains(s.stderr.String(), "keeping the last") })
 	page, err := os.OpenFile(ctl, os.O_RDWR, 0)
 	if err != nil {

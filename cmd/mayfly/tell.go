@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -86,8 +87,7 @@ func tellWall(e *env, f *recordFlags, rec *profiler.Recording) {
 			f.output, s.Coverage.Created, share*float64(s.Coverage.New), share*float64(s.Coverage.At100))
 	}
 	if s.Table.Rate < rare*float64(s.RateAsked) && s.Table.Lowest < rare*float64(s.RateAsked) {
-		e.say("%s: %.0f scans a second of %d is what --max-overhead %s of a core allows; %s",
-			f.output, s.Table.Rate, s.RateAsked, f.overhead.String(), f.remedy())
+		e.say("%s: %.0f scans a second of %d is what %s; %s", f.output, s.Table.Rate, s.RateAsked, f.budget(), f.remedy())
 	}
 	for _, l := range s.Coverage.Lives {
 		e.detail("goroutines by life, and at 100 Hz: %s", l)
@@ -99,12 +99,21 @@ func tellWall(e *env, f *recordFlags, rec *profiler.Recording) {
 		time.Duration(s.GC.Mark), s.GC.Stops, time.Duration(s.GC.StopTime), time.Duration(s.GC.StopMax))
 }
 
+// budget says what keeps mayfly from more scans.
+func (f *recordFlags) budget() string {
+	if f.overhead == 0 && !f.timeline {
+		return "the default --max-overhead allows (" + defaultOverhead + ")"
+	}
+	most := cmp.Or(f.overhead, profiler.DefaultMaxOverhead)
+	return fmt.Sprintf("--max-overhead %s of a core allows", most.String())
+}
+
 // remedy says what allows more scans, or that nothing does.
 func (f *recordFlags) remedy() string {
 	if f.overhead >= 1 {
 		return "more than one core cannot be used"
 	}
-	more := percentage(min(2.5*float64(f.overhead), 1))
+	more := percentage(min(2.5*cmp.Or(float64(f.overhead), profiler.DefaultMaxOverhead), 1))
 	return fmt.Sprintf("--max-overhead %s allows more, and finds more of the short goroutines", more.String())
 }
 

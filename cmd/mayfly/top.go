@@ -10,7 +10,7 @@ import (
 )
 
 func topCommand(e *env) *cobra.Command {
-	f := topFlags{every: duration(time.Second), overhead: percentage(profiler.DefaultMaxOverhead)}
+	f := topFlags{every: duration(time.Second)}
 	cmd := &cobra.Command{
 		Use:     "top (-p PID... | --all)",
 		GroupID: groupRecord,
@@ -48,7 +48,7 @@ each interval is printed as it ends. Press ? for the keys.`,
 	fl.StringVar(&f.by, "by", "", "what a row is: label:KEY, func or state (default the label that covers most time)")
 	fl.StringVar(&f.order, "sort", "", "`order` of the rows: "+orderNames()+" (default wall, of several processes cpu)")
 	fl.Var(&f.every, "every", "length of an interval")
-	fl.Var(&f.overhead, "max-overhead", overheadUsage)
+	defineOverhead(fl, &f.overhead)
 	fl.IntVarP(&f.rows, "rows", "n", -1, rowsUsage())
 	fl.Lookup("rows").DefValue = "" // it depends
 	fl.BoolVar(&f.once, "once", false, "print one interval and end")

@@ -2,6 +2,7 @@ package proc
 
 import (
 	"fmt"
+	"os"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -29,11 +30,23 @@ func (p *Process) Affinity() ([]int, error) {
 			all[i] |= one[i]
 		}
 	}
-	var cpus []int
+	return list(&all), nil
+}
+
+// OwnAffinity returns the CPUs that the first thread of this process may run on, nil if nobody knows.
+func OwnAffinity() []int {
+	var set unix.CPUSet
+	if unix.SchedGetaffinity(os.Getpid(), &set) != nil {
+		return nil
+	}
+	return list(&set)
+}
+
+func list(set *unix.CPUSet) (cpus []int) {
 	for cpu := range AffinityCPUs {
-		if all.IsSet(cpu) {
+		if set.IsSet(cpu) {
 			cpus = append(cpus, cpu)
 		}
 	}
-	return cpus, nil
+	return cpus
 }

@@ -40,6 +40,9 @@ func cpuTime(int) (time.Duration, error) { return 0, errNotLinux }
 
 type noMemory struct{}
 
+// OwnAffinity is not known here.
+func OwnAffinity() []int { return nil }
+
 // Mem returns a Memory of which nothing can be read.
 func (p *Process) Mem() Memory { return noMemory{} }
 
