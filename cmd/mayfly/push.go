@@ -50,7 +50,7 @@ by its executable.`,
 		},
 	}
 	f.define(cmd.Flags())
-	cmd.Flags().Var(&f.timeout, "timeout", "for how long to try, for each file")
+	cmd.Flags().Var(&f.timeout, "timeout", "for how long to try, for each request: a file is one unless it is large")
 	cmd.Flags().BoolVar(&f.rules.Timeline, "timeline", false, "send each interval of each goroutine of a timeline, which are many")
 	cmd.Flags().BoolVar(&asJSON, "json", false, jsonUsage)
 	return cmd
@@ -75,11 +75,13 @@ type outgoing struct {
 	Service  string            `json:"service"`
 	Samples  int               `json:"samples"`
 	Bytes    int               `json:"bytes"` // compressed
+	Requests int               `json:"requests"`
 	Refused  []relabel.Refusal `json:"labels_refused"`
 	Tries    int               `json:"tries"`
 	Rejected int64             `json:"rejected"` // of the profiles that it is, by the server
 	Message  string            `json:"message"`  // of the server
 
+	types   int // of samples
 	encoded *push.Profile
 }
 
@@ -114,8 +116,8 @@ func (f *pushFlags) prepare(file string, p *profile.Profile) (*outgoing, error) 
 	if err != nil {
 		return nil, fmt.Errorf("push %s: %w", file, err)
 	}
-	return &outgoing{File: file, Service: encoded.Service, Samples: len(p.Sample), Bytes: encoded.Size, Refused: refused,
-		encoded: encoded}, nil
+	return &outgoing{File: file, Service: encoded.Service, Samples: len(p.Sample), Bytes: encoded.Size,
+		Requests: encoded.Requests(), Refused: refused, types: len(p.SampleType), encoded: encoded}, nil
 }
 
 // mostKeys is how many keys are said one by one.
@@ -140,12 +142,21 @@ func (o *outgoing) send(ctx context.Context, e *env, to *push.Server) error {
 	case err != nil:
 		return err
 	case r.Rejected > 0:
-		return fmt.Errorf("%s: it did not take %d of the sample types: %s", to.Where(), r.Rejected, r.Message)
+		return fmt.Errorf("%s: it did not take %d of the %d sample types%s: %s", to.Where(), r.Rejected, o.types*o.Requests, o.in(),
+			r.Message)
 	case r.Message != "":
 		e.warn("%s: %s says: %s", o.File, to.Where(), r.Message)
 	}
-	e.say("%s: %d samples of %s, %s, are at %s", o.File, o.Samples, o.Service, size(o.Bytes), to.Where())
+	e.say("%s: %d samples of %s, %s%s, are at %s", o.File, o.Samples, o.Service, size(o.Bytes), o.in(), to.Where())
 	return nil
+}
+
+// in says of how many requests something is, if that is more than one.
+func (o *outgoing) in() string {
+	if o.Requests < 2 {
+		return ""
+	}
+	return fmt.Sprintf(" in %d requests", o.Requests)
 }
 
 func size(bytes int) string {

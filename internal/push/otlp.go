@@ -1,9 +1,9 @@
 package push
 
 import (
-	"bytes"
-	"compress/gzip"
+	"cmp"
 	"errors"
+	"math"
 	"net/http"
 
 	"github.com/google/pprof/profile"
@@ -23,22 +23,19 @@ const (
 	version       = "1"
 )
 
-// encodeOTLP makes an ExportProfilesServiceRequest.
-func encodeOTLP(p *profile.Profile, service string) (*Profile, error) {
+// encodeOTLP makes ExportProfilesServiceRequests, each with a dictionary of its own.
+func (s *Server) encodeOTLP(p *profile.Profile, service string) (*Profile, error) {
 	format, err := export.ByName("otlp")
 	if err != nil {
 		return nil, err
 	}
-	var body bytes.Buffer
-	z := gzip.NewWriter(&body)
-	if err = format.Write(z, p, export.Options{Service: service}); err == nil {
-		err = z.Close()
-	}
+	x := splitter{format: format, options: export.Options{Service: service}, most: cmp.Or(s.most, mostRequest)}
+	requests, err := x.split(p)
 	if service == "" {
 		service = resource.Service(p)
 	}
 	header := http.Header{"Content-Type": {protobufType}, "Content-Encoding": {"gzip"}, versionHeader: {version}}
-	return &Profile{Service: service, body: body.Bytes(), header: header}, err
+	return &Profile{Service: service, requests: requests, header: header}, err
 }
 
 var errNoAnswer = errors.New("its answer is none of OTLP: is the URL that of a receiver of profiles?")
@@ -53,7 +50,7 @@ func readPartial(b []byte) (rejected int64, message string, err error) {
 		return fields(partial, func(number protowire.Number, n uint64, text []byte) error {
 			switch number {
 			case 1:
-				rejected = int64(n)
+				rejected = int64(min(n, math.MaxInt32)) // what is more, or less than none, makes no sense
 			case 2:
 				message = string(text)
 			}

@@ -19,16 +19,18 @@ type Server struct {
 	Protocol  Protocol
 	URL       *url.URL      // as Endpoint returns it
 	Header    http.Header   // of requests, besides what the protocol has; secrets may be in it, and no error has any of it
-	Timeout   time.Duration // for one profile, all tries together
+	Timeout   time.Duration // for one request, all tries together
 	UserAgent string
 	Transport http.RoundTripper
 
 	wait func(time.Duration) <-chan time.Time // time.After; tests have no time
+	most int                                  // mostRequest; tests have less
 }
 
-// Encode makes of p what the protocol takes. The service is the name of what p is of; "" is what p says itself.
+// Encode makes of p what the protocol takes: one request, or as many as it takes for none of OTLP to be larger than the Collector lets
+// in. The service is the name of what p is of; "" is what p says itself.
 func (s *Server) Encode(p *profile.Profile, service string) (*Profile, error) {
-	encode := encodeOTLP
+	encode := s.encodeOTLP
 	if s.Protocol == Pyroscope {
 		encode = encodePyroscope
 	}
@@ -36,7 +38,9 @@ func (s *Server) Encode(p *profile.Profile, service string) (*Profile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Protocol, err)
 	}
-	encoded.Size = len(encoded.body)
+	for _, r := range encoded.requests {
+		encoded.Size += len(r.body)
+	}
 	return encoded, nil
 }
 

@@ -102,7 +102,7 @@ func TestOTLP(t *testing.T) {
 		server, got := receiver(t, fine)
 		s, _ := to(t, OTLP, server.URL)
 		s.Header = http.Header{"Authorization": {"secret"}, "Content-Type": {"text/plain"}}
-		if r, err := send(t, s, p); err != nil || r != (Result{Tries: 1}) {
+		if r, err := send(t, s, p); err != nil || r != (Result{Tries: 1, Arrived: 1, Samples: len(p.Sample)}) {
 			t.Fatalf("%s: %+v, %v", name, r, err)
 		}
 		a := (*got)[0]

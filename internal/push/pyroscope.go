@@ -36,7 +36,8 @@ func encodePyroscope(p *profile.Profile, service string) (*Profile, error) {
 		query.Set("from", strconv.FormatInt(p.TimeNanos/1e9, 10))
 		query.Set("until", strconv.FormatInt((p.TimeNanos+p.DurationNanos)/1e9, 10))
 	}
-	return &Profile{Service: service, body: body.Bytes(), header: http.Header{"Content-Type": {"application/octet-stream"}}, query: query}, nil
+	return &Profile{Service: service, requests: []request{{body.Bytes(), len(p.Sample)}},
+		header: http.Header{"Content-Type": {"application/octet-stream"}}, query: query}, nil
 }
 
 // inName is a character of a name as Pyroscope takes it (api/model/labelset, IsServiceNameRuneAllowed).
@@ -69,11 +70,7 @@ func series(p *profile.Profile) *profile.Profile {
 			taken[name], names[key] = true, name
 		}
 	}
-	out := &profile.Profile{
-		SampleType: p.SampleType, DefaultSampleType: p.DefaultSampleType, PeriodType: p.PeriodType, Period: p.Period,
-		Mapping: p.Mapping, Location: p.Location, Function: p.Function, Comments: p.Comments,
-		TimeNanos: p.TimeNanos, DurationNanos: p.DurationNanos,
-	}
+	list := make([]*profile.Sample, 0, len(p.Sample))
 	for _, s := range p.Sample {
 		labels := make(map[string][]string, len(s.Label))
 		for key, values := range s.Label {
@@ -81,9 +78,9 @@ func series(p *profile.Profile) *profile.Profile {
 				labels[name] = []string{strings.ToValidUTF8(strings.Join(values, ","), "\uFFFD")}
 			}
 		}
-		out.Sample = append(out.Sample, &profile.Sample{Location: s.Location, Value: s.Value, Label: labels})
+		list = append(list, &profile.Sample{Location: s.Location, Value: s.Value, Label: labels})
 	}
-	return out
+	return withSamples(p, list)
 }
 
 // textKeys are the keys of all labels that are texts, sorted.

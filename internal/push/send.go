@@ -2,6 +2,7 @@ package push
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,34 +25,53 @@ const silences = 3
 // mostAnswer is how much of an answer is read, in bytes.
 const mostAnswer = 64 << 10
 
-// Result is what a server said of a profile that it took.
+// Result is what a server said of a profile that it took, all requests together.
 type Result struct {
 	Tries    int
-	Rejected int64  // profiles that it did not take; of OTLP, where each sample type is one
+	Arrived  int    // requests that it answered with a success
+	Samples  int    // that were in them
+	Rejected int64  // profiles that it did not take; of OTLP, where each sample type of a request is one
 	Message  string // what it says to that, or a warning: one line that can be printed
 }
 
-// Send sends a profile. Where there is no connection or no answer, and where the server says that it is busy (429, 502, 503, 504), it
-// tries again as long as there is time, after a pause of the length that the server asks for. All else is an error at once. Who was
-// sent a profile and did not get to say so is sent it again.
-func (s *Server) Send(ctx context.Context, p *Profile) (r Result, err error) {
+// Send sends a profile, one request after the other. With the first that fails it ends, and the result says what had arrived by then.
+//
+// Where there is no connection or no answer, and where the server says that it is busy (429, 502, 503, 504), it tries again as long as
+// there is time, after a pause of the length that the server asks for. All else is an error at once. Who was sent a request and did not
+// get to say so is sent it again.
+func (s *Server) Send(ctx context.Context, p *Profile) (all Result, err error) {
+	for i, request := range p.requests {
+		r, err := s.sendRequest(ctx, p, request.body)
+		all.Tries += r.Tries
+		if err != nil && len(p.requests) > 1 {
+			err = fmt.Errorf("request %d of %d, %d samples have arrived: %w", i+1, len(p.requests), all.Samples, err)
+		}
+		if err != nil {
+			return all, fmt.Errorf("%s: %w", s.Where(), err)
+		}
+		all.Arrived++
+		all.Samples += request.samples
+		all.Rejected += r.Rejected
+		all.Message = cmp.Or(all.Message, r.Message)
+	}
+	return all, nil
+}
+
+// sendRequest sends a request until it arrives, or there is no time.
+func (s *Server) sendRequest(ctx context.Context, p *Profile, body []byte) (r Result, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.Timeout, errSilent)
 	defer cancel()
 	for n := 1; ; n++ {
-		r, err = s.try(ctx, p)
+		r, err = s.try(ctx, p, body)
 		r.Tries = n
 		if err == nil || !mayPass(err) || !s.pause(ctx, pauseAfter(err, n)) {
 			break
 		}
 	}
-	err = s.remedied(err)
-	switch {
-	case err != nil && r.Tries > 1:
-		return r, fmt.Errorf("%s: tried %d times: %w", s.Where(), r.Tries, err)
-	case err != nil:
-		return r, fmt.Errorf("%s: %w", s.Where(), err)
+	if err = s.remedied(err); err != nil && r.Tries > 1 {
+		err = fmt.Errorf("tried %d times: %w", r.Tries, err)
 	}
-	return r, nil
+	return r, err
 }
 
 // pause waits, and says whether there is time for another try then.
@@ -82,11 +102,11 @@ func pauseAfter(err error, n int) time.Duration {
 	return pause - rand.N(pause/2)
 }
 
-// try sends a profile once.
-func (s *Server) try(ctx context.Context, p *Profile) (r Result, err error) {
+// try sends a request once.
+func (s *Server) try(ctx context.Context, p *Profile, body []byte) (r Result, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.Timeout/silences, errSilent)
 	defer cancel()
-	req, err := s.request(ctx, p)
+	req, err := s.request(ctx, p, body)
 	if err != nil {
 		return r, err
 	}
@@ -113,12 +133,12 @@ func (s *Server) try(ctx context.Context, p *Profile) (r Result, err error) {
 // noRedirect takes the first answer for the answer.
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-func (s *Server) request(ctx context.Context, p *Profile) (*http.Request, error) {
+func (s *Server) request(ctx context.Context, p *Profile, body []byte) (*http.Request, error) {
 	to := *s.URL
 	query := to.Query()
 	maps.Copy(query, p.query)
 	to.RawQuery = query.Encode()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to.String(), bytes.NewReader(p.body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to.String(), bytes.NewReader(body))
 	if err != nil {
 		return nil, withoutURL(err)
 	}
