@@ -106,7 +106,7 @@ func (t *Timeline) labelled(g *Track, key string) map[string]Span {
 	for i := range g.Pieces {
 		p := &g.Pieces[i]
 		v := t.Labels[p.Labels][key]
-		if v == "" {
+		if v == "" || p.Left {
 			continue
 		}
 		s, ok := found[v]

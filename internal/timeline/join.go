@@ -147,7 +147,7 @@ func (j *joiner) label(p *Piece, r *Track) {
 		id = j.LabelSet(j.rec.Labels[q.Labels])
 		j.labels[q.Labels] = id
 	}
-	p.Labels, p.Unseen = id, !j.sawIn(p, q)
+	p.Labels, p.Left, p.Unseen = id, q.Left, !j.sawIn(p, q)
 }
 
 // sawIn says whether a piece of the recording was seen in a moment that lies in a piece of the trace. A sample on a CPU was, at its

@@ -135,22 +135,42 @@ type labeller struct {
 // label finds the labels of a request: of each one the value that its goroutine had longest, where it was seen with any; the
 // goroutines that it started speak for one that had none.
 func (l *labeller) label(r *Request) {
-	own, seen := l.times(r, r.Main)
+	left, last, own := leftOf(r)
+	replaced := left != 0 && last != left
+	all, seen := l.times(r, replaced, r.Main)
 	if len(seen) == 0 {
-		_, seen = l.times(r, r.Kids...)
+		_, seen = l.times(r, replaced, r.Kids...)
 	}
-	if r.seen = len(seen) > 0; !r.seen {
-		seen = own
+	if r.seen = len(seen) > 0 && (own || left == 0); len(seen) == 0 {
+		seen = all
 	}
 	r.Labels = l.longest(seen)
 }
 
-// times is for how long some goroutines had which labels during a request, and for how long they were seen with them.
-func (l *labeller) times(r *Request, of ...*Track) (all, seen map[int32]int64) {
+// leftOf is the labels that the request before left on, 0 if there are none, those that this one had last, and whether it has got any of
+// its own. With the same ones at its end it has not replaced them: something that it did had others.
+func leftOf(r *Request) (left, last int32, own bool) {
+	r.Main.During(r.From, r.To, func(p *Piece, _, _ int64) {
+		switch {
+		case p.Labels == 0:
+			return
+		case p.Left:
+			left = p.Labels
+		default:
+			own = true
+		}
+		last = p.Labels
+	})
+	return left, last, own
+}
+
+// times is for how long some goroutines had which labels during a request, and for how long they were seen with them; those that were
+// replaced do not count.
+func (l *labeller) times(r *Request, replaced bool, of ...*Track) (all, seen map[int32]int64) {
 	all, seen = make(map[int32]int64), make(map[int32]int64)
 	for _, g := range of {
 		g.During(r.From, r.To, func(p *Piece, from, to int64) {
-			if p.Labels == 0 {
+			if p.Labels == 0 || p.Left && replaced {
 				return
 			}
 			if all[p.Labels] += to - from; !p.Unseen {

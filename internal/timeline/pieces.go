@@ -54,6 +54,22 @@ func (g *raw) join(gap Piece) []Piece {
 	return runs(pieces, g.onCPU[max(tail, head):])
 }
 
+// leftOn finds out which pieces have the labels of the request before. pprof.Do takes its labels off again, SetGoroutineLabels does
+// not: a connection that waits for the next request has them still, and so has that one until it gets its own.
+func leftOn(pieces []Piece) {
+	left := int32(0)
+	for i := range pieces {
+		switch p := &pieces[i]; {
+		case p.Left:
+			left, p.Labels = p.Labels, 0
+		case left != 0 && p.Labels == left:
+			p.Left = true
+		default:
+			left = 0
+		}
+	}
+}
+
 // runs appends on-CPU samples that no interval of the table surrounds: the goroutine was on a CPU
 // from the first to the last of those that are close together.
 func runs(pieces, samples []Piece) []Piece {

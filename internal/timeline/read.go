@@ -53,7 +53,9 @@ func Read(p *profile.Profile, samples iter.Seq[*profile.Sample]) (*Timeline, err
 	r.From, r.To = p.TimeNanos, p.TimeNanos+p.DurationNanos
 	gap := Piece{Guess: true, Kind: CPU, Stack: r.Nothing, State: r.State(running)}
 	for id, g := range r.raw {
-		r.AddTrack(&Track{Goid: id, Parent: g.parent, Pieces: g.join(gap)})
+		pieces := g.join(gap)
+		leftOn(pieces)
+		r.AddTrack(&Track{Goid: id, Parent: g.parent, Pieces: pieces})
 	}
 	r.Settle()
 	r.heal()
@@ -180,7 +182,7 @@ func (r *reader) add(s *profile.Sample) {
 		State: r.State(State{first(s.Label, sample.KeyState), first(s.Label, sample.KeyPeer), first(s.Label, sample.KeySyscall)})}
 	p.Kind, p.On = r.KindAt(p.State, p.Stack), r.On(first(s.Label, sample.KeyWaitOn))
 	if p.Kind == Network && r.Stacks[p.Stack].idle() {
-		p.Labels = 0 // what is left of the request before, read a moment too early
+		p.Left = p.Labels != 0 // or they were read a moment too early
 	}
 	if s.Value[r.columns.samples] > 0 {
 		g.onCPU = append(g.onCPU, p)

@@ -40,7 +40,7 @@ func (w *stretches) of(g *Track) {
 			w.all = append(w.all, open.Request)
 		}
 		open.To = p.To
-		if p.Labels != 0 {
+		if p.Labels != 0 && !p.Left {
 			open.labels = p.Labels
 		}
 		if e := w.entry[p.Stack]; e >= 0 && !p.Guess {

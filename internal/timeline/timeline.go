@@ -29,6 +29,7 @@ type Piece struct {
 	On            int32 // what it waits for, in Timeline.Objects; 0: not known
 	Kind          Kind
 	Guess         bool // the stack is that of a neighbour, or of an earlier moment
+	Left          bool // the labels are those that the request before left on the goroutine
 	Unseen        bool // of a trace: no moment in it was seen of which the labels are; they are those of a moment near it
 }
 
