@@ -1,11 +1,20 @@
 package shapes
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 // TestJudge holds what is made of a report against what it says.
 func TestJudge(t *testing.T) {
 	pool := truth{Kinds: []string{"pool"}, Functions: []string{"main.insert"}, Peer: "db", Limit: 3}
 	peers := map[string]string{"db": "127.0.0.1:5432"}
+	route := truth{Kinds: pool.Kinds, Functions: pool.Functions, SLO: "p99<10ms", By: "route", Group: "/a", Path: "/a"}
+	in := func(group string, requests, slow int) said {
+		asked := slices.Concat(make([]int64, 60), slices.Repeat([]int64{20e6}, 40))
+		return said{Group: map[string]string{"route": group}, Requests: requests, Slow: slow, asked: asked,
+			Cause: &cause{Kind: "pool", Function: "main.insert", Confidence: 0.7}}
+	}
 	good := cause{Kind: "pool", Function: "main.insert", Peer: "127.0.0.1:5432", Limit: 3, Confidence: 0.95}
 	with := func(change func(*cause)) *cause {
 		c := good
@@ -30,6 +39,10 @@ func TestJudge(t *testing.T) {
 		{"another limit", pool, said{Cause: with(func(c *cause) { c.Limit = 4 })}, worst},
 		{"no limit", pool, said{Cause: with(func(c *cause) { c.Limit = 0 })}, partly},
 		{"no peer", pool, said{Cause: with(func(c *cause) { c.Peer = "" })}, partly},
+		{"a group", route, in("/a", 95, 35), right},
+		{"another group", route, in("/b", 95, 35), wrong},
+		{"a group with requests of another", route, in("/a", 120, 40), wrong},
+		{"a group with fast requests of another in the place of slow ones", route, in("/a", 100, 20), wrong},
 		{"none", pool, said{Verdict: "undecided"}, unknown},
 		{"unknown", pool, said{Cause: &cause{Kind: "unknown", Confidence: 0.9}}, unknown},
 		{"met", truth{Met: true}, said{Verdict: "met"}, right},

@@ -93,15 +93,19 @@ func (x truth) answers(t *testing.T, r recording) []answer {
 	t.Helper()
 	var all []answer
 	for _, way := range ways {
+		if x.By != "" && way.name == "alone" {
+			continue // a trace has no labels
+		}
 		tl, err := way.read(r)
 		check(t, err)
 		s, err := x.report(tl)
 		if err != nil {
 			s.Why = err.Error()
 		}
+		s.asked = r.world.lengths(s.Window, x.Path)
 		a := answer{shape: x.Shape, how: way.name}
 		a.outcome, a.off = x.judge(s, r.world.Peers)
-		p99 := r.world.p99(s.Window)
+		p99 := r.world.p99(s.Window, x.Path)
 		line := fmt.Sprintf("%-8s %-8s %s (%d of %d, p99 %s, clients' %s) %s", a.outcome, way.name, s.Verdict, s.Slow, s.Requests,
 			round(s.P99), round(p99), a.off)
 		if limit, err := report.ParseSLO(x.SLO); err == nil && x.Met && p99 >= int64(limit.Limit) {
@@ -121,18 +125,23 @@ func (x truth) answers(t *testing.T, r recording) []answer {
 
 func round(ns int64) time.Duration { return time.Duration(ns).Round(time.Millisecond) }
 
-// p99 is the clients', of the answers that they got in the window.
-func (w *world) p99(in report.Window) int64 {
-	var ns []int64
+// lengths are how long the clients waited for the answers that they got in the window, ns, ascending; path "" is all.
+func (w *world) lengths(in report.Window, path string) (ns []int64) {
 	for _, a := range w.Answers {
-		if a.Begin > in.From && a.Begin+a.Length < in.To {
+		if a.Begin > in.From && a.Begin+a.Length < in.To && (path == "" || path == a.Path) {
 			ns = append(ns, a.Length)
 		}
 	}
+	slices.Sort(ns)
+	return ns
+}
+
+// p99 is the clients'.
+func (w *world) p99(in report.Window, path string) int64 {
+	ns := w.lengths(in, path)
 	if len(ns) == 0 {
 		return 0
 	}
-	slices.Sort(ns)
 	return ns[min(len(ns)*99/100, len(ns)-1)]
 }
 
@@ -189,11 +198,12 @@ func (x truth) report(tl *timeline.Timeline) (s said, err error) {
 	if err != nil {
 		return s, err
 	}
-	all, err := report.Of(tl, report.Options{SLO: slo, Request: request})
+	all, err := report.Of(tl, report.Options{SLO: slo, Request: request, By: x.By})
 	if err != nil {
 		return s, err
 	}
-	b, err := json.Marshal(all[0])
+	i := max(0, slices.IndexFunc(all, func(r *report.Report) bool { return r.Group[x.By] == x.Group }))
+	b, err := json.Marshal(all[i])
 	if err != nil {
 		return s, err
 	}

@@ -18,6 +18,9 @@ type truth struct {
 	Shape     string
 	SLO       string
 	Request   string   // what a request is, if not what report takes for one
+	By        string   // the label that requests are grouped by,
+	Group     string   // the group that the rest is about,
+	Path      string   // and what the clients of that group ask for
 	Met       bool     // as the handlers see it, and so there is no cause
 	Kinds     []string // of the cause, in any of these words
 	Functions []string // any of these; none: it does not matter
@@ -46,7 +49,9 @@ type said struct {
 	Slow     int
 	P99      int64 `json:"p99_ns"`
 	Window   report.Window
+	Group    map[string]string
 	Cause    *cause
+	asked    []int64 // how long the clients of the group waited in the window, if it is one of several
 }
 
 type cause struct {
@@ -106,6 +111,18 @@ func (x truth) judge(s said, peers map[string]string) (outcome, string) {
 	return wrong, off
 }
 
+// misplaced says whether more than a tenth of the requests, or of the slow ones, that a group's clients saw are in other groups, or others
+// in it. Some are cut by the recording's ends.
+func (x truth) misplaced(s said) bool {
+	limit, err := report.ParseSLO(x.SLO)
+	if err != nil {
+		return true
+	}
+	i, _ := slices.BinarySearch(s.asked, int64(limit.Limit))
+	late := len(s.asked) - i
+	return 10*max(s.Requests-len(s.asked), len(s.asked)-s.Requests, s.Slow-late, late-s.Slow) > len(s.asked)
+}
+
 const (
 	noPeer  = "no peer"
 	noLimit = "no limit"
@@ -115,6 +132,10 @@ const (
 func (x truth) off(s said, peers map[string]string) string {
 	c := s.Cause
 	switch {
+	case s.Group[x.By] != x.Group:
+		return fmt.Sprintf("group %q, not %q", s.Group[x.By], x.Group)
+	case x.Path != "" && x.misplaced(s):
+		return "requests of other groups"
 	case !slices.Contains(x.Kinds, c.Kind):
 		return "kind"
 	case !x.named(c.Function, c.Chain):

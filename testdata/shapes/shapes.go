@@ -91,6 +91,9 @@ var shapes = map[string]shape{
 	"hedge":         {serve: route("/page", hedge), load: pages(50, 0, 0)},
 	"job-beside":    {serve: route("/page", jobBeside), load: gets(60, 0, 0)},
 
+	"late-label": {serve: lateLabel, load: transfers()},
+	"label-left": {serve: labelLeft, load: transfers()},
+
 	"net-http-ok": {serve: onNetHTTP, load: items()},
 	"http2-ok":    {serve: onHTTP2, load: over2(items())},
 	"gin-ok":      {serve: onGin, load: items()},
@@ -113,6 +116,11 @@ func mixed() world.Load {
 	l := items()
 	l.Burst, l.Every, l.Path = 4, 700*time.Millisecond, "/reports/7"
 	return l
+}
+
+// transfers is requests of two routes, with bodies.
+func transfers() world.Load {
+	return world.Load{Rate: 60, Calls: []world.Call{{Path: "/accounts/7", Body: 2000, Share: 4}, {Path: "/transfers/7", Body: 2000, Share: 1}}}
 }
 
 // thoughtful is ten clients that think for 200 ms between requests.
