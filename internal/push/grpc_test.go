@@ -29,6 +29,7 @@ func answering(t *testing.T, answer string) (address string) {
 			}
 			go func() {
 				defer c.Close()
+				_, _ = c.Read(make([]byte, 1)) // an answer before the request is another error
 				_, _ = io.WriteString(c, answer)
 				_ = c.(*net.TCPConn).CloseWrite()
 				_, _ = io.Copy(io.Discard, c) // else a reset overtakes the answer

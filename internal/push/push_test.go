@@ -310,6 +310,8 @@ func TestRefused(t *testing.T) {
 		{401, "text/plain", "who\nare you?", "401 Unauthorized: who\uFFFDare you?"},
 		{413, "text/html", "<html>", "413 Request Entity Too Large"},
 		{400, protobufType, "\xff\xff", "400 Bad Request"},
+		{401, "application/json", `{"code":"unauthenticated","message":"no org\nid"}`, "401 Unauthorized: no org\uFFFDid"},
+		{400, "application/json; charset=utf-8", "[]\n", "400 Bad Request: []"},
 		{200, "text/html", "<html>sign in</html>", "its answer is none of OTLP"},
 	} {
 		server, got := receiver(t, func(w http.ResponseWriter, _ *http.Request) {

@@ -3,6 +3,7 @@ package push
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"mime"
 	"net/http"
@@ -38,10 +39,14 @@ func (r *refusal) Error() string {
 	return text
 }
 
-// refusedBy reads what a server says: OTLP has a google.rpc.Status in it, others a text.
+// refusedBy reads what a server says: OTLP has a google.rpc.Status in it, as JSON if it likes, Connect an object that has a message,
+// too (connectrpc.com/docs/protocol), others a text.
 func refusedBy(resp *http.Response, answer []byte) *refusal {
 	r := &refusal{code: resp.StatusCode, status: resp.Status}
 	switch kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); {
+	case resp.Header.Get("Content-Encoding") != "":
+	case kind == "application/json":
+		r.message = said(readMessage(answer))
 	case kind == protobufType:
 		r.message = said(readStatus(answer))
 	case strings.HasPrefix(kind, "text/html"): // the page of a proxy
@@ -52,6 +57,17 @@ func refusedBy(resp *http.Response, answer []byte) *refusal {
 	}
 	r.after, r.asks = retryAfter(resp.Header.Get("Retry-After"), time.Now())
 	return r
+}
+
+// readMessage is the message of an object in JSON, or all of the text where there is none.
+func readMessage(answer []byte) string {
+	var object struct {
+		Message string `json:"message"`
+	}
+	if err := json.Unmarshal(answer, &object); err != nil || object.Message == "" {
+		return strings.TrimSpace(string(answer))
+	}
+	return object.Message
 }
 
 // retryAfter reads a Retry-After: seconds, or a date (RFC 9110, 10.2.3).

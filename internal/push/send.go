@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"math/rand/v2"
 	"net/http"
@@ -21,9 +20,6 @@ const (
 
 // silences is how many tries there is time for where a server takes the connection and says nothing.
 const silences = 3
-
-// mostAnswer is how much of an answer is read, in bytes.
-const mostAnswer = 64 << 10
 
 // Result is what a server said of a profile that it took, all requests together.
 type Result struct {
@@ -110,18 +106,9 @@ func (s *Server) try(ctx context.Context, p *Profile, body []byte) (r Result, er
 	if err != nil {
 		return r, err
 	}
-	client := &http.Client{Transport: s.Transport, CheckRedirect: noRedirect}
-	resp, err := client.Do(req)
+	_, answer, err := Exchange(s.Transport, req, mostAnswer)
 	if err != nil {
-		return r, lost(ctx, err)
-	}
-	defer resp.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, mostAnswer))
-	if err != nil {
-		return r, lost(ctx, err)
-	}
-	if resp.StatusCode/100 != 2 {
-		return r, refusedBy(resp, answer)
+		return r, err
 	}
 	if s.Protocol == OTLP {
 		r.Rejected, r.Message, err = readPartial(answer)
@@ -129,9 +116,6 @@ func (s *Server) try(ctx context.Context, p *Profile, body []byte) (r Result, er
 	}
 	return r, err
 }
-
-// noRedirect takes the first answer for the answer.
-func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 func (s *Server) request(ctx context.Context, p *Profile, body []byte) (*http.Request, error) {
 	to := *s.URL
