@@ -254,7 +254,7 @@ func (b *benchRun) noiseOfCPU() bench.Noise {
 func (b *benchRun) compare() error {
 	bases, news := len(b.files[0]), len(b.files[1])
 	n, cpu := b.noise(), b.noiseOfCPU()
-	d := &diffRun{flags: &b.f.diff, files: b.files}
+	d := &diffRun{flags: &b.f.diff, inputs: [2][]diffInput{fileInputs(b.files[0]), fileInputs(b.files[1])}}
 	var err error
 	if d.options, err = b.f.diff.options(); err != nil {
 		return err

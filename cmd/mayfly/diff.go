@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -14,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mayfly-profiler/mayfly/internal/diff"
+	"github.com/mayfly-profiler/mayfly/internal/query"
 )
 
 // diffFlags is the command line of diff.
@@ -28,6 +30,7 @@ type diffFlags struct {
 	minEffect  percentage
 	cumulative bool
 	anyHost    bool
+	headers    []string
 	base, new  string
 }
 
@@ -49,6 +52,10 @@ BASE and NEW are each a file, a folder, or a comma-separated list: repeats of th
 Five a side are good. With one a side use record --timeline, so that diff can see the noise
 within the recording.
 
+A Pyroscope server is asked for what pyroscope://HOST:PORT/SERVICE?from=-2h&until=-1h names
+(pyroscopes:// by HTTPS). Other keys are step=10m, which cuts the range into repeats, type=, and
+labels, as in env=prod. Times may be RFC 3339, too.
+
 Time is divided by the work that both sides know: the operations of benchmarks (record -- go
 test -bench), or the runs of a command that ended by itself. Otherwise CPU time is compared
 by share, and time off the CPU per second. --ops and --per say what the work is. A row with
@@ -59,11 +66,12 @@ Exit codes: 0 no regression; 3 a row, a total or a limit of the budget regressed
 		Example: `  mayfly diff old.pb.gz new.pb.gz
   mayfly diff --format markdown base/ new/ >> "$GITHUB_STEP_SUMMARY"
   mayfly diff --by label:endpoint,state --sample-index blocked base/ new/
-  mayfly diff --budget perf-budget.yml --fail-on budget base/ new/`,
+  mayfly diff --budget perf-budget.yml --fail-on budget base/ new/
+  mayfly diff 'pyroscope://db:4040/shop?from=-2h&until=-1h' 'pyroscope://db:4040/shop?from=-1h'`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.base, f.new = args[0], args[1]
-			return runDiff(e, &f)
+			return runDiff(cmd.Context(), e, &f)
 		},
 	}
 	fl := cmd.Flags()
@@ -74,6 +82,7 @@ Exit codes: 0 no regression; 3 a row, a total or a limit of the budget regressed
 	fl.Float64Var(&f.ops, "ops", 0, "`number` of operations in each profile; time is compared by operation")
 	fl.StringVar(&f.per, "per", "", "`label:KEY` that has another value for each request; time is compared by request")
 	fl.BoolVar(&f.anyHost, "any-host", false, "compare profiles of different kernels and CPUs")
+	fl.StringArrayVar(&f.headers, "header", nil, "`KEY=VALUE` of a header for the servers that are asked; may be repeated, is never printed")
 	cmd.MarkFlagsMutuallyExclusive("ops", "per")
 	f.verdict(cmd)
 	return cmd
@@ -122,12 +131,12 @@ func (f *diffFlags) options() (o diff.Options, err error) {
 type diffRun struct {
 	flags   *diffFlags
 	options diff.Options
-	files   [2][]string
+	inputs  [2][]diffInput
 	stacks  [2][]*profile.Profile // when the format wants them
 	remark  string                // on how the files came about
 }
 
-func runDiff(e *env, f *diffFlags) (err error) {
+func runDiff(ctx context.Context, e *env, f *diffFlags) (err error) {
 	d := &diffRun{flags: f}
 	if d.options, err = f.options(); err != nil {
 		return err
@@ -135,10 +144,8 @@ func runDiff(e *env, f *diffFlags) (err error) {
 	if err := checkOutput(e, f.result.output); err != nil {
 		return err
 	}
-	for side, arg := range []string{f.base, f.new} {
-		if d.files[side], err = profileFiles(arg); err != nil {
-			return err
-		}
+	if err := d.open(ctx); err != nil {
+		return err
 	}
 	r, err := d.evaluate()
 	if err != nil {
@@ -147,7 +154,25 @@ func runDiff(e *env, f *diffFlags) (err error) {
 	return d.finish(e, r)
 }
 
-// evaluate compares the files.
+// open finds the profiles of both sides, and gets those that servers have.
+func (d *diffRun) open(ctx context.Context) error {
+	f, err := newFetcher(d.flags.headers)
+	if err != nil {
+		return err
+	}
+	if len(d.flags.headers) > 0 && !namesServer(d.flags.base) && !namesServer(d.flags.new) {
+		return usagef("diff: --header is for a server: " + query.Usage)
+	}
+	for side, arg := range []string{d.flags.base, d.flags.new} {
+		if d.inputs[side], err = f.inputs(ctx, arg); err != nil {
+			return err
+		}
+	}
+	d.remark = f.remark()
+	return nil
+}
+
+// evaluate compares the profiles.
 func (d *diffRun) evaluate() (r *diff.Result, err error) {
 	var budget *diff.Budget
 	if d.flags.budget != "" {
@@ -197,10 +222,10 @@ func (d *diffRun) load(by diff.By, keep bool) (before, after []*diff.Profile, er
 	o := d.options
 	o.By = by
 	var both sync.WaitGroup
-	for side, files := range d.files {
+	for side, inputs := range d.inputs {
 		both.Go(func() {
-			for _, path := range files {
-				r, err := d.reduce(path, side, o, keep)
+			for _, in := range inputs {
+				r, err := d.reduce(in, side, o, keep)
 				if err != nil {
 					errs[side] = err
 					return
@@ -214,16 +239,16 @@ func (d *diffRun) load(by diff.By, keep bool) (before, after []*diff.Profile, er
 }
 
 // reduce reads one profile, and keeps it for the formats that draw stacks.
-func (d *diffRun) reduce(path string, side int, o diff.Options, keep bool) (*diff.Profile, error) {
+func (d *diffRun) reduce(in diffInput, side int, o diff.Options, keep bool) (*diff.Profile, error) {
 	if !keep {
-		return reduceProfile(path, o)
+		return in.reduce(o)
 	}
-	p, err := readProfile(path)
+	p, err := in.profile()
 	if err != nil {
 		return nil, err
 	}
 	d.stacks[side] = append(d.stacks[side], p)
-	return diff.Reduce(p, path, o), nil
+	return diff.Reduce(p, in.name, o), nil
 }
 
 // finish writes the comparison and turns it into an exit code.

@@ -187,7 +187,7 @@ func TestReleasesAndRatesDoNotRegress(t *testing.T) {
 			path := filepath.Join(t.TempDir(), fmt.Sprintf("%d.pb.gz", i))
 			takeRecording(t, x.PID, path, profiler.Options{Rate: rate})
 			x.Stop()
-			p, err := reduceProfile(path, diff.Options{})
+			p, err := diffInput{name: path}.reduce(diff.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -9,8 +9,6 @@ import (
 	"strings"
 
 	"github.com/google/pprof/profile"
-
-	"github.com/mayfly-profiler/mayfly/internal/diff"
 	"github.com/mayfly-profiler/mayfly/internal/samples"
 )
 
@@ -67,14 +65,6 @@ func folderFiles(path string) ([]string, error) {
 func readProfile(path string) (p *profile.Profile, err error) {
 	err = withFile(path, func(r io.Reader) error {
 		p, err = samples.Read(r, path)
-		return err
-	})
-	return p, err
-}
-
-func reduceProfile(path string, o diff.Options) (p *diff.Profile, err error) {
-	err = withFile(path, func(r io.Reader) error {
-		p, err = diff.ReduceFrom(r, path, o)
 		return err
 	})
 	return p, err
