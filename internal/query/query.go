@@ -1,8 +1,7 @@
 // Package query gets profiles back from servers that keep them: of one service in one range of time, added up by the server. It
 // connects to the address that it is given and to no other, and follows no redirect.
 //
-// There is Pyroscope only. Parca's query service speaks gRPC, which everybody who imports a package of mayfly would have in the module
-// graph.
+// There is Pyroscope only.
 package query
 
 import (
