@@ -17,6 +17,10 @@ func (b *Builder) Join(rec *Timeline) {
 	for _, g := range b.Tracks {
 		if r := rec.ByID[g.Goid]; r != nil {
 			g.Pieces = j.join(g.Pieces, r)
+			continue
+		}
+		for i := range g.Pieces {
+			g.Pieces[i].Unseen = true // labels and all
 		}
 	}
 	lost := b.stolen(rec.onCPU)

@@ -223,6 +223,38 @@ func TestLearn(t *testing.T) {
 	}
 }
 
+// TestUnwatched has a trace that begins before the recording, and a goroutine that no scan came upon: the labels of what only the trace
+// has are not known.
+func TestUnwatched(t *testing.T) {
+	tr, rec := newWorld(ByTrace), newWorld(ByTime)
+	handler, idle := []string{"time.Sleep", "main.handle", serveHTTP, serveConn}, []string{"net/http.(*connReader).Read", serveConn}
+	for id := range int64(6) {
+		var pieces []Piece
+		for at := int64(10); at < 900; at += 100 {
+			pieces = append(pieces, tr.piece(at*ms, (at+50)*ms, State{Name: "IO wait"}, tr.on(idle...)),
+				tr.piece((at+50)*ms, (at+100)*ms, State{Name: "sleep"}, tr.on(handler...)))
+		}
+		tr.AddTrack(&Track{Goid: id, Pieces: pieces})
+		if id == 5 {
+			continue
+		}
+		pieces = nil
+		for at := int64(410); at < 900; at += 100 {
+			p := rec.piece((at+50)*ms, (at+100)*ms, State{Name: "sleep"}, rec.on(handler...))
+			p.Labels = rec.LabelSet(map[string]string{"endpoint": []string{"/a", "/b"}[id%2]})
+			pieces = append(pieces, rec.piece(at*ms, (at+50)*ms, State{Name: "IO wait"}, rec.on(idle...)), p)
+		}
+		rec.AddTrack(&Track{Goid: id, Pieces: pieces})
+	}
+	rec.Scans = 1000
+	tr.Join(rec.Timeline)
+	for _, r := range tr.Find(Selector{}).Whole {
+		if known := r.From >= 410*ms && r.Main.Goid != 5; known == r.Unknown || known == (r.Labels == 0) {
+			t.Errorf("goroutine %d, %d ms: %v, unknown: %v", r.Main.Goid, r.From/ms, tr.Labels[r.Labels], r.Unknown)
+		}
+	}
+}
+
 // TestServed cuts a kept connection's life at its waits and, where the next request was there already, at its read; requests that a
 // window has a part of, streams and profiles are not among them.
 func TestServed(t *testing.T) {

@@ -51,7 +51,7 @@ func (t *labeller) learn(all []*Request) {
 		switch {
 		case r.Labels != 0 && (r.Length() >= short || r.seen):
 			l.teach(r, l.generalOf(r.Labels, keys))
-		case r.Labels != 0 || t.handling(r) < short:
+		case r.Labels != 0 || t.handling(r) < short || r.unwatched():
 			unsure = append(unsure, r)
 			l.miss(r)
 		}
@@ -62,6 +62,14 @@ func (t *labeller) learn(all []*Request) {
 		r.Labels, r.Learnt = found.labels, found.count > 0
 		r.Unknown = !r.Learnt && !slices.ContainsFunc(l.functions(r), l.isBare)
 	}
+}
+
+// unwatched says whether no moment of a request was seen by the recording that has the labels: a trace may be longer, and have goroutines
+// that no scan came upon.
+func (r *Request) unwatched() bool {
+	watched := false
+	r.Main.During(r.From, r.To, func(p *Piece, _, _ int64) { watched = watched || !p.Unseen })
+	return !watched
 }
 
 // handling is how long a request surely was in its handler, or all of its length if it is none of a server.
