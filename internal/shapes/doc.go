@@ -7,5 +7,6 @@
 //	go test -run Shapes ./internal/shapes -shapes.runs 10 -shapes.keep DIR
 //
 // and what was kept is reported on again, without recording, with -shapes.kept DIR. The test prints
-// what was right, and how often answers of some confidence were.
+// what was right, and how often answers of some confidence were. A recording is not counted if what
+// the clients saw, or the CPU time that the service got, says that the machine made it slow.
 package shapes

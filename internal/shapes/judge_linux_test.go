@@ -3,6 +3,10 @@ package shapes
 import (
 	"slices"
 	"testing"
+
+	"github.com/google/pprof/profile"
+
+	"github.com/mayfly-profiler/mayfly/internal/report"
 )
 
 // TestJudge holds what is made of a report against what it says.
@@ -50,6 +54,35 @@ func TestJudge(t *testing.T) {
 	} {
 		if got, off := x.of.judge(x.said, peers); got != x.want {
 			t.Errorf("%s: %s (%s), want %s", x.name, got, off, x.want)
+		}
+	}
+}
+
+// TestUnfit has recordings of which the truth is another one than the shape's.
+func TestUnfit(t *testing.T) {
+	window := said{Window: report.Window{From: 0, To: 100e9}}
+	of := func(cpu int64, paths ...string) (r recording) {
+		r.profile = &profile.Profile{SampleType: []*profile.ValueType{{Type: "cpu"}}, DurationNanos: 10e9}
+		r.profile.Sample = []*profile.Sample{{Value: []int64{cpu}}}
+		for _, path := range paths {
+			r.world.Answers = append(r.world.Answers, seen{Path: path, Begin: 1e9, Length: 1e9})
+		}
+		return r
+	}
+	for _, x := range []struct {
+		name string
+		of   truth
+		r    recording
+		want string
+	}{
+		{"as it should be", truth{SLO: "p99<10ms", Slows: "/large", Quota: 0.5}, of(4e9, "/large", "/small"), ""},
+		{"of any path", truth{SLO: "p99<10ms"}, of(0, "/large", "/small"), ""},
+		{"all is slow", truth{SLO: "p99<10ms", Slows: "/large"}, of(4e9, "/large", "/small", "/small"), "only 1 of 3 slow answers are to /large"},
+		{"no CPU to use up", truth{SLO: "p99<10ms", Quota: 0.5}, of(2e9), "the machine left it 0.20 CPUs of a quota of 0.50"},
+		{"late for the clients", truth{SLO: "p99<10ms", Met: true}, of(0, "/"), "even the clients see it late"},
+	} {
+		if got := x.of.unfit(x.r, window); got != x.want {
+			t.Errorf("%s: %q, want %q", x.name, got, x.want)
 		}
 	}
 }

@@ -43,12 +43,15 @@ type recording struct {
 // world is what the service says at its end.
 type world struct {
 	Peers   map[string]string `json:"peers"`
-	Answers []struct {
-		Path   string `json:"path"`
-		Begin  int64  `json:"begin_ns"`
-		Length int64  `json:"length_ns"`
-		Status int    `json:"status"`
-	} `json:"answers"`
+	Answers []seen            `json:"answers"`
+}
+
+// seen is an answer as its client saw it.
+type seen struct {
+	Path   string `json:"path"`
+	Begin  int64  `json:"begin_ns"`
+	Length int64  `json:"length_ns"`
+	Status int    `json:"status"`
 }
 
 // TestShapes reports on a few shapes that no machine is too busy for.
@@ -108,8 +111,8 @@ func (x truth) answers(t *testing.T, r recording) []answer {
 		p99 := r.world.p99(s.Window, x.Path)
 		line := fmt.Sprintf("%-8s %-8s %s (%d of %d, p99 %s, clients' %s) %s", a.outcome, way.name, s.Verdict, s.Slow, s.Requests,
 			round(s.P99), round(p99), a.off)
-		if limit, err := report.ParseSLO(x.SLO); err == nil && x.Met && p99 >= int64(limit.Limit) {
-			t.Log("not counted, even the clients see it late:", line)
+		if why := x.unfit(r, s); why != "" {
+			t.Logf("not counted, %s: %s", why, line)
 			continue
 		}
 		if c := s.Cause; c != nil {
@@ -124,26 +127,6 @@ func (x truth) answers(t *testing.T, r recording) []answer {
 }
 
 func round(ns int64) time.Duration { return time.Duration(ns).Round(time.Millisecond) }
-
-// lengths are how long the clients waited for the answers that they got in the window, ns, ascending; path "" is all.
-func (w *world) lengths(in report.Window, path string) (ns []int64) {
-	for _, a := range w.Answers {
-		if a.Begin > in.From && a.Begin+a.Length < in.To && (path == "" || path == a.Path) {
-			ns = append(ns, a.Length)
-		}
-	}
-	slices.Sort(ns)
-	return ns
-}
-
-// p99 is the clients'.
-func (w *world) p99(in report.Window, path string) int64 {
-	ns := w.lengths(in, path)
-	if len(ns) == 0 {
-		return 0
-	}
-	return ns[min(len(ns)*99/100, len(ns)-1)]
-}
 
 // ways are what a report can be made from.
 var ways = []struct {

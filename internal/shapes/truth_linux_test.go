@@ -21,6 +21,7 @@ type truth struct {
 	By        string   // the label that requests are grouped by,
 	Group     string   // the group that the rest is about,
 	Path      string   // and what the clients of that group ask for
+	Slows     string   // what clients ask for whom the cause makes wait, if it is not all
 	Met       bool     // as the handlers see it, and so there is no cause
 	Kinds     []string // of the cause, in any of these words
 	Functions []string // any of these; none: it does not matter
@@ -118,9 +119,8 @@ func (x truth) misplaced(s said) bool {
 	if err != nil {
 		return true
 	}
-	i, _ := slices.BinarySearch(s.asked, int64(limit.Limit))
-	late := len(s.asked) - i
-	return 10*max(s.Requests-len(s.asked), len(s.asked)-s.Requests, s.Slow-late, late-s.Slow) > len(s.asked)
+	slow := late(s.asked, int64(limit.Limit))
+	return 10*max(s.Requests-len(s.asked), len(s.asked)-s.Requests, s.Slow-slow, slow-s.Slow) > len(s.asked)
 }
 
 const (
