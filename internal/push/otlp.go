@@ -23,6 +23,9 @@ const (
 	version       = "1"
 )
 
+// otlpHeader is what each request has.
+var otlpHeader = http.Header{"Content-Type": {protobufType}, "Content-Encoding": {"gzip"}, versionHeader: {version}}
+
 // encodeOTLP makes ExportProfilesServiceRequests, each with a dictionary of its own.
 func (s *Server) encodeOTLP(p *profile.Profile, service string) (*Profile, error) {
 	format, err := export.ByName("otlp")
@@ -34,8 +37,7 @@ func (s *Server) encodeOTLP(p *profile.Profile, service string) (*Profile, error
 	if service == "" {
 		service = resource.Service(p)
 	}
-	header := http.Header{"Content-Type": {protobufType}, "Content-Encoding": {"gzip"}, versionHeader: {version}}
-	return &Profile{Service: service, requests: requests, header: header}, err
+	return &Profile{Service: service, requests: requests}, err
 }
 
 var errNoAnswer = errors.New("its answer is none of OTLP: is the URL that of a receiver of profiles?")

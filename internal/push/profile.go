@@ -1,7 +1,6 @@
 package push
 
 import (
-	"net/http"
 	"net/url"
 
 	"github.com/google/pprof/profile"
@@ -11,8 +10,9 @@ import (
 type Profile struct {
 	Service  string // that it is of
 	Size     int    // bytes, compressed
+	Samples  int
+	Types    int // of samples, each of which is a profile of OTLP in each request
 	requests []request
-	header   http.Header
 	query    url.Values // that is added to the URL's
 }
 

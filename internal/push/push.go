@@ -38,6 +38,7 @@ func (s *Server) Encode(p *profile.Profile, service string) (*Profile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Protocol, err)
 	}
+	encoded.Samples, encoded.Types = len(p.Sample), len(p.SampleType)
 	for _, r := range encoded.requests {
 		encoded.Size += len(r.body)
 	}

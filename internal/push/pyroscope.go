@@ -15,6 +15,9 @@ import (
 	"github.com/mayfly-profiler/mayfly/internal/resource"
 )
 
+// pyroscopeHeader is what each request has.
+var pyroscopeHeader = http.Header{"Content-Type": {"application/octet-stream"}}
+
 // encodePyroscope makes a request of POST /ingest, with a pprof file as its body ("The pprof format" in Pyroscope's Server HTTP API;
 // a form is for sample types that need a configuration, and is not looked for beside format=pprof: pkg/ingester/pyroscope,
 // readInputRawDataFromRequest).
@@ -36,8 +39,7 @@ func encodePyroscope(p *profile.Profile, service string) (*Profile, error) {
 		query.Set("from", strconv.FormatInt(p.TimeNanos/1e9, 10))
 		query.Set("until", strconv.FormatInt((p.TimeNanos+p.DurationNanos)/1e9, 10))
 	}
-	return &Profile{Service: service, requests: []request{{body.Bytes(), len(p.Sample)}},
-		header: http.Header{"Content-Type": {"application/octet-stream"}}, query: query}, nil
+	return &Profile{Service: service, requests: []request{{body.Bytes(), len(p.Sample)}}, query: query}, nil
 }
 
 // inName is a character of a name as Pyroscope takes it (api/model/labelset, IsServiceNameRuneAllowed).

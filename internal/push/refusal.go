@@ -115,6 +115,21 @@ func mayPass(err error) bool {
 	return errors.As(err, new(unreachable)) && !errors.As(err, &certificate) && !errors.Is(err, http.ErrSchemeMismatch)
 }
 
+// OfProfile says whether an error of Send is what the server says of the profile, such as that it is too large: others may arrive. Else
+// none does until something else has changed: the network, the server, or who asks it and where.
+func OfProfile(err error) bool {
+	var refused *refusal
+	if !errors.As(err, &refused) || refused.grpc {
+		return false
+	}
+	switch refused.code {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed,
+		http.StatusProxyAuthRequired, http.StatusRequestTimeout:
+		return false
+	}
+	return refused.code/100 >= 4 && !mayPass(err)
+}
+
 // withoutURL is an error of a request, whose URL may be a secret.
 func withoutURL(err error) error {
 	var of *url.Error

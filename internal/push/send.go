@@ -127,7 +127,11 @@ func (s *Server) request(ctx context.Context, p *Profile, body []byte) (*http.Re
 		return nil, withoutURL(err)
 	}
 	maps.Copy(req.Header, s.Header)
-	maps.Copy(req.Header, p.header)
+	if s.Protocol == OTLP {
+		maps.Copy(req.Header, otlpHeader)
+	} else {
+		maps.Copy(req.Header, pyroscopeHeader)
+	}
 	if req.Header.Get("User-Agent") == "" {
 		req.Header.Set("User-Agent", s.UserAgent)
 	}
