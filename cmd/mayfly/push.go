@@ -81,7 +81,6 @@ type outgoing struct {
 	Rejected int64             `json:"rejected"` // of the profiles that it is, by the server
 	Message  string            `json:"message"`  // of the server
 
-	types   int // of samples
 	encoded *push.Profile
 }
 
@@ -116,8 +115,13 @@ func (f *pushFlags) prepare(file string, p *profile.Profile) (*outgoing, error) 
 	if err != nil {
 		return nil, fmt.Errorf("push %s: %w", file, err)
 	}
-	return &outgoing{File: file, Service: encoded.Service, Samples: len(p.Sample), Bytes: encoded.Size,
-		Requests: encoded.Requests(), Refused: refused, types: len(p.SampleType), encoded: encoded}, nil
+	o := outgoingOf(file, encoded)
+	o.Refused = refused
+	return o, nil
+}
+
+func outgoingOf(file string, p *push.Profile) *outgoing {
+	return &outgoing{File: file, Service: p.Service, Samples: p.Samples, Bytes: p.Size, Requests: p.Requests(), encoded: p}
 }
 
 // mostKeys is how many keys are said one by one.
@@ -142,7 +146,7 @@ func (o *outgoing) send(ctx context.Context, e *env, to *push.Server) error {
 	case err != nil:
 		return err
 	case r.Rejected > 0:
-		return fmt.Errorf("%s: it did not take %d of the %d sample types%s: %s", to.Where(), r.Rejected, o.types*o.Requests, o.in(),
+		return fmt.Errorf("%s: it did not take %d of the %d sample types%s: %s", to.Where(), r.Rejected, o.encoded.Types*o.Requests, o.in(),
 			r.Message)
 	case r.Message != "":
 		e.warn("%s: %s says: %s", o.File, to.Where(), r.Message)
@@ -160,8 +164,11 @@ func (o *outgoing) in() string {
 }
 
 func size(bytes int) string {
-	if bytes < 10<<10 {
+	switch {
+	case bytes < 10<<10:
 		return fmt.Sprintf("%d bytes", bytes)
+	case bytes >= 10<<20:
+		return fmt.Sprintf("%d MiB", bytes>>20)
 	}
 	return fmt.Sprintf("%d KiB", bytes>>10)
 }

@@ -142,11 +142,11 @@ func TestPushPyroscope(t *testing.T) {
 	}
 }
 
-// A watch sends the recording around a breach. That it cannot is said, and keeps it from nothing.
+// A watch sends the recording around a breach. That it cannot is said, and keeps it from nothing: the next watch sends it.
 func TestWatchPushes(t *testing.T) {
-	k := keepProfiles(t)
+	k, dir := keepProfiles(t), t.TempDir()
 	for _, address := range []string{k.URL, "http://127.0.0.1:1"} {
-		x := newWatchTest(t, "-p", "3", "--pyroscope", address, "--service", "shop")
+		x := newWatchTest(t, "-p", "3", "--pyroscope", address, "--service", "shop", "-o", dir)
 		x.flags.push.server.Timeout = 300 * time.Millisecond
 		x.heard(event{pid: 3})
 		x.seconds(8, map[int]time.Duration{3: fast})
@@ -165,7 +165,11 @@ func TestWatchPushes(t *testing.T) {
 	if len(k.bodies) != 1 {
 		t.Fatalf("%d arrived", len(k.bodies))
 	}
-	p, err := profile.Parse(bytes.NewReader(k.bodies[0]))
+	newWatchTest(t, "-p", "3", "--pyroscope", k.URL, "-o", dir).backlog.drain(t.Context(), "")
+	if len(k.bodies) != 2 {
+		t.Fatalf("%d arrived", len(k.bodies))
+	}
+	p, err := profile.Parse(bytes.NewReader(k.bodies[1]))
 	if err != nil || len(p.Sample) == 0 || p.Sample[0].NumLabel != nil {
 		t.Errorf("%v, %v", err, p)
 	}

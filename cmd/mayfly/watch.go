@@ -65,6 +65,8 @@ BREACH_PROFILE and BREACH_HEALTHY. --webhook posts the same JSON. Neither may ta
 30 seconds, and what fails is a warning.
 
 --otlp and --pyroscope send the recording around the breach to a server, as mayfly push does.
+What does not arrive waits in the folder queue below that of --output, and is sent in order when
+the server is back; with more than --queue-limit the oldest are dropped, and counted.
 
 Exit codes: 0 no breach, 3 at least one.`,
 		Example: `  mayfly watch --slo 'p99<800ms' -p 4242
@@ -112,6 +114,8 @@ func (f *watchFlags) define(fl *pflag.FlagSet) {
 	fl.StringVar(&f.webhook, "webhook", "", "`URL` to post a breach to, as JSON")
 	f.push.timeout = duration(hookPatience)
 	f.push.define(fl)
+	f.queue = queueLimit{diskLimit: diskLimit{bytes: 64 << 20}}
+	fl.Var(&f.queue, "queue-limit", "how much to keep on disk for a server that is away: a number of recordings, or as 64MiB; 0: nothing")
 	fl.BoolVar(&f.noTrace, "no-trace", false, "do not ask the process for its execution trace")
 	fl.BoolVar(&f.json, "json", false, "print each breach as one line of JSON")
 }

@@ -27,9 +27,12 @@ func watchProcesses(ctx context.Context, e *env, f *watchFlags) error {
 	if f.several() {
 		e.say("watching: %s; breaches go to %s, Ctrl-C ends", f.objective.SLO, f.output)
 	}
+	stop := w.backlog.start(ctx)
 	err = newFleet(e, f.fleet(), func(ev event) error { return w.hear(ctx, &ev) }).run(ctx)
+	stop()
 	w.writing.Wait()
 	w.line.clear()
+	w.backlog.end()
 	switch {
 	case err != nil && f.several():
 		return printed(err)
@@ -41,7 +44,7 @@ func watchProcesses(ctx context.Context, e *env, f *watchFlags) error {
 
 func newWatching(e *env, f *watchFlags, s *store) *watching {
 	return &watching{env: e, flags: f, store: s, line: progressLine(e), now: time.Now, began: time.Now(), turn: make(chan struct{}, 1),
-		watchers: make(map[int]*watcher)}
+		watchers: make(map[int]*watcher), backlog: newBacklog(e, f, s)}
 }
 
 // grownService is when a process is old enough to be a service: a watch goes on for hours, and what a compiler does in a few

@@ -25,6 +25,7 @@ type watchFlags struct {
 	metrics      string // series
 	metricsURL   string
 	push         pushFlags
+	queue        queueLimit
 
 	objective watch.Options // what the flags say
 	series    watch.Series  // of metrics
@@ -42,6 +43,7 @@ type watching struct {
 	began   time.Time
 	turn    chan struct{}  // has room for the one that makes a report
 	writing sync.WaitGroup // breaches
+	backlog *backlog       // of what is sent; nil: nothing is
 
 	mu       sync.Mutex
 	watchers map[int]*watcher // by process

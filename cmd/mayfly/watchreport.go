@@ -41,7 +41,7 @@ func (x *watcher) report(b *breach) {
 
 // prepare makes of a breach's recording what is sent to a server, before the report, which uses its samples up.
 func (x *watcher) prepare(b *breach, p *profile.Profile) {
-	if x.flags.push.server == nil {
+	if x.backlog == nil {
 		return
 	}
 	var err error
@@ -50,15 +50,13 @@ func (x *watcher) prepare(b *breach, p *profile.Profile) {
 	}
 }
 
-// send sends it. That this fails is said, and is no reason to stop watching.
+// send sends it, and says which of its labels stay here.
 func (x *watcher) send(b *breach) {
 	if b.pushed == nil {
 		return
 	}
 	b.pushed.tell(x.env)
-	if err := b.pushed.send(context.Background(), x.env, x.flags.push.server); err != nil {
-		x.env.warn("push %s: %s", b.pushed.File, printable.Line(err.Error()))
-	}
+	x.backlog.send(context.Background(), b.pushed, filepath.Base(b.stem))
 }
 
 // write writes the files of a breach, one breach at a time. What fails is said, and is no reason to stop watching.
