@@ -87,7 +87,9 @@ func (x *queueTest) running() (stop func(ticks int)) {
 		for range ticks + 1 {
 			tick <- time.Time{} // it is behind all that the one before has brought about, and the first behind the start
 		}
+		x.sending.Lock() // no request is left behind, which the server could answer later
 		cancel()
+		x.sending.Unlock()
 		<-done
 	}
 }
