@@ -118,8 +118,8 @@ func withRemedy(resp *http.Response, err error) error {
 
 // finish adds what a server leaves out. Of a profile without samples it is ErrNoData: a server answers with an empty message, or with
 // one that has all but samples (pkg/frontend/readpath/queryfrontend/query_select_merge_profile.go; pkg/pprof/merge.go,
-// ProfileMerge.Profile). The duration is the range in one kind of storage (pkg/querier/querier.go, SelectMergeProfile) and 0 in the
-// other (pkg/pprof/pprof.go, SetProfileMetadata).
+// ProfileMerge.Profile). The duration is the range in one kind of storage (pkg/querier/querier.go, SelectMergeProfile), less those parts
+// of it that were asked for separately and have no data, and 0 in the other (pkg/pprof/pprof.go, SetProfileMetadata).
 func (q *Query) finish(body []byte) ([]byte, error) {
 	if empty(body) {
 		return nil, ErrNoData
