@@ -7,6 +7,7 @@ import (
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
+// What the batches of all rings hold together, about, before they are weighed.
 const (
 	batchSamples = 8192
 	batchWords   = 1 << 20
@@ -23,7 +24,10 @@ type batch struct {
 	carry   int64 // ns of CPU time that no sample has stood for so far
 }
 
-func (b *batch) full() bool { return len(b.samples) >= batchSamples || len(b.words) >= batchWords }
+// full says whether one of n batches has its part of what all may hold.
+func (b *batch) full(n int) bool {
+	return n*len(b.samples) >= batchSamples || n*len(b.words) >= batchWords
+}
 
 // add holds a sample, with stacks of its own.
 func (b *batch) add(s sample.Sample, e *event) {

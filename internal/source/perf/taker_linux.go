@@ -15,6 +15,7 @@ import (
 // goroutine gone.
 type taker struct {
 	ring   *ring
+	rings  int     // of the target
 	reader *reader // nil: nothing is known of the runtime's layout
 	execs  *execs
 	rate   *rate
@@ -33,7 +34,7 @@ func (t *taker) takeAll() (urgent bool, err error) {
 		return false, fmt.Errorf("read samples: %w", err)
 	}
 	_, executed := t.execs.last()
-	return executed || t.batch.full(), nil
+	return executed || t.batch.full(t.rings), nil
 }
 
 // swap hands out all that the ring has had since the last call. The batch is the caller's until the next one.

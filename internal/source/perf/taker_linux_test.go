@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/mayfly-profiler/mayfly/internal/goruntime"
+	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
 // A memory that does not answer holds up the ring that it is read for, and no other one.
@@ -43,6 +44,17 @@ func TestTakersDoNotWait(t *testing.T) {
 	close(answer)
 	if err := <-done; err != nil || len(held.batch.samples) != 1 {
 		t.Errorf("%v, %+v", err, held.batch)
+	}
+}
+
+// All batches together hold what one may: many rings are weighed the sooner.
+func TestBatchesShareRoom(t *testing.T) {
+	b := &batch{}
+	for range batchSamples / 4 {
+		b.add(sample.Sample{}, &event{})
+	}
+	if b.full(3) || !b.full(4) || !b.full(128) {
+		t.Errorf("%d samples are too many for one of 3: %v, 4: %v, 128: %v", len(b.samples), b.full(3), b.full(4), b.full(128))
 	}
 }
 
