@@ -24,7 +24,7 @@ func (c *comparison) callersOf(t *table, name string) *table {
 	cum := *c
 	cum.o.Cumulative = true
 	for s, profiles := range c.sides {
-		u.side[s].weight = t.side[s].weight
+		u.side[s].weight, u.side[s].builds = t.side[s].weight, t.side[s].builds
 		for i, p := range profiles {
 			cum.count(u, p.column(name), c.rows[s][i])
 			u.side[s].rep = append(u.side[s].rep, cum.repeats(p, name, c.rows[s][i], false)...)

@@ -96,6 +96,9 @@ func (c *comparison) table(name string) *table {
 	t.seconds = min(c.out.Base.Seconds, c.out.New.Seconds)
 	if !single {
 		t.turns = pairs(c.sides)
+		for s := range t.side {
+			t.side[s].builds = builds(c.sides[s])
+		}
 	}
 	t.levels()
 	t.reset()

@@ -15,8 +15,21 @@ import (
 // enoughPairs is from how many on runs are compared in pairs, and their means are trimmed.
 const enoughPairs = 10
 
-// pairs are the profiles of both sides that followed each other, each in one pair at most; nil if the sides did not take turns.
-func pairs(sides [2][]*Profile) (all [][2]int) {
+// inTurns are profiles of both sides that followed each other, each in one pair at most; of none if the sides did not take turns.
+type inTurns struct {
+	of     [][2]int
+	builds []int // by pair, nil: each is by itself
+}
+
+func pairs(sides [2][]*Profile) (p inTurns) {
+	if p.of = turns(sides); p.of != nil {
+		p.builds = buildsOfPairs(p.of, sides)
+	}
+	return p
+}
+
+// turns are the pairs of runs that followed each other.
+func turns(sides [2][]*Profile) (all [][2]int) {
 	type run struct {
 		side, index int
 		begun       int64
@@ -49,8 +62,8 @@ func pairs(sides [2][]*Profile) (all [][2]int) {
 
 // paired is the mean logarithm of a row's ratio in pairs of runs, if there are some.
 func (t *table) paired(row int) (m trimmed, ok bool) {
-	ratios := make([]float64, len(t.pairs))
-	for i, p := range t.pairs {
+	ratios := make([]float64, len(t.pairs.of))
+	for i, p := range t.pairs.of {
 		was, now := &t.side[older].rep[p[older]], &t.side[newer].rep[p[newer]]
 		if was.x[row] <= 0 || now.x[row] <= 0 {
 			return m, false
@@ -60,7 +73,7 @@ func (t *table) paired(row int) (m trimmed, ok bool) {
 	if len(ratios) == 0 {
 		return m, false
 	}
-	m = trim(ratios)
+	m = trim(ratios, t.pairs.builds)
 	m.variance = max(m.variance, 2*repeatCV*repeatCV/float64(len(ratios)))
 	return m, true
 }
@@ -68,17 +81,22 @@ func (t *table) paired(row int) (m trimmed, ok bool) {
 // trimmed is a trimmed mean, and the variance of that with its degrees of freedom.
 type trimmed struct{ mean, variance, df float64 }
 
-func trim(x []float64) (m trimmed) {
-	x = slices.Sorted(slices.Values(x))
+// trim trims x, of which groups are not independent.
+func trim(x []float64, groups []int) (m trimmed) {
+	sorted := slices.Sorted(slices.Values(x))
 	n, cut := len(x), trimming(len(x))
-	m.mean, _ = moments(x[cut : n-cut])
-	for i := range cut { // winsorized
-		x[i], x[n-1-i] = x[cut], x[n-1-cut]
+	m.mean, _ = moments(sorted[cut : n-cut])
+	winsorized, middle := make([]float64, n), 0.0
+	for i, v := range x {
+		winsorized[i] = min(max(v, sorted[cut]), sorted[n-1-cut])
+		middle += winsorized[i] / float64(n)
 	}
-	_, v := moments(x)
+	for i := range winsorized {
+		winsorized[i] -= middle
+	}
 	kept := float64(n - 2*cut)
-	m.df = kept - 1
-	m.variance = float64(n-1) * v / (kept * max(1, m.df))
+	m.df = min(kept, float64(independent(n, groups))) - 1
+	m.variance = squares(winsorized, groups) / (kept * kept) * (m.df + 1) / max(1, m.df)
 	return m
 }
 
@@ -101,6 +119,6 @@ func Spread(runs []float64) (cv, df float64) {
 	for i := 1; i < len(runs); i++ {
 		ratios = append(ratios, math.Log(runs[i]/runs[i-1]))
 	}
-	m := trim(ratios)
+	m := trim(ratios, nil)
 	return math.Sqrt(m.variance * float64(len(ratios)) / 2), m.df
 }

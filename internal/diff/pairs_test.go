@@ -9,11 +9,11 @@ import (
 
 // The lowest and the highest two of ten do not count, and make the variance what it is: that of 3 3 3 4 5 6 7 8 8 8 is 42.5/9.
 func TestTrim(t *testing.T) {
-	m := trim([]float64{3, 7, 1, 100, 5, 6, 2, 4, 8, 9})
+	m := trim([]float64{3, 7, 1, 100, 5, 6, 2, 4, 8, 9}, nil)
 	if math.Abs(m.mean-5.5) > 1e-12 || math.Abs(m.variance-42.5/30) > 1e-12 || m.df != 5 {
 		t.Errorf("%+v", m)
 	}
-	if m := trim([]float64{1, 2, 6}); m.mean != 3 || math.Abs(m.variance-7.0/3) > 1e-12 || m.df != 2 {
+	if m := trim([]float64{1, 2, 6}, nil); m.mean != 3 || math.Abs(m.variance-7.0/3) > 1e-12 || m.df != 2 {
 		t.Errorf("few: %+v", m)
 	}
 }
@@ -31,15 +31,15 @@ func TestPairs(t *testing.T) {
 		}
 		return s
 	}
-	got := pairs(sides("AAABBAABBAABBAABBAABBA"))
+	got := turns(sides("AAABBAABBAABBAABBAABBA"))
 	if len(got) != 10 || got[0] != [2]int{2, 0} || got[1] != [2]int{3, 1} {
 		t.Errorf("%v", got)
 	}
-	if got := pairs(sides("AAAAAAAAAAAABBBBBBBBBBBB")); got != nil {
+	if got := turns(sides("AAAAAAAAAAAABBBBBBBBBBBB")); got != nil {
 		t.Errorf("no turns: %v", got)
 	}
 	s := sides("ABABABABABABABABABABAB")
-	if s[older][3].begun = 0; pairs(s) != nil {
+	if s[older][3].begun = 0; turns(s) != nil {
 		t.Error("without times")
 	}
 }
@@ -68,7 +68,7 @@ func TestTurns(t *testing.T) {
 		rng := rand.New(rand.NewPCG(5, 1))
 		found := 0
 		for range 5 {
-			e := turns{all: tt.all, runs: 24, speed: wander(rng, 48)}
+			e := experiment{all: tt.all, runs: 24, speed: wander(rng, 48)}
 			sides := e.sides(rng)
 			r, err := Compare(sides[older], sides[newer], Options{})
 			if err != nil {

@@ -9,21 +9,44 @@ import (
 	"github.com/mayfly-profiler/mayfly/internal/work"
 )
 
-// turns is an experiment on a host that others use: runs of two versions of a benchmark in turns.
-type turns struct {
+// experiment is one on a host that others use: runs of two versions of a benchmark in turns.
+type experiment struct {
 	own, all float64   // by how much the planted function is slower, and by how much everything is besides
 	host     float64   // relative standard deviation of the host's speed between runs
 	speed    []float64 // else by what each run takes longer
 	runs     int       // of each side
+	layouts  int       // builds of each side, 0: one
+	layout   float64   // relative standard deviation of what an operation takes, and of each function, between them
 }
 
-func (e turns) sides(rng *rand.Rand) (sides [2][]*Profile) {
+// build is one build of a side.
+type build struct {
+	id     string
+	shares []float64
+	perOp  float64 // by what an operation takes longer
+}
+
+func (e experiment) builds(rng *rand.Rand, side int) (all []build) {
+	for i := range max(1, e.layouts) {
+		b := build{fmt.Sprint(side, i), typical().shares, math.Exp(e.layout * rng.NormFloat64())}
+		for k := range b.shares {
+			b.shares[k] *= math.Exp(e.layout * rng.NormFloat64())
+		}
+		all = append(all, b)
+	}
+	return all
+}
+
+func (e experiment) sides(rng *rand.Rand) (sides [2][]*Profile) {
+	all := [2][]build{e.builds(rng, older), e.builds(rng, newer)}
 	for i := range 2 * e.runs {
 		side := (i + i/2) % 2 // base new, new base
+		b := all[side][i/2%len(all[side])]
 		p, perOp := typical(), 1e-3*math.Exp(e.host*rng.NormFloat64())
 		if e.speed != nil {
 			perOp *= e.speed[i]
 		}
+		p.shares, perOp = b.shares, perOp*b.perOp
 		clear(p.bursts) // of one in four runs: what that is worth, few runs do not tell
 		if side == newer {
 			p.slowdown = e.own
@@ -32,6 +55,7 @@ func (e turns) sides(rng *rand.Rand) (sides [2][]*Profile) {
 		x := p.record(rng, slot, 4000)
 		x.work.Benchmarks = map[string]work.Benchmark{"BenchmarkX-4": {Ops: slot / perOp, Seconds: []float64{perOp}}}
 		x.cols[0].blocks, x.begun = nil, int64(i+1)
+		x.facts.buildID = b.id
 		for row, v := range x.cols[0].flat {
 			x.cols[0].addGroup(1, int32(row), nil, v)
 		}
@@ -41,7 +65,7 @@ func (e turns) sides(rng *rand.Rand) (sides [2][]*Profile) {
 }
 
 // found counts in how many of n experiments the planted function regressed, and in how many another one did.
-func (e turns) found(t *testing.T, n int) (named, others int) {
+func (e experiment) found(t *testing.T, n int) (named, others int) {
 	rng := rand.New(rand.NewPCG(17, 1))
 	for range n {
 		sides := e.sides(rng)
@@ -69,15 +93,15 @@ func (e turns) found(t *testing.T, n int) (named, others int) {
 // On a host whose speed changes by 40 % between runs a function of 5 % of the CPU that is slower by as much is found against the rest of
 // its runs, and no other. None is where nothing changed, and a function is not slower where all others are faster.
 func TestAgainstRest(t *testing.T) {
-	named, others := turns{own: 0.4, host: 0.4, runs: 8}.found(t, 10)
+	named, others := experiment{own: 0.4, host: 0.4, runs: 8}.found(t, 10)
 	if t.Logf("slower: %d, others %d", named, others); named < 9 || others > 1 {
 		t.Errorf("slower function: found in %d of 10 experiments, others in %d", named, others)
 	}
-	named, others = turns{host: 0.4, runs: 8}.found(t, 20)
+	named, others = experiment{host: 0.4, runs: 8}.found(t, 20)
 	if t.Logf("same: %d, others %d", named, others); named+others > 1 {
 		t.Errorf("unchanged program: functions regressed in %d of 20 experiments", named+others)
 	}
-	named, _ = turns{own: 0.5, all: 1/1.5 - 1, host: 0.05, runs: 8}.found(t, 10)
+	named, _ = experiment{own: 0.5, all: 1/1.5 - 1, host: 0.05, runs: 8}.found(t, 10)
 	if t.Logf("others faster: %d", named); named > 0 {
 		t.Errorf("all but one faster: that one regressed in %d of 10 experiments", named)
 	}

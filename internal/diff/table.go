@@ -20,8 +20,8 @@ type table struct {
 	side  [2]half
 	noise noise
 	level [2]level // of a table by operation; zero in others
-	turns [][2]int // runs of both sides that followed each other, for the total
-	pairs [][2]int // the same, of a table whose rows are compared within them
+	turns inTurns  // runs of both sides that followed each other, for the total
+	pairs inTurns  // the same, of a table whose rows are compared within them
 
 	plain    bool   // no times, of which nobody knows how many observations they are: only repeats tell their noise
 	flat     *table // of a table of functions with what they called: that of their own time
@@ -38,6 +38,7 @@ type half struct {
 	rep    []repeat
 	blocks bool    // the repeats are blocks of time of one profile
 	robust bool    // means are trimmed
+	builds []int   // by repeat, nil: each is by itself
 	weight float64 // ns by sample
 }
 
@@ -98,20 +99,20 @@ func (t *table) reset() {
 	}
 }
 
-// mean is of a row over a side's repeats, and its variance between them.
+// mean is of a row over a side's repeats, and the variance of one of them if they were independent.
 func (h *half) mean(row int) (mean, variance float64) {
-	if h.robust {
+	k := float64(len(h.rep))
+	if h.robust || h.builds != nil {
 		x := make([]float64, len(h.rep))
 		for i, r := range h.rep {
 			x[i] = r.x[row] / r.scale
 		}
-		m := trim(x)
-		return m.mean, m.variance * float64(len(x))
+		m := h.average(x)
+		return m.mean, m.variance * k
 	}
 	for _, r := range h.rep {
 		mean += r.x[row] / r.scale
 	}
-	k := float64(len(h.rep))
 	mean /= k
 	for _, r := range h.rep {
 		d := r.x[row]/r.scale - mean
@@ -121,6 +122,19 @@ func (h *half) mean(row int) (mean, variance float64) {
 		variance /= k - 1
 	}
 	return mean, variance
+}
+
+// average is of one value for each repeat.
+func (h *half) average(x []float64) (m trimmed) {
+	if h.robust {
+		return trim(x, h.builds)
+	}
+	m.mean, _ = moments(x)
+	for i := range x {
+		x[i] -= m.mean
+	}
+	k, n := float64(len(x)), float64(independent(len(x), h.builds))
+	return trimmed{mean: m.mean, variance: squares(x, h.builds) / (k * k) * n / max(1, n-1), df: n - 1}
 }
 
 func (h *half) scale() (mean float64) {
@@ -142,7 +156,7 @@ func (h *half) df() float64 {
 	if h.robust {
 		n -= 2 * trimming(n)
 	}
-	return float64(n - 1)
+	return float64(min(n, independent(len(h.rep), h.builds)) - 1)
 }
 
 // floor is the variance of one repeat's mean that counting leaves open.

@@ -10,7 +10,7 @@ func (t *table) total() *table {
 	u := &table{name: t.name, unit: unitSecond, seconds: t.seconds, names: []string{totalName}, excluded: []bool{false}, pairs: t.turns}
 	for s := range t.side {
 		h := t.side[s]
-		u.side[s] = half{weight: h.weight, blocks: h.blocks, robust: !h.blocks, rep: slices.Clone(h.rep)}
+		u.side[s] = half{weight: h.weight, blocks: h.blocks, robust: !h.blocks, builds: h.builds, rep: slices.Clone(h.rep)}
 		for i, r := range h.rep {
 			u.side[s].rep[i] = repeat{x: []float64{r.total}, total: r.total, per: r.per, scale: r.per}
 		}

@@ -113,6 +113,10 @@ func (c *comparison) eachTable(name string, rows []string, observations func(p *
 		}
 		h.blocks = len(h.rep) > len(profiles)
 		h.robust = !h.blocks
+		h.builds = builds(profiles)
+		if h.blocks {
+			h.builds = nil
+		}
 	}
 	if !t.blocks() {
 		t.pairs = pairs(c.sides)
