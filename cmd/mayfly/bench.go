@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -52,7 +53,8 @@ diff.`,
 	fl.StringVar(&f.pattern, "bench", ".", "run the benchmarks that match this `regexp`, as go test -bench")
 	fl.StringVar(&f.benchtime, "benchtime", "1s", "how long each benchmark runs, as go test -benchtime")
 	fl.StringVar(&f.mode, "mode", "wall", "what to record: wall or cpu")
-	fl.IntVar(&f.layouts, "layouts", 4, "`number` of builds of each side, their functions in another order each; 1: the linker's own order")
+	fl.IntVar(&f.layouts, "layouts", 0, "`number` of builds of each side, their functions in another order each; 1: the linker's own order; "+
+		"0: as many as can be linked in a tenth of --time, 4 to 16")
 	fl.IntVar(&f.runs, "runs", 0, "`number` of runs of each side, instead of as many as fit into --time")
 	f.time = duration(5 * time.Minute)
 	fl.Var(&f.time, "time", "how long to run")
@@ -88,7 +90,7 @@ func runBench(ctx context.Context, e *env, f *benchFlags) (err error) {
 		made.Close()
 	}
 	defer b.line.clear()
-	o := bench.Options{Package: f.pkg, Layouts: f.layouts, Work: folder}
+	o := bench.Options{Package: f.pkg, Layouts: f.layouts, Link: time.Duration(f.time) / 20, Work: folder}
 	for _, s := range []struct {
 		name string
 		to   **bench.Side
@@ -99,7 +101,9 @@ func runBench(ctx context.Context, e *env, f *benchFlags) (err error) {
 			return err
 		}
 		defer func() { err = errors.Join(err, side.Close()) }()
-		*s.to = side
+		if *s.to = side; side.Layouts() > 1 {
+			o.Layouts = side.Layouts() // new is built like base
+		}
 	}
 	b.begin = time.Now()
 	if err := b.run(ctx); err != nil {
@@ -111,8 +115,8 @@ func runBench(ctx context.Context, e *env, f *benchFlags) (err error) {
 // check finds what is wrong with the command line.
 func (f *benchFlags) check(e *env) error {
 	switch {
-	case f.layouts < 1 || f.layouts > 64:
-		return usagef("bench: --layouts %d: not from 1 to 64", f.layouts)
+	case f.layouts < 0 || f.layouts > 64:
+		return usagef("bench: --layouts %d: not from 1 to 64, or 0", f.layouts)
 	case f.runs < 0 || f.runs == 1:
 		return usagef("bench: --runs %d: at least 2", f.runs)
 	case f.mode != "wall" && f.mode != "cpu":
@@ -135,7 +139,7 @@ func (f *benchFlags) check(e *env) error {
 
 // run runs both sides in turns until the time is over.
 func (b *benchRun) run(ctx context.Context) error {
-	for i, turn := range bench.Order(b.pairs()) {
+	for i, turn := range bench.Order(b.pairs(), rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))) {
 		if b.over(i) {
 			break
 		}
@@ -200,7 +204,7 @@ func (b *benchRun) one(ctx context.Context, turn bench.Turn) error {
 		return fmt.Errorf("bench: %w", err)
 	}
 	cmd := exec.CommandContext(ctx, self, "record", "-q", "--mode", b.f.mode, "-o", path, "--",
-		side.Binary(turn.Run), "-test.run=^$", "-test.bench="+b.f.pattern, "-test.benchtime="+b.f.benchtime)
+		side.Binary(turn.Layout), "-test.run=^$", "-test.bench="+b.f.pattern, "-test.benchtime="+b.f.benchtime)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.Dir = side.Dir()
 	var errs bytes.Buffer

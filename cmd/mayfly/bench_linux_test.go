@@ -94,7 +94,7 @@ func TestBench(t *testing.T) {
 		{"--history /dev/null/x --bench NoSuch " + v[0] + " " + v[1], "/dev/null/x: "}, // before a run
 		{"--bench NoSuch " + v[0] + " " + v[1], "has no benchmark that matches"},
 		{v[0] + " no-such", "no folder, no file and no revision"},
-		{"--layouts 0 " + v[0] + " " + v[1], "--layouts 0: not from 1 to 64"},
+		{"--layouts 65 " + v[0] + " " + v[1], "--layouts 65: not from 1 to 64"},
 	} {
 		x := start(t, nil, append([]string{"bench", "--layouts", "1"}, strings.Fields(tt.args)...)...)
 		if code := x.wait(); code == 0 || !strings.Contains(x.stderr.String(), tt.want) {

@@ -10,21 +10,56 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mayfly-profiler/mayfly/internal/target"
 )
 
+// Of each pair both runs have the same layout, and either is first, but for the first pair.
 func TestOrder(t *testing.T) {
-	var text []string
-	for _, x := range Order(4) {
-		side := "A"
-		if x.New {
-			side = "B"
+	turns := Order(100, rand.New(rand.NewPCG(1, 1)))
+	newFirst := 0
+	for i := 0; i < First; i++ {
+		if turns[i].New || turns[i].Layout != i {
+			t.Errorf("%d: %+v", i, turns[i])
 		}
-		text = append(text, side)
 	}
-	if got := strings.Join(text, ""); got != "AAAAABBAABBA" {
-		t.Error(got)
+	for i := First; i < len(turns); i += 2 {
+		a, b := turns[i], turns[i+1]
+		if a.New == b.New || a.Layout != b.Layout || i == First && a.New {
+			t.Errorf("%d: %+v %+v", i, a, b)
+		}
+		if a.New {
+			newFirst++
+		}
+	}
+	if len(turns) != First+200 || newFirst < 30 || newFirst > 70 {
+		t.Errorf("%d turns, of 100 pairs %d with new first", len(turns), newFirst)
+	}
+}
+
+// Without a number there are as many layouts as can be linked in the time that there is for it, and in some space.
+func TestLinks(t *testing.T) {
+	for _, tt := range []struct {
+		o     Options
+		made  int
+		took  time.Duration
+		bytes int64
+		want  bool
+	}{
+		{Options{Layouts: 1}, 0, 0, 0, true},
+		{Options{Layouts: 1}, 1, 0, 1, false},
+		{Options{Layouts: 20}, 19, time.Hour, 1 << 40, true},
+		{Options{Link: time.Second}, 0, time.Hour, 0, true},
+		{Options{Link: time.Second}, 3, time.Hour, 1 << 40, true},
+		{Options{Link: time.Second}, 4, time.Hour, 1, false},
+		{Options{Link: time.Second}, 15, 0, 1, true},
+		{Options{Link: time.Second}, 16, 0, 1, false},
+		{Options{Link: time.Second}, 8, 0, 1 << 30, false},
+	} {
+		if got := tt.o.links(tt.made, tt.took, tt.bytes); got != tt.want {
+			t.Errorf("%+v: %t", tt, got)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"math"
+	"math/rand/v2"
 	"slices"
 
 	"gonum.org/v1/gonum/stat"
@@ -12,22 +13,23 @@ import (
 
 // Turn is one run.
 type Turn struct {
-	New bool // else of the base
-	Run int  // the number of the run on its side, which chooses the layout
+	New    bool // else of the base
+	Layout int  // Side.Binary has the build for it
 }
 
 // First is how many runs of the base come first: enough to see its noise, and they are repeats like the others.
 const First = 4
 
-// Order is the turns of so many pairs, after the runs of the base alone: base new, new base, and so on, so that a drift of
-// the machine meets both sides alike. Both runs of a pair have the same layout.
-func Order(pairs int) (turns []Turn) {
+// Order is the turns of so many pairs, after the runs of the base alone. Both runs of a pair have the same layout. Which of them is the
+// first one is drawn by chance: what changes on the machine then is as likely to meet the one as the other, however it changes, and
+// pairs have no rhythm in common with it. Only the first pair has its base first, by which pairs can be told.
+func Order(pairs int, rng *rand.Rand) (turns []Turn) {
 	for i := range First {
-		turns = append(turns, Turn{Run: i})
+		turns = append(turns, Turn{Layout: i})
 	}
 	for i := range pairs {
-		a, b := Turn{Run: First + i}, Turn{New: true, Run: i}
-		if i%2 == 1 {
+		a, b := Turn{Layout: i}, Turn{New: true, Layout: i}
+		if i > 0 && rng.IntN(2) == 1 {
 			a, b = b, a
 		}
 		turns = append(turns, a, b)

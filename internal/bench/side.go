@@ -2,7 +2,7 @@
 // says in which order to run them, and knows the noise that the host has by itself.
 //
 // What it does against what people take for slowness (Mytkowicz et al. 2009; Curtsinger and Berger 2013, "Stabilizer"):
-// fresh processes, base and new in turns (ABBA), so that what changes on the machine meets both; builds whose
+// fresh processes, base and new in turns, so that what changes on the machine meets both; builds whose
 // functions the linker has put in another order each (-randlayout, Go 1.23), so that where code lies is noise and not a
 // finding; and runs of the base alone first, whose differences are no change of the program.
 package bench
@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Side is one version of the benchmarks.
@@ -32,8 +33,24 @@ type Side struct {
 // Options say how to build.
 type Options struct {
 	Package string // by its path below the folder or the repository, such as ./internal/x; "" is the folder itself
-	Layouts int    // how many orders of functions, 1 for the linker's own
+	Layouts int    // how many orders of functions, 1 for the linker's own; 0: as many as Link leaves time for, 4 to 16
+	Link    time.Duration
 	Work    string // folder for worktrees and binaries
+}
+
+// Layouts are what is independent in a comparison, and not runs (internal/diff/builds.go). Four leave so few degrees of freedom that half
+// of what sixteen find is lost; more than these find little more.
+const (
+	fewLayouts, mostLayouts = 4, 16
+	mostLinked              = 1 << 30 // bytes of binaries of a side
+)
+
+// links says whether there is to be one more layout, after so many that took so long and so many bytes.
+func (o *Options) links(made int, took time.Duration, bytes int64) bool {
+	if o.Layouts > 0 {
+		return made < o.Layouts
+	}
+	return made < fewLayouts || made < mostLayouts && took < o.Link && bytes+bytes/int64(made) <= mostLinked
 }
 
 // Open finds out what name is, and builds its benchmarks. What is neither a folder nor a file is a revision of the git
@@ -75,8 +92,8 @@ func (s *Side) Close() error { return s.remove() }
 // Dir is the folder that the benchmarks run in, as go test does it: that of their package.
 func (s *Side) Dir() string { return s.dir }
 
-// Binary is the test binary for a run, one layout after the other.
-func (s *Side) Binary(run int) string { return s.binaries[run%len(s.binaries)] }
+// Binary is the test binary of a layout; they begin anew after the last one.
+func (s *Side) Binary(layout int) string { return s.binaries[layout%len(s.binaries)] }
 
 // Layouts is how many there are.
 func (s *Side) Layouts() int { return len(s.binaries) }
@@ -128,23 +145,30 @@ func (s *Side) build(ctx context.Context, o Options) error {
 	if err != nil {
 		return fmt.Errorf("bench %s: %w", s.Name, err)
 	}
-	for i := range max(o.Layouts, 1) {
+	var begin time.Time // of the second one: the first one compiles
+	var bytes int64
+	for i := 0; o.links(i, time.Since(begin), bytes); i++ {
+		if i == 1 {
+			begin = time.Now()
+		}
 		binary := filepath.Join(folder, strconv.Itoa(i)+".test")
 		args := []string{"test", "-c", "-o", binary}
-		if o.Layouts > 1 {
+		if o.Layouts != 1 {
 			args = append(args, "-ldflags=-randlayout="+strconv.Itoa(i+1))
 		}
 		_, err := output(ctx, s.dir, "go", append(args, ".")...)
-		if err != nil && i == 0 && o.Layouts > 1 && strings.Contains(err.Error(), "randlayout") { // before Go 1.23
+		if err != nil && i == 0 && o.Layouts != 1 && strings.Contains(err.Error(), "randlayout") { // before Go 1.23
 			o.Layouts = 1
 			return s.build(ctx, o)
 		}
 		if err != nil {
 			return fmt.Errorf("bench %s: build: %w", s.Name, err)
 		}
-		if _, err := os.Stat(binary); err != nil {
+		st, err := os.Stat(binary)
+		if err != nil {
 			return fmt.Errorf("bench %s: the package in %s has no tests", s.Name, s.dir)
 		}
+		bytes += st.Size()
 		s.binaries = append(s.binaries, binary)
 	}
 	return nil
