@@ -79,8 +79,8 @@ func (p *Process) HasProgram() bool {
 	return !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ESRCH)
 }
 
-// exePath returns the target of the exe link as maps spells it, or "".
-func (p *Process) exePath() string {
+// ExePath is the path of the executable as maps has it, "" if it cannot be read.
+func (p *Process) ExePath() string {
 	link, _ := os.Readlink(p.path("exe"))
 	return strings.TrimSuffix(link, " (deleted)")
 }
@@ -89,7 +89,7 @@ func (p *Process) exePath() string {
 func (p *Process) IsExe(m Mapping) bool {
 	f, err := p.Exe()
 	if err != nil {
-		return m.Path == p.exePath() // the path is all there is to tell
+		return m.Path == p.ExePath() // the path is all there is to tell
 	}
 	defer f.Close()
 	return p.isExe(f, m)
@@ -97,7 +97,7 @@ func (p *Process) IsExe(m Mapping) bool {
 
 // isExe compares by inode, and by device or path: the device may be another in maps (see
 // sameFile), and the file may have been renamed since.
-func (p *Process) isExe(exe *os.File, m Mapping) bool { return m.is(exe, p.exePath()) }
+func (p *Process) isExe(exe *os.File, m Mapping) bool { return m.is(exe, p.ExePath()) }
 
 // Of reports whether m is a mapping of the file, which was opened by its path.
 func (m Mapping) Of(f *os.File) bool {
