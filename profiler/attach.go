@@ -125,6 +125,9 @@ func openTarget(pid int, o Options) (*recording, error) {
 	if r.options.Rate == 0 {
 		r.options.Rate = DefaultRate
 	}
+	if r.options.Scans == 0 {
+		r.options.Scans = r.options.Rate
+	}
 	r.rate = r.options.Rate
 	if r.options.Share > 0 {
 		r.options.MaxOverhead = min(cores(r.options.Share), 1) // of the table, until it is known what the rest takes

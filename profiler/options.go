@@ -36,8 +36,9 @@ func (o *Options) Validate() error {
 		return fmt.Errorf("memory limit of %d bytes: less than none", o.MemoryLimit)
 	}
 	_, rateErr := source.Rate(o.Rate)
+	_, scansErr := source.Rate(o.Scans)
 	_, err := ParseEngine(string(o.Engine))
-	return cmp.Or(rateErr, err)
+	return cmp.Or(rateErr, scansErr, err)
 }
 
 // validateOutside is Validate for a process that is recorded from outside.
@@ -77,6 +78,8 @@ type Options struct {
 	// Rate is the number of samples per second of the target's CPU time, and of looks at the
 	// goroutine table per second; 0 is DefaultRate.
 	Rate int
+	// Scans is how often per second the goroutine table is scanned, if that is not Rate; 0 is Rate.
+	Scans int
 	// Engine forces one way to sample; "" is the best that works, see Engine.
 	Engine Engine
 	// MaxOverhead is the share of one core that reading the goroutine table may use; the rate of

@@ -21,6 +21,7 @@ func TestOptionsAreValidated(t *testing.T) {
 		{profiler.Options{Mode: "wal"}, `mode "wal": not wall or cpu`},
 		{profiler.Options{Rate: -1}, "rate -1 Hz: not between 1 and"},
 		{profiler.Options{Rate: math.MaxInt}, "not between 1 and"},
+		{profiler.Options{Scans: -1}, "rate -1 Hz: not between 1 and"},
 		{profiler.Options{MaxOverhead: -0.1}, "overhead -0.1: not a share"},
 		{profiler.Options{MaxOverhead: 1.5}, "overhead 1.5: not a share"},
 		{profiler.Options{MaxOverhead: math.NaN()}, "overhead NaN: not a share"},

@@ -41,7 +41,7 @@ func (r *recording) attachTable(l *goruntime.Layout) error {
 	if bin == nil {
 		return errors.New("the table of functions in its executable cannot be read")
 	}
-	o := goroutine.Options{Rate: r.options.Rate, MaxOverhead: r.options.MaxOverhead, Split: r.options.Keep.Timeline}
+	o := goroutine.Options{Rate: r.options.Scans, MaxOverhead: r.options.MaxOverhead, Split: r.options.Keep.Timeline}
 	o.SPDelta = func(pc uint64) (int32, bool) { return r.own.SPDelta(pc - bias) }
 	var err error
 	if r.sched != nil {
