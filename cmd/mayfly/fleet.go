@@ -58,6 +58,8 @@ type fleetOptions struct {
 	// grown is how long a process that comes later has to be there before it costs a start: many a one of a build or a shell is over
 	// by then.
 	grown    time.Duration
+	chosen   func(p *proc.Process, main string) bool // which of all Go processes are meant; nil: each
+	search   time.Duration                           // how often they are searched for; 0: once in an interval
 	overhead percentage
 	options  profiler.StreamOptions // of each process
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,12 +55,13 @@ func newFinder(fl *fleet) *finder {
 // run searches until ctx ends.
 func (x *finder) run(ctx context.Context) error {
 	defer x.wg.Wait()
-	t := time.NewTicker(max(x.fleet.options.Every, searchEvery))
+	t := time.NewTicker(cmp.Or(x.fleet.search, max(x.fleet.options.Every, searchEvery)))
 	defer t.Stop()
-	for wait := time.Duration(0); ; wait = x.fleet.grown {
+	wait := time.Duration(0)
+	for first := true; ; first, wait = false, x.fleet.grown {
 		if denied, err := x.search(ctx, wait); err != nil {
 			return err
-		} else if wait == 0 && denied > 0 {
+		} else if first && denied > 0 {
 			note := fmt.Sprintf("could not look into %d other %s: %s", denied, plural(denied, "process", "processes"), deniedRemedy(x.fleet.command))
 			if err := x.fleet.emit(event{note: note}); err != nil {
 				return err
@@ -89,7 +91,7 @@ func (x *finder) search(ctx context.Context, wait time.Duration) (denied int, er
 			return 0, err
 		}
 	}
-	for _, a := range inspectAll(due, func(pid int) (string, error) { return goProgram(pid, &x.images) }) {
+	for _, a := range inspectAll(due, x.inspect) {
 		switch {
 		case errors.Is(a.err, fs.ErrPermission):
 			denied++
@@ -99,6 +101,25 @@ func (x *finder) search(ctx context.Context, wait time.Duration) (denied int, er
 		}
 	}
 	return denied, nil
+}
+
+// errNotChosen says that nobody asked for a Go process.
+var errNotChosen = errors.New("not chosen")
+
+// inspect names the program of a Go process that is meant.
+func (x *finder) inspect(pid int) (main string, err error) {
+	if main, err = goProgram(pid, &x.images); err != nil || x.fleet.chosen == nil {
+		return main, err
+	}
+	p, err := proc.Open(pid)
+	if err != nil {
+		return main, err
+	}
+	defer p.Close()
+	if !x.fleet.chosen(p, main) {
+		err = errNotChosen
+	}
+	return main, err
 }
 
 // due are the processes that are to be inspected, and those that could not be recorded and are gone, or get another try.

@@ -50,6 +50,7 @@ by its executable.`,
 		},
 	}
 	f.define(cmd.Flags())
+	f.defineService(cmd.Flags())
 	cmd.Flags().Var(&f.timeout, "timeout", "for how long to try, for each request: a file is one unless it is large")
 	cmd.Flags().BoolVar(&f.rules.Timeline, "timeline", false, "send each interval of each goroutine of a timeline, which are many")
 	cmd.Flags().BoolVar(&asJSON, "json", false, jsonUsage)

@@ -38,7 +38,6 @@ func (f *pushFlags) define(fl *pflag.FlagSet) {
 		"without a path it is /v1development/profiles")
 	fl.StringVar(&f.pyroscope, "pyroscope", "", "`URL` of a Pyroscope server to send profiles to, such as http://localhost:4040")
 	fl.StringArrayVar(&f.headers, "header", nil, "`KEY=VALUE` of a header for that server; may be repeated, is never printed")
-	fl.StringVar(&f.service, "service", "", "`name` of the service (default as its environment has it, else its executable's)")
 	f.rules = relabel.Default()
 	fl.StringSliceVar(&f.rules.Allow, "label-allow", nil, "`keys` of labels that may leave, and no others (default all)")
 	fl.StringSliceVar(&f.rules.Deny, "label-deny", nil, "`keys` of labels that do not leave")
@@ -47,6 +46,11 @@ func (f *pushFlags) define(fl *pflag.FlagSet) {
 	fl.IntVar(&f.rules.Truncate, "label-truncate", f.rules.Truncate, "length of a label's value, in `bytes`; 0: any")
 	fl.StringSliceVar(&f.values, "label-values", nil, "how many values a label may have, `N` for all keys or KEY=N for one; 0: any number "+
 		fmt.Sprintf("(default %d)", relabel.DefaultValues))
+}
+
+// defineService is for profiles of one service.
+func (f *pushFlags) defineService(fl *pflag.FlagSet) {
+	fl.StringVar(&f.service, "service", "", "`name` of the service (default as its environment has it, else its executable's)")
 }
 
 // check finds what is wrong with the flags, and settles where to send to.
@@ -89,6 +93,19 @@ func (f *pushFlags) checkServer() (err error) {
 	}
 	f.server = s
 	return nil
+}
+
+// apart are flags for each of the servers that are named.
+func (f pushFlags) apart() (list []*pushFlags) {
+	otlp, pyroscope := f, f
+	otlp.pyroscope, pyroscope.otlp = "", ""
+	if f.otlp != "" {
+		list = append(list, &otlp)
+	}
+	if f.pyroscope != "" {
+		list = append(list, &pyroscope)
+	}
+	return list
 }
 
 // fromEnvironment is where OTEL_EXPORTER_OTLP_ENDPOINT has all signals sent to, for a command that goes by it; nil without.

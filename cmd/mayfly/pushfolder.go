@@ -13,8 +13,9 @@ import (
 // asideSuffix ends the name of a file of the queue that is not sent.
 const asideSuffix = ".aside"
 
-// ofQueue is the name of a file of the queue: the breach whose recording it is, the number of the request, and whether it is set aside.
-var ofQueue = regexp.MustCompile(`^(breach-\d{8}T\d{6}\.\d{3}Z-\d+)\.\d{4}\.push(\.aside)?$`)
+// ofQueue is the name of a file of the queue: the breach, or the slice, whose recording it is, the number of the request,
+// and whether it is set aside.
+var ofQueue = regexp.MustCompile(`^((?:breach|slice)-\d{8}T\d{6}\.\d{3}Z-\d+)\.\d{4}\.push(\.aside)?$`)
 
 func queueName(stem string, request int) string { return fmt.Sprintf("%s.%04d.push", stem, request) }
 

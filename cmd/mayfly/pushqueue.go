@@ -51,6 +51,10 @@ type backlog struct {
 	limit  queueLimit
 	server *push.Server
 
+	command string        // whose it is
+	many    bool          // recordings: what becomes of each is not said
+	fresh   chan struct{} // has room for the news that there is something to send
+
 	sending sync.Mutex      // one at a time: in order, and with the memory of one
 	away    bool            // the last that was sent did not arrive
 	skip    map[string]bool // files that are not to be sent again, or not at all
@@ -80,7 +84,8 @@ func newBacklog(e *env, f *watchFlags, s *store) *backlog {
 	if f.push.server == nil {
 		return nil
 	}
-	return &backlog{env: e, dir: filepath.Join(s.dir, "queue"), limit: f.queue, server: f.push.server, skip: make(map[string]bool)}
+	return &backlog{env: e, dir: filepath.Join(s.dir, "queue"), limit: f.queue, server: f.push.server, skip: make(map[string]bool),
+		command: "watch"}
 }
 
 // start sends what is left beside a watch, until that calls stop.
@@ -99,11 +104,16 @@ func (q *backlog) start(ctx context.Context) (stop func()) {
 	}
 }
 
-// run sends what is left of watches before, and what is left at each tick, until ctx ends.
+// run sends what is left of watches before, and what is left at each tick, and what is fresh while the server is there, until ctx ends.
 func (q *backlog) run(ctx context.Context, tick <-chan time.Time) {
 	for {
 		q.drain(ctx, "")
+		fresh := q.fresh
+		if q.away { // only this goroutine finds that out where there is something fresh
+			fresh = nil
+		}
 		select {
+		case <-fresh:
 		case <-tick:
 		case <-ctx.Done():
 			return
@@ -130,6 +140,23 @@ func (q *backlog) send(ctx context.Context, o *outgoing, stem string) {
 		q.env.warn("push %s: %s", o.File, printable.Line(err.Error()))
 		q.drop(int64(o.Bytes))
 	}
+}
+
+// put leaves a recording to who sends beside it.
+func (q *backlog) put(o *outgoing, stem string) error {
+	if q.limit.exceeded(1, int64(o.Bytes+o.Requests<<10)) {
+		q.drop(int64(o.Bytes))
+		return nil
+	}
+	if err := q.keep(o, stem); err != nil {
+		q.drop(int64(o.Bytes))
+		return err
+	}
+	select {
+	case q.fresh <- struct{}{}:
+	default:
+	}
+	return nil
 }
 
 // errNoQueue is that a recording has no room in the queue, whatever else is in it.
@@ -183,7 +210,9 @@ func (q *backlog) prune() error {
 		all.bytes -= r.bytes
 		if len(r.names) > 0 { // else it was said when it was set aside
 			q.dropped.add(r.bytes)
-			q.env.warn("%s, were dropped so far: the oldest, as --queue-limit is %s", q.dropped, &q.limit)
+			if n := q.dropped.recordings; !q.many || n&(n-1) == 0 {
+				q.env.warn("%s, were dropped so far: the oldest, as --queue-limit is %s", q.dropped, &q.limit)
+			}
 		}
 	}
 	return nil
@@ -302,7 +331,7 @@ func (q *backlog) end() {
 	}
 	defer folder.Close()
 	if w := folder.waits(); w.recordings > 0 {
-		q.env.say("%s, wait in %s: the next watch with this folder sends them", w, q.dir)
+		q.env.say("%s, wait in %s: the next %s with this folder sends them", w, q.dir, q.command)
 	}
 	if q.dropped.recordings > 0 {
 		q.env.warn("%s, were dropped", q.dropped)

@@ -72,7 +72,7 @@ func (x *queueTest) answer(service string, code int) {
 
 // again is a watch after x, with the same folder.
 func (x *queueTest) again() {
-	x.backlog = &backlog{env: x.env, dir: x.dir, limit: x.limit, server: x.server, skip: make(map[string]bool)}
+	x.backlog = &backlog{env: x.env, dir: x.dir, limit: x.limit, server: x.server, skip: make(map[string]bool), command: "watch"}
 }
 
 // running is a watch that sends what is left. What is returned lets so many ticks pass, and ends it.

@@ -22,6 +22,7 @@ var commands = []func(*env) *cobra.Command{
 	roleCommand,
 	topCommand,
 	watchCommand,
+	agentCommand,
 	dumpCommand,
 	reportCommand,
 	viewCommand,

@@ -114,6 +114,7 @@ func (f *watchFlags) define(fl *pflag.FlagSet) {
 	fl.StringVar(&f.webhook, "webhook", "", "`URL` to post a breach to, as JSON")
 	f.push.timeout = duration(hookPatience)
 	f.push.define(fl)
+	f.push.defineService(fl)
 	f.queue = queueLimit{diskLimit: diskLimit{bytes: 64 << 20}}
 	fl.Var(&f.queue, "queue-limit", "how much to keep on disk for a server that is away: a number of recordings, or as 64MiB; 0: nothing")
 	fl.BoolVar(&f.noTrace, "no-trace", false, "do not ask the process for its execution trace")

@@ -139,7 +139,7 @@ func TestStoreIsPrivate(t *testing.T) {
 	}
 	dir := filepath.Join(t.TempDir(), "new")
 	e := &env{stdout: io.Discard, stderr: io.Discard, getenv: func(string) string { return "" }}
-	s, err := openStore(e, dir)
+	s, err := openStore(e, "watch", dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +163,7 @@ func TestStoreIsPrivate(t *testing.T) {
 	if st, err := os.Lstat(path); err != nil || st.Mode() != 0o600 {
 		t.Errorf("%v, %v", st.Mode(), err)
 	}
-	if _, err := openStore(e, victim); err == nil {
+	if _, err := openStore(e, "watch", victim); err == nil {
 		t.Error("a file is no folder")
 	}
 }

@@ -13,7 +13,7 @@ import (
 
 // watchProcesses watches until ctx, the duration or all processes that were named end.
 func watchProcesses(ctx context.Context, e *env, f *watchFlags) error {
-	store, err := openStore(e, f.output)
+	store, err := openStore(e, "watch", f.output)
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ func newWatchTest(t *testing.T, args ...string) *watchTest {
 	if err := f.check(); err != nil {
 		t.Fatal(err)
 	}
-	s, err := openStore(e, f.output)
+	s, err := openStore(e, "watch", f.output)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"math"
@@ -53,33 +54,39 @@ func (d *diskLimit) Set(s string) error {
 	return nil
 }
 
-// store is the folder that breaches are written to.
+// store is a folder that is kept within a limit.
 type store struct {
 	dir   string
 	limit diskLimit
+	files *regexp.Regexp // names of its files, nil is ofBreach; the first group is what those have in common that are removed together
 }
 
-// openStore makes the folder if it is not there, for its owner only, and finds out whether files can be written to it.
-func openStore(e *env, dir string) (*store, error) {
+// openStore makes the folder of a command if it is not there, for its owner only, and finds out whether files can be written to it.
+func openStore(e *env, command, dir string) (*store, error) {
 	if dir == "" {
-		return nil, usagef("watch: the name of the folder is empty")
+		return nil, usagef("%s: the name of the folder is empty", command)
 	}
 	folder, err := makeFolder(e, filepath.Clean(dir))
 	if err != nil {
 		return nil, writeError(dir, err)
 	}
 	folder.Close()
-	return &store{dir: dir}, checkOutput(e, filepath.Join(dir, ".breach"))
+	return &store{dir: dir}, checkOutput(e, filepath.Join(dir, "."+command))
 }
 
 // stem is what the files of a breach have in common: of several processes more than one may have one in the same millisecond.
 func (s *store) stem(at time.Time, pid int) string {
-	return filepath.Join(s.dir, fmt.Sprintf("breach-%s-%d", at.UTC().Format("20060102T150405.000Z"), pid))
+	return filepath.Join(s.dir, stemOf("breach", at, pid))
 }
 
-// prune removes the oldest breaches, also those of watches before, until the folder is within its limit: what fills a disk harms more
-// than the target. The newest stays. It touches nothing but files with the names that watch gives, and where everybody may make files
-// such as these nothing but our own: those of others count for nothing either, or they would choose which of ours go.
+func stemOf(kind string, at time.Time, pid int) string {
+	return fmt.Sprintf("%s-%s-%d", kind, at.UTC().Format("20060102T150405.000Z"), pid)
+}
+
+// prune removes the oldest breaches, also those of watches before, or whatever else its files are, until the folder is within its
+// limit: what fills a disk harms more than the target. The newest stays. It touches nothing but files with the names that mayfly gives,
+// and where everybody may make files such as these nothing but our own: those of others count for nothing either, or they would choose
+// which of ours go.
 func (s *store) prune(e *env) error {
 	root, err := openFolder(e, s.dir)
 	if err != nil {
@@ -93,7 +100,7 @@ func (s *store) prune(e *env) error {
 	shared := everybodys(s.dir)
 	files, sizes, total := map[string][]string{}, map[string]int64{}, int64(0)
 	for _, entry := range entries {
-		m := ofBreach.FindStringSubmatch(entry.Name())
+		m := cmp.Or(s.files, ofBreach).FindStringSubmatch(entry.Name())
 		info, err := entry.Info()
 		if m == nil || err != nil || !info.Mode().IsRegular() || shared && !ours(e, info) {
 			continue

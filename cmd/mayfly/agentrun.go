@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mayfly-profiler/mayfly/internal/choose"
+	"github.com/mayfly-profiler/mayfly/internal/printable"
+	"github.com/mayfly-profiler/mayfly/internal/proc"
+	"github.com/mayfly-profiler/mayfly/internal/resource"
+	"github.com/mayfly-profiler/mayfly/profiler"
+)
+
+const (
+	agentMemory = 64 << 20        // of a slice: beyond that labels with many values lose them
+	lastPush    = 5 * time.Second // for what is left to be sent at the end
+)
+
+// agent is one under way.
+type agent struct {
+	env     *env
+	flags   *agentFlags
+	store   *store    // nil: there are servers
+	queues  []*outlet // one for each server
+	turn    sync.Mutex
+	failing string // what kept the last slice from being kept; under turn
+}
+
+// outlet is a server, and what waits for it.
+type outlet struct {
+	*backlog
+	flags *pushFlags
+}
+
+// runAgent records until ctx ends.
+func runAgent(ctx context.Context, e *env, f *agentFlags) error {
+	store, err := openStore(e, "agent", f.output)
+	if err != nil {
+		return err
+	}
+	store.limit, store.files = f.disk.diskLimit, ofSlice
+	a := newAgent(e, f, store)
+	e.say("recording the Go processes of this host, %s; Ctrl-C ends", a.where())
+	var stops []func()
+	for _, q := range a.queues {
+		stops = append(stops, q.start(ctx))
+	}
+	err = newFleet(e, f.fleet(), func(ev event) error { return a.hear(ctx, &ev) }).run(ctx)
+	for _, stop := range stops {
+		stop()
+	}
+	a.end()
+	return err
+}
+
+func newAgent(e *env, f *agentFlags, s *store) *agent {
+	a := &agent{env: e, flags: f}
+	if len(f.servers) == 0 {
+		a.store = s
+	}
+	quiet := *e
+	quiet.quiet = !e.verbose // one line for each slice is too much
+	for _, p := range f.servers {
+		dir := filepath.Join(s.dir, "queue-"+strings.ToLower(string(p.server.Protocol)))
+		a.queues = append(a.queues, &outlet{flags: p, backlog: &backlog{env: &quiet, command: "agent", many: true, dir: dir, limit: f.queue,
+			server: p.server, skip: make(map[string]bool), fresh: make(chan struct{}, 1)}})
+	}
+	return a
+}
+
+// where says where profiles go.
+func (a *agent) where() string {
+	if a.store != nil {
+		return "profiles go to " + a.store.dir
+	}
+	text := "profiles go to " + a.queues[0].server.Where()
+	for _, q := range a.queues[1:] {
+		text += " and " + q.server.Where()
+	}
+	return text
+}
+
+// fleet is what is recorded.
+func (f *agentFlags) fleet() fleetOptions {
+	return fleetOptions{processFlags: processFlags{all: true}, command: "agent", grown: time.Duration(f.minAge), search: searchEvery,
+		overhead: f.overhead, options: f.options(),
+		chosen: func(p *proc.Process, main string) bool { return choose.Any(f.chosen, subject(p, main)) }}
+}
+
+// hear takes up what a fleet says of a process. No error ends its recording.
+func (a *agent) hear(ctx context.Context, ev *event) error {
+	title := printable.Line(fmt.Sprintf("%d %s", ev.pid, ev.name))
+	switch {
+	case ev.note != "":
+		a.env.say("%s", ev.note)
+	case ev.gone, ev.over && errors.Is(ev.err, profiler.ErrNoProcess):
+	case ev.over && ev.err != nil && ctx.Err() == nil:
+		a.env.say("%s: %v", title, ev.err)
+	case ev.over:
+		a.env.say("%s: the recording has ended", title)
+	case ev.begun:
+		a.env.say("recording %s", title)
+	case ev.rec != nil:
+		a.take(ev)
+	}
+	return nil
+}
+
+// take keeps a slice, or has it sent: one at a time, with the memory of one. What fails is said when it begins to.
+func (a *agent) take(ev *event) {
+	a.turn.Lock()
+	defer a.turn.Unlock()
+	err := a.keep(ev)
+	if err == nil {
+		a.failing = ""
+	} else if text := oneLine(err.Error()); text != a.failing {
+		a.failing = text
+		a.env.warn("%s", text)
+	}
+}
+
+func (a *agent) keep(ev *event) error {
+	p := ev.rec.Profile
+	stem := stemOf("slice", time.Unix(0, p.TimeNanos), ev.pid)
+	if a.store != nil {
+		if err := writeProfile(a.env, filepath.Join(a.store.dir, stem+".pb.gz"), p); err != nil {
+			return err
+		}
+		return a.store.prune(a.env)
+	}
+	var first error
+	for _, q := range a.queues {
+		o, err := q.flags.prepare(stem+".pb.gz", p)
+		if err == nil {
+			err = q.put(o, stem)
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// end sends what is left, if there is a server, and says what is not sent.
+func (a *agent) end() {
+	ctx, cancel := context.WithTimeout(context.Background(), lastPush)
+	defer cancel()
+	var sending sync.WaitGroup
+	for _, q := range a.queues {
+		sending.Go(func() { q.drain(ctx, "") })
+	}
+	sending.Wait()
+	for _, q := range a.queues {
+		q.env = a.env
+		q.end()
+	}
+}
+
+// subject tells what a process has for the keys of --select. What cannot be read is nothing.
+func subject(p *proc.Process, main string) choose.Subject {
+	group := sync.OnceValue(func() proc.Group { g, _ := p.Group(); return g })
+	return func(key, name string) []string {
+		switch key {
+		case "name":
+			return some(programName(p))
+		case "main":
+			return some(main)
+		case "exe":
+			return some(p.ExePath())
+		case "cmdline":
+			return some(strings.Join(p.Cmdline(), " "))
+		case "user":
+			return users(p)
+		case "container":
+			return some(group().Container)
+		case "pod":
+			return some(group().Pod)
+		case "cgroup":
+			return some(group().Path)
+		case "namespace":
+			return some(p.Namespace())
+		case "env:":
+			if value, ok, _ := p.Variable(name); ok {
+				return []string{value}
+			}
+		case "resource:":
+			text, _ := p.Resource()
+			return some(resource.Parse(text)[name])
+		}
+		return nil
+	}
+}
+
+// some is a text, if it is one.
+func some(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return []string{text}
+}
+
+// users are the name and the number of who runs a process.
+func users(p *proc.Process) []string {
+	uid, err := p.UID()
+	if err != nil {
+		return nil
+	}
+	return []string{userOf(p), strconv.Itoa(uid)}
+}
