@@ -8,6 +8,7 @@ import (
 	"github.com/google/pprof/profile"
 	"github.com/spf13/cobra"
 
+	"github.com/mayfly-profiler/mayfly/export"
 	"github.com/mayfly-profiler/mayfly/internal/push"
 	"github.com/mayfly-profiler/mayfly/internal/relabel"
 )
@@ -19,10 +20,12 @@ func pushCommand(e *env) *cobra.Command {
 		Use:     "push FILE... (--otlp URL | --pyroscope URL)",
 		GroupID: groupRead,
 		Short:   "Send profiles to a server that keeps them",
-		Long: `Push sends pprof files to a server: by OTLP over HTTP, as OpenTelemetry's Collector takes it
-(development version 1 of the profiles signal), or to Pyroscope. It connects to that URL and to
-no other, and follows no redirect. Where the server cannot be reached or is busy, it tries again
-until --timeout.
+		Long: `Push sends pprof files to a server: by OTLP, as OpenTelemetry's Collector takes it, over HTTP or
+by gRPC, or to Pyroscope. It connects to that URL and to no other, and follows no redirect. Where
+the server cannot be reached or is busy, it tries again until --timeout.
+
+What is sent by OTLP is ` + export.OTLPSchema + `
+(development version 1 of the profiles signal); a server of another version may refuse it.
 
 Labels that tell single requests, goroutines or moments apart stay here: of a key with more than
 100 values the heaviest 100 leave and the others are (other), or all are where those 100 have
@@ -30,11 +33,12 @@ less than half of the time. What did not leave is said. --label-allow, --label-d
 --label-hash, --label-truncate and --label-values say more or less. A timeline arrives as a
 profile, unless --timeline sends its intervals.
 
-Without a URL, OTEL_EXPORTER_OTLP_ENDPOINT is the base of one, and OTEL_EXPORTER_OTLP_HEADERS
-has headers for OTLP. Headers are never printed. The service is named by --service, else as the
+Without a URL, OTEL_EXPORTER_OTLP_ENDPOINT is the base of one, by gRPC if
+OTEL_EXPORTER_OTLP_PROTOCOL is grpc, and OTEL_EXPORTER_OTLP_HEADERS has headers for OTLP. Headers are never printed. The service is named by --service, else as the
 environment of the recorded process had it (OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES), else
 by its executable.`,
 		Example: `  mayfly push mayfly.pb.gz --otlp http://localhost:4318
+  mayfly push mayfly.pb.gz --otlp grpc://localhost:4317
   mayfly push mayfly.pb.gz --pyroscope http://localhost:4040 --service checkout
   mayfly push *.pb.gz --otlp https://collector:4318 --header "Authorization=Bearer $TOKEN"
   mayfly push mayfly.pb.gz --otlp http://localhost:4318 --label-deny user --label-values endpoint=500`,

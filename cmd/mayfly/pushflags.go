@@ -34,8 +34,8 @@ type pushFlags struct {
 }
 
 func (f *pushFlags) define(fl *pflag.FlagSet) {
-	fl.StringVar(&f.otlp, "otlp", "", "`URL` of a server to send profiles to by OTLP over HTTP, such as http://localhost:4318; "+
-		"without a path it is /v1development/profiles")
+	fl.StringVar(&f.otlp, "otlp", "", "`URL` of a server to send profiles to by OTLP: over HTTP, such as http://localhost:4318, where "+
+		"without a path it is /v1development/profiles, or by gRPC, as grpc://localhost:4317 or grpcs://HOST")
 	fl.StringVar(&f.pyroscope, "pyroscope", "", "`URL` of a Pyroscope server to send profiles to, such as http://localhost:4040")
 	fl.StringArrayVar(&f.headers, "header", nil, "`KEY=VALUE` of a header for that server; may be repeated, is never printed")
 	f.rules = relabel.Default()
@@ -68,7 +68,7 @@ func (f *pushFlags) check(command string) error {
 }
 
 func (f *pushFlags) checkServer() (err error) {
-	s := &push.Server{Timeout: time.Duration(f.timeout), UserAgent: "mayfly/" + readBuild().Version, Transport: outward()}
+	s := &push.Server{Timeout: time.Duration(f.timeout), UserAgent: "mayfly/" + readBuild().Version}
 	switch {
 	case f.otlp != "" && f.pyroscope != "":
 		return errors.New("either --otlp or --pyroscope, not both")
@@ -90,6 +90,10 @@ func (f *pushFlags) checkServer() (err error) {
 	}
 	if s.Header, err = push.Header(f.allHeaders(s.Protocol)); err != nil {
 		return fmt.Errorf("--header: %w", err)
+	}
+	s.Transport = outward()
+	if s.ByGRPC() {
+		s.Transport = outwardHTTP2()
 	}
 	f.server = s
 	return nil
@@ -114,7 +118,7 @@ func (f *pushFlags) fromEnvironment() (*url.URL, error) {
 	if !f.byEnvironment || f.getenv(name) == "" {
 		return nil, nil
 	}
-	u, err := push.OTLP.Base(f.getenv(name))
+	u, err := push.OTLP.Base(f.getenv(name), f.getenv("OTEL_EXPORTER_OTLP_PROTOCOL"))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -167,4 +171,19 @@ func (f *pushFlags) readSalt() (err error) {
 func outward() *http.Transport {
 	return &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true, MaxResponseHeaderBytes: 16 << 10,
 		ForceAttemptHTTP2: true}
+}
+
+// outwardHTTP2 is the same for gRPC. Without TLS it knows no proxy: those take HTTP/1.
+func outwardHTTP2() *http.Transport {
+	t := outward()
+	t.Protocols = new(http.Protocols)
+	t.Protocols.SetHTTP2(true)
+	t.Protocols.SetUnencryptedHTTP2(true)
+	t.Proxy = func(req *http.Request) (*url.URL, error) {
+		if req.URL.Scheme == "http" {
+			return nil, nil
+		}
+		return http.ProxyFromEnvironment(req)
+	}
+	return t
 }

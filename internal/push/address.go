@@ -3,6 +3,7 @@ package push
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -20,12 +21,18 @@ const (
 // paths are where servers take profiles.
 var paths = map[Protocol]string{OTLP: "v1development/profiles", Pyroscope: "ingest"}
 
+// grpcPort is where receivers of OTLP take gRPC by default (OTLP Specification 1.10, "OTLP/gRPC Default Port"); of HTTP it is 4318.
+const grpcPort = "4317"
+
+// grpcSchemes are those of servers of gRPC, and what they are on the wire.
+var grpcSchemes = map[string]string{"grpc": "http", "grpcs": "https"}
+
 // Endpoint is where profiles go, of a URL that somebody wrote: the protocol's path is added to one that has none and, of Pyroscope, to
-// one that does not end with it. No error has the URL in it.
+// one that does not end with it. By gRPC there is a port instead. No error has the URL in it.
 func (p Protocol) Endpoint(text string) (*url.URL, error) {
-	u, err := parseURL(text)
-	if err != nil {
-		return nil, err
+	u, err := p.parseURL(text)
+	if err != nil || grpcSchemes[u.Scheme] != "" {
+		return u, err
 	}
 	has := strings.Trim(u.Path, "/")
 	if has == "" || p == Pyroscope && has != paths[p] && !strings.HasSuffix(has, "/"+paths[p]) {
@@ -34,22 +41,44 @@ func (p Protocol) Endpoint(text string) (*url.URL, error) {
 	return u, nil
 }
 
-// Base is where profiles go, of the URL below which all signals go, as OTEL_EXPORTER_OTLP_ENDPOINT has it: the path is added in any case.
-func (p Protocol) Base(text string) (*url.URL, error) {
-	u, err := parseURL(text)
-	if err != nil {
-		return nil, err
+// Base is where profiles go, of the URL below which all signals go, as OTEL_EXPORTER_OTLP_ENDPOINT has it: the path is added in any
+// case. OTEL_EXPORTER_OTLP_PROTOCOL is protocol: with grpc, http:// is grpc://.
+func (p Protocol) Base(text, protocol string) (*url.URL, error) {
+	if protocol == "grpc" {
+		text = strings.Replace(text, "http", "grpc", 1) // https, too; what begins otherwise is an error, or grpc:// already
+	}
+	u, err := p.parseURL(text)
+	if err != nil || grpcSchemes[u.Scheme] != "" {
+		return u, err
 	}
 	return u.JoinPath(paths[p]), nil
 }
 
-func parseURL(text string) (*url.URL, error) {
+func (p Protocol) parseURL(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, errors.New("want http://HOST:PORT or https://HOST:PORT")
+	switch {
+	case err != nil || u.Host == "":
+	case p == OTLP && grpcSchemes[u.Scheme] != "":
+		return grpcURL(u)
+	case u.Scheme == "http" || u.Scheme == "https":
+		u.Fragment = ""
+		return u, nil
 	}
-	u.Fragment = ""
-	return u, nil
+	if p == OTLP {
+		return nil, errors.New("want http://HOST:PORT or https://HOST:PORT, or grpc://HOST:PORT or grpcs://HOST:PORT for gRPC")
+	}
+	return nil, errors.New("want http://HOST:PORT or https://HOST:PORT")
+}
+
+// grpcURL adds the port of OTLP by gRPC to a URL that has none.
+func grpcURL(u *url.URL) (*url.URL, error) {
+	if strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Hostname() == "" {
+		return nil, errors.New("want grpc://HOST:PORT or grpcs://HOST:PORT and nothing behind it")
+	}
+	if u.Port() == "" {
+		u.Host = net.JoinHostPort(u.Hostname(), grpcPort)
+	}
+	return &url.URL{Scheme: u.Scheme, User: u.User, Host: u.Host}, nil
 }
 
 // Header makes a header of KEY=VALUE pairs; of a key that is there twice the last counts. No error has a value in it.

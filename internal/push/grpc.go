@@ -4,24 +4,39 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 )
 
-// grpcPort is where receivers of OTLP take gRPC by default (OTLP Specification 1.10, "OTLP/gRPC Default Port"); of HTTP it is 4318.
-const grpcPort = "4317"
+// What helps where a server does not speak what it is spoken to, or does not take profiles.
+var (
+	errGRPC    = errors.New("port 4317 is gRPC's: grpc://HOST:4317, or http://HOST:4318")
+	errHTTP    = errors.New("is that the port of gRPC (4317)? OTLP over HTTP is http://HOST:4318")
+	errNoTaker = errors.New("does it take profiles? OpenTelemetry's Collector does with --feature-gates=service.profilesSupport and a " +
+		"pipeline of profiles")
+)
 
-// grpcType is the media type of what gRPC answers, also to who does not speak it (gRPC over HTTP/2, "Responses").
-const grpcType = "application/grpc"
-
-var errGRPC = errors.New("port 4317 is gRPC's, OTLP over HTTP has 4318")
-
-// remedied is an error of a request with what helps where the server speaks gRPC: its answer is of gRPC or none of HTTP/1, or there is
-// none at its port.
+// remedied is an error of a request of OTLP with what helps.
 func (s *Server) remedied(err error) error {
 	var refused *refusal
-	byGRPC := errors.Is(err, errNoHTTP) || errors.As(err, &refused) && refused.grpc
-	silent := s.URL.Port() == grpcPort && mayPass(err) && !errors.As(err, &refused) && !errors.Is(err, context.Canceled)
-	if s.Protocol == OTLP && (byGRPC || silent) {
+	answered := errors.As(err, &refused)
+	switch {
+	case err == nil || s.Protocol != OTLP:
+		return err
+	case s.ByGRPC() && (errors.Is(err, errNoGRPC) || errors.Is(err, errHTTP1)):
+		return fmt.Errorf("%w: %w", err, errHTTP)
+	case !s.ByGRPC() && s.speaksGRPC(err):
 		return fmt.Errorf("%w: %w", err, errGRPC)
+	case answered && refused.code == http.StatusNotFound:
+		return fmt.Errorf("%w: %w", err, errNoTaker)
 	}
 	return err
+}
+
+// speaksGRPC says whether the server of a request over HTTP seems to: its answer is of gRPC or none of HTTP/1, or there is none at its
+// port.
+func (s *Server) speaksGRPC(err error) bool {
+	var refused *refusal
+	answered := errors.As(err, &refused)
+	silent := s.URL.Port() == grpcPort && mayPass(err) && !answered && !errors.Is(err, context.Canceled)
+	return errors.Is(err, errNoHTTP) || answered && refused.grpc || silent
 }

@@ -26,6 +26,9 @@ const (
 // otlpHeader is what each request has.
 var otlpHeader = http.Header{"Content-Type": {protobufType}, "Content-Encoding": {"gzip"}, versionHeader: {version}}
 
+// method is where receivers of OTLP take profiles by gRPC (opentelemetry/proto/collector/profiles/v1development/profiles_service.proto).
+const method = "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export"
+
 // encodeOTLP makes ExportProfilesServiceRequests, each with a dictionary of its own.
 func (s *Server) encodeOTLP(p *profile.Profile, service string) (*Profile, error) {
 	format, err := export.ByName("otlp")
@@ -33,6 +36,9 @@ func (s *Server) encodeOTLP(p *profile.Profile, service string) (*Profile, error
 		return nil, err
 	}
 	x := splitter{format: format, options: export.Options{Service: service}, most: cmp.Or(s.most, mostRequest)}
+	if s.ByGRPC() {
+		x.most = cmp.Or(s.most, mostMessage)
+	}
 	requests, err := x.split(p)
 	if service == "" {
 		service = resource.Service(p)
@@ -66,17 +72,23 @@ func readPartial(b []byte) (rejected int64, message string, err error) {
 }
 
 // readStatus is the message of a google.rpc.Status, field 2, "" of what is none.
-func readStatus(b []byte) (message string) {
-	err := fields(b, func(number protowire.Number, _ uint64, text []byte) error {
-		if number == 2 {
-			message = string(text)
+func readStatus(b []byte) string {
+	_, message := field(b, 2)
+	return string(message)
+}
+
+// field is a number or the bytes of a message's field, the last one's; nothing of what does not parse.
+func field(b []byte, want protowire.Number) (value uint64, text []byte) {
+	err := fields(b, func(number protowire.Number, n uint64, t []byte) error {
+		if number == want {
+			value, text = n, t
 		}
 		return nil
 	})
 	if err != nil {
-		return ""
+		return 0, nil
 	}
-	return message
+	return value, text
 }
 
 // fields calls f with each field of a message: a number, or bytes. Those of other kinds are left out.

@@ -15,6 +15,9 @@ func TestEndpoint(t *testing.T) {
 		{"http://h/x/", "http://h/x/", "http://h/x/v1development/profiles", "http://h/x/ingest"},
 		{"http://h/ingest", "http://h/ingest", "http://h/ingest/v1development/profiles", "http://h/ingest"},
 		{"http://h/a/ingest?q=1#f", "http://h/a/ingest?q=1", "http://h/a/ingest/v1development/profiles?q=1", "http://h/a/ingest?q=1"},
+		{"grpc://h:1/", "grpc://h:1", "grpc://h:1", ""},
+		{"grpcs://u:p@[::1]", "grpcs://u:p@[::1]:4317", "grpcs://u:p@[::1]:4317", ""},
+		{"grpc://h/secret", "", "", ""}, {"grpc://h?secret", "", "", ""}, {"grpc://:1", "", "", ""},
 		{"h:4318", "", "", ""}, {"ftp://h", "", "", ""}, {"http:///x", "", "", ""}, {"", "", "", ""}, {"http://h:secret", "", "", ""},
 	} {
 		check := func(what, want string, f func(string) (interface{ String() string }, error)) {
@@ -24,8 +27,21 @@ func TestEndpoint(t *testing.T) {
 			}
 		}
 		check("otlp", tt.otlp, func(s string) (interface{ String() string }, error) { return OTLP.Endpoint(s) })
-		check("base", tt.base, func(s string) (interface{ String() string }, error) { return OTLP.Base(s) })
+		check("base", tt.base, func(s string) (interface{ String() string }, error) { return OTLP.Base(s, "") })
 		check("pyroscope", tt.pyroscope, func(s string) (interface{ String() string }, error) { return Pyroscope.Endpoint(s) })
+	}
+}
+
+// OTEL_EXPORTER_OTLP_PROTOCOL says what http:// means.
+func TestBaseByProtocol(t *testing.T) {
+	for address, want := range map[string]string{"http://h:4317": "grpc://h:4317", "https://h": "grpcs://h:4317", "grpc://h": "grpc://h:4317",
+		"h:4317": ""} {
+		if u, err := OTLP.Base(address, "grpc"); (err == nil) != (want != "") || err == nil && u.String() != want {
+			t.Errorf("%s: %v, %v", address, u, err)
+		}
+	}
+	if u, err := OTLP.Base("http://h", "http/protobuf"); err != nil || u.String() != "http://h/v1development/profiles" {
+		t.Errorf("%v, %v", u, err)
 	}
 }
 

@@ -1,8 +1,5 @@
-// Package push sends profiles to servers that keep them: any that takes OpenTelemetry's profiles by OTLP/HTTP, such as its Collector,
-// and Pyroscope. It connects to the address that it is given and to no other, and follows no redirect.
-//
-// There is no gRPC: everybody who imports a package of mayfly would have it in the module graph, and what takes OTLP by gRPC takes it
-// by HTTP.
+// Package push sends profiles to servers that keep them: any that takes OpenTelemetry's profiles by OTLP, such as its Collector, and
+// Pyroscope. It connects to the address that it is given and to no other, and follows no redirect.
 package push
 
 import (
@@ -21,10 +18,10 @@ type Server struct {
 	Header    http.Header   // of requests, besides what the protocol has; secrets may be in it, and no error has any of it
 	Timeout   time.Duration // for one request, all tries together
 	UserAgent string
-	Transport http.RoundTripper
+	Transport http.RoundTripper // with HTTP/2, and no other, where the URL's scheme is grpc or grpcs
 
 	wait func(time.Duration) <-chan time.Time // time.After; tests have no time
-	most int                                  // mostRequest; tests have less
+	most int                                  // mostRequest or mostMessage; tests have less
 }
 
 // Encode makes of p what the protocol takes: one request, or as many as it takes for none of OTLP to be larger than the Collector lets
@@ -44,6 +41,9 @@ func (s *Server) Encode(p *profile.Profile, service string) (*Profile, error) {
 	}
 	return encoded, nil
 }
+
+// ByGRPC says whether the server takes profiles by gRPC.
+func (s *Server) ByGRPC() bool { return s.URL != nil && grpcSchemes[s.URL.Scheme] != "" }
 
 // Where is the server's address without what may be a secret: user, password and query.
 func (s *Server) Where() string {

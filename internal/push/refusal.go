@@ -39,6 +39,9 @@ func (r *refusal) Error() string {
 	return text
 }
 
+// grpcType is the media type of gRPC, also of what it answers to who does not speak it; +proto may be behind it.
+const grpcType = "application/grpc"
+
 // refusedBy reads what a server says: OTLP has a google.rpc.Status in it, as JSON if it likes, Connect an object that has a message,
 // too (connectrpc.com/docs/protocol), others a text.
 func refusedBy(resp *http.Response, answer []byte) *refusal {
@@ -87,8 +90,11 @@ type unreachable struct{ error }
 
 func (u unreachable) Unwrap() error { return u.error }
 
-// errNoHTTP is that the answer is of another protocol, which does not pass.
-var errNoHTTP = errors.New("its answer is none of HTTP/1")
+// What an answer of another protocol is, which does not pass.
+var (
+	errNoHTTP = errors.New("its answer is none of HTTP/1")
+	errHTTP1  = errors.New("its answer is none of HTTP/2")
+)
 
 // lost is the error of a request that has no answer.
 func lost(ctx context.Context, err error) error {
@@ -97,8 +103,19 @@ func lost(ctx context.Context, err error) error {
 		return unreachable{context.Cause(ctx)}
 	case strings.Contains(err.Error(), "malformed HTTP "): // response, version, status code: net/http has no type for it (response.go)
 		return errNoHTTP
+	case strings.Contains(err.Error(), "looked like an HTTP/1.1 header"): // nor for this one (http2/frame.go)
+		return errHTTP1
 	}
 	return unreachable{withoutURL(err)}
+}
+
+// Code is what HTTP has for the answer that an error of Exchange or of a Call is, if there was one.
+func Code(err error) (code int, answered bool) {
+	var refused *refusal
+	if !errors.As(err, &refused) {
+		return 0, false
+	}
+	return refused.code, true
 }
 
 // mayPass says whether another try can end otherwise. That a server is not who it should be, or does not speak TLS, does not pass.
@@ -112,7 +129,8 @@ func mayPass(err error) bool {
 		return false
 	}
 	var certificate *tls.CertificateVerificationError
-	return errors.As(err, new(unreachable)) && !errors.As(err, &certificate) && !errors.Is(err, http.ErrSchemeMismatch)
+	return errors.As(err, new(unreachable)) && !errors.As(err, &certificate) && !errors.As(err, new(tls.RecordHeaderError)) &&
+		!errors.Is(err, http.ErrSchemeMismatch)
 }
 
 // OfProfile says whether an error of Send is what the server says of the profile, such as that it is too large: others may arrive. Else

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -102,19 +103,26 @@ func pauseAfter(err error, n int) time.Duration {
 func (s *Server) try(ctx context.Context, p *Profile, body []byte) (r Result, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.Timeout/silences, errSilent)
 	defer cancel()
-	req, err := s.request(ctx, p, body)
-	if err != nil {
-		return r, err
-	}
-	_, answer, err := Exchange(s.Transport, req, mostAnswer)
-	if err != nil {
-		return r, err
-	}
-	if s.Protocol == OTLP {
+	answer, err := s.exchange(ctx, p, body)
+	if err == nil && s.Protocol == OTLP {
 		r.Rejected, r.Message, err = readPartial(answer)
 		r.Message = said(r.Message)
 	}
 	return r, err
+}
+
+func (s *Server) exchange(ctx context.Context, p *Profile, body []byte) ([]byte, error) {
+	if s.ByGRPC() {
+		to := &url.URL{Scheme: grpcSchemes[s.URL.Scheme], User: s.URL.User, Host: s.URL.Host, Path: method}
+		call := &Call{URL: to, Header: s.header(), Message: body, Gzip: true}
+		return call.Do(ctx, s.Transport, mostAnswer)
+	}
+	req, err := s.request(ctx, p, body)
+	if err != nil {
+		return nil, err
+	}
+	_, answer, err := Exchange(s.Transport, req, mostAnswer)
+	return answer, err
 }
 
 func (s *Server) request(ctx context.Context, p *Profile, body []byte) (*http.Request, error) {
@@ -126,14 +134,22 @@ func (s *Server) request(ctx context.Context, p *Profile, body []byte) (*http.Re
 	if err != nil {
 		return nil, withoutURL(err)
 	}
-	maps.Copy(req.Header, s.Header)
-	if s.Protocol == OTLP {
-		maps.Copy(req.Header, otlpHeader)
-	} else {
-		maps.Copy(req.Header, pyroscopeHeader)
-	}
-	if req.Header.Get("User-Agent") == "" {
-		req.Header.Set("User-Agent", s.UserAgent)
-	}
+	req.Header = s.header()
 	return req, nil
+}
+
+// header is what each request has.
+func (s *Server) header() http.Header {
+	h := make(http.Header)
+	h.Set("User-Agent", s.UserAgent)
+	maps.Copy(h, s.Header)
+	switch {
+	case s.ByGRPC():
+		h.Set(versionHeader, version)
+	case s.Protocol == OTLP:
+		maps.Copy(h, otlpHeader)
+	default:
+		maps.Copy(h, pyroscopeHeader)
+	}
+	return h
 }

@@ -15,6 +15,10 @@ import (
 // (config/confighttp, defaultMaxRequestBodySize), which it counts after decompression.
 const mostRequest = 16 << 20
 
+// mostMessage is the same by gRPC: a server that is not set up otherwise takes 4 MiB (google.golang.org/grpc,
+// defaultServerMaxReceiveMessageSize).
+const mostMessage = 4 << 20
+
 // splitter makes requests of OTLP, each below a bound where that is possible.
 type splitter struct {
 	format  export.Format
