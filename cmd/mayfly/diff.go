@@ -54,7 +54,8 @@ within the recording.
 
 A Pyroscope server is asked for what pyroscope://HOST:PORT/SERVICE?from=-2h&until=-1h names
 (pyroscopes:// by HTTPS). Other keys are step=10m, which cuts the range into repeats, type=, and
-labels, as in env=prod. Times may be RFC 3339, too.
+labels, as in env=prod. Times may be RFC 3339, too. A Parca server is asked for what its selector
+says: parca://HOST:PORT/TYPE{LABELS}?from=-2h (parcas://); without a type it is CPU time.
 
 Time is divided by the work that both sides know: the operations of benchmarks (record -- go
 test -bench), or the runs of a command that ended by itself. Otherwise CPU time is compared
@@ -67,7 +68,8 @@ Exit codes: 0 no regression; 3 a row, a total or a limit of the budget regressed
   mayfly diff --format markdown base/ new/ >> "$GITHUB_STEP_SUMMARY"
   mayfly diff --by label:endpoint,state --sample-index blocked base/ new/
   mayfly diff --budget perf-budget.yml --fail-on budget base/ new/
-  mayfly diff 'pyroscope://db:4040/shop?from=-2h&until=-1h' 'pyroscope://db:4040/shop?from=-1h'`,
+  mayfly diff 'pyroscope://db:4040/shop?from=-2h&until=-1h' 'pyroscope://db:4040/shop?from=-1h'
+  mayfly diff 'parca://db:7070/{job="shop"}?from=-2h&until=-1h' 'parca://db:7070/{job="shop"}'`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.base, f.new = args[0], args[1]

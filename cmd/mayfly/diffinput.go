@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/google/pprof/profile"
@@ -86,11 +85,11 @@ func (f *fetcher) inputs(ctx context.Context, arg string) (all []diffInput, err 
 		files, err := profileFiles(arg)
 		return fileInputs(files), err
 	}
-	for _, part := range strings.Split(arg, ",") {
+	for _, part := range splitList(arg) {
 		var more []diffInput
 		if query.Is(part) {
 			more, err = f.fetch(ctx, part)
-		} else if part != "" {
+		} else {
 			var files []string
 			files, err = folderFiles(part)
 			more = fileInputs(files)
@@ -103,9 +102,28 @@ func (f *fetcher) inputs(ctx context.Context, arg string) (all []diffInput, err 
 	return all, nil
 }
 
+// splitList splits at commas, but for those between the braces of a selector.
+func splitList(arg string) (all []string) {
+	depth, begin := 0, 0
+	for i, r := range arg + "," {
+		switch {
+		case r == '{':
+			depth++
+		case r == '}':
+			depth--
+		case r == ',' && (depth <= 0 || i == len(arg)):
+			if i > begin {
+				all = append(all, arg[begin:i])
+			}
+			begin = i + 1
+		}
+	}
+	return all
+}
+
 // namesServer says whether some of what an argument names is on a server. A file that is called so is named by ./.
 func namesServer(arg string) bool {
-	for part := range strings.SplitSeq(arg, ",") {
+	for _, part := range splitList(arg) {
 		if query.Is(part) {
 			return true
 		}

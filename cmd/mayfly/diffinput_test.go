@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -128,6 +129,18 @@ func TestDiffServerErrors(t *testing.T) {
 		if err == nil || exitCode(err) != tt.code || !strings.Contains(err.Error(), tt.want) || stdout != "" ||
 			strings.Contains(err.Error()+stderr, "secret") {
 			t.Errorf("%q: %v (%d), %s", tt.args, err, exitCode(err), stdout)
+		}
+	}
+}
+
+// A comma between the braces of a selector is none of a list.
+func TestSplitList(t *testing.T) {
+	for arg, want := range map[string][]string{
+		"a,b": {"a", "b"}, ",a,,b,": {"a", "b"}, "": nil, "a": {"a"}, `parca://h/{a="1",b="2"},c`: {`parca://h/{a="1",b="2"}`, "c"},
+		"x{,y": {"x{,y"}, "a},b": {"a}", "b"},
+	} {
+		if got := splitList(arg); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", arg, got, want)
 		}
 	}
 }

@@ -1,5 +1,7 @@
 package diff
 
+import "fmt"
+
 // folding says which functions are one row, since they are not told apart on both sides.
 type folding struct {
 	releases bool            // the sides were built by different ones
@@ -40,8 +42,12 @@ func (c *comparison) index() {
 		}
 	}
 	if fold.releases {
-		c.note("different Go releases (%s, %s): functions of the runtime, of internal packages and of those whose code moves there (sync, "+
-			"strconv, crypto) are one row", c.out.Base.GoVersion, c.out.New.GoVersion)
+		which := fmt.Sprintf("different Go releases (%s, %s)", c.out.Base.GoVersion, c.out.New.GoVersion)
+		if c.out.Base.GoVersion == "" || c.out.New.GoVersion == "" { // of a server, or another tool
+			which = "a profile does not say its Go release, which may be another one"
+		}
+		c.note("%s: functions of the runtime, of internal packages and of those whose code moves there (sync, strconv, crypto) are one row",
+			which)
 	}
 }
 

@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"mime"
 	"net/http"
 	"time"
 
@@ -29,24 +29,21 @@ type Client struct {
 // ErrNoData is that the server has no profile of what it was asked for.
 var ErrNoData = errors.New("no data in this range: is the service, a label or the type misspelt, or the range older than what is kept?")
 
-var (
-	errSilent   = errors.New("no answer in time: ask for a shorter range")
-	errNoServer = errors.New("is that the address of a Pyroscope server?")
-)
+var errSilent = errors.New("no answer in time: ask for a shorter range")
 
-// procedure is where Pyroscope answers (api/querier/v1/querier.proto, QuerierService: "scope/public"), by the Connect protocol: the
-// request and the answer of a unary RPC are the messages as they are (connectrpc.com/docs/protocol).
-const (
-	procedure   = "/querier.v1.QuerierService/SelectMergeProfile"
-	messageType = "application/proto"
-)
+func (q *Query) errNoServer() error {
+	return fmt.Errorf("is that the address of a %s server?", q.of.name)
+}
 
 // Fetch returns a profile in profile.proto's encoding, compressed or not, of most bytes at most. It has at least one sample, and says
 // how long it took: if the server does not, that is the range. Errors are one line with the query in it; ErrNoData is wrapped.
 func (c *Client) Fetch(ctx context.Context, q *Query, most int64) ([]byte, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.Timeout, errSilent)
 	defer cancel()
-	body, err := c.ask(ctx, q, most)
+	body, err := q.of.ask(ctx, c, q, most)
+	if errors.Is(err, push.ErrLong) {
+		err = fmt.Errorf("%w: more than %d bytes: ask for a shorter range", samples.ErrTooLarge, most)
+	}
 	if err == nil {
 		body, err = q.finish(body)
 	}
@@ -56,62 +53,29 @@ func (c *Client) Fetch(ctx context.Context, q *Query, most int64) ([]byte, error
 	return body, nil
 }
 
-func (c *Client) ask(ctx context.Context, q *Query, most int64) ([]byte, error) {
-	req, err := c.request(ctx, q)
-	if err != nil {
-		return nil, errNoServer // the error has the URL in it
-	}
-	resp, body, err := push.Exchange(c.Transport, req, most+1)
-	if err != nil {
-		return nil, withRemedy(resp, err)
-	}
-	if int64(len(body)) > most {
-		return nil, fmt.Errorf("%w: more than %d bytes: ask for a shorter range", samples.ErrTooLarge, most)
-	}
-	if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); kind != messageType {
-		return nil, fmt.Errorf("the answer is %.40q, and no profile: %w", kind, errNoServer)
-	}
-	return body, nil
-}
-
-func (c *Client) request(ctx context.Context, q *Query) (*http.Request, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, q.server.JoinPath(procedure).String(), bytes.NewReader(q.message()))
-	if err != nil {
-		return nil, err
-	}
+// header is what each request has.
+func (c *Client) header(q *Query) http.Header {
+	h := make(http.Header)
+	h.Set("User-Agent", c.UserAgent)
 	if q.user != nil {
 		password, _ := q.user.Password()
-		req.SetBasicAuth(q.user.Username(), password)
+		h.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(q.user.Username()+":"+password)))
 	}
-	req.Header.Set("User-Agent", c.UserAgent)
-	maps.Copy(req.Header, c.Header)
-	req.Header.Set("Content-Type", messageType)
-	req.Header.Set("Connect-Protocol-Version", "1")
-	req.Header.Set("Accept-Encoding", "gzip") // it stays compressed as files are, and what it decompresses to is bounded as of those
-	return req, nil
-}
-
-// message is a SelectMergeProfileRequest (api/querier/v1/querier.proto): profile_typeID, label_selector, start and end, in
-// milliseconds. A server takes profiles that began at either of them and between (pkg/querybackend/query_profile_entry.go,
-// NewIntBetweenPredicate), so the end of a range that is followed by another is a millisecond earlier.
-func (q *Query) message() []byte {
-	b := protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), q.kind)
-	b = protowire.AppendString(protowire.AppendTag(b, 2, protowire.BytesType), q.selector)
-	b = protowire.AppendVarint(protowire.AppendTag(b, 3, protowire.VarintType), uint64(q.from.UnixMilli()))
-	return protowire.AppendVarint(protowire.AppendTag(b, 4, protowire.VarintType), uint64(q.until.UnixMilli()-1))
+	maps.Copy(h, c.Header)
+	return h
 }
 
 // withRemedy says what to do about an answer that is none, or about none.
-func withRemedy(resp *http.Response, err error) error {
-	switch {
-	case resp == nil && !errors.Is(err, errSilent) && !errors.Is(err, context.Canceled):
-		return fmt.Errorf("%w: is the server up, and the port its HTTP port?", err)
-	case resp == nil:
+func (q *Query) withRemedy(err error) error {
+	switch code, answered := push.Code(err); {
+	case errors.Is(err, push.ErrLong), errors.Is(err, errSilent), errors.Is(err, context.Canceled):
 		return err
-	case resp.StatusCode == http.StatusUnauthorized, resp.StatusCode == http.StatusForbidden:
+	case !answered:
+		return fmt.Errorf("%w: is the server up, and the port its HTTP port?", err)
+	case code == http.StatusUnauthorized, code == http.StatusForbidden:
 		return fmt.Errorf("%w: give USER:PASSWORD@ before the host, or --header", err)
-	case resp.StatusCode == http.StatusNotFound:
-		return fmt.Errorf("%w: %w", err, errNoServer)
+	case code == http.StatusNotFound:
+		return fmt.Errorf("%w: %w", err, q.errNoServer())
 	}
 	return err
 }
@@ -141,13 +105,13 @@ func (q *Query) finish(body []byte) ([]byte, error) {
 	case file.Head.DurationNanos != 0:
 		return body, nil
 	}
-	return lasting(body, q.until.Sub(q.from)), nil
+	duration := protowire.AppendTag(nil, 10, protowire.VarintType) // duration_nanos
+	return with(body, protowire.AppendVarint(duration, uint64(q.until.Sub(q.from)))), nil
 }
 
-// lasting is a profile with another duration: duration_nanos is field 10, and of two the last one counts (protobuf.dev, "Last One
-// Wins"). What is compressed may have several members (RFC 1952, 2.2).
-func lasting(body []byte, d time.Duration) []byte {
-	field := protowire.AppendVarint(protowire.AppendTag(nil, 10, protowire.VarintType), uint64(d))
+// with is a profile with another value of a field: of two the last one counts (protobuf.dev, "Last One Wins"). What is compressed may
+// have several members (RFC 1952, 2.2).
+func with(body, field []byte) []byte {
 	if _, err := gzip.NewReader(bytes.NewReader(body)); err != nil {
 		return append(body, field...)
 	}

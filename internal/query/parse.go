@@ -10,7 +10,6 @@ import (
 
 // What a query is without a word on it.
 const (
-	defaultType  = "process_cpu:cpu:nanoseconds:cpu:nanoseconds"
 	defaultFrom  = "-1h"
 	defaultUntil = "now"
 )
@@ -18,19 +17,32 @@ const (
 // mostPieces is how many profiles one range may be cut into. Each is a request.
 const mostPieces = 100
 
-// schemes are those of addresses, and what they are on the wire.
-var schemes = map[string]string{"pyroscope": "http", "pyroscopes": "https"}
+var (
+	pyroscope = &database{"Pyroscope", (*Query).readPyroscope, askPyroscope}
+	parca     = &database{"Parca", (*Query).readParca, askParca}
+)
+
+// scheme is that of an address.
+type scheme struct {
+	wire string
+	of   *database
+}
+
+var schemes = map[string]scheme{"pyroscope": {"http", pyroscope}, "pyroscopes": {"https", pyroscope}, "parca": {"http", parca},
+	"parcas": {"https", parca}}
 
 // Is says whether an argument names a server rather than a file.
 func Is(text string) bool {
-	scheme, _, ok := strings.Cut(text, "://")
-	return ok && schemes[scheme] != ""
+	name, _, ok := strings.Cut(text, "://")
+	return ok && schemes[name].of != nil
 }
 
 // Usage is what Parse takes.
-const Usage = "pyroscope://HOST:PORT/SERVICE?from=-2h&until=-1h, or pyroscopes:// for HTTPS"
+const Usage = "pyroscope://HOST:PORT/SERVICE?from=-2h&until=-1h or parca://HOST:PORT/TYPE{LABELS}?from=-2h&until=-1h; pyroscopes:// and " +
+	"parcas:// for HTTPS"
 
-// Parse reads pyroscope://[USER:PASSWORD@]HOST[:PORT]/SERVICE[?KEY=VALUE&...] or pyroscopes://, where the keys are
+// Parse reads pyroscope://[USER:PASSWORD@]HOST[:PORT]/SERVICE[?KEY=VALUE&...], or parca:// with a selector as Parca has it instead of
+// the service, TYPE{LABELS}, of which both parts may be left out. For HTTPS it is pyroscopes:// and parcas://. The keys are
 //
 //	from, until  now, -2h, now-2h, RFC 3339, or Unix seconds (an hour that ends now)
 //	step         the longest that a range is to be: it is cut into equal ones
@@ -39,25 +51,37 @@ const Usage = "pyroscope://HOST:PORT/SERVICE?from=-2h&until=-1h, or pyroscopes:/
 // and all others are labels: KEY=VALUE, KEY!=VALUE, KEY=~REGEXP or KEY!~REGEXP. Times are relative to now. No error has any of the text
 // in it but keys and times.
 func Parse(text string, now time.Time) ([]*Query, error) {
-	scheme, rest, _ := strings.Cut(text, "://")
-	u, err := url.Parse(schemes[scheme] + "://" + rest)
-	if err != nil || schemes[scheme] == "" || u.Hostname() == "" || strings.Contains(text, "#") {
+	name, rest, _ := strings.Cut(text, "://")
+	is := schemes[name]
+	u, err := url.Parse(is.wire + "://" + rest)
+	if err != nil || is.of == nil || u.Hostname() == "" || strings.Contains(text, "#") {
 		return nil, errors.New("want " + Usage)
 	}
-	service := strings.Trim(u.Path, "/")
-	if service == "" {
+	q := &Query{of: is.of, server: &url.URL{Scheme: u.Scheme, Host: u.Host}, user: u.User, kind: defaultType}
+	labels, err := is.of.read(q, strings.Trim(u.Path, "/"))
+	if err != nil {
+		return nil, err
+	}
+	q.place = (&url.URL{Scheme: name, Host: u.Host, Path: "/" + q.place}).String()
+	return q.complete(labels, u.RawQuery, now)
+}
+
+// readPyroscope takes the path for the name of the service.
+func (q *Query) readPyroscope(path string) ([]matcher, error) {
+	if path == "" {
 		return nil, errors.New("no name of a service: want " + Usage)
 	}
-	q := &Query{server: &url.URL{Scheme: u.Scheme, Host: u.Host}, user: u.User, kind: defaultType}
-	q.place = (&url.URL{Scheme: scheme, Host: u.Host, Path: "/" + service}).String()
-	return q.complete(service, u.RawQuery, now)
+	q.place = path
+	return []matcher{{"service_name", "=", path}}, nil // pkg/model/labels.go of Pyroscope, LabelNameServiceName
 }
 
 // complete reads what stands behind the question mark.
-func (q *Query) complete(service, raw string, now time.Time) (all []*Query, err error) {
+func (q *Query) complete(labels []matcher, raw string, now time.Time) (all []*Query, err error) {
 	from, until, step := defaultFrom, defaultUntil, ""
-	labels := []matcher{{"service_name", "=", service}} // pkg/model/labels.go of Pyroscope, LabelNameServiceName
-	known := map[string]*string{"from": &from, "until": &until, "step": &step, "type": &q.kind}
+	known := map[string]*string{"from": &from, "until": &until, "step": &step}
+	if q.of == pyroscope {
+		known["type"] = &q.kind
+	}
 	for part := range strings.SplitSeq(raw, "&") {
 		if part == "" {
 			continue

@@ -84,7 +84,8 @@ func TestStep(t *testing.T) {
 }
 
 func TestIs(t *testing.T) {
-	for text, want := range map[string]bool{"pyroscope://h/s": true, "pyroscopes://": true, "./pyroscope://h/s": false, "http://h/s": false,
+	for text, want := range map[string]bool{"parca://h": true, "pyroscope://h/s": true,
+		"pyroscopes://": true, "./pyroscope://h/s": false, "http://h/s": false,
 		"pyroscope:/h": false, "": false, "a,pyroscope://h/s": false} {
 		if Is(text) != want {
 			t.Errorf("%s: %v", text, !want)
@@ -96,6 +97,7 @@ func TestIs(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add("pyroscope://u:p@h:1/s?from=-2h&until=now-1h&step=10m&a=~b&c!=%2C")
 	f.Add("pyroscopes://h/%ff?from=2026-01-02T03:04:05Z&until=1767366245&type=a:b:c:d:e")
+	f.Add(`parcas://h/a:b:c:d:e:delta{job="shop",env=~"p.*"}?step=10m&x!=1`)
 	f.Fuzz(func(t *testing.T, text string) {
 		cost.Small.Hold(t, func() {
 			all, err := Parse(text, clock)
@@ -103,7 +105,8 @@ func FuzzParse(f *testing.F) {
 				t.Fatalf("%d, %v", len(all), err)
 			}
 			for i, q := range all {
-				if !q.from.Before(q.until) || i > 0 && !q.from.Equal(all[i-1].until) || len(q.message()) == 0 || !utf8.ValidString(q.selector) {
+				if !q.from.Before(q.until) || i > 0 && !q.from.Equal(all[i-1].until) || len(q.message()) == 0 ||
+					len(q.parcaMessage()) == 0 || !utf8.ValidString(q.selector) {
 					t.Errorf("%s: %+v", q, q)
 				}
 			}

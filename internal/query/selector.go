@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // matcher is one of a selector.
@@ -39,4 +40,34 @@ func selector(all []matcher) string {
 		text = append(text, m.key+m.operator+strconv.Quote(m.value))
 	}
 	return "{" + strings.Join(text, ",") + "}"
+}
+
+var errSelector = errors.New("want the selector as Parca has it, NAME:TYPE:UNIT:PERIOD_TYPE:PERIOD_UNIT:delta{LABEL=\"VALUE\"}, such as " +
+	defaultType + delta + "{job=\"shop\"}")
+
+// readMatchers reads what stands between the braces of a selector: KEY="VALUE" with commas between them, and strings as Go has them.
+func readMatchers(text string) (all []matcher, err error) {
+	for text = strings.TrimSpace(text); text != ""; text = strings.TrimSpace(text) {
+		at := operators.FindStringIndex(text)
+		if at == nil || !key.MatchString(strings.TrimSpace(text[:at[0]])) {
+			return nil, errSelector
+		}
+		m := matcher{key: strings.TrimSpace(text[:at[0]]), operator: text[at[0]:at[1]]}
+		text = strings.TrimSpace(text[at[1]:])
+		quoted, err := strconv.QuotedPrefix(text)
+		if err != nil {
+			return nil, errSelector
+		}
+		if m.value, err = strconv.Unquote(quoted); err != nil || !utf8.ValidString(m.value) {
+			return nil, errSelector
+		}
+		all = append(all, m)
+		text = strings.TrimSpace(text[len(quoted):])
+		if rest, more := strings.CutPrefix(text, ","); more {
+			text = rest
+		} else if text != "" {
+			return nil, errSelector
+		}
+	}
+	return all, nil
 }
