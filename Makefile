@@ -13,7 +13,7 @@ GORELEASER ?= go run github.com/goreleaser/goreleaser/v2@v2.13.1
 # Where make foreign keeps Debian's packages.
 DEBIAN ?= $(HOME)/.cache/mayfly-debian
 
-.PHONY: help build install man completions test cover lint bpf bench matrix foreign shapes race fuzz notices release
+.PHONY: help build install man completions test cover lint bpf bench matrix foreign collector shapes race fuzz notices release
 
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -53,7 +53,7 @@ lint: ## gofmt, go vet on every platform, staticcheck, tidy go.mod
 	GOOS=linux GOARCH=amd64 go vet ./...
 	GOOS=linux GOARCH=amd64 go vet -tags foreign ./internal/foreign
 	go vet -tags man ./cmd/mayfly
-	for module in testdata/foreign testdata/fulfil testdata/shapes profiler/labels/rpc profiler/labels/otel; do (cd $$module && go vet ./...) || exit 1; done
+	for module in testdata/collector testdata/foreign testdata/fulfil testdata/shapes profiler/labels/rpc profiler/labels/otel; do (cd $$module && go vet ./...) || exit 1; done
 	GOOS=linux GOARCH=arm64 go vet ./...
 	GOOS=darwin GOARCH=arm64 go vet ./...
 	GOOS=windows GOARCH=amd64 go vet ./...
@@ -75,6 +75,10 @@ foreign: ## etcd, caddy, nats-server, prometheus and dockerd under load, a row f
 		[ -d $$p ] || { apt-get download -q $$p && dpkg-deb -x $${p}_*.deb $$p && rm $${p}_*.deb; } || echo "no $$p"; \
 	done
 	go test -tags foreign -count=1 -v -timeout 30m -run TestServers ./internal/foreign -debian=$(DEBIAN)
+
+collector: ## OpenTelemetry's Collector with what shows profiles, build/otelcol (docs/push.md; 2 minutes, 300 MB of modules)
+	mkdir -p build
+	cd testdata/collector/server && go build -o ../../../build/otelcol .
 
 shapes: ## every service of testdata/shapes recorded RUNS times, and what mayfly report says of it (as root; 15 minutes a run)
 	go test -count=1 -v -timeout 0 -run TestShapesRuns ./internal/shapes -shapes.runs $(RUNS)
