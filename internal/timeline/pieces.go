@@ -54,6 +54,9 @@ func (g *raw) join(gap Piece) []Piece {
 	return runs(pieces, g.onCPU[max(tail, head):])
 }
 
+// waitsForNext says whether a connection's goroutine waits for its next request.
+func (p *Piece) waitsForNext(stacks []Stack) bool { return p.Kind == Network && stacks[p.Stack].idle() }
+
 // leftOn finds out which pieces have the labels of the request before. pprof.Do takes its labels off again, SetGoroutineLabels does
 // not: a connection that waits for the next request has them still, and so has that one until it gets its own.
 func leftOn(pieces []Piece) {

@@ -181,9 +181,7 @@ func (r *reader) add(s *profile.Sample) {
 		Stack: r.stackOf(s.Location), Labels: r.ownLabels(s.Label),
 		State: r.State(State{first(s.Label, sample.KeyState), first(s.Label, sample.KeyPeer), first(s.Label, sample.KeySyscall)})}
 	p.Kind, p.On = r.KindAt(p.State, p.Stack), r.On(first(s.Label, sample.KeyWaitOn))
-	if p.Kind == Network && r.Stacks[p.Stack].idle() {
-		p.Left = p.Labels != 0 // or they were read a moment too early
-	}
+	p.Left = p.Labels != 0 && p.waitsForNext(r.Stacks) // or they were read a moment too early
 	if s.Value[r.columns.samples] > 0 {
 		g.onCPU = append(g.onCPU, p)
 	} else {

@@ -6,6 +6,7 @@ type Sight struct {
 	Inside  bool // a handler is on the stack
 	Stale   bool // the stack may be of an earlier moment, or of none
 	Left    bool // a connection's goroutine that is surely out of its handler
+	Waits   bool // that waits for its next request: labels that it has are those that the one before left on
 	Apart   bool // of a request that has no length of its own: a stream, a profile
 	Flushes bool // a part of an answer is sent: who does so again and again is a stream
 }
@@ -22,6 +23,7 @@ func (b *Builder) Sight(s State, stack int32) Sight {
 		Inside:  m&handles != 0,
 		Stale:   p.Stale() || b.Has(&b.Stacks[stack], unwalked),
 		Left:    b.Stacks[stack].idle() && p.Kind != Stopped && !p.Kind.Denied(),
+		Waits:   p.waitsForNext(b.Stacks),
 		Apart:   m&(streams|profiling) != 0 || b.takenOver(&p),
 		Flushes: m&flushes != 0,
 	}

@@ -22,17 +22,34 @@ const (
 
 // request is what is known of a span that is a request.
 type request struct {
-	had      bool  // the labels of the condition,
-	with     int64 // for how long, ns,
-	other    int64 // and others of the same keys
-	apart    bool  // a stream, or a profile
-	flushing bool
-	flushed  int
-	labels   map[string][]string // that it had last; not ours, read only
+	own, before labelled // by labels of its own, and by those that the request before left on the goroutine
+	apart       bool     // a stream, or a profile
+	flushing    bool
+	flushed     int
+	labels      map[string][]string // of its own, that it had last; not ours, read only
+	left        map[string]string   // those of the one before, if it has begun with them
 }
 
-// labelled says whether it had the labels of the condition, and no others of the same keys for longer.
-func (r *request) labelled() bool { return r.had && r.with >= r.other }
+// labelled is what the labels of a request have of those of the condition.
+type labelled struct {
+	had   bool  // them,
+	with  int64 // for how long, ns,
+	other int64 // and others of the same keys
+}
+
+func (l *labelled) add(o labelled) {
+	l.had, l.with, l.other = l.had || o.had, l.with+o.with, l.other+o.other
+}
+
+// isLabelled says whether a request had the labels of the condition, and no others of the same keys for longer. What the one before left
+// on counts unless the request replaced it: with the same labels at its end it only had others for something that it did.
+func (r *request) isLabelled() bool {
+	l := r.own
+	if r.labels == nil || equal(r.left, r.labels) {
+		l.add(r.before)
+	}
+	return l.had && l.with >= l.other
+}
 
 // requests tells what a goroutine does for requests.
 type requests struct {
@@ -42,11 +59,19 @@ type requests struct {
 	frames    []timeline.Frame
 	key       []byte
 	ids       *timeline.Identifying
-	grouped   []Label // of the condition: these tell no requests apart
+	grouped   []Label          // of the condition: these tell no requests apart
+	left      map[string]*left // by goroutine
+}
+
+// left is the labels that a goroutine has from a request that is over, until it gets others. pprof.Do takes its labels off again,
+// SetGoroutineLabels does not.
+type left struct {
+	labels map[string]string
+	slice  bool // it was seen in the slice being added
 }
 
 func newRequests(s timeline.Selector, c *Condition) *requests {
-	r := &requests{ids: timeline.NewIdentifying(), grouped: c.Labels}
+	r := &requests{ids: timeline.NewIdentifying(), grouped: c.Labels, left: make(map[string]*left)}
 	if s.Name != "" {
 		r.functions = s.Functions()
 	}
@@ -92,8 +117,8 @@ func (r *requests) sight(s *profile.Sample) timeline.Sight {
 
 // takeRequest takes up what a goroutine did next.
 func (w *Watch) takeRequest(x interval) {
-	sp := w.open[x.key]
-	if x.sight.Inside && w.requests.another(sp, x.sample.Label) {
+	sp, before := w.open[x.key], w.requests.leftOn(x)
+	if x.sight.Inside && before == nil && w.requests.another(sp, x.sample.Label) {
 		w.end(x.key, sp)
 		sp = nil
 	}
@@ -111,23 +136,62 @@ func (w *Watch) takeRequest(x interval) {
 		return
 	}
 	sp.from, sp.to, sp.slice = min(sp.from, x.from), max(sp.to, x.to), true
-	sp.see(x)
-	if sp.had = sp.had || x.in; x.in {
-		sp.with += x.to - x.from
+	sp.see(x, before)
+	l := labelled{had: x.in}
+	if x.in {
+		l.with = x.to - x.from
 	} else if w.others(x.sample.Label) {
-		sp.other += x.to - x.from
+		l.other = x.to - x.from
+	}
+	if before == nil {
+		sp.own.add(l)
+	} else {
+		sp.before.add(l)
 	}
 }
 
-// see takes up what an interval says of its request.
-func (r *request) see(x interval) {
+// see takes up what an interval says of its request; its labels are not the request's own if before is not nil.
+func (r *request) see(x interval, before map[string]string) {
 	if x.sight.Flushes && !r.flushing {
 		r.flushed++
 	}
 	r.flushing = x.sight.Flushes
 	r.apart = r.apart || x.sight.Apart || timeline.Streams(r.flushed)
-	if isLabelled(x.sample.Label) {
+	if before != nil {
+		r.left = before
+	} else if isLabelled(x.sample.Label) {
 		r.labels = x.sample.Label
+	}
+}
+
+// leftOn returns the labels that an interval has from the request before, nil if it has none of that.
+func (r *requests) leftOn(x interval) map[string]string {
+	l := r.left[x.key]
+	switch {
+	case x.sight.Waits && isLabelled(x.sample.Label):
+		if l == nil {
+			l = &left{}
+			r.left[x.key] = l
+		}
+		if l.slice = true; !equal(l.labels, x.sample.Label) {
+			l.labels = ownLabels(x.sample.Label)
+		}
+		return l.labels
+	case l != nil && equal(l.labels, x.sample.Label):
+		l.slice = true
+		return l.labels
+	}
+	delete(r.left, x.key)
+	return nil
+}
+
+// end forgets the goroutines that were not in the slice.
+func (r *requests) end() {
+	for key, l := range r.left {
+		if !l.slice {
+			delete(r.left, key)
+		}
+		l.slice = false
 	}
 }
 
@@ -171,6 +235,32 @@ func isLabelled(labels map[string][]string) bool {
 		}
 	}
 	return false
+}
+
+// ownLabels are those of the program.
+func ownLabels(labels map[string][]string) map[string]string {
+	own := make(map[string]string)
+	for key := range labels {
+		if isOwn(key) {
+			own[key] = value(labels, key)
+		}
+	}
+	return own
+}
+
+// equal says whether labels are the program's own, and no others.
+func equal(own map[string]string, labels map[string][]string) bool {
+	n := 0
+	for key := range labels {
+		if !isOwn(key) {
+			continue
+		}
+		if v, ok := own[key]; !ok || v != value(labels, key) {
+			return false
+		}
+		n++
+	}
+	return n == len(own)
 }
 
 // others says whether labels have another value of one of the condition's.

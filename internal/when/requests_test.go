@@ -197,3 +197,69 @@ func TestRequestsWithoutIdle(t *testing.T) {
 		t.Errorf("%+v: want 2 requests", got)
 	}
 }
+
+// connection makes the scans of a connection that waits 10 ms for each request, and keeps its labels meanwhile. A part of a request is
+// its length and its labels.
+func connection(id int64, requests ...[]any) (all []scan) {
+	at, labels := int64(0), ""
+	add := func(ms int64, state, stack string) {
+		all = append(all, scan{id, at, at + ms, state, stack, labels})
+		at += ms
+	}
+	for _, r := range requests {
+		add(10, "IO wait", idle)
+		for i := 0; i < len(r); i += 2 {
+			labels = r[i+1].(string)
+			add(int64(r[i].(int)), "sync.Mutex.Lock", lock)
+		}
+	}
+	add(1000-at, "IO wait", idle)
+	return all
+}
+
+// A handler that sets labels and does not take them off leaves them on its connection: the next request begins with them, and may have
+// them for longer than its own. Only what it has at its end is its own.
+func TestLabelsLeftOn(t *testing.T) {
+	all := connection(1,
+		[]any{10, "", 20, "endpoint=/a"},
+		[]any{70, "endpoint=/a", 10, "endpoint=/b"},
+		[]any{50, "endpoint=/b"},
+		[]any{60, "endpoint=/b", 10, "endpoint=/b/step", 5, "endpoint=/b"},
+		[]any{90, "endpoint=/b", 10, "endpoint=/a"})
+	for objective, want := range map[string][]int64{"p50(endpoint=/a)<10s": {30, 100}, "p50(endpoint=/b)<10s": {50, 75, 80}} {
+		w := requestWatch(t, objective)
+		w.Follow(served(0, all...))
+		w.Follow(served(1))
+		if ms := latencies(w); !slices.Equal(ms, want) {
+			t.Errorf("%s: latencies %v, want %v", objective, ms, want)
+		}
+		if len(w.requests.left) > 0 {
+			t.Error("labels of a goroutine that has ended are kept")
+		}
+	}
+}
+
+// An id of the request before is not that of another one on the same connection, which gets its own later. Another connection, whose
+// requests take theirs off again, says that ids tell requests apart.
+func TestIDsLeftOn(t *testing.T) {
+	w := requestWatch(t, "p50<10s")
+	for second := range int64(3) {
+		var all []scan
+		for i := range int64(10) {
+			from, n := 1000*second+100*i, 10*second+i
+			all = append(all, scan{1, from, from + 30, "sync.Mutex.Lock", lock, fmt.Sprintf("request=r%d", n-1)},
+				scan{1, from + 30, from + 90, "sync.Mutex.Lock", lock, fmt.Sprintf("request=r%d", n)},
+				scan{1, from + 90, from + 100, "IO wait", idle, fmt.Sprintf("request=r%d", n)})
+		}
+		for i := range int64(40) {
+			from := 1000*second + 25*i
+			all = append(all, scan{2, from, from + 20, "sync.Mutex.Lock", lock, fmt.Sprintf("request=s%d", 40*second+i)},
+				scan{2, from + 20, from + 25, "IO wait", idle, ""})
+		}
+		w.Follow(served(second, all...))
+	}
+	w.Follow(served(3))
+	if got, want := latencies(w), append(slices.Repeat([]int64{20}, 120), slices.Repeat([]int64{90}, 30)...); !slices.Equal(got, want) {
+		t.Errorf("latencies %v, want 120 of 20 ms and 30 of 90 ms", got)
+	}
+}

@@ -118,6 +118,9 @@ func (w *Watch) Follow(p *profile.Profile) Ended {
 		}
 	}
 	w.close()
+	if w.requests != nil {
+		w.requests.end()
+	}
 	now := p.TimeNanos + p.DurationNanos
 	w.forget(now - int64(w.back))
 	return w.ended
@@ -204,7 +207,7 @@ func (w *Watch) count(sp *span) {
 }
 
 // counts says whether a span is one of those that the condition is about.
-func (w *Watch) counts(sp *span) bool { return w.requests == nil || sp.labelled() && !sp.apart }
+func (w *Watch) counts(sp *span) bool { return w.requests == nil || sp.isLabelled() && !sp.apart }
 
 // close ends the spans that had no interval in the slice, and counts those that are over the bound already.
 func (w *Watch) close() {
