@@ -72,7 +72,8 @@ func (r *recording) attachCPU(l *goruntime.Layout) error {
 }
 
 func (r *recording) attachBPF(l *goruntime.Layout) error {
-	s, err := bpf.Open(r.target, bpf.Options{Rate: r.rate, Layout: l, ExecTimes: r.execTimes, OnExec: r.options.Pending != nil})
+	s, err := bpf.Open(r.target, bpf.Options{Rate: r.rate, Layout: l, ExecTimes: r.execTimes, OnExec: r.options.Pending != nil,
+		Host: r.options.Host.events()})
 	if err != nil {
 		return err
 	}

@@ -63,6 +63,17 @@ func ExampleNewBudget() {
 	// true 999
 }
 
+// Streams of several processes with one event on each CPU, of 97 samples a second.
+func ExampleNewHost() {
+	enough := errors.New("enough")
+	o := profiler.StreamOptions{Every: 200 * time.Millisecond}
+	o.Host, o.Rate = profiler.NewHost(97), 97
+	err := profiler.Stream(context.Background(), os.Getpid(), o, func(rec *profiler.Recording) error { return enough })
+	fmt.Println(errors.Is(err, enough) || refused(err))
+	// Output:
+	// true
+}
+
 // All goroutines of a process, as they are now.
 func ExampleDump() {
 	all, err := profiler.Dump(context.Background(), os.Getpid())

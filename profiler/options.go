@@ -92,6 +92,8 @@ type Options struct {
 	// Budget is Alone for several recordings of a process: what they may cost together, and Rate is the rate of on-CPU samples
 	// of all of them. MaxOverhead does not count then.
 	Budget *Budget
+	// Host is what recordings of several processes have in common in the kernel; nil: each has events and programs of its own.
+	Host *Host
 	// Share is for who records beside the program: the share of the machine's CPU time (or of this process's quota) that all
 	// of mayfly may use after its start. Both rates are lowered to keep it, and MaxOverhead does not count; 0 is no such budget.
 	Share float64

@@ -29,7 +29,7 @@ func (r *recording) prepareTable(l *goruntime.Layout) error {
 	if r.vars, err = goruntime.FindVars(r.exe, l, r.own.Func); err != nil {
 		return err
 	}
-	if r.sched, err = bpf.OpenSched(r.target); err != nil {
+	if r.sched, err = bpf.OpenSched(r.target, r.options.Host.events()); err != nil {
 		r.deny("preempted and throttled goroutines: " + err.Error())
 	}
 	return nil

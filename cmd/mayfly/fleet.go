@@ -13,6 +13,7 @@ import (
 
 	"github.com/mayfly-profiler/mayfly/internal/printable"
 	"github.com/mayfly-profiler/mayfly/internal/proc"
+	"github.com/mayfly-profiler/mayfly/internal/source"
 	"github.com/mayfly-profiler/mayfly/profiler"
 )
 
@@ -61,6 +62,7 @@ type fleetOptions struct {
 	chosen   func(p *proc.Process, main string) bool // which of all Go processes are meant; nil: each
 	search   time.Duration                           // how often they are searched for; 0: once in an interval
 	overhead percentage
+	host     *profiler.Host         // nil: each recording has its own events
 	options  profiler.StreamOptions // of each process
 }
 
@@ -102,7 +104,7 @@ type topCost struct {
 func newFleet(e *env, o fleetOptions, emit func(event) error) *fleet {
 	fl := &fleet{fleetOptions: o, budget: profiler.NewBudget(float64(o.overhead)), emit: emit, turn: make(chan struct{}, 1)}
 	fl.cost = topCost{at: time.Now(), spent: fl.budget.Spent()}
-	if e.getenv("GOMAXPROCS") == "" {
+	if e.getenv("GOMAXPROCS") == "" && (o.options.Scans == 0 || o.options.Scans > source.FewScans) {
 		fl.ps = runtime.GOMAXPROCS(0)
 	}
 	return fl
@@ -136,7 +138,7 @@ func (fl *fleet) stream(ctx context.Context, of event) error {
 	fl.count(1)
 	defer fl.count(-1)
 	o := fl.options
-	o.Budget, o.Started = fl.budget, func(profiler.Summary) {
+	o.Budget, o.Host, o.Started = fl.budget, fl.host, func(profiler.Summary) {
 		started()
 		_ = fl.emit(event{pid: of.pid, name: of.name, begun: true}) // who has had enough says so at the first interval
 	}

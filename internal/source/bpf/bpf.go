@@ -26,6 +26,8 @@ type Options struct {
 	// a thread share that thread's time. What all have had more than the process's clock counts was stolen
 	// from them. nil: all samples weigh the same.
 	ExecTimes func([]ExecTime) []ExecTime
+	// Host has the events, of the rate that it has; nil, or one that cannot be had: the target has events of its own.
+	Host *Host
 	// OnExec starts sampling when the target calls execve, for a command that mayfly starts.
 	OnExec bool
 }

@@ -14,36 +14,71 @@ import (
 
 const followEvery = time.Second
 
-// follow gives each CPU of the target an event, and takes away those of others and those that have died with their CPU.
-func (s *OnCPU) follow() {
+// timers are events on CPUs, each in a rhythm of its own, that follow who may run there.
+type timers struct {
+	prog      int // descriptor of the program
+	reach     reach
+	events    events
+	rhythm    rhythm
+	followed  int64 // when the events last followed
+	unsampled error // why a CPU that is to have an event has none
+}
+
+func (t *timers) open(prog, hz int) error {
+	t.prog = prog
+	cpus, err := t.reach.cpus()
+	if err != nil {
+		return err
+	}
+	t.events, err = openEvents(prog, cpus, hz)
+	t.rhythm = newRhythm(len(t.events), int64(time.Second)/int64(hz))
+	return err
+}
+
+func (t *timers) start() error {
+	if err := t.events.start(); err != nil {
+		return err
+	}
+	t.followed = proc.Monotonic()
+	t.rhythm.start(t.followed)
+	return nil
+}
+
+// turn gives the events that have had theirs for long enough another period, and follows. It is to be called some times a second.
+func (t *timers) turn(hz int) {
+	t.rhythm.shuffle(int64(time.Second)/int64(hz), t.events.period)
+	t.follow(hz)
+}
+
+// follow gives each CPU that is reached an event, and takes away those of others and those that have died with their CPU.
+func (t *timers) follow(hz int) {
 	now := proc.Monotonic()
-	if now-s.followed < int64(followEvery) {
+	if now-t.followed < int64(followEvery) {
 		return
 	}
-	s.followed = now
-	cpus, err := s.reach.cpus()
+	t.followed = now
+	cpus, err := t.reach.cpus()
 	if err != nil {
 		return // as before
 	}
-	for i := len(s.events) - 1; i >= 0; i-- {
-		if e := &s.events[i]; !e.lives() || !slices.Contains(cpus, e.cpu) {
+	for i := len(t.events) - 1; i >= 0; i-- {
+		if e := &t.events[i]; !e.lives() || !slices.Contains(cpus, e.cpu) {
 			unix.Close(e.fd)
-			s.events = slices.Delete(s.events, i, i+1)
-			s.rhythm.remove(i)
+			t.events = slices.Delete(t.events, i, i+1)
+			t.rhythm.remove(i)
 		}
 	}
-	s.stats.Unsampled = nil
+	t.unsampled = nil
 	for _, cpu := range cpus {
-		if !slices.ContainsFunc(s.events, func(e event) bool { return e.cpu == cpu }) {
-			s.stats.Unsampled = errors.Join(s.stats.Unsampled, s.extend(cpu))
+		if !slices.ContainsFunc(t.events, func(e event) bool { return e.cpu == cpu }) {
+			t.unsampled = errors.Join(t.unsampled, t.extend(cpu, hz))
 		}
 	}
-	s.stats.CPUs = len(s.events)
 }
 
 // extend opens and enables an event on one more CPU, unless that went offline just now.
-func (s *OnCPU) extend(cpu int) error {
-	one, err := openEvents(s.objects.Sample.FD(), []int{cpu}, int(s.rate.Load()))
+func (t *timers) extend(cpu, hz int) error {
+	one, err := openEvents(t.prog, []int{cpu}, hz)
 	if err != nil || len(one) == 0 {
 		return err
 	}
@@ -51,7 +86,7 @@ func (s *OnCPU) extend(cpu int) error {
 		one.close()
 		return err
 	}
-	s.events = append(s.events, one[0])
-	s.rhythm.add(s.period(), proc.Monotonic())
+	t.events = append(t.events, one[0])
+	t.rhythm.add(int64(time.Second)/int64(hz), proc.Monotonic())
 	return nil
 }

@@ -26,11 +26,9 @@ type OnCPU struct {
 	reader  *ringbuf.Reader
 	bell    *bell
 	rec     ringbuf.Record
-	events  events
 	execs   link.Link
-	reach   reach
-
-	followed int64 // when the events last followed the target
+	timers         // none where there is a Host
+	leave   func() // takes the target from the Host
 
 	complete   *completer
 	decoder    decoder
@@ -39,7 +37,6 @@ type OnCPU struct {
 	reported   atomic.Pointer[Stats] // the stats as of the last weighing
 	flushes    *source.Flushes
 	rate       atomic.Int64
-	rhythm     rhythm
 	lost       uint64      // LOST counter at the last reading
 	clock      *proc.Clock // the target's CPU time since the start
 	started    bool
@@ -62,7 +59,7 @@ func Open(p *proc.Process, o Options) (*OnCPU, error) {
 		return nil, err
 	}
 	o.Rate = rate
-	s := &OnCPU{target: p, options: o, reach: reach{onlineCPUs, p.Affinity}, flushes: source.NewFlushes()}
+	s := &OnCPU{target: p, options: o, timers: timers{reach: reach{onlineCPUs, p.Affinity}}, flushes: source.NewFlushes()}
 	s.rate.Store(int64(o.Rate))
 	if err := s.load(); err != nil {
 		return nil, err
@@ -78,13 +75,13 @@ func (s *OnCPU) attach() (err error) {
 	if s.execs, err = link.AttachTracing(link.TracingOptions{Program: s.objects.OnExec}); err != nil {
 		return fmt.Errorf("attach to execve: %w", err)
 	}
-	cpus, err := s.reach.cpus()
-	if err != nil {
-		return err
+	if s.options.Host.acquire() {
+		s.stats.CPUs, s.stats.Unsampled = s.options.Host.state()
+		return nil
 	}
-	s.events, err = openEvents(s.objects.Sample.FD(), cpus, s.options.Rate)
+	s.options.Host = nil
+	err = s.timers.open(s.objects.Sample.FD(), s.options.Rate)
 	s.stats.CPUs = len(s.events)
-	s.rhythm = newRhythm(len(s.events), s.period())
 	return err
 }
 
@@ -113,12 +110,22 @@ func (s *OnCPU) load() error {
 	return nil
 }
 
+// Where the rate is that low the ring is small, and read less often: one for each of twenty processes, mapped twice, is what mayfly
+// takes most memory for. It holds some 250 samples of usual stacks; what has no room is counted as lost.
+const (
+	fewSamples = 200 // Hz
+	fewBytes   = 256 << 10
+)
+
 func (s *OnCPU) configure(spec *ebpf.CollectionSpec) error {
 	pid, armed := 0, uint32(1)
 	if s.target != nil {
 		pid = s.target.PID()
 	} else {
 		spec.Maps["records"].MaxEntries = uint32(os.Getpagesize()) // Probe samples nothing, and 8 MiB of ring are mapped twice
+	}
+	if s.options.Rate <= fewSamples {
+		spec.Maps["records"].MaxEntries = fewBytes
 	}
 	if s.options.OnExec {
 		armed = 0
@@ -132,7 +139,11 @@ func (s *OnCPU) configure(spec *ebpf.CollectionSpec) error {
 
 // Close releases the program and the events. The target is not touched by it.
 func (s *OnCPU) Close() error {
+	s.stop()
 	s.events.close()
+	if s.options.Host != nil && s.execs != nil {
+		s.options.Host.release()
+	}
 	var err error
 	if s.execs != nil {
 		err = s.execs.Close()
@@ -167,10 +178,10 @@ func (s *OnCPU) counter(k oncpuCounters) (n uint64) {
 }
 
 // SetRate changes Options.Rate, also while Run is running, within some 50 ms or 20 periods. Weights are
-// measured, so they stay right.
+// measured, so they stay right. The rate of a Host is not a target's to change.
 func (s *OnCPU) SetRate(hz int) error {
 	err := source.CheckRate(hz)
-	if err == nil {
+	if err == nil && s.options.Host == nil {
 		s.rate.Store(int64(hz))
 	}
 	return err

@@ -49,7 +49,13 @@ func (*OnCPU) Run(context.Context, func(*sample.Sample)) error { return errPlatf
 type Sched struct{}
 
 // OpenSched returns an error that wraps errors.ErrUnsupported.
-func OpenSched(*proc.Process) (*Sched, error) { return nil, errPlatform }
+func OpenSched(*proc.Process, *Host) (*Sched, error) { return nil, errPlatform }
+
+// Host cannot work on this platform.
+type Host struct{}
+
+// NewHost returns one that has no events.
+func NewHost(int) *Host { return new(Host) }
 
 // Times knows no thread.
 func (*Sched) Times(uint32) (sample.ThreadTimes, bool) { return sample.ThreadTimes{}, false }

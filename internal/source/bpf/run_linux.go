@@ -9,14 +9,14 @@ import (
 	"os"
 	"time"
 
-	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"github.com/mayfly-profiler/mayfly/internal/source"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
 const (
-	drainEvery = 50 * time.Millisecond // 8 MiB of ring hold more than a second at 10 kHz on 2 CPUs
-	weighEvery = time.Second           // longer than any error of the clocks matters
+	drainEvery = 50 * time.Millisecond  // 8 MiB of ring hold more than a second at 10 kHz on 2 CPUs
+	drainRare  = 250 * time.Millisecond // where few samples come: to wake up costs more than they do
+	weighEvery = time.Second            // longer than any error of the clocks matters
 )
 
 // Start lets samples be taken, which wait in the ring buffer until Run. With OnExec it is to be called
@@ -27,7 +27,7 @@ func (s *OnCPU) Start() error {
 		return nil
 	}
 	s.started = true
-	if err := s.events.start(); err != nil {
+	if err := s.begin(); err != nil {
 		return err
 	}
 	if s.clock = s.target.Clock(); s.options.OnExec {
@@ -38,9 +38,40 @@ func (s *OnCPU) Start() error {
 		s.accounts.settle()
 		s.steal.execTime = s.accounts.execTime
 	}
-	s.followed = proc.Monotonic()
-	s.rhythm.start(s.followed)
 	return nil
+}
+
+// begin has the timers call the program, stop no longer.
+func (s *OnCPU) begin() (err error) {
+	if h := s.options.Host; h != nil {
+		if s.leave, err = h.sample(s.target.PID(), s.objects.Sample); err == nil {
+			return nil
+		}
+		h.release()
+		s.options.Host = nil
+		if err = s.timers.open(s.objects.Sample.FD(), s.options.Rate); err != nil {
+			return err
+		}
+	}
+	return s.timers.start()
+}
+
+func (s *OnCPU) stop() {
+	_ = s.events.stop()
+	if s.leave != nil {
+		s.leave()
+		s.leave = nil
+	}
+}
+
+// follow has the timers follow the target, and notes what came of it.
+func (s *OnCPU) follow() {
+	if s.options.Host != nil {
+		s.stats.CPUs, s.stats.Unsampled = s.options.Host.state()
+		return
+	}
+	s.turn(int(s.rate.Load()))
+	s.stats.CPUs, s.stats.Unsampled = len(s.events), s.unsampled
 }
 
 // Run samples until ctx ends or the target is gone. It returns source.ErrExec when the target has become
@@ -53,7 +84,7 @@ func (s *OnCPU) Run(ctx context.Context, emit func(*sample.Sample)) error {
 		return err
 	}
 	err := s.sample(ctx, emit)
-	s.events.stop()
+	s.stop()
 	s.readClock()
 	if er := s.drain(); er != nil && err == nil {
 		err = er
@@ -79,11 +110,10 @@ func (s *OnCPU) sample(ctx context.Context, emit func(*sample.Sample)) error {
 	next := time.Now().Add(weighEvery)
 	asked := func() bool { return s.flushes.Waiting() || s.more }
 	for ctx.Err() == nil {
-		s.bell.wait(ctx, drainEvery, asked)
+		s.bell.wait(ctx, s.pause(), asked)
 		if err := s.drain(); err != nil {
 			return err
 		}
-		s.rhythm.shuffle(s.period(), s.events.period)
 		s.follow()
 		execed := s.execed()
 		s.readClock()
@@ -109,6 +139,14 @@ func (s *OnCPU) sample(ctx context.Context, emit func(*sample.Sample)) error {
 		}
 	}
 	return nil
+}
+
+// pause is for how long samples gather.
+func (s *OnCPU) pause() time.Duration {
+	if s.rate.Load() <= fewSamples {
+		return drainRare
+	}
+	return drainEvery
 }
 
 // drain takes the records that are in the ring, until the batch is full.

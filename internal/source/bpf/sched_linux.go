@@ -30,11 +30,14 @@ type Sched struct {
 	objects schedObjects
 	links   []link.Link
 	mem     []byte // the threads map, shared with the kernel
+	leave   func() // takes the target from a Host; nil: there are links
+	host    *Host
 }
 
 // OpenSched attaches to the scheduler's tracepoints. Each switch of a foreign thread costs about
 // 100 ns from then on, one of the target's somewhat more.
-func OpenSched(p *proc.Process) (*Sched, error) {
+// With a Host they are one for all its targets.
+func OpenSched(p *proc.Process, h *Host) (*Sched, error) {
 	spec, err := loadSched()
 	if err != nil {
 		return nil, fmt.Errorf("load eBPF: scheduler: %w", err)
@@ -46,25 +49,43 @@ func OpenSched(p *proc.Process) (*Sched, error) {
 	if err := spec.LoadAndAssign(&s.objects, nil); err != nil {
 		return nil, loadError(err)
 	}
-	if err := s.attach(); err != nil {
+	if h.acquire() {
+		s.host = h
+	}
+	if err := s.attach(p.PID()); err != nil {
 		s.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *Sched) attach() error {
+func (s *Sched) attach(pid int) (err error) {
+	if s.host != nil {
+		if s.leave, err = s.host.sched(pid, &s.objects); err != nil {
+			s.host.release()
+			s.host = nil
+		}
+	}
+	if s.host == nil {
+		err = s.link()
+	}
+	if err != nil {
+		return err
+	}
+	s.mem, err = unix.Mmap(s.objects.Threads.FD(), 0, maxThreads*threadSize, unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		return fmt.Errorf("attach to the scheduler: map threads: %w", err)
+	}
+	return nil
+}
+
+func (s *Sched) link() error {
 	for _, p := range []*ebpf.Program{s.objects.OnSwitch, s.objects.OnWakeup, s.objects.OnWakeupNew} {
 		l, err := link.AttachTracing(link.TracingOptions{Program: p})
 		if err != nil {
 			return fmt.Errorf("attach to the scheduler: %w", err)
 		}
 		s.links = append(s.links, l)
-	}
-	var err error
-	s.mem, err = unix.Mmap(s.objects.Threads.FD(), 0, maxThreads*threadSize, unix.PROT_READ, unix.MAP_SHARED)
-	if err != nil {
-		return fmt.Errorf("attach to the scheduler: map threads: %w", err)
 	}
 	return nil
 }
@@ -188,6 +209,12 @@ var stateNames = [schedThreadStatesTHREAD_STATES]sample.State{
 
 // Close detaches from the scheduler.
 func (s *Sched) Close() error {
+	if s.leave != nil {
+		s.leave()
+	}
+	if s.host != nil {
+		s.host.release()
+	}
 	var err error
 	for _, l := range s.links {
 		err = errors.Join(err, l.Close())

@@ -112,7 +112,7 @@ func openSched(t testing.TB, pid int) (*proc.Process, *Sched) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { p.Close() })
-	s, err := OpenSched(p)
+	s, err := OpenSched(p, nil)
 	target.Need(t, err)
 	t.Cleanup(func() { s.Close() })
 	return p, s

@@ -83,8 +83,7 @@ func (s *OnCPU) chargeSteal(used int64) {
 // used returns the CPU time in ns since the last call: by the process's own clock, which is what
 // top and rusage show, or by the number of samples when the clock can no longer be read.
 func (s *OnCPU) used(samples int64) int64 {
-	delta := time.Duration(samples) * s.rhythm.mean(s.period())
-	s.rhythm.reset()
+	delta := time.Duration(samples) * s.mean()
 	s.stats.Counted += delta
 	if s.clockRead {
 		delta = max(s.stats.Rusage-s.shared, 0)
@@ -93,6 +92,15 @@ func (s *OnCPU) used(samples int64) int64 {
 	}
 	s.shared += delta
 	return int64(delta)
+}
+
+// mean is what a sample stood for by the number of samples, since the last call.
+func (s *OnCPU) mean() time.Duration {
+	if s.options.Host != nil {
+		return s.options.Host.mean()
+	}
+	defer s.rhythm.reset()
+	return s.rhythm.mean(s.period())
 }
 
 func (s *OnCPU) emitBatch(emit func(*sample.Sample)) error {
