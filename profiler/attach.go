@@ -52,6 +52,12 @@ func (r *recording) attach(ctx context.Context) error {
 		}
 		return missing // neither source: the first one's remedy is the one that helps
 	}
+	if bin, _ := r.golang(); bin != nil {
+		bin.Drop()
+	}
+	if r.own != nil {
+		r.own.Drop()
+	}
 	r.keep = r.kept()
 	b := fold.NewBuilder(r.symbols, r.keep)
 	b.Limit(cmp.Or(r.options.MemoryLimit, DefaultMemoryLimit))

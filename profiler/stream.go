@@ -27,8 +27,11 @@ import (
 // If emit takes longer than a slice, the next slice is longer: memory does not grow with what
 // waits.
 
-// familyEvery is how often the clocks of the target's children are read.
-const familyEvery = time.Second
+// The clocks of the target's children are read once a second, or more rarely where slices are long: it takes three reads a thread.
+const (
+	familyEvery = time.Second
+	familyRare  = 5 * time.Second
+)
 
 // sliceEnd is the Summary's End of a slice that others follow.
 const sliceEnd = "slice complete"
@@ -55,7 +58,7 @@ func (r *recording) stream(ctx context.Context, every time.Duration, emit func(*
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- r.sources(ctx) }()
-	kin := time.NewTicker(familyEvery)
+	kin := time.NewTicker(min(max(every/3, familyEvery), familyRare))
 	defer kin.Stop()
 	var due <-chan time.Time
 	if every > 0 {

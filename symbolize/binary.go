@@ -133,5 +133,9 @@ func (b *Binary) Funcs() iter.Seq2[string, [2]uint64] {
 	}
 }
 
+// Drop lets go of what is cached of the file, up to 8 MiB: who has looked at all functions needs few of them later. It is read again
+// where it is needed.
+func (b *Binary) Drop() { b.tab.Drop() }
+
 // BuildID returns the identity of the content; see Mapping.BuildID.
 func (b *Binary) BuildID() string { return b.elf.BuildID() }

@@ -5,7 +5,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
+	"weak"
 
 	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"github.com/mayfly-profiler/mayfly/symbolize/internal/kallsyms"
@@ -18,6 +20,7 @@ const (
 	// rereadKernel is how often kallsyms may be read again for an address that it did not have:
 	// BPF programs and modules come and go, but one reading costs 0.1 s of CPU time.
 	rereadKernel = 10 * time.Second
+	rereadRarely = 10 * time.Minute // where it does not help
 )
 
 // kernel resolves kernel addresses.
@@ -26,6 +29,7 @@ type kernel struct {
 	none  bool            // its symbols are not wanted
 	tab   *kallsyms.Table // nil before the first use, and when there are no symbols
 	tried time.Time       // when kallsyms was last read; zero before the first use
+	pause time.Duration   // for how long it is not read again: twice as long each time that it did not help
 	index int             // in the list of mappings
 }
 
@@ -36,9 +40,13 @@ func (k *kernel) frame(pc uint64, clock func() time.Time, w *warnings) Frame {
 	}
 	name, kind, ok := k.lookup(pc)
 	if !ok && k.tab != nil {
-		if now := clock(); now.Sub(k.tried) >= rereadKernel {
+		if now := clock(); now.Sub(k.tried) >= max(k.pause, rereadKernel) {
 			k.load(now, w)
-			name, kind, ok = k.lookup(pc)
+			if name, kind, ok = k.lookup(pc); ok {
+				k.pause = 0
+			} else {
+				k.pause = min(max(2*k.pause, 2*rereadKernel), rereadRarely)
+			}
 		}
 	}
 	f := Frame{Func: "[kernel]", Kind: Kernel}
@@ -72,7 +80,7 @@ func (k *kernel) load(now time.Time, w *warnings) {
 	if k.none {
 		return
 	}
-	tab, err := readKernel(k.root)
+	tab, err := kernels.read(k.root, now)
 	switch {
 	case err != nil:
 		w.add("kernel symbols: %v", err)
@@ -82,6 +90,30 @@ func (k *kernel) load(now time.Time, w *warnings) {
 	default:
 		k.tab = tab
 	}
+}
+
+// kernels has the symbols that were read last, for all who resolve addresses at the same time: they are many megabytes.
+var kernels sharedKernel
+
+type sharedKernel struct {
+	mu   sync.Mutex
+	root string
+	at   time.Time
+	tab  weak.Pointer[kallsyms.Table]
+}
+
+// read reads the symbols, unless somebody has them who read them not long before.
+func (s *sharedKernel) read(root string, now time.Time) (*kallsyms.Table, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if tab := s.tab.Value(); tab != nil && s.root == root && now.Sub(s.at).Abs() < rereadKernel {
+		return tab, nil
+	}
+	tab, err := readKernel(root)
+	if err == nil && !tab.Hidden() {
+		s.root, s.at, s.tab = root, now, weak.Make(tab)
+	}
+	return tab, err
 }
 
 func restriction() string {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,16 +21,19 @@ import (
 const (
 	agentMemory = 64 << 20        // of a slice: beyond that labels with many values lose them
 	lastPush    = 5 * time.Second // for what is left to be sent at the end
+	startsOver  = 5 * time.Second // after a start, what only that needed is given back: the tables of a program are many megabytes
 )
 
 // agent is one under way.
 type agent struct {
 	env     *env
 	flags   *agentFlags
-	store   *store    // nil: there are servers
-	queues  []*outlet // one for each server
+	store   *store      // nil: there are servers
+	queues  []*outlet   // one for each server
+	idle    *time.Timer // gives memory back when no process has begun for a while
 	turn    sync.Mutex
-	failing string // what kept the last slice from being kept; under turn
+	has     map[int]int // goroutines by process; under turn
+	failing string      // what kept the last slice from being kept; under turn
 }
 
 // outlet is a server, and what waits for it.
@@ -55,12 +59,13 @@ func runAgent(ctx context.Context, e *env, f *agentFlags) error {
 	for _, stop := range stops {
 		stop()
 	}
+	a.idle.Stop()
 	a.end()
 	return err
 }
 
 func newAgent(e *env, f *agentFlags, s *store) *agent {
-	a := &agent{env: e, flags: f}
+	a := &agent{env: e, flags: f, has: make(map[int]int), idle: time.AfterFunc(startsOver, debug.FreeOSMemory)}
 	if len(f.servers) == 0 {
 		a.store = s
 	}
@@ -89,7 +94,7 @@ func (a *agent) where() string {
 // fleet is what is recorded.
 func (f *agentFlags) fleet() fleetOptions {
 	return fleetOptions{processFlags: processFlags{all: true}, command: "agent", grown: time.Duration(f.minAge), search: searchEvery,
-		overhead: f.overhead, options: f.options(),
+		overhead: f.overhead, options: f.options(), host: profiler.NewHost(f.rate),
 		chosen: func(p *proc.Process, main string) bool { return choose.Any(f.chosen, subject(p, main)) }}
 }
 
@@ -99,23 +104,56 @@ func (a *agent) hear(ctx context.Context, ev *event) error {
 	switch {
 	case ev.note != "":
 		a.env.say("%s", ev.note)
-	case ev.gone, ev.over && errors.Is(ev.err, profiler.ErrNoProcess):
-	case ev.over && ev.err != nil && ctx.Err() == nil:
-		a.env.say("%s: %v", title, ev.err)
 	case ev.over:
-		a.env.say("%s: the recording has ended", title)
+		a.over(ctx, ev, title)
+	case ev.gone:
 	case ev.begun:
 		a.env.say("recording %s", title)
+		a.idle.Reset(startsOver)
 	case ev.rec != nil:
 		a.take(ev)
 	}
 	return nil
 }
 
+// over is the end of a process, or of its recording. Of one that ended before that had begun there is nothing to say.
+func (a *agent) over(ctx context.Context, ev *event, title string) {
+	a.turn.Lock()
+	delete(a.has, ev.pid)
+	a.limitMemory()
+	a.turn.Unlock()
+	switch {
+	case errors.Is(ev.err, profiler.ErrNoProcess):
+	case ev.err != nil && ctx.Err() == nil:
+		a.env.say("%s: %v", title, ev.err)
+	default:
+		a.env.say("%s: the recording has ended", title)
+	}
+}
+
+// Memory of an agent that the garbage collector keeps it to: its own, and what the recording of a process takes.
+const (
+	agentBase      = 40 << 20
+	agentRecording = 2 << 20
+)
+
+// limitMemory has the garbage collector run in time; turn is locked.
+func (a *agent) limitMemory() {
+	bytes := int64(agentBase)
+	for _, goroutines := range a.has {
+		bytes += agentRecording + int64(goroutines)*perGoroutine
+	}
+	limitMemory(a.env, bytes)
+}
+
 // take keeps a slice, or has it sent: one at a time, with the memory of one. What fails is said when it begins to.
 func (a *agent) take(ev *event) {
 	a.turn.Lock()
 	defer a.turn.Unlock()
+	if n := int(ev.rec.Summary.Coverage.Seen); n > a.has[ev.pid] || n == 0 {
+		a.has[ev.pid] = n
+		a.limitMemory()
+	}
 	err := a.keep(ev)
 	if err == nil {
 		a.failing = ""

@@ -16,6 +16,9 @@ const (
 	MaxRate = 20000
 )
 
+// FewScans is how many scans of a goroutine table per second, Hz, are so few that no thread is kept ready for them.
+const FewScans = 50
+
 // Rate returns the rate that was asked for, DefaultRate for 0. The error says that it is none.
 func Rate(hz int) (int, error) {
 	if hz == 0 {

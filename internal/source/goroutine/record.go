@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/mayfly-profiler/mayfly/internal/source"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
@@ -41,7 +42,9 @@ type recorder struct {
 
 	rand   *rand.Rand
 	pushed int64
-	stops  stops // when the recording began
+	few    bool          // scans, of which any thread does one: see await
+	used   time.Duration // CPU time of those
+	stops  stops         // when the recording began
 }
 
 // Run samples until ctx ends or the target is gone. It returns source.ErrExec when the target has become
@@ -74,10 +77,13 @@ func (t *Table) Run(ctx context.Context, emit func(*sample.Sample)) error {
 // sampling is how many threads of this process sample a table.
 var sampling atomic.Int32
 
-// sample runs the recording on a thread of its own, which ends with the calling goroutine.
+// sample runs the recording on a thread of its own, which ends with the calling goroutine. Few scans do not need one.
 func (r *recorder) sample(ctx context.Context) (err error) {
-	runtime.LockOSThread() // for good: nobody is to inherit the priority
 	defer close(r.full)
+	if r.few = r.scan.clock.period >= int64(time.Second)/source.FewScans; r.few {
+		return r.record(ctx)
+	}
+	runtime.LockOSThread() // for good: nobody is to inherit the priority
 	defer sampling.Add(-1)
 	sampling.Add(1)
 	if r.scan.stats.RealTime, err = realTime(); err != nil {
@@ -86,7 +92,7 @@ func (r *recorder) sample(ctx context.Context) (err error) {
 	return r.record(ctx)
 }
 
-// record is the loop. The calling goroutine has its thread to itself.
+// record is the loop. The calling goroutine has its thread to itself, unless scans are few.
 func (r *recorder) record(ctx context.Context) error {
 	s := r.scan
 	seed := r.table.options.Seed
@@ -114,7 +120,7 @@ func (r *recorder) begin() {
 	s.track.births, r.stops = s.mem.readBirths(), s.mem.readStops()
 	s.stats.Procs = s.mem.readProcs()
 	s.stats.Begin = s.clock.now()
-	s.pace.budget = newBudget(s.stats.Begin, threadCPU())
+	s.pace.budget = newBudget(s.stats.Begin, r.cpu())
 }
 
 func (r *recorder) ticks(ctx context.Context) error {
@@ -122,13 +128,13 @@ func (r *recorder) ticks(ctx context.Context) error {
 	next := s.stats.Begin
 	for {
 		flush := r.table.flushes.Take()
-		if err := r.tick(flush != nil); err != nil {
+		if err := r.measured(func() error { return r.tick(flush != nil) }); err != nil {
 			return err
 		}
 		s.stats.End = s.clock.now()
 		r.handOver(flush)
 		if s.pace.budget.pending(s.stats.End) {
-			s.pace.weigh(r.table.limited(), threadCPU(), s.stacks.put)
+			s.pace.weigh(r.table.limited(), r.cpu(), s.stacks.put)
 		}
 		period := s.clock.period
 		next += period
@@ -138,10 +144,48 @@ func (r *recorder) ticks(ctx context.Context) error {
 			next += missed * period
 		}
 		jitter := int64((r.rand.Float64() - 0.5) / 5 * float64(period))
-		if !s.clock.sleepUntil(ctx, next+jitter) {
+		if !r.await(ctx, next+jitter) {
 			return nil
 		}
 	}
+}
+
+// await waits until the next tick. Where scans are few it is a timer of Go's that wakes the goroutine: a millisecond more or less does
+// not matter to them, and twenty threads that sleep in the kernel cost more than their scans do, above all since the runtime's monitor
+// interrupts each of them every 10 ms to have its P back.
+func (r *recorder) await(ctx context.Context, at int64) bool {
+	if !r.few {
+		return r.scan.clock.sleepUntil(ctx, at)
+	}
+	t := time.NewTimer(time.Duration(at - r.scan.clock.now()))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// measured calls f, on one thread, whose CPU time is that of the scans where they have no thread.
+func (r *recorder) measured(f func() error) error {
+	if !r.few {
+		return f()
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	before := threadCPU()
+	err := f()
+	r.used += threadCPU() - before
+	return err
+}
+
+// cpu is the CPU time of scans so far.
+func (r *recorder) cpu() time.Duration {
+	if r.few {
+		return r.used
+	}
+	return threadCPU()
 }
 
 // tick is one tick, with a flush if there is one to do.
@@ -195,7 +239,7 @@ func (r *recorder) handOver(flush chan struct{}) {
 		return
 	}
 	r.pushed = s.stats.End
-	s.stats.CPU = threadCPU() - s.pace.budget.begin
+	s.stats.CPU = r.cpu() - s.pace.budget.begin
 	r.table.stats.Store(s.report())
 	b := batch{out, flush}
 	if len(out) >= backlog || flush != nil {

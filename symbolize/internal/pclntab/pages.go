@@ -31,6 +31,12 @@ type page struct {
 
 func newPages(r io.ReaderAt) *pages { return &pages{r: r, m: map[uint64]*page{}} }
 
+// drop empties the cache.
+func (p *pages) drop() {
+	clear(p.m)
+	p.ring, p.hand, p.last = nil, 0, nil
+}
+
 // tail returns the bytes of the file from off to the end of its page; none past the end of the
 // file or when it cannot be read. They stay valid until the next call of any method.
 func (p *pages) tail(off uint64) []byte {

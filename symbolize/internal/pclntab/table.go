@@ -60,6 +60,9 @@ var (
 	layout120 = layout{hdr: 44, startLine: true, inlSize: 16, inlFuncID: 0, inlName: 4, inlParent: 8, inlStart: 12}
 )
 
+// Drop lets go of what is cached of the file: it is read again where it is needed.
+func (t *Table) Drop() { t.p.drop() }
+
 // Text returns the range of Go code at link time.
 func (t *Table) Text() (lo, hi uint64) { return t.text, t.etext }
 
