@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -120,6 +121,26 @@ func TestByGRPC(t *testing.T) {
 	}
 	if s.Where() != address {
 		t.Errorf("%s, want %s", s.Where(), address)
+	}
+}
+
+// By grpcs:// there is TLS, and who the server is has to be proved.
+func TestByGRPCS(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", grpcType)
+		taken(w, r)
+	}))
+	server.EnableHTTP2 = true
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	defer server.Close()
+	s, pauses := toGRPC(t, strings.Replace(server.URL, "https://", "grpcs://", 1))
+	if _, err := send(t, s, hostile.New(1, "k")); err == nil || !strings.Contains(err.Error(), "certificate") || len(*pauses) > 0 {
+		t.Errorf("%v, %v", err, *pauses)
+	}
+	s.Transport = server.Client().Transport
+	if r, err := send(t, s, hostile.New(1, "k")); err != nil || r.Arrived != 1 {
+		t.Errorf("%+v, %v", r, err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package push
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -42,6 +43,10 @@ func (r *refusal) Error() string {
 // grpcType is the media type of gRPC, also of what it answers to who does not speak it; +proto may be behind it.
 const grpcType = "application/grpc"
 
+// unavailable is in a 422 of Pyroscope where what it passes a profile on to was not there: it has that code for whatever keeps it from
+// storing one (pkg/ingester/pyroscope/ingest_handler.go).
+var unavailable = []byte("rpc error: code = Unavailable ")
+
 // refusedBy reads what a server says: OTLP has a google.rpc.Status in it, as JSON if it likes, Connect an object that has a message,
 // too (connectrpc.com/docs/protocol), others a text.
 func refusedBy(resp *http.Response, answer []byte) *refusal {
@@ -57,6 +62,9 @@ func refusedBy(resp *http.Response, answer []byte) *refusal {
 		r.grpc, r.message = true, said(resp.Header.Get("Grpc-Message"))
 	default:
 		r.message = said(strings.TrimSpace(string(answer)))
+	}
+	if r.code == http.StatusUnprocessableEntity && bytes.Contains(answer, unavailable) {
+		r.code = http.StatusServiceUnavailable
 	}
 	r.after, r.asks = retryAfter(resp.Header.Get("Retry-After"), time.Now())
 	return r
