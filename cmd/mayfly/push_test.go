@@ -154,6 +154,7 @@ func TestWatchPushes(t *testing.T) {
 		if all := x.breached(); len(all) != 1 || all[0].Files.Report == "" {
 			t.Fatalf("%+v: %s", all, x.stderr.String())
 		}
+		x.backlog.drain(t.Context(), x.backlog.takeLatest())
 		want := "samples of shop"
 		if address != k.URL {
 			want = "connection refused"

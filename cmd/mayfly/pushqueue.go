@@ -61,6 +61,7 @@ type backlog struct {
 
 	files   sync.Mutex // for no longer than files take
 	current string     // the recording that is being sent
+	latest  string     // the file that was written last and has not been sent behind the others, "" for none
 	dropped waiting
 }
 
@@ -85,10 +86,10 @@ func newBacklog(e *env, f *watchFlags, s *store) *backlog {
 		return nil
 	}
 	return &backlog{env: e, dir: filepath.Join(s.dir, "queue"), limit: f.queue, server: f.push.server, skip: make(map[string]bool),
-		command: "watch"}
+		command: "watch", fresh: make(chan struct{}, 1)}
 }
 
-// start sends what is left beside a watch, until that calls stop.
+// start sends what is fresh or left beside a watch, until that calls stop. What is fresh by then is tried once.
 func (q *backlog) start(ctx context.Context) (stop func()) {
 	if q == nil || q.limit.off {
 		return func() {}
@@ -101,34 +102,55 @@ func (q *backlog) start(ctx context.Context) (stop func()) {
 		cancel()
 		ticker.Stop()
 		running.Wait()
+		if name := q.takeLatest(); name != "" {
+			q.drain(context.WithoutCancel(ctx), name)
+		}
 	}
 }
 
-// run sends what is left of watches before, and what is left at each tick, and what is fresh while the server is there, until ctx ends.
+// run sends what is left of watches before, what is fresh, and what is left at each tick, until ctx ends. Of many recordings what is fresh
+// waits for a tick while the server is away.
 func (q *backlog) run(ctx context.Context, tick <-chan time.Time) {
-	for {
-		q.drain(ctx, "")
+	for q.drain(ctx, ""); ; {
 		fresh := q.fresh
-		if q.away { // only this goroutine finds that out where there is something fresh
+		if q.many && q.away { // only this goroutine finds that out where there is something fresh
 			fresh = nil
 		}
 		select {
 		case <-fresh:
+			if name := q.takeLatest(); name != "" {
+				q.drain(context.WithoutCancel(ctx), name) // a breach is tried also when the watch ends
+			} else {
+				q.drain(ctx, "")
+			}
 		case <-tick:
+			q.drain(ctx, "")
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// send sends a recording behind those that wait. That this fails is said, and is no reason to stop watching.
+// takeLatest is the file that is to be sent behind the others, once.
+func (q *backlog) takeLatest() (name string) {
+	q.files.Lock()
+	defer q.files.Unlock()
+	name, q.latest = q.latest, ""
+	return name
+}
+
+// send has a recording sent behind those that wait, by who sends beside the watch: a server that is away would keep that from the next
+// breach. What has no room in the queue is sent at once. That this fails is said, and is no reason to stop watching.
 func (q *backlog) send(ctx context.Context, o *outgoing, stem string) {
 	err := errNoQueue
 	if !q.limit.off && !q.limit.exceeded(1, int64(o.Bytes+o.Requests<<10)) { // what is written besides is less than 1 KiB
 		err = q.keep(o, stem)
 	}
 	if err == nil {
-		q.drain(ctx, o.File)
+		q.files.Lock()
+		q.latest = o.File
+		q.files.Unlock()
+		q.wake()
 		return
 	}
 	if err != errNoQueue {
@@ -152,11 +174,16 @@ func (q *backlog) put(o *outgoing, stem string) error {
 		q.drop(int64(o.Bytes))
 		return err
 	}
+	q.wake()
+	return nil
+}
+
+// wake has who sends know that there is something to send.
+func (q *backlog) wake() {
 	select {
 	case q.fresh <- struct{}{}:
 	default:
 	}
-	return nil
 }
 
 // errNoQueue is that a recording has no room in the queue, whatever else is in it.

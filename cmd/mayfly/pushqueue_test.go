@@ -72,7 +72,8 @@ func (x *queueTest) answer(service string, code int) {
 
 // again is a watch after x, with the same folder.
 func (x *queueTest) again() {
-	x.backlog = &backlog{env: x.env, dir: x.dir, limit: x.limit, server: x.server, skip: make(map[string]bool), command: "watch"}
+	x.backlog = &backlog{env: x.env, dir: x.dir, limit: x.limit, server: x.server, skip: make(map[string]bool), command: "watch",
+		fresh: make(chan struct{}, 1)}
 }
 
 // running is a watch that sends what is left. What is returned lets so many ticks pass, and ends it.
@@ -96,6 +97,15 @@ func (x *queueTest) running() (stop func(ticks int)) {
 
 // breach has a recording sent, of the n-th second.
 func (x *queueTest) breach(n int) {
+	x.t.Helper()
+	x.written(n)
+	if name := x.takeLatest(); name != "" {
+		x.drain(x.t.Context(), name)
+	}
+}
+
+// written leaves it to who sends beside.
+func (x *queueTest) written(n int) {
 	x.t.Helper()
 	encoded, err := x.server.Encode(timelines.New(3, "request"), fmt.Sprint(n))
 	if err != nil {
@@ -171,6 +181,41 @@ func TestQueue(t *testing.T) {
 	}
 	x.end()
 	x.said("dropped", 0)
+}
+
+// A server that does not answer keeps no recording from being written. What is new meanwhile is sent behind it, at the end of the watch if
+// not before. (Where a recording waits to be sent this test does not end.)
+func TestQueueDoesNotWait(t *testing.T) {
+	x := newQueueTest(t, "64MiB")
+	asked, silent := make(chan bool), make(chan bool)
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		name := r.URL.Query().Get("name")
+		if name == "1" {
+			asked <- true
+			<-silent
+		}
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		x.arrived = append(x.arrived, name)
+	}))
+	defer server.Close()
+	var err error
+	if x.server.URL, err = push.Pyroscope.Endpoint(server.URL); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	stop := x.start(ctx)
+	x.written(1)
+	<-asked
+	x.written(2)
+	x.written(3)
+	if len(x.names()) != 3 {
+		t.Errorf("%q", x.names())
+	}
+	cancel()
+	close(silent)
+	stop()
+	x.got("1", "2", "3")
 }
 
 // The next breach takes along what waits, and the next watch what was left by one before.

@@ -29,8 +29,8 @@ func watchProcesses(ctx context.Context, e *env, f *watchFlags) error {
 	}
 	stop := w.backlog.start(ctx)
 	err = newFleet(e, f.fleet(), func(ev event) error { return w.hear(ctx, &ev) }).run(ctx)
-	stop()
 	w.writing.Wait()
+	stop()
 	w.line.clear()
 	w.backlog.end()
 	switch {
