@@ -76,7 +76,8 @@ foreign: ## etcd, caddy, nats-server, prometheus and dockerd under load, a row f
 	done
 	go test -tags foreign -count=1 -v -timeout 30m -run TestServers ./internal/foreign -debian=$(DEBIAN)
 
-collector: ## OpenTelemetry's Collector with what shows profiles, build/otelcol (docs/push.md; 2 minutes, 300 MB of modules)
+collector: ## what OpenTelemetry's Collector has of a profile, and build/otelcol, which shows it (docs/push.md; some minutes)
+	cd testdata/collector && go test ./...
 	mkdir -p build
 	cd testdata/collector/server && go build -o ../../../build/otelcol .
 
