@@ -32,11 +32,21 @@ func columnsOf(p *profile.Profile) []column {
 	if len(times) > 0 {
 		return times
 	}
-	pt, count := p.PeriodType, countOf(p)
-	if count >= 0 && pt != nil && samples.Nanoseconds(pt.Unit) > 0 && p.Period > 0 {
-		return []column{{Clean(pt.Type), count, float64(samples.Nanoseconds(pt.Unit)) * float64(p.Period), true, "nanoseconds"}}
+	if count, period := countOf(p), periodOf(p); count >= 0 && period >= shortestPeriod {
+		return []column{{Clean(p.PeriodType.Type), count, period, true, "nanoseconds"}}
 	}
 	return plain
+}
+
+// shortestPeriod is that of what samples, in ns. Pyroscope's newer storage says 1 of all profiles.
+const shortestPeriod = 1000
+
+// periodOf is a profile's period in ns, 0 if that is no time.
+func periodOf(p *profile.Profile) float64 {
+	if p.PeriodType == nil {
+		return 0
+	}
+	return float64(samples.Nanoseconds(p.PeriodType.Unit)) * float64(p.Period)
 }
 
 // countOf is which value of a sample is its count, -1 if none is.

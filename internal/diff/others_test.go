@@ -38,6 +38,7 @@ func TestProfilesOfOthers(t *testing.T) {
 		"milliseconds":      {foreign("cpu", "milliseconds", "milliseconds", 1000, 10), "cpu", 3e9},
 		"Parca: 19 Hz":      {foreign("samples", "count", "nanoseconds", 19, 52631578), "cpu", 3 * 19 * 52631578},
 		"counts alone":      {foreign("samples", "count", "", 100, 0), "samples", 300},
+		"Pyroscope's":       {foreign("samples", "count", "nanoseconds", 100, 1), "samples", 300}, // whatever the period was
 		"heap":              {foreign("inuse_space", "bytes", "", 4096, 512<<10), "inuse_space", 3 * 4096},
 		"perf_to_profile's": {foreign("cycles", "event", "", 1e6, 1e6), "cycles", 3e6},
 	} {

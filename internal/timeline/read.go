@@ -110,8 +110,11 @@ func (r *reader) findColumns(p *profile.Profile) error {
 			r.columns.wall = i
 		}
 	}
-	if r.columns.wall < 0 || r.columns.samples < 0 {
+	switch {
+	case r.columns.wall < 0:
 		return fmt.Errorf("no column wall: %w", ErrNoTimeline)
+	case r.columns.samples < 0: // what a server has of one column
+		return fmt.Errorf("no column samples: %w", ErrNoTimeline)
 	}
 	return nil
 }
