@@ -37,6 +37,7 @@ type agentFlags struct {
 	minAge   duration
 	overhead percentage
 	output   string
+	metrics  string // address
 	disk     sliceLimit
 	push     pushFlags
 	queue    queueLimit
@@ -71,6 +72,9 @@ or size.
 
 Each flag can be given as a variable, --disk-limit as MAYFLY_AGENT_DISK_LIMIT; the command line
 goes before. So a file of settings is what systemd has as EnvironmentFile.
+
+--metrics serves what the agent says of itself: /metrics for Prometheus, /healthz, and /readyz,
+which is an error while profiles do not get to where they are to go.
 
 Where no process is recorded, nothing is open in the kernel.`,
 		Example: `  sudo mayfly agent --otlp http://localhost:4318
@@ -122,6 +126,7 @@ func (f *agentFlags) define(fl *pflag.FlagSet) {
 	fl.StringVarP(&f.output, "output", "o", "mayfly-agent", "`folder` for what waits for servers, or for profiles")
 	f.disk = sliceLimit{diskLimit{bytes: 1 << 30}}
 	fl.Var(&f.disk, "disk-limit", "how much to keep in the folder without a server: a number of profiles, or as 500MiB")
+	fl.StringVar(&f.metrics, "metrics", "", "`address` to serve /metrics, /healthz and /readyz at: :9464 is 127.0.0.1:9464")
 	f.push.timeout = duration(hookPatience)
 	f.push.define(fl)
 	f.queue = queueLimit{diskLimit: diskLimit{bytes: 64 << 20}}

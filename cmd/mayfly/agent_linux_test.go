@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -91,13 +92,15 @@ func (s *session) spawn(program string) *exec.Cmd {
 // one at SIGTERM.
 func TestAgentSends(t *testing.T) {
 	x := newTakers(t)
-	s, program := startAgent(t, "--otlp", "http://"+x.address, "--pyroscope", "http://"+x.address)
+	s, program := startAgent(t, "--otlp", "http://"+x.address, "--pyroscope", "http://"+x.address, "--metrics", ":0")
 	s.spawn(program)
 	queued := func(kind string) []string {
 		names, _ := filepath.Glob(filepath.Join(s.cmd.Dir, "mayfly-agent", "queue-"+kind, "slice-*.push"))
 		return names
 	}
 	s.until("slices that wait", func() bool { return len(queued("otlp")) > 1 && len(queued("pyroscope")) > 1 })
+	s.until("a server that is away", func() bool { return strings.Contains(s.stderr.String(), "connection refused") })
+	s.checkMetrics(t)
 	x.open(t)
 	s.cmd.Process.Signal(syscall.SIGTERM)
 	if code := s.wait(); code != codeOK {
@@ -115,6 +118,46 @@ func TestAgentSends(t *testing.T) {
 	}
 	if name := x.arrived[pyroscopePath][0]; !strings.HasPrefix(name, "agents-target") {
 		t.Errorf("a profile of %q", name)
+	}
+}
+
+// checkMetrics holds what an agent says of itself, while its servers are away, to the format and to what is so.
+func (s *session) checkMetrics(t *testing.T) {
+	t.Helper()
+	_, rest, ok := strings.Cut(s.stderr.String(), "metrics are at http://127.0.0.1:")
+	if !ok {
+		t.Fatal(s.stderr.String())
+	}
+	port, _, _ := strings.Cut(rest, "/")
+	get := func(path string) (int, string) {
+		resp, err := http.Get("http://127.0.0.1:" + port + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		b, _ := io.ReadAll(resp.Body)
+		return resp.StatusCode, string(b)
+	}
+	if code, text := get("/healthz"); code != http.StatusOK {
+		t.Errorf("/healthz: %d %s", code, text)
+	}
+	if code, text := get("/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(text, "does not take profiles") {
+		t.Errorf("/readyz: %d %s", code, text)
+	}
+	_, text := get("/metrics")
+	line := regexp.MustCompile(`^(# (HELP mayfly_agent_[a-z_]+ .+\.|TYPE mayfly_agent_([a-z_]+_total counter|[a-z_]+ gauge))|` +
+		`mayfly_agent_[a-z_]+(\{server="[a-z]+"\})? [0-9.e+-]+)$`)
+	for l := range strings.Lines(text) {
+		if !line.MatchString(strings.TrimSuffix(l, "\n")) {
+			t.Errorf("%q", l)
+		}
+	}
+	for _, want := range []string{"recorded_processes 1", `send_errors_total{server="otlp"} [1-9]`,
+		`queued_profiles{server="pyroscope"} [1-9]`,
+		`sent_requests_total{server="otlp"} 0`, "lost_samples_total 0", "profiles_total [1-9]", "samples_total [1-9]"} {
+		if !regexp.MustCompile(`(?m)^mayfly_agent_` + want).MatchString(text) {
+			t.Errorf("%s is not in\n%s", want, text)
+		}
 	}
 }
 

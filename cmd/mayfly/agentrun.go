@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,8 @@ type agent struct {
 	store   *store      // nil: there are servers
 	queues  []*outlet   // one for each server
 	idle    *time.Timer // gives memory back when no process has begun for a while
+	meter   agentMeter
+	spent   func() time.Duration // CPU time so far
 	turn    sync.Mutex
 	has     map[int]int // goroutines by process; under turn
 	failing string      // what kept the last slice from being kept; under turn
@@ -55,7 +58,14 @@ func runAgent(ctx context.Context, e *env, f *agentFlags) error {
 	for _, q := range a.queues {
 		stops = append(stops, q.start(ctx))
 	}
-	err = newFleet(e, f.fleet(), func(ev event) error { return a.hear(ctx, &ev) }).run(ctx)
+	fl := newFleet(e, f.fleet(), func(ev event) error { return a.hear(ctx, &ev) })
+	a.spent = fl.budget.Spent
+	if f.metrics != "" {
+		err = a.serve(ctx, f.metrics)
+	}
+	if err == nil {
+		err = fl.run(ctx)
+	}
 	for _, stop := range stops {
 		stop()
 	}
@@ -65,7 +75,8 @@ func runAgent(ctx context.Context, e *env, f *agentFlags) error {
 }
 
 func newAgent(e *env, f *agentFlags, s *store) *agent {
-	a := &agent{env: e, flags: f, has: make(map[int]int), idle: time.AfterFunc(startsOver, debug.FreeOSMemory)}
+	a := &agent{env: e, flags: f, has: make(map[int]int), meter: agentMeter{begun: make(map[int]bool)},
+		idle: time.AfterFunc(startsOver, debug.FreeOSMemory)}
 	if len(f.servers) == 0 {
 		a.store = s
 	}
@@ -109,6 +120,7 @@ func (a *agent) hear(ctx context.Context, ev *event) error {
 	case ev.gone:
 	case ev.begun:
 		a.env.say("recording %s", title)
+		a.meter.add(func(m *agentMeter) { m.begun[ev.pid] = true })
 		a.idle.Reset(startsOver)
 	case ev.rec != nil:
 		a.take(ev)
@@ -122,19 +134,25 @@ func (a *agent) over(ctx context.Context, ev *event, title string) {
 	delete(a.has, ev.pid)
 	a.limitMemory()
 	a.turn.Unlock()
+	failed := ev.err != nil && !errors.Is(ev.err, profiler.ErrNoProcess) && ctx.Err() == nil
+	a.meter.add(func(m *agentMeter) {
+		if delete(m.begun, ev.pid); failed {
+			m.other++
+		}
+	})
 	switch {
 	case errors.Is(ev.err, profiler.ErrNoProcess):
-	case ev.err != nil && ctx.Err() == nil:
+	case failed:
 		a.env.say("%s: %v", title, ev.err)
 	default:
 		a.env.say("%s: the recording has ended", title)
 	}
 }
 
-// Memory of an agent that the garbage collector keeps it to: its own, and what the recording of a process takes.
+// Memory that the garbage collector keeps an agent to: twice what was seen in use, or it would do nothing but collect.
 const (
-	agentBase      = 40 << 20
-	agentRecording = 2 << 20
+	agentBase      = 64 << 20
+	agentRecording = 4 << 20 // of a process, without what it takes for each goroutine
 )
 
 // limitMemory has the garbage collector run in time; turn is locked.
@@ -154,7 +172,8 @@ func (a *agent) take(ev *event) {
 		a.has[ev.pid] = n
 		a.limitMemory()
 	}
-	err := a.keep(ev)
+	refused, err := a.keep(ev)
+	a.meter.add(func(m *agentMeter) { m.count(ev.rec, refused, err) })
 	if err == nil {
 		a.failing = ""
 	} else if text := oneLine(err.Error()); text != a.failing {
@@ -163,26 +182,29 @@ func (a *agent) take(ev *event) {
 	}
 }
 
-func (a *agent) keep(ev *event) error {
+// keep returns how many values of labels do not leave, too.
+func (a *agent) keep(ev *event) (refused int, err error) {
 	p := ev.rec.Profile
 	stem := stemOf("slice", time.Unix(0, p.TimeNanos), ev.pid)
 	if a.store != nil {
 		if err := writeProfile(a.env, filepath.Join(a.store.dir, stem+".pb.gz"), p); err != nil {
-			return err
+			return 0, err
 		}
-		return a.store.prune(a.env)
+		return 0, a.store.prune(a.env)
 	}
-	var first error
-	for _, q := range a.queues {
-		o, err := q.flags.prepare(stem+".pb.gz", p)
-		if err == nil {
-			err = q.put(o, stem)
+	for i, q := range a.queues {
+		o, perr := q.flags.prepare(stem+".pb.gz", p)
+		if perr == nil {
+			perr = q.put(o, stem)
 		}
-		if first == nil {
-			first = err
+		err = cmp.Or(err, perr)
+		if o != nil && i == 0 { // the labels are the same for all
+			for _, r := range o.Refused {
+				refused += r.Values
+			}
 		}
 	}
-	return first
+	return refused, err
 }
 
 // end sends what is left, if there is a server, and says what is not sent.

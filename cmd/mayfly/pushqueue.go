@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mayfly-profiler/mayfly/internal/printable"
@@ -63,6 +64,10 @@ type backlog struct {
 	current string     // the recording that is being sent
 	latest  string     // the file that was written last and has not been sent behind the others, "" for none
 	dropped waiting
+	sent    int // requests that arrived
+	failed  int // times that the server did not take what was sent
+
+	down atomic.Bool // away, for who does not send
 }
 
 // waiting is how much waits, or did.
@@ -278,6 +283,7 @@ func (q *backlog) drain(ctx context.Context, fresh string) {
 		q.env.warn("push: %s; what is in %s waits", printable.Line(err.Error()), q.dir)
 	}
 	q.away = err != nil
+	q.down.Store(q.away)
 }
 
 // sendAll sends what is left of a recording. An error is that the server is away.
@@ -315,7 +321,9 @@ func (q *backlog) sendFile(ctx context.Context, folder *queueFolder, name string
 		return nil
 	}
 	o := outgoingOf(filepath.Join(filepath.Dir(q.dir), ofQueue.FindStringSubmatch(name)[1]+".pb.gz"), p)
-	switch err = o.send(ctx, q.env, q.server); {
+	err = o.send(ctx, q.env, q.server)
+	q.count(err == nil)
+	switch {
 	case o.Rejected > 0:
 		q.env.warn("push %s: %s", o.File, printable.Line(err.Error()))
 	case push.OfProfile(err):
@@ -328,6 +336,27 @@ func (q *backlog) sendFile(ctx context.Context, folder *queueFolder, name string
 		q.leave(name, "has arrived, and cannot be removed: "+cause(err).Error())
 	}
 	return nil
+}
+
+func (q *backlog) count(arrived bool) {
+	q.files.Lock()
+	defer q.files.Unlock()
+	if arrived {
+		q.sent++
+	} else {
+		q.failed++
+	}
+}
+
+// numbers are what was sent and what was not, so far, and what waits.
+func (q *backlog) numbers() (sent, failed int, dropped, waits waiting) {
+	q.files.Lock()
+	defer q.files.Unlock()
+	if folder, err := openQueue(q.env, q.dir); err == nil {
+		defer folder.Close()
+		waits = folder.waits()
+	}
+	return q.sent, q.failed, q.dropped, waits
 }
 
 // leave has a file stay where it is, and says so once.
