@@ -13,7 +13,11 @@ GORELEASER ?= go run github.com/goreleaser/goreleaser/v2@v2.13.1
 # Where make foreign keeps Debian's packages.
 DEBIAN ?= $(HOME)/.cache/mayfly-debian
 
-.PHONY: help build install man completions test cover lint bpf bench matrix foreign collector shapes race fuzz notices release
+# Where make kernels keeps Debian's kernels and what the machines said, and which to run: ONLY=6.1-arm64,6.1-amd64
+KERNELS ?= $(HOME)/.cache/mayfly-kernels
+ONLY ?=
+
+.PHONY: help build install man completions test cover lint bpf bench matrix foreign collector kernels shapes race fuzz notices release
 
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -52,6 +56,7 @@ lint: ## gofmt, go vet on every platform, staticcheck, tidy go.mod
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }
 	GOOS=linux GOARCH=amd64 go vet ./...
 	GOOS=linux GOARCH=amd64 go vet -tags foreign ./internal/foreign
+	GOOS=linux GOARCH=amd64 go vet -tags kernels ./internal/kernels
 	go vet -tags man ./cmd/mayfly
 	for module in testdata/collector testdata/foreign testdata/fulfil testdata/shapes profiler/labels/rpc profiler/labels/otel; do (cd $$module && go vet ./...) || exit 1; done
 	GOOS=linux GOARCH=arm64 go vet ./...
@@ -80,6 +85,10 @@ collector: ## what OpenTelemetry's Collector has of a profile, and build/otelcol
 	cd testdata/collector && go test ./...
 	mkdir -p build
 	cd testdata/collector/server && go build -o ../../../build/otelcol .
+
+kernels: ## the kernel's tests on Debian's kernels, amd64 and arm64, in emulated machines; writes docs/kernels.md (Debian with qemu; about an hour)
+	go test -tags kernels -count=1 -v -timeout 3h ./internal/kernels -run 'Kernels|Archive|Newest|Judge|WithRows' \
+		-kernels=$(KERNELS) -kernels.only=$(ONLY) -kernels.page=$(CURDIR)/docs/kernels.md
 
 shapes: ## every service of testdata/shapes recorded RUNS times, and what mayfly report says of it (as root; 15 minutes a run)
 	go test -count=1 -v -timeout 0 -run TestShapesRuns ./internal/shapes -shapes.runs $(RUNS)

@@ -13,6 +13,7 @@ import (
 // Labels that are read a moment after the sample are those of the goroutine all the same: each set
 // is where it was set, or left out.
 func TestPerfLabels(t *testing.T) {
+	target.NeedCPU(t)
 	x := target.Start(t, target.Compile(t, "labels", target.Build{}))
 	rec := record(t, x.PID, 3*time.Second, profiler.Options{Engine: profiler.Perf})
 	var truth struct {

@@ -37,6 +37,7 @@ var stops = []stop{
 
 // What a goroutine's thread is stopped for is stopped time, whoever stops it; no time is missing.
 func TestStopped(t *testing.T) {
+	target.NeedCPU(t)
 	target.Need(t, bpf.Probe()) // the scheduler's view is eBPF's
 	for _, s := range stops {
 		t.Run(s.name, func(t *testing.T) {

@@ -29,3 +29,14 @@ func NeedAll(t testing.TB, has bool, denied []string) {
 		Need(t, fmt.Errorf("not to be seen here: %w: %q", errors.ErrUnsupported, denied))
 	}
 }
+
+// Emulated says whether the processors are emulated (MAYFLY_EMULATED=1): rates and shares of time are the emulator's there.
+func Emulated() bool { return os.Getenv("MAYFLY_EMULATED") == "1" }
+
+// NeedCPU skips a test of rates or shares of time where the processors are emulated.
+func NeedCPU(t testing.TB) {
+	t.Helper()
+	if Emulated() {
+		check(t, &UnavailableError{"processor with a clock of its own", errors.New("MAYFLY_EMULATED=1")})
+	}
+}

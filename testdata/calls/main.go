@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/pprof"
 	"syscall"
 	"time"
@@ -39,7 +40,11 @@ func main() {
 	block("read", func() { syscall.Read(pipe[0], make([]byte, 1)) })
 	block("flock", func() { syscall.Flock(int(theirs.Fd()), syscall.LOCK_EX) })
 	block("wait4", func() { syscall.Wait4(child.Pid, nil, 0, nil) })
-	block("epoll_wait", func() { syscall.EpollWait(poll, make([]syscall.EpollEvent, 1), -1) })
+	wait := "epoll_wait"
+	if runtime.GOARCH == "arm64" { // which has no such call
+		wait = "epoll_pwait"
+	}
+	block(wait, func() { syscall.EpollWait(poll, make([]syscall.EpollEvent, 1), -1) })
 	block("nanosleep", func() { // short ones: the thread is as often on its way in or out
 		for !run.Stopped() {
 			t := syscall.NsecToTimespec(int64(3 * time.Millisecond))

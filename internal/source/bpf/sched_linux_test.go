@@ -50,6 +50,7 @@ func TestSchedTimes(t *testing.T) {
 // However many threads end, the time that threads have CPUs is what the process's clock says, and a new
 // thread is seen.
 func TestSchedThreadsEnd(t *testing.T) {
+	target.NeedCPU(t)
 	for _, b := range []target.Build{{}, {CGO: true}} {
 		t.Run(b.String(), func(t *testing.T) {
 			ctl := filepath.Join(t.TempDir(), "ctl")
@@ -83,6 +84,7 @@ func TestSchedThreadsEnd(t *testing.T) {
 
 // What the programs say of their own time is what the kernel counts when it is told to.
 func TestSchedCost(t *testing.T) {
+	target.NeedCPU(t)
 	stats, err := ebpf.EnableStats(unix.BPF_STATS_RUN_TIME)
 	target.Need(t, err)
 	defer stats.Close()

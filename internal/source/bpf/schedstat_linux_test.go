@@ -18,6 +18,7 @@ import (
 
 // How long the threads had CPUs and wanted them is what the kernel counts by itself, thread by thread.
 func TestSchedAgreesWithSchedstat(t *testing.T) {
+	target.NeedCPU(t)
 	for _, c := range []string{"lock", "network"} {
 		t.Run(c, func(t *testing.T) {
 			x := target.Start(t, target.Compile(t, "states", target.Build{}), "-case", c, "-trace", filepath.Join(t.TempDir(), "trace"))

@@ -22,7 +22,7 @@ var churnStacks = regexp.MustCompile(`^(runtime\.\S+ )*(` +
 	`(time\.\S+ )*(main\.await ){0,3}main\.churnC |` +
 	`main\.churnC\.func1 |` +
 	`(time\.Sleep )?(main\.rec ){0,22}main\.churnD |` +
-	`(time\.Sleep |iter\.Pull\S+ )*main\.churnE |` +
+	`(time\.Sleep |internal/race\.\S+ |iter\.Pull\S+ )*main\.churnE |` + // arm64 has instructions of race's empty functions
 	`(iter\.Pull\S+ )?((main\.(one|two) )?main\.values )?iter\.Pull\S+ runtime\.corostart |` +
 	`runtime\.corostart |` +
 	`(main\._Cfunc_(nap|forth) )?main\.churnF ` +
