@@ -53,7 +53,7 @@ func (r *recording) openCalls(l *goruntime.Layout) (*calls, error) {
 	if len(c.functions) == 0 {
 		return nil, missing
 	}
-	c.probes, err = bpf.OpenCalls(r.target, l, bpf.Code{File: exe, Functions: c.functions})
+	c.probes, err = bpf.OpenCalls(r.target, l, bpf.Code{File: exe, Bias: bias, Functions: c.functions})
 	return c, err
 }
 

@@ -16,13 +16,10 @@ import (
 // What a recording asks of the host. The kernel's rules behind the checks:
 // bpf(2) and Documentation/admin-guide/perf-security.rst for the capabilities (CAP_SYS_ADMIN
 // implies CAP_BPF and CAP_PERFMON: include/linux/capability.h), kernel/ksyms_common.c
-// (kallsyms_show_value) for kernel addresses, Documentation/admin-guide/LSM/Yama.rst, and
-// bpf_loop, which needs 5.17.
+// (kallsyms_show_value) for kernel addresses, Documentation/admin-guide/LSM/Yama.rst.
+// What the kernel itself can do is tried out (host.ladder), whatever its version says.
 
-const (
-	kernelMajor, kernelMinor = 5, 17
-	defaultRate              = 999 // Hz, of mayfly record
-)
+const defaultRate = 999 // Hz, of mayfly record
 
 // host is what the checks look at.
 type host struct {
@@ -142,16 +139,7 @@ func (h host) system() check {
 	return c
 }
 
-func (h host) kernel() check {
-	r := h.rights
-	c := check{Name: "kernel", Status: ok, Found: r.Kernel}
-	if r.KernelMajor < kernelMajor || r.KernelMajor == kernelMajor && r.KernelMinor < kernelMinor {
-		c.Status = h.withoutBPF()
-		c.Without = "no eBPF, whose programs need bpf_loop of Linux 5.17: " + h.instead()
-		c.Remedy = "a kernel of 5.17 or later"
-	}
-	return c
-}
+func (h host) kernel() check { return check{Name: "kernel", Status: ok, Found: h.rights.Kernel} }
 
 func (h host) btf() check {
 	if h.rights.BTF {

@@ -20,9 +20,8 @@ type Rights struct {
 	KptrRestrict      int // kernel.kptr_restrict
 	YamaScope         int // kernel.yama.ptrace_scope
 
-	Kernel                   string // release, as uname -r prints it
-	KernelMajor, KernelMinor int
-	BTF                      bool // /sys/kernel/btf/vmlinux is there
+	Kernel string // release, as uname -r prints it
+	BTF    bool   // /sys/kernel/btf/vmlinux is there
 }
 
 // Capability numbers of include/uapi/linux/capability.h.
@@ -66,7 +65,6 @@ func rightsIn(root string) (Rights, error) {
 	}
 	rel, _ := os.ReadFile(filepath.Join(root, "sys", "kernel", "osrelease"))
 	r.Kernel = strings.TrimSpace(string(rel))
-	r.KernelMajor, r.KernelMinor = parseRelease(r.Kernel)
 	return r, nil
 }
 
@@ -77,16 +75,4 @@ func parseCaps(b []byte) (uint64, error) {
 		return 0, errors.New("no CapEff line")
 	}
 	return strconv.ParseUint(string(bytes.TrimSpace(v)), 16, 64)
-}
-
-// parseRelease returns the first two numbers of a kernel release such as "6.18.44-generic".
-func parseRelease(s string) (major, minor int) {
-	a, rest, _ := strings.Cut(s, ".")
-	end := strings.IndexFunc(rest, func(r rune) bool { return r < '0' || r > '9' })
-	if end < 0 {
-		end = len(rest)
-	}
-	major, _ = strconv.Atoi(a)
-	minor, _ = strconv.Atoi(rest[:end])
-	return major, minor
 }

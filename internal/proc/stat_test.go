@@ -141,11 +141,8 @@ func TestRights(t *testing.T) {
 	})
 	got, err := rightsIn(root)
 	want := Rights{CapBPF: true, CapPerfmon: true, CapSysPtrace: true, PerfEventParanoid: 4, KptrRestrict: 1,
-		YamaScope: -1, Kernel: "5.15.0-105-generic", KernelMajor: 5, KernelMinor: 15}
+		YamaScope: -1, Kernel: "5.15.0-105-generic"}
 	if err != nil || got != want {
 		t.Errorf("got %+v, %v\nwant %+v", got, err, want)
-	}
-	if a, b := parseRelease("6.18"); a != 6 || b != 18 {
-		t.Errorf("release %d.%d", a, b)
 	}
 }

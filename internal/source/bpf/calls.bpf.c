@@ -22,12 +22,14 @@ struct regs {
 	u64 r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, cs, flags, sp, ss;
 };
 #define SP(r) ((r)->sp)
+#define PC(r) ((r)->ip)
 #define GREG(r) ((r)->r14)
 #elif defined(__TARGET_ARCH_arm64)
 struct regs {
 	u64 x[31], sp, pc, pstate;
 };
 #define SP(r) ((r)->sp)
+#define PC(r) ((r)->pc)
 #define GREG(r) ((r)->x[28])
 #else
 #error "no registers for this architecture"
@@ -55,6 +57,14 @@ struct {
 	__uint(max_entries, 1 << 20);
 } records SEC(".maps");
 
+// places says which function begins or ends at an address of the target's: its number times two, plus one where it ends.
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, u64);
+	__type(value, u64);
+} places SEC(".maps");
+
 const struct call *unused_call __attribute__((unused));
 
 static __always_inline int too_many(u64 now)
@@ -67,31 +77,31 @@ static __always_inline int too_many(u64 now)
 		second = s;
 		hits = 0;
 	}
-	if (__sync_fetch_and_add(&hits, 1) < most)
+	__sync_fetch_and_add(&hits, 1);
+	if (*(volatile u64 *)&hits <= most)
 		return 0;
 	tripped = 1;
 	return 1;
 }
 
-// The cookie of a probe is its function's number times two, plus one where the function ends.
 SEC("uprobe")
 int on_call(struct regs *ctx)
 {
-	u64 now = bpf_ktime_get_ns(), g = GREG(ctx), hi = 0, cookie;
+	u64 now = bpf_ktime_get_ns(), g = GREG(ctx), pc = PC(ctx), hi = 0, *place;
 	struct call *c;
 
 	if (too_many(now))
 		return 0;
-	c = bpf_ringbuf_reserve(&records, sizeof(*c), 0);
-	if (!c) {
+	place = bpf_map_lookup_elem(&places, &pc);
+	c = place ? bpf_ringbuf_reserve(&records, sizeof(*c), 0) : 0;
+	if (!c || !place) {
 		__sync_fetch_and_add(&lost, 1);
 		return 0;
 	}
-	cookie = bpf_get_attach_cookie(ctx);
 	c->time = now;
 	c->goid = 0;
-	c->function = cookie >> 1;
-	c->ends = cookie & 1;
+	c->function = *place >> 1;
+	c->ends = *place & 1;
 	bpf_probe_read_user(&c->goid, sizeof(c->goid), (void *)(g + g_goid));
 	bpf_probe_read_user(&hi, sizeof(hi), (void *)(g + g_stack_hi));
 	c->depth = hi - SP(ctx);

@@ -28,6 +28,7 @@ type Call struct {
 // mapped. The file may be closed when OpenCalls has returned.
 type Code struct {
 	File      *os.File
+	Bias      uint64 // what run-time addresses are above those of the file
 	Functions []goruntime.Function
 }
 

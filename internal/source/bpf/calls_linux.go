@@ -46,6 +46,11 @@ func openCalls(p *proc.Process, l *goruntime.Layout, code Code, most uint32) (*C
 	if err != nil {
 		return nil, fmt.Errorf("load eBPF: calls: %w", err)
 	}
+	n := 0
+	for _, f := range code.Functions {
+		n += 1 + len(f.Ends)
+	}
+	spec.Maps["places"].MaxEntries = uint32(max(n, 1))
 	c := &Calls{target: p, pairs: newPairs()}
 	if err := spec.LoadAndAssign(&c.objects, nil); err != nil {
 		return nil, loadError(err)
@@ -66,22 +71,27 @@ func (c *Calls) attach(code Code) error {
 		return err
 	}
 	for i, f := range code.Functions {
-		cookie := uint64(i) << 1
+		place, bias := uint64(i)<<1, f.Addr-f.Offset+code.Bias
 		// The ends first: a beginning that is seen has an end that will be.
 		for _, end := range f.Ends {
-			if err := c.probe(exe, end, cookie|1); err != nil {
+			if err := c.probe(exe, end, bias, place|1); err != nil {
 				return err
 			}
 		}
-		if err := c.probe(exe, f.Begin, cookie); err != nil {
+		if err := c.probe(exe, f.Begin, bias, place); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (c *Calls) probe(exe *link.Executable, offset, cookie uint64) error {
-	l, err := exe.Uprobe("", c.objects.OnCall, &link.UprobeOptions{Address: offset, PID: c.target.PID(), Cookie: cookie})
+// probe puts a probe at an offset of the file. It is known to the program by its address in the target; cookies, by which probes
+// could say who they are, need Linux 5.15.
+func (c *Calls) probe(exe *link.Executable, offset, bias, place uint64) error {
+	if err := c.objects.Places.Put(offset+bias, place); err != nil {
+		return err
+	}
+	l, err := exe.Uprobe("", c.objects.OnCall, &link.UprobeOptions{Address: offset, PID: c.target.PID()})
 	if err != nil {
 		return err
 	}

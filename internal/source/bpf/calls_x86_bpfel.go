@@ -26,6 +26,7 @@ type callsCall struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	callsMapPlaces     = "places"
 	callsMapRecords    = "records"
 	callsProgOnCall    = "on_call"
 	callsVarG_goid     = "g_goid"
@@ -87,6 +88,7 @@ type callsProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type callsMapSpecs struct {
+	Places  *ebpf.MapSpec `ebpf:"places"`
 	Records *ebpf.MapSpec `ebpf:"records"`
 }
 
@@ -124,11 +126,13 @@ func (o *callsObjects) Close() error {
 //
 // It can be passed to loadCallsObjects or ebpf.CollectionSpec.LoadAndAssign.
 type callsMaps struct {
+	Places  *ebpf.Map `ebpf:"places"`
 	Records *ebpf.Map `ebpf:"records"`
 }
 
 func (m *callsMaps) Close() error {
 	return _CallsClose(
+		m.Places,
 		m.Records,
 	)
 }

@@ -6,11 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/features"
+	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
 
 	"github.com/mayfly-profiler/mayfly/internal/proc"
@@ -22,6 +23,10 @@ const initPIDNamespace = 0xEFFFFFFC
 
 // setTarget tells a program which process to look for.
 func setTarget(spec *ebpf.CollectionSpec, pid int) error {
+	stack := spec.Variables["stack_size"] // THREAD_SIZE: 16 KiB, or a page where those are larger
+	if err := stack.Set(uint64(max(16384, os.Getpagesize()))); err != nil {
+		return err
+	}
 	var ns unix.Stat_t
 	if err := unix.Stat("/proc/self/ns/pid", &ns); err != nil {
 		return err
@@ -43,14 +48,18 @@ func loadError(err error) error {
 		return fmt.Errorf("load eBPF: %w (raise the limit of open files: ulimit -n)", unix.EMFILE)
 	}
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
+		if rlimit.RemoveMemlock() != nil { // of kernels that count maps against the limit
+			return fmt.Errorf("load eBPF: %w: before Linux 5.11 needs CAP_SYS_RESOURCE, or no limit of locked memory (ulimit -l unlimited)",
+				fs.ErrPermission)
+		}
 		rights, _ := proc.HostRights()
 		return fmt.Errorf("load eBPF: %w: %s", fs.ErrPermission, loadRights(rights))
 	}
 	if errors.Is(err, btf.ErrNotFound) {
 		return fmt.Errorf("load eBPF: %w: this kernel has no BTF (CONFIG_DEBUG_INFO_BTF, /sys/kernel/btf/vmlinux)", errors.ErrUnsupported)
 	}
-	if features.HaveProgramHelper(ebpf.PerfEvent, asm.FnLoop) != nil {
-		return fmt.Errorf("load eBPF: %w: needs Linux 5.17 or newer (bpf_loop)", errors.ErrUnsupported)
+	if features.HaveMapType(ebpf.RingBuf) != nil {
+		return fmt.Errorf("load eBPF: %w: this kernel has no ring buffers (Linux 5.8)", errors.ErrUnsupported)
 	}
 	return fmt.Errorf("load eBPF: %w", err)
 }

@@ -8,13 +8,17 @@
 // sends one record to the ring buffer. User space does all the rest (symbols, the caller of the
 // leaf, where to cut a stack), because only user space knows which function an address is in.
 //
-// Two rules of the verifier shape the code:
+// Three rules of the verifier shape the code:
 //  - A loop whose state lives on the BPF stack is verified once per iteration and path, and never
-//    finishes for 64 labels or 512 frames. bpf_loop() verifies its callback once; the cursor lives
-//    in map memory, which the verifier forgets at each read, so that iterations converge.
+//    finishes for 64 labels or 512 frames. A global function is verified once, whoever calls it; so
+//    the bodies of loops are such, which take numbers only. Their cursor lives in map memory, which
+//    the verifier forgets at each read. (bpf_loop would do the same, from Linux 5.17 on.)
 //  - An index read from map memory must be bounded right before its use, in the same register.
+//  - What is not executed on this kernel is not verified: bpf_core_enum_value_exists and
+//    bpf_core_field_exists are constants when the program is loaded.
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
 
 typedef __u64 u64;
 typedef __u32 u32;
@@ -24,7 +28,7 @@ typedef __s64 s64;
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-// The two kernel structs that are needed, relocated by BTF (CO-RE): no vmlinux.h.
+// The kernel structs that are needed, relocated by BTF (CO-RE): no vmlinux.h.
 #if defined(__TARGET_ARCH_x86)
 struct thread_struct {
 	unsigned long fsbase;
@@ -42,7 +46,7 @@ struct regs {
 #define FP(r) ((r)->bp)
 #define LR(r) 0
 #define GREG(r) ((r)->r14) // ABIInternal keeps g in R14 (cmd/compile/abi-internal.md)
-#define TLS_BASE(t) ((t)->thread.fsbase)
+#define TLS_BASE thread.fsbase
 #elif defined(__TARGET_ARCH_arm64)
 struct uw {
 	unsigned long tp_value;
@@ -61,13 +65,18 @@ struct regs {
 #define FP(r) ((r)->x[29])
 #define LR(r) ((r)->x[30])
 #define GREG(r) ((r)->x[28]) // g is R28 on arm64
-#define TLS_BASE(t) ((t)->thread.uw.tp_value)
+#define TLS_BASE thread.uw.tp_value
 #else
 #error "no registers for this architecture"
 #endif
 
 struct task_struct {
 	struct thread_struct thread;
+	void *stack;
+} __attribute__((preserve_access_index));
+
+struct pt_regs {
+	long dummy;
 } __attribute__((preserve_access_index));
 
 // struct bpf_perf_event_data (include/uapi/linux/bpf_perf_event.h).
@@ -120,6 +129,8 @@ volatile u32 target_tgid = 0;
 // Whether samples are wanted: not before a held command has executed its program, and not after the
 // target has executed another one.
 volatile u32 armed = 0, execs = 0;
+// Bytes of a thread's stack in the kernel (THREAD_SIZE).
+const volatile u64 stack_size = 16384;
 
 // code is what user space knows of the target's Go code, in run-time addresses; all 0 until it does.
 // framed is the number of functions in the map of that name.
@@ -178,6 +189,21 @@ enum counters {
 	COUNTERS,
 };
 
+// struct ucontext as the kernel leaves it for a signal handler, up to the last register that is of use.
+#if defined(__TARGET_ARCH_x86)
+struct context {
+	u64 flags, link, stack[3];
+	u64 r8, r9, r10, r11, r12, r13, r14, r15, di, si, bp, bx, dx, ax, cx, sp, ip;
+};
+#define HAS_CONTEXT 1
+#else
+// On arm64 the kernel's frame record for the handler leads on to the interrupted frame.
+struct context {
+	u64 flags, link, stack[3], bp, sp, ip;
+};
+#define HAS_CONTEXT 0
+#endif
+
 struct scratch {
 	struct record r;
 	u64 words[MAX_WORDS];
@@ -192,6 +218,8 @@ struct scratch {
 	u32 odd, deep;   // the chain is none here; it goes on, but not for us
 	u64 window_at, window[WINDOW / 8]; // a copy of the stack around fp
 	u64 off; // bytes used in words+tail
+	struct regs regs; // what is too large for the BPF stack
+	struct context context;
 	u64 header[MAX_LABELS * 4];
 	u64 bucket_addr, bucket_left, slot, table;
 	u64 bucket[34]; // 8 tophash bytes, 8 keys, 8 values, overflow pointer: 272 bytes
@@ -247,10 +275,12 @@ static __always_inline void count(u32 k) { add(k, 1); }
 
 #define READ(dst, src) bpf_probe_read_user(&(dst), sizeof(dst), (const void *)(src))
 
-// bpf_loop takes a context on the stack only; the cursors are behind the pointer, in map memory.
-struct loop {
-	struct scratch *s;
-};
+static __always_inline struct scratch *mine(void)
+{
+	u32 zero = 0;
+
+	return bpf_map_lookup_elem(&scratches, &zero);
+}
 
 // ---- stacks ----
 //
@@ -261,12 +291,25 @@ struct loop {
 // pointer. There the chain ends, and the words of the stack are sent for user space to unwind, as the
 // runtime does it: by how far the stack pointer is from the return address.
 
+// push appends a word behind those of the stack. It says whether there was room. The number is read right before its use: one
+// that the compiler has put aside is any number to verifiers before Linux 6.12.
+static __always_inline int push(struct scratch *s, u64 word)
+{
+	u64 n = *(volatile u64 *)&s->nwords;
+
+	if (n >= MAX_WORDS)
+		return 0;
+	s->words[n] = word;
+	s->nwords = n + 1;
+	return 1;
+}
+
 static __always_inline int on_stack(struct scratch *s, u64 a) { return a - s->lo < s->hi - s->lo; }
 
 static __always_inline int in_text(u64 pc) { return pc - code.text < code.etext - code.text; }
 
 // frame_of returns delta of the function of framed that pc lies in, or 0: a binary search.
-static __noinline u32 frame_of(u64 pc)
+__noinline u32 frame_of(u64 pc)
 {
 	u32 lo = 0, hi = code.framed, off = pc - code.text;
 
@@ -313,48 +356,38 @@ static __always_inline int read_frame(struct scratch *s, u64 fp, u64 *f)
 	return 0;
 }
 
-// struct ucontext as the kernel leaves it for a signal handler, up to the last register that is of use.
-#if defined(__TARGET_ARCH_x86)
-struct context {
-	u64 flags, link, stack[3];
-	u64 r8, r9, r10, r11, r12, r13, r14, r15, di, si, bp, bx, dx, ax, cx, sp, ip;
-};
-#define HAS_CONTEXT 1
-#else
-// On arm64 the kernel's frame record for the handler leads on to the interrupted frame.
-struct context {
-	u64 flags, link, stack[3], bp, sp, ip;
-};
-#define HAS_CONTEXT 0
-#endif
-
 // interrupted appends where a signal interrupted the goroutine, and says whether the stack goes on there: the kernel's
 // record of it is at at if that lies on the signal stack that the record names.
-static __always_inline int interrupted(struct scratch *s, u64 at)
+__noinline int interrupted(u64 at)
 {
-	struct context c;
-	u64 n = s->nwords;
+	struct scratch *s = mine();
+	struct context *c;
 
-	if (!HAS_CONTEXT || bpf_probe_read_user(&c, sizeof(c), (void *)at) || !on_stack(s, c.sp) ||
-	    at - c.stack[0] >= c.stack[2] || n >= MAX_WORDS)
+	if (!s)
 		return 0;
-	s->words[n] = c.ip;
-	s->nwords = n + 1;
-	s->at = c.sp;
-	s->fp = c.bp;
+	c = &s->context;
+	if (bpf_probe_read_user(c, sizeof(*c), (void *)at) || !on_stack(s, c->sp) || at - c->stack[0] >= c->stack[2] ||
+	    !push(s, c->ip))
+		return 0;
+	s->at = c->sp;
+	s->fp = c->bp;
 	s->odd = 1;
 	return 1;
 }
 
 // one_frame appends the return address of the frame at s->fp: [fp] is the caller's frame pointer,
 // [fp+8] the return address, on amd64 and arm64 alike.
-static int one_frame(u32 i, struct loop *l)
+__noinline int one_frame(void)
 {
-	struct scratch *s = l->s;
-	u64 fp = s->fp, n = s->nwords, f[2];
-	int strict = code.etext && on_stack(s, s->at) &&
-		     s->last - code.cgocallback >= code.cgocallback_end - code.cgocallback;
+	struct scratch *s = mine();
+	u64 fp, f[2];
+	int strict;
 
+	if (!s)
+		return 1;
+	fp = s->fp;
+	strict = code.etext && on_stack(s, s->at) &&
+		 s->last - code.cgocallback >= code.cgocallback_end - code.cgocallback;
 	if (strict && !fp && s->hi - s->at <= ROOT)
 		return 1;
 	if (strict && (fp < s->floor || fp > s->hi - 16 || (fp & 7))) {
@@ -363,7 +396,7 @@ static int one_frame(u32 i, struct loop *l)
 	}
 	if (fp < MIN_ADDR || (fp & 7))
 		return 1;
-	if (n >= s->limit || !s->loads || n >= MAX_WORDS) {
+	if (s->nwords >= s->limit || !s->loads) {
 		s->deep = 1;
 		return 1;
 	}
@@ -371,10 +404,12 @@ static int one_frame(u32 i, struct loop *l)
 		s->odd = strict;
 		return 1;
 	}
-	if (s->last - code.sigtramp < code.sigtramp_end - code.sigtramp && interrupted(s, fp + 16))
+	if (s->last - code.sigtramp < code.sigtramp_end - code.sigtramp && HAS_CONTEXT &&
+	    interrupted(fp + 16))
 		return 1;
-	s->words[n] = s->last = f[1];
-	s->nwords = n + 1;
+	if (!push(s, f[1]))
+		return 1;
+	s->last = f[1];
 	s->at = s->floor = fp + 16;
 	// Callers lie higher on the same stack. systemstack and cgo calls cross from one stack to
 	// another, which may lie lower; a cycle looks the same, so only a few are allowed.
@@ -386,22 +421,34 @@ static int one_frame(u32 i, struct loop *l)
 	return 0;
 }
 
-// seems_frame stops at the first word of the window that looks like a saved frame pointer with a return
-// address behind it.
-static int seems_frame(u32 i, struct loop *l)
+// follow appends at most max frames from s->fp on.
+__noinline int follow(u32 max)
 {
-	struct scratch *s = l->s;
-	u64 ix = i, at = s->window_at + 8 * ix, fp, ra;
+	for (u32 i = 0; i < MAX_USER; i++) {
+		if (i >= max || one_frame())
+			break;
+	}
+	return 0;
+}
 
-	asm volatile("%0 &= 127" : "+r"(ix));
-	fp = s->window[ix];
-	ix++;
-	asm volatile("%0 &= 127" : "+r"(ix));
-	ra = s->window[ix];
-	if (fp <= at || fp > s->hi - 16 || (fp & 7) || !in_text(ra))
+// seek_frame points s->fp to the first word of the window that looks like a saved frame pointer with a return
+// address behind it, if there is one.
+__noinline int seek_frame(void)
+{
+	struct scratch *s = mine();
+	u64 at, fp;
+
+	if (!s)
 		return 0;
-	s->fp = at;
-	return 1;
+	for (u32 i = 0; i < WINDOW / 8 - 1; i++) {
+		at = s->window_at + 8 * i;
+		fp = s->window[i];
+		if (fp > at && fp <= s->hi - 16 && !(fp & 7) && in_text(s->window[i + 1])) {
+			s->fp = at;
+			break;
+		}
+	}
+	return 0;
 }
 
 static __always_inline int is_frame(struct scratch *s, u64 fp)
@@ -416,8 +463,6 @@ static __always_inline int is_frame(struct scratch *s, u64 fp)
 // Whether it is the chain, user space will see: it gets to the same frame, or it does not.
 static __always_inline void resume(struct scratch *s, u64 end, u32 max)
 {
-	struct loop l = { s };
-
 	s->deep = 1;
 	if (!is_frame(s, s->fp)) { // what a signal interrupted has a frame pointer, mostly
 		s->fp = 0;
@@ -426,20 +471,19 @@ static __always_inline void resume(struct scratch *s, u64 end, u32 max)
 			s->window_at = 0;
 			return;
 		}
-		bpf_loop(WINDOW / 8 - 1, seems_frame, &l, 0);
+		seek_frame();
 	}
 	if (!s->fp)
 		return;
 	s->deep = s->odd = 0;
 	s->r.resume = s->at = s->floor = s->fp;
-	bpf_loop(max, one_frame, &l, 0);
+	follow(max);
 	s->deep |= s->odd;
 }
 
 // leave_framed goes on at the frame that an assembly function has. It says whether there was a chain.
 static __always_inline int leave_framed(struct scratch *s, u32 delta, u32 max)
 {
-	struct loop l = { s };
 	u64 fp = s->at + delta - 8;
 
 	s->odd = 1;
@@ -447,7 +491,7 @@ static __always_inline int leave_framed(struct scratch *s, u32 delta, u32 max)
 		return 0;
 	s->odd = 0;
 	s->fp = s->floor = fp;
-	bpf_loop(max, one_frame, &l, 0);
+	follow(max);
 	return !s->odd;
 }
 
@@ -455,18 +499,15 @@ static __always_inline int leave_framed(struct scratch *s, u32 delta, u32 max)
 // many, and says with s->deep whether the stack went on.
 static __noinline u32 walk(struct scratch *s, u64 pc, u64 fp, u64 sp)
 {
-	struct loop l = { s };
-	u64 n, from;
+	u64 from;
 	u32 max, delta;
 
 	if (!s)
 		return 0;
-	n = from = s->nwords;
+	from = s->nwords;
 	max = s->limit;
-	if (n >= MAX_WORDS || max > MAX_USER)
+	if (max > MAX_USER || !push(s, pc))
 		return 0;
-	s->words[n] = pc;
-	s->nwords = n + 1;
 	s->window_at = 0;
 	s->limit = from + max;
 	s->loads = MAX_LOADS;
@@ -478,11 +519,11 @@ static __noinline u32 walk(struct scratch *s, u64 pc, u64 fp, u64 sp)
 	s->deep = 0;
 	s->odd = 0;
 	delta = on_stack(s, sp) ? frame_of(pc) : 0;
-	if (code.etext && s->hi > s->lo && !on_stack(s, sp) &&
-	    (interrupted(s, sp) || interrupted(s, sp + 8))) {
+	if (HAS_CONTEXT && code.etext && s->hi > s->lo && !on_stack(s, sp) &&
+	    (interrupted(sp) || interrupted(sp + 8))) {
 		; // the handler has not begun yet, or has returned and its thread not yet
 	} else if (!delta) {
-		bpf_loop(max, one_frame, &l, 0);
+		follow(max);
 	} else if (!s->r.rest_at && leave_framed(s, delta, max)) {
 		s->r.rest_at = sp;
 		s->r.rest_from = 1;
@@ -548,8 +589,9 @@ static __always_inline void copy_stack(struct scratch *s)
 // ---- labels ----
 
 // put_string copies len bytes at p behind s->off. It returns 0 when all of them were copied.
-static __noinline int put_string(struct scratch *s, u64 p, u64 len)
+__noinline int put_string(u64 p, u64 len)
 {
+	struct scratch *s = mine();
 	u64 off, l = len;
 
 	if (!s)
@@ -565,21 +607,22 @@ static __noinline int put_string(struct scratch *s, u64 p, u64 len)
 	return 0;
 }
 
-// put_label appends one label. It leaves the cursor where it was when the label does not fit.
-static __noinline int put_label(struct scratch *s, u64 *h)
+// put_label appends one label, its key and its value. It leaves the cursor where it was when the label does not fit.
+__noinline int put_label(u64 key, u64 key_len, u64 value, u64 value_len)
 {
+	struct scratch *s = mine();
 	u64 start;
 	struct label l;
 
-	if (!s || !h)
+	if (!s)
 		return -1;
 	start = s->off;
 	if (start > MAX_WORDS * 8 + MAX_LABEL_BYTES - sizeof(l) || s->r.nlabels >= MAX_LABELS)
 		return -1;
-	l.key_len = h[1];
-	l.value_len = h[3];
+	l.key_len = key_len;
+	l.value_len = value_len;
 	s->off = start + sizeof(l);
-	if (put_string(s, h[0], h[1]) || put_string(s, h[2], h[3]) ||
+	if (put_string(key, key_len) || put_string(value, value_len) ||
 	    s->off - s->nwords * 8 > MAX_LABEL_BYTES) {
 		s->off = start;
 		return -1;
@@ -589,24 +632,10 @@ static __noinline int put_label(struct scratch *s, u64 *h)
 	return 0;
 }
 
-static int slice_label(u32 i, struct loop *l)
-{
-	struct scratch *s = l->s;
-	u64 ix = i;
-
-	asm volatile("%0 &= 63" : "+r"(ix)); // else the verifier loses the bound of the 64-bit half
-	if (put_label(s, &s->header[ix * 4])) {
-		s->r.flags |= LABELS_PARTIAL;
-		return 1;
-	}
-	return 0;
-}
-
 // Go >= 1.24: g.labels -> struct{ list []struct{ key, value string } } (runtime/pprof/label.go).
 static __noinline int slice_labels(struct scratch *s, u64 set)
 {
-	struct loop l = { s };
-	u64 list[3], n; // pointer, length, capacity
+	u64 list[3], n, *h; // list: pointer, length, capacity
 
 	if (!s)
 		return -1;
@@ -623,28 +652,34 @@ static __noinline int slice_labels(struct scratch *s, u64 set)
 		return 0;
 	if (bpf_probe_read_user(s->header, n * 32, (void *)list[0]))
 		return -1;
-	bpf_loop(n, slice_label, &l, 0);
+	for (u32 i = 0; i < MAX_LABELS; i++) {
+		h = &s->header[i * 4];
+		if (i >= n)
+			break;
+		if (put_label(h[0], h[1], h[2], h[3]))
+			return -1;
+	}
 	return 0;
 }
 
 // map_label looks at one slot of one bucket of a map[string]string and moves on, along the overflow
 // chain and then to the next bucket (runtime/map.go, struct bmap, up to Go 1.23).
-static int map_label(u32 i, struct loop *l)
+__noinline int map_label(void)
 {
-	struct scratch *s = l->s;
-	u64 j = s->slot, h[4], *b = s->bucket;
+	struct scratch *s = mine();
+	u64 j, *b;
 
+	if (!s)
+		return 1;
+	j = s->slot;
+	b = s->bucket;
 	asm volatile("%0 &= 7" : "+r"(j));
 	if (!j && bpf_probe_read_user(b, 272, (void *)s->bucket_addr)) {
 		s->r.flags |= LABELS_PARTIAL;
 		return 1;
 	}
 	if (((u8 *)b)[j] >= 5) { // minTopHash: a used slot that was not evacuated
-		h[0] = b[1 + j * 2];
-		h[1] = b[2 + j * 2];
-		h[2] = b[17 + j * 2];
-		h[3] = b[18 + j * 2];
-		if (put_label(s, h)) {
+		if (put_label(b[1 + j * 2], b[2 + j * 2], b[17 + j * 2], b[18 + j * 2])) {
 			s->r.flags |= LABELS_PARTIAL;
 			return 1;
 		}
@@ -662,14 +697,20 @@ static int map_label(u32 i, struct loop *l)
 	return --s->bucket_left == 0;
 }
 
-static __always_inline void scan_buckets(struct scratch *s, u64 table, u64 n)
+__noinline int scan_buckets(u64 table, u64 n)
 {
-	struct loop l = { s };
+	struct scratch *s = mine();
 
+	if (!s || target.label_kind != LABELS_MAP) // for other programs, not to be verified
+		return 0;
 	s->table = s->bucket_addr = table;
 	s->bucket_left = n;
 	s->slot = 0;
-	bpf_loop(8 * 4 * MAX_LABELS, map_label, &l, 0);
+	for (u32 i = 0; i < 8 * 4 * MAX_LABELS; i++) {
+		if (map_label())
+			break;
+	}
+	return 0;
 }
 
 // Go <= 1.23: g.labels -> labelMap, a map[string]string, so a pointer to a struct hmap.
@@ -694,9 +735,9 @@ static __noinline int map_labels(struct scratch *s, u64 set)
 		return 0;
 	}
 	n = 1ull << logn;
-	scan_buckets(s, h[2], n);
+	scan_buckets(h[2], n);
 	if (h[3]) // still growing: buckets that were not evacuated yet; sameSizeGrow is flag 8
-		scan_buckets(s, h[3], (h[1] & 8) || !logn ? n : n / 2);
+		scan_buckets(h[3], (h[1] & 8) || !logn ? n : n / 2);
 	if (s->r.nlabels != h[0])
 		s->r.flags |= LABELS_PARTIAL;
 	return 0;
@@ -741,6 +782,18 @@ static __always_inline int fits(struct scratch *s, u64 curg)
 	       stack[1] - stack[0] <= MAX_STACK;
 }
 
+static __always_inline u64 tls_base(void)
+{
+	struct task_struct *t;
+
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf)) { // Linux 5.11: without a copy
+		t = (void *)bpf_get_current_task_btf();
+		return t->TLS_BASE;
+	}
+	t = (void *)bpf_get_current_task();
+	return BPF_CORE_READ(t, TLS_BASE);
+}
+
 // find_goroutine follows g -> m -> curg. g itself is the system stack's pseudo goroutine while the
 // thread schedules, collects garbage or runs C code; the goroutine it works for is m.curg.
 //
@@ -749,11 +802,10 @@ static __always_inline int fits(struct scratch *s, u64 curg)
 // compiled Go code only, not in assembly, C, the vdso.
 static __always_inline void find_goroutine(struct scratch *s, u64 greg)
 {
-	struct task_struct *t = (void *)bpf_get_current_task_btf();
 	u64 g = 0, m = 0, g0 = 0, gsignal = 0, curg = 0;
 
 	if (target.g_from == G_TLS) {
-		u64 base = TLS_BASE(t);
+		u64 base = tls_base();
 		if (base)
 			READ(g, base + target.tls);
 	} else if (target.g_from == G_REG) {
@@ -831,14 +883,12 @@ static __noinline u64 caller_of_c(struct scratch *s, u64 gosp)
 // walk_caller_of_c appends the goroutine's stack, all of it for user space to unwind.
 static __always_inline void walk_caller_of_c(struct scratch *s, u64 gosp)
 {
-	u64 n = s->nwords, pc = 0, sp = caller_of_c(s, gosp);
+	u64 pc = 0, sp = caller_of_c(s, gosp);
 
 	if (!sp)
 		s->r.flags |= USER_TRUNCATED; // for the end of the goroutine's stack
-	if (!sp || READ(pc, sp) || n >= MAX_WORDS)
+	if (!sp || READ(pc, sp) || !push(s, pc))
 		return;
-	s->words[n] = pc;
-	s->nwords = n + 1;
 	s->r.ncurg = 1;
 	s->r.rest_at = s->r.curg_sp = sp + 8;
 	s->rest_bytes = s->hi - sp - 8;
@@ -936,6 +986,18 @@ static __always_inline void send(struct scratch *s)
 		count(LOST);
 }
 
+// user_regs is where the kernel keeps the registers that its thread left user space with. Before Linux 5.15 there is no
+// function that says so; they lie at the end of the thread's stack then, without a gap.
+static __always_inline void *user_regs(void)
+{
+	struct task_struct *t;
+
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		return (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	t = (void *)bpf_get_current_task();
+	return BPF_CORE_READ(t, stack) + stack_size - bpf_core_type_size(struct pt_regs);
+}
+
 SEC("perf_event")
 int sample(struct perf_ctx *ctx)
 {
@@ -958,17 +1020,14 @@ int sample(struct perf_ctx *ctx)
 		greg = GREG(&ctx->regs);
 		gosp = GOSP(&ctx->regs);
 	} else {
-		struct regs user;
-		void *at = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
-
-		if (bpf_probe_read_kernel(&user, sizeof(user), at))
+		if (bpf_probe_read_kernel(&s->regs, sizeof(s->regs), user_regs()))
 			return 0;
-		s->words[0] = PC(&user);
-		s->r.sp = SP(&user);
-		s->r.fp = FP(&user);
-		s->r.lr = LR(&user);
-		greg = GREG(&user);
-		gosp = GOSP(&user);
+		s->words[0] = PC(&s->regs);
+		s->r.sp = SP(&s->regs);
+		s->r.fp = FP(&s->regs);
+		s->r.lr = LR(&s->regs);
+		greg = GREG(&s->regs);
+		gosp = GOSP(&s->regs);
 		s->r.flags |= FROM_KERNEL;
 	}
 	s->nwords = s->lo = s->hi = 0;

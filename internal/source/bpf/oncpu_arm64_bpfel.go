@@ -103,26 +103,42 @@ const (
 )
 
 type oncpuScratch struct {
-	_          structs.HostLayout
-	R          oncpuRecord
-	Words      [1920]uint64
-	Tail       [12352]uint8
-	Lo         uint64
-	Hi         uint64
-	Nwords     uint64
-	Limit      uint64
-	Fp         uint64
-	Turns      uint64
-	At         uint64
-	Floor      uint64
-	Last       uint64
-	Loads      uint64
-	RestBytes  uint64
-	Odd        uint32
-	Deep       uint32
-	WindowAt   uint64
-	Window     [128]uint64
-	Off        uint64
+	_         structs.HostLayout
+	R         oncpuRecord
+	Words     [1920]uint64
+	Tail      [12352]uint8
+	Lo        uint64
+	Hi        uint64
+	Nwords    uint64
+	Limit     uint64
+	Fp        uint64
+	Turns     uint64
+	At        uint64
+	Floor     uint64
+	Last      uint64
+	Loads     uint64
+	RestBytes uint64
+	Odd       uint32
+	Deep      uint32
+	WindowAt  uint64
+	Window    [128]uint64
+	Off       uint64
+	Regs      struct {
+		_      structs.HostLayout
+		X      [31]uint64
+		Sp     uint64
+		Pc     uint64
+		Pstate uint64
+	}
+	Context struct {
+		_     structs.HostLayout
+		Flags uint64
+		Link  uint64
+		Stack [3]uint64
+		Bp    uint64
+		Sp    uint64
+		Ip    uint64
+	}
 	Header     [256]uint64
 	BucketAddr uint64
 	BucketLeft uint64
@@ -154,6 +170,7 @@ const (
 	oncpuVarExecs          = "execs"
 	oncpuVarNsDev          = "ns_dev"
 	oncpuVarNsIno          = "ns_ino"
+	oncpuVarStackSize      = "stack_size"
 	oncpuVarTarget         = "target"
 	oncpuVarTargetPid      = "target_pid"
 	oncpuVarTargetTgid     = "target_tgid"
@@ -229,6 +246,7 @@ type oncpuVariableSpecs struct {
 	Execs          *ebpf.VariableSpec `ebpf:"execs"`
 	NsDev          *ebpf.VariableSpec `ebpf:"ns_dev"`
 	NsIno          *ebpf.VariableSpec `ebpf:"ns_ino"`
+	StackSize      *ebpf.VariableSpec `ebpf:"stack_size"`
 	Target         *ebpf.VariableSpec `ebpf:"target"`
 	TargetPid      *ebpf.VariableSpec `ebpf:"target_pid"`
 	TargetTgid     *ebpf.VariableSpec `ebpf:"target_tgid"`
@@ -282,6 +300,7 @@ type oncpuVariables struct {
 	Execs          *ebpf.Variable `ebpf:"execs"`
 	NsDev          *ebpf.Variable `ebpf:"ns_dev"`
 	NsIno          *ebpf.Variable `ebpf:"ns_ino"`
+	StackSize      *ebpf.Variable `ebpf:"stack_size"`
 	Target         *ebpf.Variable `ebpf:"target"`
 	TargetPid      *ebpf.Variable `ebpf:"target_pid"`
 	TargetTgid     *ebpf.Variable `ebpf:"target_tgid"`

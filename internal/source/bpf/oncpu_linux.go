@@ -86,9 +86,7 @@ func (s *OnCPU) attach() (err error) {
 }
 
 func (s *OnCPU) load() error {
-	// Before Linux 5.11 maps count against RLIMIT_MEMLOCK; later the limit does not matter and
-	// not being allowed to raise it does no harm.
-	_ = rlimit.RemoveMemlock()
+	_ = rlimit.RemoveMemlock() // maps count against it before Linux 5.11: loadError says whether that was the reason
 	spec, err := loadOncpu()
 	if err != nil {
 		return fmt.Errorf("load eBPF: %w", err)

@@ -103,26 +103,73 @@ const (
 )
 
 type oncpuScratch struct {
-	_          structs.HostLayout
-	R          oncpuRecord
-	Words      [1920]uint64
-	Tail       [12352]uint8
-	Lo         uint64
-	Hi         uint64
-	Nwords     uint64
-	Limit      uint64
-	Fp         uint64
-	Turns      uint64
-	At         uint64
-	Floor      uint64
-	Last       uint64
-	Loads      uint64
-	RestBytes  uint64
-	Odd        uint32
-	Deep       uint32
-	WindowAt   uint64
-	Window     [128]uint64
-	Off        uint64
+	_         structs.HostLayout
+	R         oncpuRecord
+	Words     [1920]uint64
+	Tail      [12352]uint8
+	Lo        uint64
+	Hi        uint64
+	Nwords    uint64
+	Limit     uint64
+	Fp        uint64
+	Turns     uint64
+	At        uint64
+	Floor     uint64
+	Last      uint64
+	Loads     uint64
+	RestBytes uint64
+	Odd       uint32
+	Deep      uint32
+	WindowAt  uint64
+	Window    [128]uint64
+	Off       uint64
+	Regs      struct {
+		_      structs.HostLayout
+		R15    uint64
+		R14    uint64
+		R13    uint64
+		R12    uint64
+		Bp     uint64
+		Bx     uint64
+		R11    uint64
+		R10    uint64
+		R9     uint64
+		R8     uint64
+		Ax     uint64
+		Cx     uint64
+		Dx     uint64
+		Si     uint64
+		Di     uint64
+		OrigAx uint64
+		Ip     uint64
+		Cs     uint64
+		Flags  uint64
+		Sp     uint64
+		Ss     uint64
+	}
+	Context struct {
+		_     structs.HostLayout
+		Flags uint64
+		Link  uint64
+		Stack [3]uint64
+		R8    uint64
+		R9    uint64
+		R10   uint64
+		R11   uint64
+		R12   uint64
+		R13   uint64
+		R14   uint64
+		R15   uint64
+		Di    uint64
+		Si    uint64
+		Bp    uint64
+		Bx    uint64
+		Dx    uint64
+		Ax    uint64
+		Cx    uint64
+		Sp    uint64
+		Ip    uint64
+	}
 	Header     [256]uint64
 	BucketAddr uint64
 	BucketLeft uint64
@@ -154,6 +201,7 @@ const (
 	oncpuVarExecs          = "execs"
 	oncpuVarNsDev          = "ns_dev"
 	oncpuVarNsIno          = "ns_ino"
+	oncpuVarStackSize      = "stack_size"
 	oncpuVarTarget         = "target"
 	oncpuVarTargetPid      = "target_pid"
 	oncpuVarTargetTgid     = "target_tgid"
@@ -229,6 +277,7 @@ type oncpuVariableSpecs struct {
 	Execs          *ebpf.VariableSpec `ebpf:"execs"`
 	NsDev          *ebpf.VariableSpec `ebpf:"ns_dev"`
 	NsIno          *ebpf.VariableSpec `ebpf:"ns_ino"`
+	StackSize      *ebpf.VariableSpec `ebpf:"stack_size"`
 	Target         *ebpf.VariableSpec `ebpf:"target"`
 	TargetPid      *ebpf.VariableSpec `ebpf:"target_pid"`
 	TargetTgid     *ebpf.VariableSpec `ebpf:"target_tgid"`
@@ -282,6 +331,7 @@ type oncpuVariables struct {
 	Execs          *ebpf.Variable `ebpf:"execs"`
 	NsDev          *ebpf.Variable `ebpf:"ns_dev"`
 	NsIno          *ebpf.Variable `ebpf:"ns_ino"`
+	StackSize      *ebpf.Variable `ebpf:"stack_size"`
 	Target         *ebpf.Variable `ebpf:"target"`
 	TargetPid      *ebpf.Variable `ebpf:"target_pid"`
 	TargetTgid     *ebpf.Variable `ebpf:"target_tgid"`

@@ -38,11 +38,17 @@ struct sched_entity {
 
 struct task_struct {
 	unsigned int __state; // 0: wants to run
+	void *stack;
 	int pid, tgid;
 	struct pid *thread_pid;
 	struct sched_entity se;
 	bool throttled; // Linux 6.18: throttled by itself on the way to user space
 	unsigned int frozen : 1; // by the freezer of cgroup v2, or stopped (kernel/cgroup/freezer.c)
+} __attribute__((preserve_access_index));
+
+// Linux 5.13 and before.
+struct task_struct___old {
+	long state;
 } __attribute__((preserve_access_index));
 
 // Bits of __state (include/linux/sched.h).
@@ -83,6 +89,7 @@ struct thread {
 	u32 state; // enum thread_states
 	u32 call;  // number of the system call that it slept in last, plus 1; 0: in none
 	u32 owner; // the thread's id in the initial PID namespace; 0: it has ended
+	u32 claims; // who has it or wants it: it is got by who is alone
 	u64 born;  // when it got the entry, CLOCK_MONOTONIC, ns; 0: nobody ever had it
 	u64 before; // ns[THREAD_RUNS] then
 	u64 since; // when its state began
@@ -113,6 +120,8 @@ struct {
 volatile u32 target_tgid = 0;
 const volatile u32 target_pid = 0;
 const volatile u64 ns_dev = 0, ns_ino = 0;
+// Bytes of a thread's stack in the kernel (THREAD_SIZE).
+const volatile u64 stack_size = 16384;
 u32 slotless = 0; // threads that found no entry free
 
 // cost is the programs' own time, of one in COST_EVERY runs: reading the clock each time would be a good part of it.
@@ -197,6 +206,27 @@ static __always_inline void begin(struct thread *th, u32 tid)
 	__sync_fetch_and_add(&th->seq, 1);
 }
 
+// claim makes an entry the thread's, unless somebody else has it or wants it at the same moment. (An atomic operation that
+// says what was there before needs Linux 5.12; what one reads after its own addition includes that.)
+static __always_inline bool claim(struct thread *th, u32 pid)
+{
+	if (th->owner)
+		return 0;
+	__sync_fetch_and_add(&th->claims, 1);
+	if (*(volatile u32 *)&th->claims == 1) {
+		th->owner = pid;
+		return 1;
+	}
+	__sync_fetch_and_add(&th->claims, -1);
+	return 0;
+}
+
+static __always_inline void release(struct thread *th)
+{
+	th->owner = 0;
+	__sync_fetch_and_add(&th->claims, -1);
+}
+
 // take looks for an entry that nobody has. It returns its number, or NO_SLOT.
 static __noinline u32 take(u32 tid, u32 pid)
 {
@@ -206,7 +236,7 @@ static __noinline u32 take(u32 tid, u32 pid)
 	for (u32 i = 0; i < PROBES; i++) {
 		slot = (tid + i) % MAX_THREADS;
 		th = bpf_map_lookup_elem(&threads, &slot);
-		if (th && !th->owner && !__sync_val_compare_and_swap(&th->owner, 0, pid)) {
+		if (th && claim(th, pid)) {
 			begin(th, tid);
 			return slot;
 		}
@@ -222,7 +252,7 @@ static __always_inline void drop(u64 task, u32 *at)
 
 	if (th) {
 		enter(th, THREAD_UNKNOWN, 0);
-		th->owner = 0;
+		release(th);
 	}
 	bpf_map_delete_elem(&slots, &task);
 }
@@ -243,7 +273,7 @@ static __noinline struct thread *find(struct task_struct *t)
 	if (bpf_map_update_elem(&slots, &task, &slot, BPF_NOEXIST)) {
 		th = bpf_map_lookup_elem(&threads, &slot);
 		if (th)
-			th->owner = 0;
+			release(th);
 		return 0;
 	}
 	return bpf_map_lookup_elem(&threads, &slot);
@@ -263,8 +293,14 @@ static __noinline void set(struct task_struct *t, u32 state, u32 call)
 // call is the system call that the task is in, plus 1, or 0.
 static __always_inline u32 call(struct task_struct *t)
 {
-	struct pt_regs *regs = (void *)bpf_task_pt_regs((void *)t);
-	long nr = regs ? BPF_CORE_READ(regs, CALL) : -1;
+	struct pt_regs *regs;
+	long nr;
+
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		regs = (void *)bpf_task_pt_regs((void *)t);
+	else // see oncpu.bpf.c
+		regs = BPF_CORE_READ(t, stack) + stack_size - bpf_core_type_size(struct pt_regs);
+	nr = regs ? BPF_CORE_READ(regs, CALL) : -1;
 
 	return nr < 0 || nr >= 1 << 16 ? 0 : nr + 1;
 }
@@ -287,11 +323,18 @@ static __always_inline void learn(struct task_struct *current)
 		target_tgid = current->tgid;
 }
 
-static __always_inline bool stopped(struct task_struct *t)
+static __always_inline u32 state_of(struct task_struct *t)
 {
-	if (t->__state & (TASK_STOPPED | TASK_TRACED | TASK_FROZEN))
+	if (bpf_core_field_exists(t->__state))
+		return t->__state;
+	return ((struct task_struct___old *)t)->state;
+}
+
+static __always_inline bool stopped(struct task_struct *t, u32 state)
+{
+	if (state & (TASK_STOPPED | TASK_TRACED | TASK_FROZEN))
 		return 1;
-	if (t->__state & TASK_UNINTERRUPTIBLE)
+	if (state & TASK_UNINTERRUPTIBLE)
 		return 0; // waits in vfork for its child to execute something: counts as frozen then (kernel/fork.c)
 	return bpf_core_field_exists(t->frozen) && BPF_CORE_READ_BITFIELD(t, frozen);
 }
@@ -300,15 +343,15 @@ static __always_inline bool stopped(struct task_struct *t)
 static __always_inline void leave(bool preempt, struct task_struct *t)
 {
 	u64 task = (u64)t;
-	u32 *at;
+	u32 *at, state = state_of(t);
 
-	if (preempt || !t->__state) { // a task that is preempted stays runnable whatever its __state says
+	if (preempt || !state) { // a task that is preempted stays runnable whatever its state says
 		set(t, throttled(t) ? THREAD_THROTTLED : THREAD_WANTS, 0);
-	} else if (t->__state & TASK_DEAD) {
+	} else if (state & TASK_DEAD) {
 		at = bpf_map_lookup_elem(&slots, &task);
 		if (at)
 			drop(task, at);
-	} else if (stopped(t)) {
+	} else if (stopped(t, state)) {
 		set(t, THREAD_STOPPED, 0);
 	} else {
 		set(t, THREAD_SLEEPS, call(t));

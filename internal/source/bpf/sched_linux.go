@@ -11,6 +11,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
+	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
 
 	"github.com/mayfly-profiler/mayfly/internal/proc"
@@ -38,6 +39,7 @@ type Sched struct {
 // 100 ns from then on, one of the target's somewhat more.
 // With a Host they are one for all its targets.
 func OpenSched(p *proc.Process, h *Host) (*Sched, error) {
+	_ = rlimit.RemoveMemlock() // see OnCPU.load
 	spec, err := loadSched()
 	if err != nil {
 		return nil, fmt.Errorf("load eBPF: scheduler: %w", err)

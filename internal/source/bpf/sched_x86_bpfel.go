@@ -26,7 +26,7 @@ type schedThread struct {
 	State  uint32
 	Call   uint32
 	Owner  uint32
-	_      [4]byte
+	Claims uint32
 	Born   uint64
 	Before uint64
 	Since  uint64
@@ -58,6 +58,7 @@ const (
 	schedVarNsDev        = "ns_dev"
 	schedVarNsIno        = "ns_ino"
 	schedVarSlotless     = "slotless"
+	schedVarStackSize    = "stack_size"
 	schedVarTargetPid    = "target_pid"
 	schedVarTargetTgid   = "target_tgid"
 	schedVarUnusedCost   = "unused_cost"
@@ -127,6 +128,7 @@ type schedVariableSpecs struct {
 	NsDev        *ebpf.VariableSpec `ebpf:"ns_dev"`
 	NsIno        *ebpf.VariableSpec `ebpf:"ns_ino"`
 	Slotless     *ebpf.VariableSpec `ebpf:"slotless"`
+	StackSize    *ebpf.VariableSpec `ebpf:"stack_size"`
 	TargetPid    *ebpf.VariableSpec `ebpf:"target_pid"`
 	TargetTgid   *ebpf.VariableSpec `ebpf:"target_tgid"`
 	UnusedCost   *ebpf.VariableSpec `ebpf:"unused_cost"`
@@ -173,6 +175,7 @@ type schedVariables struct {
 	NsDev        *ebpf.Variable `ebpf:"ns_dev"`
 	NsIno        *ebpf.Variable `ebpf:"ns_ino"`
 	Slotless     *ebpf.Variable `ebpf:"slotless"`
+	StackSize    *ebpf.Variable `ebpf:"stack_size"`
 	TargetPid    *ebpf.Variable `ebpf:"target_pid"`
 	TargetTgid   *ebpf.Variable `ebpf:"target_tgid"`
 	UnusedCost   *ebpf.Variable `ebpf:"unused_cost"`
