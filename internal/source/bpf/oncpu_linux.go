@@ -119,11 +119,11 @@ func (s *OnCPU) configure(spec *ebpf.CollectionSpec) error {
 	pid, armed := 0, uint32(1)
 	if s.target != nil {
 		pid = s.target.PID()
-	} else {
+		if s.options.Rate <= fewSamples {
+			spec.Maps["records"].MaxEntries = fewBytes
+		}
+	} else if rlimit.RemoveMemlock() == nil { // else what Probe says has to hold for a ring of full size
 		spec.Maps["records"].MaxEntries = uint32(os.Getpagesize()) // Probe samples nothing, and 8 MiB of ring are mapped twice
-	}
-	if s.options.Rate <= fewSamples {
-		spec.Maps["records"].MaxEntries = fewBytes
 	}
 	if s.options.OnExec {
 		armed = 0
