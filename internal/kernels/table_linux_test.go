@@ -105,7 +105,8 @@ func TestWithRows(t *testing.T) {
 	old := "| 6.1.0-1-cloud-arm64 arm64 | old | 1 | 1 | 1 |\n"
 	v := verdict{release: "6.1.0-50-cloud-arm64", off: true,
 		lines: map[string]string{"doctor": "works fully", "spin": "9", "server": "8", "calls": "7"},
-		tests: []result{{"a", "TestA", "PASS"}, {"a", "TestA/b", "PASS"}, {"a", "TestC", "SKIP"}, {"a", "TestD", "FAIL"}, {"a", "TestD/e", "FAIL"}, {"a", "(whole program: 1)", "FAIL"}}}
+		tests: []result{{"a", "TestA", "PASS"}, {"a", "TestA/b", "PASS"}, {"a", "TestC", "SKIP"},
+			{"a", "TestD", "FAIL"}, {"a", "TestD/e", "FAIL"}, {"a", "(whole program: 1)", "FAIL"}}}
 	got, err := withRows(head+old+"\nmore", []row{rowOf("arm64", v), {release: "5.10.1-x amd64"}})
 	want := head + "| 6.1.0-50-cloud-arm64 arm64 | works fully | 9, 8 | 7 | 1 passed, 1 skipped; failed: TestD |\n" +
 		"| 5.10.1-x amd64 |  |  |  |  |\n\nmore"
