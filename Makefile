@@ -17,10 +17,10 @@ DEBIAN ?= $(HOME)/.cache/mayfly-debian
 KERNELS ?= $(HOME)/.cache/mayfly-kernels
 ONLY ?=
 
-.PHONY: help build install man completions test cover lint bpf bench matrix foreign collector kernels shapes race fuzz notices release
+.PHONY: help build install man completions test cover lint bpf bench matrix foreign collector kernels kernels-smoke shapes race fuzz notices release
 
 help:
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
 
 build: ## the command, ./mayfly
 	go build -o mayfly ./cmd/mayfly
@@ -89,6 +89,9 @@ collector: ## what OpenTelemetry's Collector has of a profile, and build/otelcol
 kernels: ## the kernel's tests on Debian's kernels, amd64 and arm64, in emulated machines; writes docs/kernels.md (Debian with qemu; about an hour)
 	go test -tags kernels -count=1 -v -timeout 3h ./internal/kernels -run 'Kernels|Archive|Newest|Judge|WithRows' \
 		-kernels=$(KERNELS) -kernels.only=$(ONLY) -kernels.page=$(CURDIR)/docs/kernels.md
+
+kernels-smoke: ## make kernels with 6.1 of both architectures
+	$(MAKE) kernels ONLY=6.1-arm64,6.1-amd64
 
 shapes: ## every service of testdata/shapes recorded RUNS times, and what mayfly report says of it (as root; 15 minutes a run)
 	go test -count=1 -v -timeout 0 -run TestShapesRuns ./internal/shapes -shapes.runs $(RUNS)
