@@ -44,12 +44,6 @@ PROGRAMS(switches);
 PROGRAMS(wakeups);
 PROGRAMS(new_wakeups);
 
-// executed has the ids of processes that have called execve, in the initial PID namespace.
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 64 << 10);
-} executed SEC(".maps");
-
 SEC("perf_event")
 int sample(void *ctx)
 {
@@ -102,17 +96,5 @@ int BPF_PROG(on_wakeup_new, struct task_struct *t)
 
 	if (at)
 		bpf_tail_call(ctx, &new_wakeups, *at);
-	return 0;
-}
-
-SEC("tp_btf/sched_process_exec")
-int BPF_PROG(on_exec, struct task_struct *t)
-{
-	u32 *tgid = bpf_ringbuf_reserve(&executed, sizeof(*tgid), 0);
-
-	if (!tgid)
-		return 0; // searches find it
-	*tgid = t->tgid;
-	bpf_ringbuf_submit(tgid, 0);
 	return 0;
 }

@@ -16,13 +16,11 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	hostMapExecuted      = "executed"
 	hostMapNewWakeups    = "new_wakeups"
 	hostMapSamples       = "samples"
 	hostMapSwitches      = "switches"
 	hostMapTargets       = "targets"
 	hostMapWakeups       = "wakeups"
-	hostProgOnExec       = "on_exec"
 	hostProgOnSwitchFrom = "on_switch_from"
 	hostProgOnSwitchTo   = "on_switch_to"
 	hostProgOnWakeup     = "on_wakeup"
@@ -72,7 +70,6 @@ type hostSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type hostProgramSpecs struct {
-	OnExec       *ebpf.ProgramSpec `ebpf:"on_exec"`
 	OnSwitchFrom *ebpf.ProgramSpec `ebpf:"on_switch_from"`
 	OnSwitchTo   *ebpf.ProgramSpec `ebpf:"on_switch_to"`
 	OnWakeup     *ebpf.ProgramSpec `ebpf:"on_wakeup"`
@@ -84,7 +81,6 @@ type hostProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type hostMapSpecs struct {
-	Executed   *ebpf.MapSpec `ebpf:"executed"`
 	NewWakeups *ebpf.MapSpec `ebpf:"new_wakeups"`
 	Samples    *ebpf.MapSpec `ebpf:"samples"`
 	Switches   *ebpf.MapSpec `ebpf:"switches"`
@@ -118,7 +114,6 @@ func (o *hostObjects) Close() error {
 //
 // It can be passed to loadHostObjects or ebpf.CollectionSpec.LoadAndAssign.
 type hostMaps struct {
-	Executed   *ebpf.Map `ebpf:"executed"`
 	NewWakeups *ebpf.Map `ebpf:"new_wakeups"`
 	Samples    *ebpf.Map `ebpf:"samples"`
 	Switches   *ebpf.Map `ebpf:"switches"`
@@ -128,7 +123,6 @@ type hostMaps struct {
 
 func (m *hostMaps) Close() error {
 	return _HostClose(
-		m.Executed,
 		m.NewWakeups,
 		m.Samples,
 		m.Switches,
@@ -147,7 +141,6 @@ type hostVariables struct {
 //
 // It can be passed to loadHostObjects or ebpf.CollectionSpec.LoadAndAssign.
 type hostPrograms struct {
-	OnExec       *ebpf.Program `ebpf:"on_exec"`
 	OnSwitchFrom *ebpf.Program `ebpf:"on_switch_from"`
 	OnSwitchTo   *ebpf.Program `ebpf:"on_switch_to"`
 	OnWakeup     *ebpf.Program `ebpf:"on_wakeup"`
@@ -157,7 +150,6 @@ type hostPrograms struct {
 
 func (p *hostPrograms) Close() error {
 	return _HostClose(
-		p.OnExec,
 		p.OnSwitchFrom,
 		p.OnSwitchTo,
 		p.OnWakeup,
