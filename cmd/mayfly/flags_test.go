@@ -48,7 +48,7 @@ func TestJSONFlag(t *testing.T) {
 		asJSON, format := c.Flags().Lookup("json"), c.Flags().Lookup("format")
 		formats := format != nil && strings.Contains(format.Usage, "json")
 		switch {
-		case c.Name() == "demo", c.Name() == "view": // what they write is a profile
+		case c.Name() == "agent", c.Name() == "demo", c.Name() == "view": // what they write are profiles
 		case asJSON == nil:
 			t.Errorf("%s has no --json", c.Name())
 		case formats != (asJSON.Usage == "the same as --format json"):

@@ -11,8 +11,11 @@ import (
 	"strings"
 	"unsafe"
 
-	"github.com/mayfly-profiler/mayfly/internal/proc"
+	"github.com/cilium/ebpf/features"
+	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
+
+	"github.com/mayfly-profiler/mayfly/internal/proc"
 )
 
 // events are perf events, one on each CPU that the target may run on, that fire whatever runs there. They are
@@ -93,7 +96,11 @@ func eventRights(r proc.Rights) string {
 
 // loadRights is what a program that was refused needs beyond the rights that there are.
 func loadRights(r proc.Rights) string {
-	if r.CapSysAdmin || r.CapBPF && r.CapPerfmon {
+	able := r.CapSysAdmin || r.CapBPF && r.CapPerfmon
+	switch version, err := features.LinuxVersionCode(); {
+	case able && err == nil && version < 5<<16|11<<8 && rlimit.RemoveMemlock() != nil: // maps count against the limit there
+		return "before Linux 5.11 needs CAP_SYS_RESOURCE, or no limit of locked memory (ulimit -l unlimited)"
+	case able:
 		return refused("bpf")
 	}
 	return "needs CAP_BPF and CAP_PERFMON (sudo setcap cap_bpf,cap_perfmon,cap_sys_ptrace+ep mayfly)"

@@ -11,7 +11,6 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/features"
-	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
 
 	"github.com/mayfly-profiler/mayfly/internal/proc"
@@ -48,10 +47,6 @@ func loadError(err error) error {
 		return fmt.Errorf("load eBPF: %w (raise the limit of open files: ulimit -n)", unix.EMFILE)
 	}
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
-		if rlimit.RemoveMemlock() != nil { // of kernels that count maps against the limit
-			return fmt.Errorf("load eBPF: %w: before Linux 5.11 needs CAP_SYS_RESOURCE, or no limit of locked memory (ulimit -l unlimited)",
-				fs.ErrPermission)
-		}
 		rights, _ := proc.HostRights()
 		return fmt.Errorf("load eBPF: %w: %s", fs.ErrPermission, loadRights(rights))
 	}
