@@ -61,6 +61,9 @@ func TestKernels(t *testing.T) {
 			}
 		}
 	}
+	if len(rows) == 0 {
+		t.Errorf("-kernels.only=%s: no kernel is called that: SERIES-ARCH of %s, amd64 and arm64", *only, strings.Join(series, ", "))
+	}
 	for _, r := range rows {
 		t.Log(r)
 	}
