@@ -48,6 +48,9 @@ func (s *scanner) compareSlot(sl *slot, w *window, g []byte, at int64) change {
 		return none
 	}
 	kd := kindOf(k.status)
+	if kd > dead && sl.unborn(k, word(g, f.startpc)) {
+		kd = dead
+	}
 	if kd <= dead {
 		return s.compareDead(sl, w, kd, at)
 	}
@@ -67,6 +70,16 @@ func (s *scanner) compareSlot(sl *slot, w *window, g []byte, at int64) change {
 	}
 	s.jobs = append(s.jobs, j)
 	return none // judge will know
+}
+
+// unborn says whether the g is no longer the goroutine's whose id it has: newproc1 gives it the stack and the labels of another one,
+// makes it runnable, and only then gives it an id (runtime/proc.go). What is there starts at startpc and has not run; who was there
+// has ended, or was somewhere else before.
+func (sl *slot) unborn(k key, startpc uint64) bool {
+	if k.goid != sl.key.goid || k.pc != startpc || sl.tick == 0 {
+		return false
+	}
+	return !sl.alive || sl.key.pc != startpc
 }
 
 // compareDead enters a g without a goroutine.
