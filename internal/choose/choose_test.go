@@ -68,11 +68,11 @@ func FuzzMatches(f *testing.F) {
 	f.Add("ab*ba", "aba")
 	f.Fuzz(func(t *testing.T, pattern, text string) {
 		if strings.ContainsAny(pattern, `?[\/`) || strings.Contains(text, "/") || len(pattern)+len(text) > 1000 || !isASCII(pattern+text) {
-			t.Skip()
+			return
 		}
 		want, err := path.Match(pattern, text)
 		if err != nil {
-			t.Skip()
+			return
 		}
 		if got := matches(pattern, text); got != want {
 			t.Errorf("matches(%q, %q) = %t", pattern, text, got)
