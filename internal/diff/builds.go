@@ -8,54 +8,42 @@ package diff
 
 // builds numbers the builds that profiles are of; nil if all are of one, each is of one of its own, or that is not known.
 func builds(profiles []*Profile) []int {
-	number := make(map[string]int)
-	of := make([]int, len(profiles))
+	ids := make([]string, len(profiles))
 	for i, p := range profiles {
-		id := p.facts.buildID
-		if id == "" {
+		if ids[i] = p.facts.buildID; ids[i] == "" {
 			return nil
 		}
-		n, ok := number[id]
-		if !ok {
-			n = len(number)
-			number[id] = n
-		}
-		of[i] = n
 	}
-	return grouped(of, len(number))
+	return grouped(ids)
 }
 
 // buildsOfPairs are the builds of pairs of runs: those of one have both builds in common.
 func buildsOfPairs(all [][2]int, sides [2][]*Profile) []int {
-	var of [2][]int
-	for s := range sides {
-		of[s] = builds(sides[s])
-	}
-	if of[older] == nil && of[newer] == nil {
-		return nil
-	}
-	number := make(map[[2]int]int)
-	out := make([]int, len(all))
-	for i, p := range all {
-		var key [2]int
-		for s := range of {
-			if of[s] != nil {
-				key[s] = of[s][p[s]]
+	both := make([][2]int, len(all))
+	for s, profiles := range sides {
+		of := builds(profiles)
+		for i, p := range all {
+			if of != nil {
+				both[i][s] = of[p[s]]
 			}
 		}
+	}
+	return grouped(both)
+}
+
+// grouped numbers the groups of equal keys; nil if all are in one, or each is in one of its own.
+func grouped[K comparable](keys []K) []int {
+	number := make(map[K]int)
+	of := make([]int, len(keys))
+	for i, key := range keys {
 		n, ok := number[key]
 		if !ok {
 			n = len(number)
 			number[key] = n
 		}
-		out[i] = n
+		of[i] = n
 	}
-	return grouped(out, len(number))
-}
-
-// grouped is of, or nil if it groups nothing.
-func grouped(of []int, groups int) []int {
-	if groups < 2 || groups == len(of) {
+	if len(number) < 2 || len(number) == len(of) {
 		return nil
 	}
 	return of
