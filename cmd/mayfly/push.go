@@ -34,9 +34,9 @@ less than half of the time. What did not leave is said. --label-allow, --label-d
 profile, unless --timeline sends its intervals.
 
 Without a URL, OTEL_EXPORTER_OTLP_ENDPOINT is the base of one, by gRPC if
-OTEL_EXPORTER_OTLP_PROTOCOL is grpc, and OTEL_EXPORTER_OTLP_HEADERS has headers for OTLP. Headers are never printed. The service is named by --service, else as the
-environment of the recorded process had it (OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES), else
-by its executable.`,
+OTEL_EXPORTER_OTLP_PROTOCOL is grpc, and OTEL_EXPORTER_OTLP_HEADERS has headers for OTLP.
+Headers are never printed. The service is named by --service, else as the environment of the
+recorded process had it (OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES), else by its executable.`,
 		Example: `  mayfly push mayfly.pb.gz --otlp http://localhost:4318
   mayfly push mayfly.pb.gz --otlp grpc://localhost:4317
   mayfly push mayfly.pb.gz --pyroscope http://localhost:4040 --service checkout
