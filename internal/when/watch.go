@@ -104,17 +104,17 @@ func (w *Watch) Add(p *profile.Profile) string {
 	return fmt.Sprintf("%s: %s of %d", w.c, time.Duration(v).Round(time.Microsecond), n)
 }
 
-// Follow takes up the next slice of a recording with a timeline, and counts what ended in it.
+// Follow takes up the next slice of a recording with a timeline, and counts what ended in it. The samples of all goroutines are taken up
+// in the order of time: a span may belong to several, and what one shows of the labels must not depend on who comes first in a map.
 func (w *Watch) Follow(p *profile.Profile) Ended {
 	w.ended = Ended{}
-	for _, list := range w.intervals(p) {
-		slices.SortStableFunc(list, func(a, b interval) int { return cmp.Compare(a.at, b.at) })
-		for _, x := range list {
-			if w.requests != nil {
-				w.takeRequest(x)
-			} else {
-				w.take(x)
-			}
+	all := w.intervals(p)
+	slices.SortStableFunc(all, func(a, b interval) int { return cmp.Compare(a.at, b.at) })
+	for _, x := range all {
+		if w.requests != nil {
+			w.takeRequest(x)
+		} else {
+			w.take(x)
 		}
 	}
 	w.close()
@@ -129,9 +129,9 @@ func (w *Watch) Follow(p *profile.Profile) Ended {
 // Reset forgets the latencies that have ended: what has been reported is not reported again.
 func (w *Watch) Reset() { w.done = w.done[:0] }
 
-// intervals are those of a profile, by goroutine.
-func (w *Watch) intervals(p *profile.Profile) map[int64][]interval {
-	all := make(map[int64][]interval)
+// intervals are those of a profile.
+func (w *Watch) intervals(p *profile.Profile) []interval {
+	all := make([]interval, 0, len(p.Sample))
 	wall := len(p.SampleType) - 1
 	if w.requests != nil {
 		w.requests.begin()
@@ -151,7 +151,7 @@ func (w *Watch) intervals(p *profile.Profile) map[int64][]interval {
 		if w.requests != nil {
 			x.sight = w.requests.sight(s)
 		}
-		all[id[0]] = append(all[id[0]], x)
+		all = append(all, x)
 	}
 	return all
 }
