@@ -22,6 +22,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -40,7 +41,8 @@ type Process struct {
 	pid   int
 	start uint64 // ticks since boot, field 22 of stat
 	fd    pidfd
-	reads flights // of its memory
+	reads flights      // of its memory
+	table atomic.Int64 // when its network namespace's sockets may be read again, Unix ns
 
 	once   sync.Once
 	exited chan struct{}
