@@ -155,6 +155,9 @@ func openTarget(pid int, o Options) (*recording, error) {
 		return nil, fmt.Errorf("record %d: %w", pid, err)
 	}
 	r.family = proc.NewFamily(r.target)
+	if r.options.Keep.Timeline {
+		r.accepts = &acceptors{target: r.target}
+	}
 	r.readSurroundings()
 	return r, nil
 }

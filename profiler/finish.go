@@ -44,6 +44,9 @@ func (r *recording) finish(b *fold.Builder, end string) {
 	r.finishImages()
 	r.finishFamily()
 	r.finishCalls()
+	if r.accepts != nil {
+		s.Accepts.Queues = r.accepts.take()
+	}
 	if r.sched != nil {
 		if n := r.sched.Slotless(); n > 0 {
 			r.deny(fmt.Sprintf("preempted, throttled and stopped time of %d threads: there were more than the scheduler's view has room for", n))

@@ -44,6 +44,7 @@ type recording struct {
 	table    *goroutine.Table // nil: the same
 	calls    *calls           // nil: the same
 	family   *proc.Family     // processes that the target starts
+	accepts  *acceptors       // nil: not of a timeline
 	govern   *governor        // nil: Options.Share is not asked for
 	mu       sync.Mutex       // of slices and symbols while the sources run
 	slices   *fold.Slices

@@ -295,6 +295,9 @@ func (r *recording) sources(ctx context.Context) error {
 	if r.calls != nil {
 		wg.Go(func() { r.runCalls(ctx) })
 	}
+	if r.accepts != nil {
+		defer beside(ctx, r.accepts.run)()
+	}
 	wg.Wait()
 	return errors.Join(errs...)
 }

@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -20,6 +21,17 @@ const maxDescriptors = 1 << 16
 // Listeners are the addresses at which the process accepts TCP connections, sorted. Like Peer it needs
 // the right to ptrace the process.
 func (p *Process) Listeners() ([]netip.AddrPort, error) {
+	sockets, err := p.Listening()
+	var found []netip.AddrPort
+	for _, s := range sockets {
+		found = append(found, s.Addr)
+	}
+	return slices.Compact(found), err
+}
+
+// Listening is the sockets at which the process accepts TCP connections, sorted by address. Like Peer it
+// needs the right to ptrace the process.
+func (p *Process) Listening() ([]Listener, error) {
 	dir, err := os.Open(p.path("fd"))
 	if err != nil {
 		return nil, p.deny("fd", err)
@@ -29,39 +41,57 @@ func (p *Process) Listeners() ([]netip.AddrPort, error) {
 	if err != nil {
 		return nil, p.deny("fd", err)
 	}
-	var found []netip.AddrPort
+	var found []Listener
 	var first error
 	for _, name := range names {
-		a, ok, err := p.listener(name)
+		l, ok, err := p.listener(name)
 		if err != nil && first == nil {
 			first = err
 		}
 		if ok {
-			found = append(found, a)
+			found = append(found, l)
 		}
 	}
 	if len(found) == 0 {
 		return nil, first
 	}
-	slices.SortFunc(found, netip.AddrPort.Compare)
-	return slices.Compact(found), nil
+	slices.SortFunc(found, func(a, b Listener) int { return cmp.Or(a.Addr.Compare(b.Addr), cmp.Compare(a.FD, b.FD)) })
+	return found, nil
 }
 
-// listener is the address of a descriptor at which TCP connections are accepted.
-func (p *Process) listener(name string) (a netip.AddrPort, ok bool, err error) {
-	fd, err := strconv.Atoi(name)
-	if err != nil {
-		return a, false, nil
+// listener is what a descriptor is, if TCP connections are accepted at it.
+func (p *Process) listener(name string) (l Listener, ok bool, err error) {
+	if l.FD, err = strconv.Atoi(name); err != nil {
+		return l, false, nil
 	}
 	if to, err := os.Readlink(p.path("fd", name)); err != nil || !strings.HasPrefix(to, "socket:") {
-		return a, false, nil
+		return l, false, nil
 	}
-	peer, err := p.Peer(fd)
+	peer, err := p.Peer(l.FD)
 	if err != nil || !peer.Listens {
-		return a, false, err
+		return l, false, err
 	}
-	a, err = netip.ParseAddrPort(strings.TrimPrefix(peer.Addr, "accept "))
-	return a, err == nil, nil // what has no port is a unix socket
+	l.Addr, err = netip.ParseAddrPort(strings.TrimPrefix(peer.Addr, "accept "))
+	return l, err == nil, nil // what has no port is a unix socket
+}
+
+// Unaccepted is how many connections to a socket of Listening the process has not accepted yet. Of a listening socket, tcp_info has
+// that in the place of segments that were not acknowledged (net/ipv4/tcp.c: tcp_get_info). It fails when the descriptor is another
+// file by now. Like Peer it duplicates the descriptor for a moment.
+func (p *Process) Unaccepted(l Listener) (int, error) {
+	own, err := p.fd.take(l.FD)
+	if err != nil {
+		return 0, p.deny(fmt.Sprintf("fd %d (pidfd_getfd)", l.FD), err)
+	}
+	defer unix.Close(own)
+	info, err := unix.GetsockoptTCPInfo(own, unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil {
+		return 0, fmt.Errorf("proc: fd %d of %d: %w", l.FD, p.pid, err)
+	}
+	if info.State != unix.BPF_TCP_LISTEN {
+		return 0, fmt.Errorf("proc: fd %d of %d does not listen any more", l.FD, p.pid)
+	}
+	return int(info.Unacked), nil
 }
 
 // Dial connects to a TCP address as the process itself would: from its network namespace. Another one

@@ -133,3 +133,38 @@ func listenAlone() {
 		c.Close()
 	}
 }
+
+// Connections that nobody has accepted are counted, and a descriptor that is another file by now is none of a listener.
+func TestUnaccepted(t *testing.T) {
+	p, err := Open(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	all, err := p.Listening()
+	i := slices.IndexFunc(all, func(x Listener) bool { return x.Addr.String() == l.Addr().String() })
+	if err != nil || i < 0 {
+		t.Fatalf("%v, %v", all, err)
+	}
+	for want := range 3 {
+		if n, err := p.Unaccepted(all[i]); n != want || err != nil {
+			t.Errorf("%d, %v; want %d", n, err, want)
+		}
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if want == 2 {
+			l.Close()
+		}
+	}
+	if n, err := p.Unaccepted(all[i]); err == nil {
+		t.Errorf("%d connections wait at a socket that is closed", n)
+	}
+}

@@ -4,8 +4,8 @@ import "net/netip"
 
 // Peer is who is at the other end of a file descriptor.
 type Peer struct {
-	// Addr is "10.0.0.7:5432" for a connected TCP or UDP socket, "accept 0.0.0.0:8080" for a
-	// listening one, "unix:/run/x.sock", "unix" for an unnamed one, or what /proc calls a file that
+	// Addr is "10.0.0.7:5432" for a connected TCP or UDP socket and for one that is being connected, "accept
+	// 0.0.0.0:8080" for a listening one, "unix:/run/x.sock", "unix" for an unnamed one, or what /proc calls a file that
 	// is no socket ("pipe", "/dev/tty").
 	Addr string
 	// Client says that the process accepted the connection: Addr is a client's, or where a client
@@ -16,6 +16,12 @@ type Peer struct {
 	// that connections are accepted at.
 	Port    int
 	Listens bool
+}
+
+// Listener is a socket of the process at which it accepts TCP connections.
+type Listener struct {
+	FD   int
+	Addr netip.AddrPort
 }
 
 // String is the peer as a group: clients without their port, which is another one each time.

@@ -77,6 +77,12 @@ func (p *Process) Listeners() ([]netip.AddrPort, error) {
 	return nil, fmt.Errorf("proc: %w", errNotLinux)
 }
 
+// Listening returns an error that wraps errors.ErrUnsupported.
+func (p *Process) Listening() ([]Listener, error) { return nil, fmt.Errorf("proc: %w", errNotLinux) }
+
+// Unaccepted returns an error that wraps errors.ErrUnsupported.
+func (p *Process) Unaccepted(Listener) (int, error) { return 0, fmt.Errorf("proc: %w", errNotLinux) }
+
 // Dial returns an error that wraps errors.ErrUnsupported.
 func (p *Process) Dial(context.Context, netip.AddrPort) (net.Conn, error) {
 	return nil, fmt.Errorf("proc: %w", errNotLinux)

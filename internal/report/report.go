@@ -51,7 +51,8 @@ func Of(t *timeline.Timeline, o Options) ([]*Report, error) {
 	var reports []*Report
 	for _, g := range t.Groups(found.Whole, o.By) {
 		r := b.report(g, unknown, o)
-		r.Unfinished, r.Streams, r.Evidence, r.Notes = found.Cut, found.Streams, t.Evidence, append(r.Notes, o.Notes...)
+		r.Unfinished, r.Streams, r.Evidence = found.Cut, found.Streams, t.Evidence
+		r.Notes = append(append(r.Notes, before(t.Accepts)...), o.Notes...)
 		r.recording, r.trace = o.Recording, o.Trace
 		reports = append(reports, r)
 	}

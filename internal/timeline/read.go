@@ -132,6 +132,9 @@ func (r *reader) comments(lines []string) {
 		if cpus, err := strconv.ParseFloat(val, 64); key == sample.CommentQuota && err == nil && cpus > 0 && cpus < 1e6 {
 			r.Quota = cpus
 		}
+		if key == sample.CommentAccepts {
+			r.Accepts = sample.ParseAcceptQueues(val)
+		}
 		n, err := strconv.Atoi(val)
 		if err != nil || n < 0 || n > 1<<16 {
 			continue

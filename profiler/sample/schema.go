@@ -76,6 +76,7 @@ const (
 	CommentProcs     = "mayfly.gomaxprocs"
 	CommentCPUs      = "mayfly.cpus"
 	CommentQuota     = "mayfly.cpu_quota"     // CPUs' time that its control groups allow the target, 0: no limit
+	CommentAccepts   = "mayfly.accept_queues" // connections that waited to be accepted, as AcceptQueue writes them
 	CommentDenied    = "mayfly.denied"        // what the host did not allow, in words
 	CommentGoVersion = "mayfly.go_version"    // of the program
 	CommentResource  = "mayfly.resource"      // what its environment says of its service, as OTEL_RESOURCE_ATTRIBUTES does

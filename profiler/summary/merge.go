@@ -74,6 +74,18 @@ func (g *GC) merge(next *GC) {
 	g.OtherMax = most(g.OtherMax, next.OtherMax)
 }
 
+func (a *Accepts) merge(next *Accepts) {
+	all := slices.Clone(next.Queues)
+	for _, q := range a.Queues {
+		if i := slices.IndexFunc(all, func(x sample.AcceptQueue) bool { return x.Addr == q.Addr }); i >= 0 {
+			all[i].Add(q)
+		} else {
+			all = append(all, q)
+		}
+	}
+	a.Queues = all
+}
+
 // plus is a+b, or -1 where one of them is not known.
 func plus(a, b int64) int64 {
 	if a < 0 || b < 0 {

@@ -30,6 +30,7 @@ type Summary struct {
 	Labels
 	Stacks
 	Calls int64 `json:"calls"` // of Options.Calls, with exact begin and end
+	Accepts
 	Budget
 	RingBytes int64 `json:"ring_bytes"` // that a Ring held when this window of it was complete; 0: not of a ring
 	Self
@@ -105,6 +106,12 @@ type Coverage struct {
 	// Lifetimes are of all goroutines, then of the values of labels that were seen most often, 32 at most: since mayfly
 	// attached, also in a slice.
 	Lifetimes []sample.Lifetimes `json:"lifetimes"`
+}
+
+// Accepts is the connections that waited until the program accepted them, of a timeline: of each socket at which it listened when the
+// recording began, 16 at most.
+type Accepts struct {
+	Queues []sample.AcceptQueue `json:"accept_queues"`
 }
 
 // GC is the garbage collector, of a wall recording: while it was marking, and stops of the world by the runtime's own histograms,
@@ -189,6 +196,7 @@ func (s *Summary) Merge(next *Summary, share float64) {
 	s.Labels.merge(&next.Labels, share)
 	s.Stacks.merge(&next.Stacks, share)
 	s.Calls += next.Calls
+	s.Accepts.merge(&next.Accepts)
 	s.Budget.merge(&next.Budget, share)
 	s.RingBytes += next.RingBytes
 	s.Self.merge(&next.Self)

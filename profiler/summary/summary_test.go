@@ -52,6 +52,8 @@ func full() *Summary {
 				{Kind: sample.TrapKept, CreatedBy: "main.grow main.go:58", Label: "k", Value: "v", Goroutines: 2, Time: 3e9, Usual: 5e6},
 				{Kind: sample.TrapTimer, CreatedBy: "time.goFunc sleep.go:215", Time: 2e9, CPU: 1e9},
 			}))
+		case []sample.AcceptQueue:
+			field.Set(reflect.ValueOf([]sample.AcceptQueue{{Addr: "0.0.0.0:80", Looks: 500, Waiting: 450, Sum: 5600, Most: 34}}))
 		default:
 			field.SetInt(int64(len(key))*1000 + int64(key[0]))
 		}
@@ -143,6 +145,7 @@ func TestMergeHasAll(t *testing.T) {
 	}
 	want.Traps[1].Time *= 2
 	want.Traps[1].CPU *= 2
+	want.Queues[0].Add(want.Queues[0])
 	if !reflect.DeepEqual(&s, want) {
 		t.Errorf("%+v\nwant %+v", &s, want)
 	}
