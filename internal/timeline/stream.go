@@ -29,6 +29,58 @@ func (t *Timeline) markStreams(all []*Request) {
 	if fns := t.flushers(all, flushed); len(fns) > 0 {
 		t.markThoseIn(fns, all, flushed)
 	}
+	t.markLoops(all)
+}
+
+// loop is what was seen of requests that wait at one place: of how many, of how many of them that they flushed after it and waited there
+// again, and how often.
+type loop struct{ requests, seen, again int }
+
+// markLoops marks the requests that wait where requests wait, flush and wait again: each flush is seen by chance, so no request need be
+// seen to flush several times.
+func (t *Timeline) markLoops(all []*Request) {
+	loops := map[int32]*loop{}
+	for _, r := range all {
+		for wait, again := range t.loopsOf(r) {
+			l := loops[wait]
+			if l == nil {
+				l = &loop{}
+				loops[wait] = l
+			}
+			l.requests++
+			l.seen += min(again, 1)
+			l.again += again
+		}
+	}
+	for wait, l := range loops {
+		if l.seen < 2 || l.again < severalFlushes || 3*l.seen < l.requests {
+			delete(loops, wait)
+		}
+	}
+	for _, r := range all {
+		if len(loops) > 0 && !r.Stream {
+			r.Main.During(r.From, r.To, func(p *Piece, _, _ int64) { r.Stream = r.Stream || p.Waits() && loops[p.Stack] != nil })
+		}
+	}
+}
+
+// loopsOf is where a request waits, and how often it was seen to flush between two waits there.
+func (t *Timeline) loopsOf(r *Request) map[int32]int {
+	again := map[int32]int{}
+	last, flushed := int32(-1), false
+	r.Main.During(r.From, r.To, func(p *Piece, _, _ int64) {
+		switch {
+		case t.Stacks[p.Stack].marks&flushes != 0:
+			flushed = true
+		case p.Waits() && !p.Guess && t.Stacks[p.Stack].marks&handles != 0:
+			n := again[p.Stack]
+			if flushed && p.Stack == last {
+				n++
+			}
+			again[p.Stack], last, flushed = n, p.Stack, false
+		}
+	})
+	return again
 }
 
 // flushers are the program's functions that flush, where that was seen several times of one request.
