@@ -1,6 +1,9 @@
 package blame
 
-import "github.com/mayfly-profiler/mayfly/internal/timeline"
+import (
+	"github.com/mayfly-profiler/mayfly/internal/goruntime/names"
+	"github.com/mayfly-profiler/mayfly/internal/timeline"
+)
 
 // A goroutine that is runnable waits for whoever has the Ps. So the window is cut into cells, and for
 // each it is known what the process's CPU time went into, and how long its threads wanted a CPU and
@@ -16,6 +19,7 @@ type load struct {
 	cpu, gc, denied float64 // ns: on a CPU for the program, for the collector, and not although it wanted
 	throttled       float64 // ns of denied in which the quota was used up
 	seen            float64 // ns of denied that a scan saw
+	still           float64 // ns of cpu in which the world stood still for it
 	wanted          float64 // for which share of the time around it a thread was seen to want a CPU
 	top             map[timeline.Frame]float64
 }
@@ -27,10 +31,14 @@ type loads struct {
 	cell  int64   // length of one, ns
 	full  []int64 // for how many ns all Ps were busy before each of them
 	ps    float64 // how many Ps there are
+	holds []bool  // by stack: who runs there has stopped the world
 }
 
 func newLoads(t facts) loads {
-	ls := loads{facts: t}
+	ls := loads{facts: t, holds: make([]bool, len(t.Stacks))}
+	for i := range t.Stacks {
+		ls.holds[i] = t.Has(&t.Stacks[i], names.HoldsWorld)
+	}
 	ls.fillCells()
 	ls.ps = ls.parallel()
 	ls.sumFull()
@@ -87,6 +95,9 @@ func (ls *loads) addLoad(p *timeline.Piece) {
 			l.denied += float64(ns)
 		default:
 			l.cpu += float64(ns)
+			if ls.holds[p.Stack] {
+				l.still += float64(ns)
+			}
 			if l.top == nil {
 				l.top = make(map[timeline.Frame]float64)
 			}
@@ -145,7 +156,30 @@ func (ls *loads) parallel() float64 {
 }
 
 // isFull says whether all Ps were busy in a cell, or wanted a CPU.
-func (ls *loads) isFull(l *load) bool { return l.cpu+l.gc+l.denied >= 0.9*float64(ls.cell)*ls.ps }
+func (ls *loads) isFull(l *load) bool { return ls.idle(l) <= 0.1*float64(ls.cell)*ls.ps }
+
+// idle is the time in a cell for which Ps were free: none are while the world stands still.
+func (ls *loads) idle(l *load) float64 {
+	return max(float64(ls.cell)*ls.ps-l.cpu-l.gc-l.denied-l.still*(ls.ps-1), 0)
+}
+
+// isStill says whether the world stood still in a cell.
+func (ls *loads) isStill(l *load) bool { return 2*l.still > float64(ls.cell) }
+
+// stillSince is when the stop of the world began that ended up to pollEvery before a moment, that moment if there was none.
+func (ls *loads) stillSince(at int64) int64 {
+	i := min(max((at-ls.From)/ls.cell, 0), int64(len(ls.cells)-1))
+	for last := i - pollEvery/ls.cell; i > max(last, 0) && !ls.isStill(&ls.cells[i]); {
+		i--
+	}
+	if !ls.isStill(&ls.cells[i]) {
+		return at
+	}
+	for i > 0 && ls.isStill(&ls.cells[i-1]) {
+		i--
+	}
+	return ls.From + i*ls.cell
+}
 
 // sumFull adds up, for each cell, for how long all Ps were busy before it: waits are as long as recordings, and many.
 func (ls *loads) sumFull() {

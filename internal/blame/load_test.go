@@ -1,6 +1,7 @@
 package blame
 
 import (
+	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -61,6 +62,32 @@ func TestDeniedWithNobody(t *testing.T) {
 	sum, _ := w.blamed(1, 1100, 1200)
 	if sum["os-scheduler"] < 70 || sum["go-scheduler"] > 30 {
 		t.Errorf("%v", sum)
+	}
+}
+
+// TestWorldStandsStill has a request that waits for an answer while another goroutine writes all stacks down, with two Ps: nobody looks
+// for answers meanwhile. What it waited for before is the peer's, and so is all of a wait that goes on afterwards.
+func TestWorldStandsStill(t *testing.T) {
+	for name, tt := range map[string]struct {
+		stack    string
+		end      float64 // of the wait, ms after the stop's end
+		cpu, net float64 // of 150 ms before the stop's end
+	}{
+		"all stacks":          {"runtime.tracebackothers runtime.Stack.func1 runtime.systemstack runtime.Stack main.dump", 0, 100, 50},
+		"seen a little later": {"runtime.tracebackothers runtime.Stack.func1 runtime.systemstack runtime.Stack main.dump", 8, 100, 58},
+		"the wait goes on":    {"runtime.tracebackothers runtime.Stack.func1 runtime.systemstack runtime.Stack main.dump", 60, 0, 210},
+		"its own stack only":  {"runtime.Stack.func1 runtime.systemstack runtime.Stack main.dump", 0, 0, 150},
+	} {
+		w := newWorld()
+		w.Evidence, w.Scans, w.Procs = timeline.ByMemory, 1000, 2
+		end := 1150 + tt.end
+		w.goroutine(1, 1000).in("IO wait", end, "internal/poll.(*FD).Read main.ask main.handle"+handler).in("running", end+1, "main.handle"+handler)
+		w.goroutine(2, 900).in("sleep", 1050, "time.Sleep main.watch").in("running", 1150, tt.stack+" main.watch").
+			in("sleep", 1900, "time.Sleep main.watch")
+		sum, _ := w.blamed(1, 1000, end)
+		if math.Abs(sum["cpu main.dump"]-tt.cpu) > 6 || math.Abs(sum["network main.ask"]-tt.net) > 6 {
+			t.Errorf("%s: %v, want %v of the stop's and %v of the peer's", name, sum, tt.cpu, tt.net)
+		}
 	}
 }
 

@@ -16,7 +16,7 @@ func (b *Blamer) spent(a Atom) Atom {
 func (b *Blamer) queueForP(s timeline.Span, via route, out func(Atom)) {
 	b.eachCell(s.From, s.To, func(l *load, ns int64) {
 		busy := l.cpu + l.gc
-		idle := max(float64(b.cell)*b.ps-busy-l.denied, 0)
+		idle := b.idle(l)
 		denied := l.denied + idle*l.wanted
 		idle *= 1 - l.wanted
 		part := float64(ns) / (busy + denied + idle)
@@ -78,7 +78,8 @@ func (b *Blamer) queued() timeline.Kind {
 const pollEvery = int64(20e6)
 
 // unpolled charges the end of a network wait during which all Ps were busy to what they did: the
-// reply may have been there, and nobody looked. It returns how much that was.
+// reply may have been there, and nobody looked. While the world stands still, nobody does for as long as
+// that lasts. It returns how much that was.
 func (b *Blamer) unpolled(p *timeline.Piece, s timeline.Span, via route, out func(Atom)) (sum float64) {
 	if s.To < p.To {
 		return 0
@@ -87,7 +88,7 @@ func (b *Blamer) unpolled(p *timeline.Piece, s timeline.Span, via route, out fun
 		a.Queued = false // the reply may have come just then: a holder's wait stays the resource's
 		out(a)
 	}
-	at := max(s.From, s.To-pollEvery)
+	at := max(s.From, min(s.To-pollEvery, b.stillSince(s.To)))
 	b.eachCell(at, s.To, func(l *load, ns int64) {
 		if b.isFull(l) {
 			b.queueForP(timeline.Span{From: at, To: at + ns}, via, held)

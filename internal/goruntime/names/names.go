@@ -58,6 +58,10 @@ var (
 	// StopsWorld are those that wait for the collector in "semacquire".
 	StopsWorld = []string{"runtime.gcStart", "runtime.stopTheWorld", "runtime.gcMarkDone"}
 
+	// HoldsWorld are those that run while the world stands still, for as long as the program has much of what they go through: all
+	// goroutines' stacks (runtime.Stack, and so /debug/pprof/goroutine?debug=2), statistics of memory, the heap.
+	HoldsWorld = []string{"runtime.tracebackothers", "runtime.readmemstats_m", "runtime.writeheapdump_m", "runtime.mdump"}
+
 	// Allocator: Go 1.26 has an entry for each size class, mallocgcSmallNoScanSC2 for one
 	// (runtime/malloc_generated.go), which compiled code calls directly since Go 1.27.
 	Allocator = []string{"runtime.mallocgc*"}
@@ -72,6 +76,8 @@ var (
 	TimerFunction = []string{"time.goFunc"}
 
 	Files = []string{"os.(*File)."}
+	// FileFaults are the kernel's, when a page of a mapped file is touched that is not in memory (mm/filemap.c).
+	FileFaults = []string{"filemap_fault", "filemap_map_pages"}
 	// SystemCalls go into the kernel; what they are called with is of package internal/runtime/syscall, or what it was before.
 	SystemCalls = []string{"syscall.", "internal/runtime/syscall*", "runtime/internal/syscall.", "golang.org/x/sys/unix."}
 
