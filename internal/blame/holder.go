@@ -79,6 +79,9 @@ func (hs *holders) find(r *resource, stack int32, s timeline.Site) {
 	r.busy = true
 	if f := hs.suspect(r, queue, all); f.Fn >= 0 {
 		r.spans, r.trust = hs.holds(r, []timeline.Frame{f}), timeTrust
+		if limit, share := hs.concurrency(queue, r.spans); share >= mostly {
+			r.limit = limit
+		}
 	}
 }
 

@@ -123,7 +123,7 @@ func (c *Cause) reason(where string) string {
 	case timeline.Lock:
 		return "wait for a lock that " + at + " holds"
 	case timeline.Channel:
-		return "wait in a queue for " + at + ", which serves " + c.number("one after the other", "%d at a time")
+		return "wait in a queue for " + at + c.serves()
 	case timeline.Pool:
 		return "wait for " + c.number("a connection of a pool", "one of the %d connections of a pool") + " that is too small for what " +
 			at + " does with it"
@@ -156,6 +156,17 @@ func (c *Cause) quota() string {
 		return ""
 	}
 	return fmt.Sprintf(" (%.2f CPUs)", c.Quota)
+}
+
+// serves is how many are served at a time, where that is known.
+func (c *Cause) serves() string {
+	switch c.Limit {
+	case 0:
+		return ""
+	case 1:
+		return ", which serves one after the other"
+	}
+	return fmt.Sprintf(", which serves %d at a time", c.Limit)
 }
 
 // number is a phrase with the limit in it, or the one without where that is not known.

@@ -142,7 +142,8 @@ func TestUnknownTraced(t *testing.T) {
 
 // TestWorkers has a queue that several serve.
 func TestWorkers(t *testing.T) {
-	for limit, want := range map[int]string{0: "which serves one after the other;", 2: "which serves 2 at a time;"} {
+	for limit, want := range map[int]string{0: "a queue for main.work;", 1: "main.work, which serves one after the other;",
+		2: "main.work, which serves 2 at a time;"} {
 		c := &Cause{Kind: timeline.Channel, Function: "main.work", Limit: limit}
 		if got := c.sentence(timeline.Group{}); !strings.Contains(got, want) {
 			t.Errorf("%d workers: %s", limit, got)
