@@ -36,7 +36,7 @@ func (w *stretches) of(g *Track) {
 			}
 			continue // a stale piece is part of the request if the function comes back
 		case open.Request == nil || w.another(&open, p):
-			open = stretch{&Request{Main: g, From: p.From}, 0, -1}
+			open = stretch{&Request{Main: g, From: w.woken(g.Pieces[:i], p.From)}, 0, -1}
 			w.all = append(w.all, open.Request)
 		}
 		open.To = p.To
@@ -47,6 +47,19 @@ func (w *stretches) of(g *Track) {
 			open.entry = e
 		}
 	}
+}
+
+// woken is when a connection's goroutine was woken for a request whose handler begins at a time: from then on it waits for a P or for a
+// CPU, and reads the request. before is what it did until then.
+func (w *stretches) woken(before []Piece, at int64) int64 {
+	for _, p := range slices.Backward(before) {
+		m := w.Stacks[p.Stack].marks
+		if p.To != at || p.Guess || p.Waits() || m&keeps == 0 || m&(handles|answers) != 0 {
+			break
+		}
+		at = p.From
+	}
+	return at
 }
 
 // ends says whether a piece outside is not one that only looks so, as its stack is of another moment.
