@@ -62,20 +62,23 @@ func TestLastStackIsOfTheSameMoment(t *testing.T) {
 	run := []uint64{program.at("main.work", 0x20), program.at("runtime.goexit.abi0", 1)}
 	for _, tt := range []struct {
 		state  sample.State
+		loss   sample.Loss
 		labels []sample.Label
 		want   string
 	}{
-		{sample.Preempted, label("a"), "main.work"},
-		{sample.Throttled, label("a"), "main.work"},
-		{sample.Preempted, label("b"), "[unwalked]"},
-		{sample.Preempted, nil, "[unwalked]"},
-		{sample.Runnable, label("a"), "[unwalked]"},
-		{"IO wait", label("a"), "[unwalked]"},
-		{sample.Syscall, label("a"), "[unwalked]"},
+		{sample.Preempted, sample.Unwalked, label("a"), "main.work"},
+		{sample.Throttled, sample.Unwalked, label("a"), "main.work"},
+		{sample.Preempted, sample.Unwalked, label("b"), "[unwalked]"},
+		{sample.Preempted, sample.Unwalked, nil, "[unwalked]"},
+		{sample.Runnable, sample.Unwalked, label("a"), "[unwalked]"},
+		{"IO wait", sample.Unwalked, label("a"), "[unwalked]"},
+		{sample.Syscall, sample.Unwalked, label("a"), "[unwalked]"},
+		{sample.Syscall, sample.Whole, label("a"), "main.work"}, // a page fault
+		{sample.Syscall, sample.Whole, label("b"), "[unwalked]"},
 	} {
 		p := build(t, Keep{Wall: true},
 			sample.Sample{Goid: 1, Count: 1, Weight: 10, State: sample.Running, User: run, Labels: label("a")},
-			sample.Sample{Goid: 1, Weight: 1, State: tt.state, Loss: sample.Unwalked, Labels: tt.labels})
+			sample.Sample{Goid: 1, Weight: 1, State: tt.state, Loss: tt.loss, Labels: tt.labels})
 		if got := stack(p.Sample[1]); got != tt.want {
 			t.Errorf("%s under %v: %s, want %s", tt.state, tt.labels, got, tt.want)
 		}

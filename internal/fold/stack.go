@@ -107,13 +107,15 @@ func (b *Builder) remember(stack []*site, s *sample.Sample) {
 }
 
 // remembered is the stack of a sample that came without one. Where it was last on a CPU a goroutine
-// still is while its thread waits for one, unless its labels are others by now: then it ran meanwhile.
+// still is while its thread waits for one, or for a page, unless its labels are others by now: then it ran meanwhile.
 // In any other state it has been elsewhere since.
 func (b *Builder) remembered(dst []*site, s *sample.Sample) []*site {
 	if s.State == sample.Running && s.Count == 0 {
 		return append(dst, b.special(frameRunning))
 	}
-	if s.State == sample.Preempted || s.State == sample.Throttled {
+	// A thread that sleeps with a goroutine that runs, as far as Go knows, is in no call that Go has made.
+	faults := s.State == sample.Syscall && s.Call == "" && s.Loss == sample.Whole
+	if s.State == sample.Preempted || s.State == sample.Throttled || faults {
 		if last := b.last.get(s.Goid); s.Goid != 0 && len(last.sites) > 0 && last.labels == hashLabels(s.Labels) {
 			return append(dst, last.sites...)
 		}

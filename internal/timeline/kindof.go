@@ -50,7 +50,7 @@ func (t *Timeline) KindOf(state string, stack int32) Kind {
 	switch {
 	case k == CPU && t.Has(s, names.Collector):
 		return GC
-	case k == CPU && t.Has(s, names.Files) && t.Has(s, names.SystemCalls) && !t.Has(s, names.Sockets):
+	case k == CPU && (t.Has(s, names.Files) && t.Has(s, names.SystemCalls) && !t.Has(s, names.Sockets) || t.Has(s, names.FileFaults)):
 		return Syscall // the kernel's work for a file
 	case k == Network && t.Has(s, names.Files) && !t.Has(s, names.Sockets):
 		return Syscall
