@@ -33,6 +33,7 @@ func newReader(l Options) *reader {
 	}
 	state := func(name string) int32 { return r.State(timeline.State{Name: name}) }
 	r.states.running, r.states.runnable, r.states.syscall = state("running"), state("runnable"), state("syscall")
+	r.states.coroutine = state("coroutine")
 	r.states.assist, r.states.stopped, r.states.unknown = state("GC assist marking"), state("stopping the world"), state("unknown")
 	return r
 }
@@ -93,7 +94,9 @@ func (r *reader) transition(ev *trace.Event, st *trace.StateTransition) {
 		case from == trace.GoWaiting:
 			by, where = who(ev), r.stack(ev.Stack())
 		case from == trace.GoRunning:
-			g.ran(r.stack(st.Stack), r.Nothing)
+			if g.stack = r.stack(st.Stack); to == trace.GoNotExist {
+				g.stack = g.start // nothing is said of where it ends
+			}
 		}
 		g.leave(r, at, by, where)
 	}
@@ -110,13 +113,6 @@ func who(ev *trace.Event) int64 {
 		return int64(id)
 	}
 	return timeline.Runtime
-}
-
-// ran says where a goroutine was when it ceased to run. At its end nothing is said: then it is in what it was started with.
-func (g *goroutine) ran(stack, nothing int32) {
-	if g.stack = stack; stack == nothing {
-		g.stack = g.start
-	}
 }
 
 // leave ends the state that a goroutine is in.
@@ -165,8 +161,8 @@ func (r *reader) stood(g *goroutine, p timeline.Piece) {
 
 // enter begins a state.
 func (g *goroutine) enter(r *reader, st *trace.StateTransition, to trace.GoState) {
-	g.phase = to
-	if s := r.stack(st.Stack); s != r.Nothing {
+	ran, s := g.phase == trace.GoRunning, r.stack(st.Stack)
+	if g.phase = to; s != r.Nothing {
 		g.stack = s
 	}
 	switch to {
@@ -179,6 +175,10 @@ func (g *goroutine) enter(r *reader, st *trace.StateTransition, to trace.GoState
 	case trace.GoSyscall:
 		g.state = r.states.syscall
 	case trace.GoWaiting:
+		if ran && s == r.Nothing && st.Reason == "" { // no other wait is without both
+			g.state = r.states.coroutine
+			return
+		}
 		g.state = r.State(timeline.State{Name: r.waitReason(st.Reason, g.stack)})
 	default:
 		g.state = r.states.unknown

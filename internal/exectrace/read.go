@@ -105,7 +105,7 @@ type reader struct {
 	epoch   int64
 	first   int64
 	now     int64
-	states  struct{ running, runnable, syscall, assist, stopped, unknown int32 }
+	states  struct{ running, runnable, syscall, coroutine, assist, stopped, unknown int32 }
 }
 
 // Read reads a trace, which may be compressed by gzip. A trace that is broken somewhere is read up to there.

@@ -27,7 +27,7 @@ func (b *Builder) Join(rec *Timeline) {
 	for _, g := range b.Tracks {
 		g.Pieces = b.takeStolen(g.Pieces, lost)
 	}
-	b.CPUs, b.Scans, b.Quota = rec.CPUs, rec.Scans, rec.Quota
+	b.CPUs, b.Scans, b.Quota, b.Accepts = rec.CPUs, rec.Scans, rec.Quota, rec.Accepts
 	if b.Procs == 0 {
 		b.Procs = rec.Procs
 	}
@@ -46,14 +46,14 @@ func (j *joiner) join(pieces []Piece, r *Track) []Piece {
 	out := make([]Piece, 0, len(pieces))
 	for _, p := range pieces {
 		first := len(out)
-		switch p.Kind {
-		case CPU, GC, Syscall:
+		switch {
+		case p.Kind == CPU, p.Kind == GC, p.Kind == Syscall:
 			out = j.split(out, p, r)
-		case Network:
+		case p.Kind == Network:
 			p.State = j.refined(p, r, func(s State) State { return State{j.States[p.State].Name, s.Peer, ""} })
 			out = append(out, p)
-		case Unknown:
-			out = j.begun(out, p, r)
+		case p.Kind == Unknown, p.Waits() && p.Stack == j.Nothing:
+			out = append(out, j.waited(p, r))
 		default:
 			out = append(out, p)
 		}
@@ -75,6 +75,11 @@ func (j *joiner) split(out []Piece, p Piece, r *Track) []Piece {
 		switch {
 		case q.Kind.Denied() || q.Kind == Stopped:
 			s.Kind, s.State = q.Kind, j.State(State{Name: j.rec.States[q.State].Name})
+		case p.Kind != Syscall && q.Kind == Syscall && j.rec.States[q.State].Call == "" && j.sawIn(&p, q):
+			// No call: a page fault, of which the trace knows nothing.
+			if s.Kind, s.State = q.Kind, j.State(j.rec.States[q.State]); j.rec.Stacks[q.Stack].App >= 0 {
+				s.Stack = j.stack(q.Stack)
+			}
 		case p.Kind != Syscall && (q.Kind == CPU || q.Kind == GC) && !q.Guess && q.Stack != j.rec.Nothing && j.fits(p, q):
 			s.Kind, s.Stack = q.Kind, j.stack(q.Stack)
 		default:
@@ -101,28 +106,22 @@ func (j *joiner) fits(p Piece, q *Piece) bool {
 	return q.To <= p.To || j.Stacks[p.Stack].marks&handles != 0 || j.Stacks[j.stack(q.Stack)].marks&handles == 0
 }
 
-// begun cuts a wait of which the trace does not say what for, mostly as it began before the trace, by what the recording
-// says of it: among these are all who accept connections.
-func (j *joiner) begun(out []Piece, p Piece, r *Track) []Piece {
-	at := p.From
+// waited is a wait of which the trace does not say where, or not even what for, as the recording has it: one that began before the trace,
+// as those of all who accept connections, or one for a coroutine. It is one wait, whose ends the trace knows; so it is what the recording
+// saw for longest of what it saw in it, and not what is drawn into it from the scan after.
+func (j *joiner) waited(p Piece, r *Track) Piece {
+	var best *Piece
+	most := int64(0)
 	r.During(p.From, p.To, func(q *Piece, from, to int64) {
-		if !q.Waits() || q.Guess || q.Kind == Unknown {
-			return
+		same := p.Kind == Unknown && q.Waits() && q.Kind != Unknown || j.States[p.State].Name == j.rec.States[q.State].Name
+		if same && to-from > most && j.sawIn(&p, q) {
+			best, most = q, to-from
 		}
-		if from > at {
-			out = append(out, Piece{From: at, To: from, Stack: p.Stack, State: p.State, Kind: p.Kind})
-		}
-		s := Piece{From: from, To: to, Stack: j.stack(q.Stack), State: j.State(j.rec.States[q.State]), Kind: q.Kind}
-		if to == p.To {
-			s.By, s.ByStack = p.By, p.ByStack
-		}
-		out, at = append(out, s), to
 	})
-	if at < p.To {
-		p.From = at
-		out = append(out, p)
+	if best != nil {
+		p.Stack, p.State, p.Kind = j.stack(best.Stack), j.State(j.rec.States[best.State]), best.Kind
 	}
-	return out
+	return p
 }
 
 // refined is a piece's state with what the recording knows beyond its name.

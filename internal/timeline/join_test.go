@@ -79,11 +79,57 @@ func TestJoin(t *testing.T) {
 	}
 	p := tr.ByID[7].Pieces
 	peer := tr.States[p[0].State].Peer
-	if len(p) != 2 || p[0].Kind != Network || peer != "accept 10.0.0.1:80" || p[1].Kind != Unknown || p[1].From != 80*ms {
+	if len(p) != 1 || p[0].Kind != Network || peer != "accept 10.0.0.1:80" || p[0].To != 90*ms {
 		t.Errorf("who accepts: %+v", p)
 	}
 	if n := len(tr.ByID[6].Pieces); n != 1 || tr.CPUs != 3 || tr.Evidence != ByTrace {
 		t.Errorf("%d pieces of a goroutine that no scan saw, %d CPUs, evidence %s", n, tr.CPUs, tr.Evidence)
+	}
+}
+
+// TestJoinPageFault has a goroutine that runs, as far as the trace knows, and whose thread was seen to sleep meanwhile. What a scan draws
+// into it of a call before is none.
+func TestJoinPageFault(t *testing.T) {
+	tr, rec := newWorld(ByTrace), newWorld(ByTime)
+	find, write := []string{"main.find", serveHTTP, serveConn}, []string{"syscall.write", "main.find", serveHTTP, serveConn}
+	tr.AddTrack(&Track{Goid: 5, Pieces: []Piece{tr.piece(1, 10*ms, State{Name: "syscall"}, tr.on(write...)),
+		tr.piece(10*ms, 40*ms, State{Name: "running"}, tr.on(find...))}})
+	rec.AddTrack(&Track{Goid: 5, Pieces: []Piece{rec.piece(1, 10*ms+ms/4, State{Name: "syscall", Call: "write"}, rec.on(write...)),
+		rec.piece(10*ms+ms/4, 20*ms, State{Name: "running"}, rec.on(find...)),
+		rec.piece(20*ms, 30*ms, State{Name: "syscall"}, rec.on(find...)), rec.piece(30*ms, 40*ms, State{Name: "running"}, rec.on(find...))}})
+	tr.Join(rec.Timeline)
+	for _, p := range tr.ByID[5].Pieces[1:] {
+		if faults := p.From >= 20*ms && p.To <= 30*ms; p.Kind != CPU && !faults || p.Kind != Syscall && faults {
+			t.Errorf("%s from %d to %d ms", p.Kind, p.From/ms, p.To/ms)
+		}
+	}
+}
+
+// TestJoinCoroutine has a handler that pulls from an iterator, of which a trace says neither where nor why it waits, and its answer. What
+// a recording draws into the end of the last wait is of the next scan, after the answer, and does not end the request.
+func TestJoinCoroutine(t *testing.T) {
+	tr, rec := newWorld(ByTrace), newWorld(ByTime)
+	read := []string{"internal/poll.(*FD).Read", "net/http.(*connReader).Read", serveConn}
+	pull := []string{"runtime.coroswitch", "main.page", serveHTTP, serveConn}
+	last := tr.piece(20*ms, 22*ms, State{Name: "coroutine"}, tr.Nothing)
+	first := tr.piece(10*ms, 20*ms, State{Name: "coroutine"}, tr.Nothing)
+	last.By, first.By = 9, 9
+	tr.AddTrack(&Track{Goid: 5, Pieces: []Piece{
+		tr.piece(1, 9*ms, State{Name: "IO wait"}, tr.on(read...)), tr.piece(9*ms, 10*ms, State{Name: "running"}, tr.on(serveConn)), first, last,
+		tr.piece(22*ms, 23*ms, State{Name: "running"}, tr.on("syscall.write", "net/http.(*response).finishRequest", serveConn)),
+		tr.piece(23*ms, 90*ms, State{Name: "IO wait"}, tr.on(read...)),
+	}})
+	rec.AddTrack(&Track{Goid: 5, Pieces: []Piece{
+		rec.piece(1, 9*ms, State{Name: "IO wait"}, rec.on(read...)), rec.piece(9*ms, 18*ms, State{Name: "coroutine"}, rec.on(pull...)),
+		rec.piece(18*ms, 90*ms, State{Name: "IO wait"}, rec.on(read...)),
+	}})
+	tr.Join(rec.Timeline)
+	p := tr.ByID[5].Pieces
+	if p[2].Stack == tr.Nothing || p[2].To != 20*ms || tr.States[p[3].State].Name != "coroutine" || p[3].Stack != tr.Nothing {
+		t.Errorf("%+v", p)
+	}
+	if all := tr.Find(Selector{}).Whole; len(all) != 1 || all[0].From != 9*ms || all[0].To != 23*ms {
+		t.Errorf("%d requests", len(all))
 	}
 }
 
