@@ -50,6 +50,8 @@ func TestJudge(t *testing.T) {
 		{"none", pool, said{Verdict: "undecided"}, unknown},
 		{"unknown", pool, said{Cause: &cause{Kind: "unknown", Confidence: 0.9}}, unknown},
 		{"met", truth{Met: true}, said{Verdict: "met"}, right},
+		{"met, and silent about what is before", truth{Met: true, Before: true}, said{Verdict: "met"}, partly},
+		{"met, and clients wait before", truth{Met: true, Before: true}, said{Verdict: "met", Notes: []string{"clients wait before the handlers: 3"}}, right},
 		{"a cause of nothing", truth{Met: true}, said{Verdict: "broken", Cause: &good}, worst},
 	} {
 		if got, off := x.of.judge(x.said, peers); got != x.want {
@@ -80,6 +82,7 @@ func TestUnfit(t *testing.T) {
 		{"all is slow", truth{SLO: "p99<10ms", Slows: "/large"}, of(4e9, "/large", "/small", "/small"), "only 1 of 3 slow answers are to /large"},
 		{"no CPU to use up", truth{SLO: "p99<10ms", Quota: 0.5}, of(2e9), "the machine left it 0.20 CPUs of a quota of 0.50"},
 		{"late for the clients", truth{SLO: "p99<10ms", Met: true}, of(0, "/"), "even the clients see it late"},
+		{"late for the clients, before a handler", truth{SLO: "p99<10ms", Met: true, Before: true}, of(0, "/"), ""},
 	} {
 		if got := x.of.unfit(x.r, window); got != x.want {
 			t.Errorf("%s: %q, want %q", x.name, got, x.want)

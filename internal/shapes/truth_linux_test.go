@@ -23,6 +23,7 @@ type truth struct {
 	Path      string   // and what the clients of that group ask for
 	Slows     string   // what clients ask for whom the cause makes wait, if it is not all
 	Met       bool     // as the handlers see it, and so there is no cause
+	Before    bool     // clients wait before the handlers, and the report says so
 	Kinds     []string // of the cause, in any of these words
 	Functions []string // any of these; none: it does not matter
 	Peer      string   // which upstream, by its name
@@ -52,6 +53,7 @@ type said struct {
 	Window   report.Window
 	Group    map[string]string
 	Cause    *cause
+	Notes    []string
 	asked    []int64 // how long the clients of the group waited in the window, if it is one of several
 }
 
@@ -88,6 +90,8 @@ func (x truth) judge(s said, peers map[string]string) (outcome, string) {
 	c := s.Cause
 	if x.Met {
 		switch {
+		case s.Verdict == "met" && c == nil && x.Before && !slices.ContainsFunc(s.Notes, saysBefore):
+			return partly, "nothing of the wait before the handlers"
 		case s.Verdict == "met" && c == nil:
 			return right, ""
 		case c != nil && c.Confidence > much:
@@ -111,6 +115,8 @@ func (x truth) judge(s said, peers map[string]string) (outcome, string) {
 	}
 	return wrong, off
 }
+
+func saysBefore(note string) bool { return strings.HasPrefix(note, "clients wait before the handlers") }
 
 // misplaced says whether more than a tenth of the requests, or of the slow ones, that a group's clients saw are in other groups, or others
 // in it. Some are cut by the recording's ends.

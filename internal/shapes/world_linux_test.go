@@ -18,7 +18,7 @@ func (x truth) unfit(r recording, s said) string {
 		return err.Error()
 	}
 	limit := int64(slo.Limit)
-	if x.Met && r.world.p99(s.Window, x.Path) >= limit {
+	if x.Met && !x.Before && r.world.p99(s.Window, x.Path) >= limit {
 		return "even the clients see it late"
 	}
 	all, slowed := late(r.world.lengths(s.Window, ""), limit), late(r.world.lengths(s.Window, x.Slows), limit)

@@ -52,10 +52,15 @@ type watch struct{ stacks []byte }
 func (s *watch) dump() int { return runtime.Stack(s.stacks, true) }
 
 func worldStops(e *env) http.HandlerFunc {
-	for range 30_000 {
-		go func() { select {} }()
-	}
 	s := &watch{make([]byte, 64<<20)}
+	for took := time.Duration(0); took < 100*time.Millisecond; { // a fast CPU has to write more down
+		for range 10_000 {
+			go func() { select {} }()
+		}
+		begin := time.Now()
+		s.dump()
+		took = time.Since(begin)
+	}
 	go func() {
 		for range time.Tick(400 * time.Millisecond) {
 			s.dump()

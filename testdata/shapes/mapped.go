@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"os"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -22,15 +23,19 @@ const (
 	partSize   = 1 << 20
 )
 
+// lookup reads parts for so long that no disk is too fast to be late.
+//
 //go:noinline
 func (m *mapped) lookup() (sum byte) {
-	at := m.next.Add(partSize) % mappedSize
-	part := m.data[at : at+partSize]
-	for i := 0; i < len(part); i += os.Getpagesize() {
-		sum += part[i]
+	for begin := time.Now(); time.Since(begin) < 80*time.Millisecond; {
+		at := m.next.Add(partSize) % mappedSize
+		part := m.data[at : at+partSize]
+		for i := 0; i < len(part); i += os.Getpagesize() {
+			sum += part[i]
+		}
+		unix.Madvise(part, unix.MADV_DONTNEED) // so that the pages can be dropped
+		unix.Fadvise(int(m.file.Fd()), at, partSize, unix.FADV_DONTNEED)
 	}
-	unix.Madvise(part, unix.MADV_DONTNEED) // so that the pages can be dropped
-	unix.Fadvise(int(m.file.Fd()), at, partSize, unix.FADV_DONTNEED)
 	return sum
 }
 

@@ -48,12 +48,14 @@ func receive(r *http.Request) error {
 }
 
 // naps is slow on purpose.
-func naps(*env) http.HandlerFunc {
+func naps(e *env) http.HandlerFunc {
+	s := newReports(e)
 	return func(w http.ResponseWriter, r *http.Request) {
+		err := s.item(r.Context())
 		if isLarge(r) {
 			nap()
 		}
-		reply(w, nil)
+		reply(w, err)
 	}
 }
 

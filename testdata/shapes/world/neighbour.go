@@ -38,10 +38,10 @@ func Lock(ctx context.Context, name string) error {
 	return err
 }
 
-// Stop stops the process that started this one for 300 ms, every two seconds.
+// Stop stops the process that started this one for 300 ms, every second.
 func Stop(ctx context.Context) {
 	pid := os.Getppid()
-	for sleep(ctx, 1700*time.Millisecond) && os.Getppid() == pid {
+	for sleep(ctx, 700*time.Millisecond) && os.Getppid() == pid {
 		syscall.Kill(pid, syscall.SIGSTOP)
 		time.Sleep(300 * time.Millisecond)
 		syscall.Kill(pid, syscall.SIGCONT)
