@@ -26,7 +26,7 @@ type acceptors struct {
 	queues []sample.AcceptQueue // since the last take
 }
 
-// run looks until ctx ends. Sockets that are opened later are not seen, those that are closed are left out from then on.
+// run asks until ctx ends. Sockets that are opened later are not seen, those that are closed are left out from then on.
 func (a *acceptors) run(ctx context.Context) {
 	sockets, err := a.target.Listening()
 	if err != nil {
@@ -41,7 +41,7 @@ func (a *acceptors) run(ctx context.Context) {
 	open := len(sockets)
 	for range every(ctx, acceptEvery) {
 		for i := range sockets {
-			if sockets[i].FD >= 0 && !a.look(i, &sockets[i]) {
+			if sockets[i].FD >= 0 && !a.count(i, &sockets[i]) {
 				sockets[i].FD = -1
 				open--
 			}
@@ -52,13 +52,13 @@ func (a *acceptors) run(ctx context.Context) {
 	}
 }
 
-// look counts the connections that wait at a socket, false if it is gone.
-func (a *acceptors) look(i int, s *proc.Listener) bool {
+// count counts the connections that wait at a socket, false if it is gone.
+func (a *acceptors) count(i int, s *proc.Listener) bool {
 	n, err := a.target.Unaccepted(*s)
 	if err != nil {
 		return false
 	}
-	q := sample.AcceptQueue{Looks: 1, Sum: int64(n), Most: int64(n)}
+	q := sample.AcceptQueue{Ticks: 1, Sum: int64(n), Most: int64(n)}
 	if n > 0 {
 		q.Waiting = 1
 	}
@@ -73,7 +73,7 @@ func (a *acceptors) take() (all []sample.AcceptQueue) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for i := range a.queues {
-		if q := &a.queues[i]; q.Looks > 0 {
+		if q := &a.queues[i]; q.Ticks > 0 {
 			all = append(all, *q)
 			*q = sample.AcceptQueue{Addr: q.Addr}
 		}

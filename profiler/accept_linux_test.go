@@ -40,7 +40,7 @@ func TestAcceptors(t *testing.T) {
 			if q.Addr != l.Addr().String() {
 				continue
 			}
-			if seen = q.Looks; q.Waiting != q.Looks || q.Most != 2 || q.Sum != 2*q.Looks {
+			if seen = q.Ticks; q.Waiting != q.Ticks || q.Most != 2 || q.Sum != 2*q.Ticks {
 				t.Errorf("%+v: want two in each look", q)
 			}
 		}

@@ -81,7 +81,8 @@ func TestWorldStandsStill(t *testing.T) {
 		w := newWorld()
 		w.Evidence, w.Scans, w.Procs = timeline.ByMemory, 1000, 2
 		end := 1150 + tt.end
-		w.goroutine(1, 1000).in("IO wait", end, "internal/poll.(*FD).Read main.ask main.handle"+handler).in("running", end+1, "main.handle"+handler)
+		w.goroutine(1, 1000).in("IO wait", end, "internal/poll.(*FD).Read main.ask main.handle"+handler).
+			in("running", end+1, "main.handle"+handler)
 		w.goroutine(2, 900).in("sleep", 1050, "time.Sleep main.watch").in("running", 1150, tt.stack+" main.watch").
 			in("sleep", 1900, "time.Sleep main.watch")
 		sum, _ := w.blamed(1, 1000, end)

@@ -51,7 +51,8 @@ func TestJudge(t *testing.T) {
 		{"unknown", pool, said{Cause: &cause{Kind: "unknown", Confidence: 0.9}}, unknown},
 		{"met", truth{Met: true}, said{Verdict: "met"}, right},
 		{"met, and silent about what is before", truth{Met: true, Before: true}, said{Verdict: "met"}, partly},
-		{"met, and clients wait before", truth{Met: true, Before: true}, said{Verdict: "met", Notes: []string{"clients wait before the handlers: 3"}}, right},
+		{"met, and clients wait before", truth{Met: true, Before: true},
+			said{Verdict: "met", Notes: []string{"clients wait before the handlers: 3"}}, right},
 		{"a cause of nothing", truth{Met: true}, said{Verdict: "broken", Cause: &good}, worst},
 	} {
 		if got, off := x.of.judge(x.said, peers); got != x.want {

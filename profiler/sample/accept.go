@@ -5,29 +5,29 @@ import (
 	"strings"
 )
 
-// AcceptQueue is how many connections to a socket waited for the program to accept them, in looks at what the kernel says of it. Time
-// that a client waits there is in no handler.
+// AcceptQueue is how many connections to a socket waited for the program to accept them, as the kernel said 50 times a second. Time that
+// a client waits there is in no handler.
 type AcceptQueue struct {
 	Addr    string `json:"addr"`    // that the program listens at
-	Looks   int64  `json:"looks"`   // how often somebody looked,
+	Ticks   int64  `json:"ticks"`   // how often the kernel was asked,
 	Waiting int64  `json:"waiting"` // and there were any
-	Sum     int64  `json:"sum"`     // of connections, over all looks
+	Sum     int64  `json:"sum"`     // of connections, over all ticks
 	Most    int64  `json:"most"`    // at once
 }
 
 // Mean is how many connections waited on average.
-func (q AcceptQueue) Mean() float64 { return float64(q.Sum) / float64(max(q.Looks, 1)) }
+func (q AcceptQueue) Mean() float64 { return float64(q.Sum) / float64(max(q.Ticks, 1)) }
 
-// Add adds later looks at the same socket.
+// Add adds later ticks of the same socket.
 func (q *AcceptQueue) Add(o AcceptQueue) {
-	q.Looks, q.Waiting, q.Sum, q.Most = q.Looks+o.Looks, q.Waiting+o.Waiting, q.Sum+o.Sum, max(q.Most, o.Most)
+	q.Ticks, q.Waiting, q.Sum, q.Most = q.Ticks+o.Ticks, q.Waiting+o.Waiting, q.Sum+o.Sum, max(q.Most, o.Most)
 }
 
-const acceptQueue = "%s looks=%d waiting=%d sum=%d most=%d"
+const acceptQueue = "%s ticks=%d waiting=%d sum=%d most=%d"
 
-// String is "0.0.0.0:8080 looks=500 waiting=480 sum=5600 most=34".
+// String is "0.0.0.0:8080 ticks=500 waiting=480 sum=5600 most=34".
 func (q AcceptQueue) String() string {
-	return fmt.Sprintf(acceptQueue, q.Addr, q.Looks, q.Waiting, q.Sum, q.Most)
+	return fmt.Sprintf(acceptQueue, q.Addr, q.Ticks, q.Waiting, q.Sum, q.Most)
 }
 
 // maxAcceptQueues is how many sockets are read of a comment.
@@ -37,10 +37,10 @@ const maxAcceptQueues = 64
 func ParseAcceptQueues(text string) (all []AcceptQueue) {
 	for one := range strings.SplitSeq(text, "; ") {
 		var q AcceptQueue
-		if n, _ := fmt.Sscanf(one, acceptQueue, &q.Addr, &q.Looks, &q.Waiting, &q.Sum, &q.Most); n != 5 || len(all) == maxAcceptQueues {
+		if n, _ := fmt.Sscanf(one, acceptQueue, &q.Addr, &q.Ticks, &q.Waiting, &q.Sum, &q.Most); n != 5 || len(all) == maxAcceptQueues {
 			continue
 		}
-		if q.Waiting >= 0 && q.Waiting <= q.Looks && q.Sum >= q.Waiting && q.Most >= 0 && q.Most <= q.Sum {
+		if q.Waiting >= 0 && q.Waiting <= q.Ticks && q.Sum >= q.Waiting && q.Most >= 0 && q.Most <= q.Sum {
 			all = append(all, q)
 		}
 	}

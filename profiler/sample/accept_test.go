@@ -11,9 +11,9 @@ func TestAcceptQueues(t *testing.T) {
 	for text, want := range map[string][]AcceptQueue{
 		a.String() + "; " + b.String(): {a, b},
 		"":                             nil,
-		"0.0.0.0:80 looks=5 waiting=6 sum=6 most=1; " + b.String(): {b},
-		"0.0.0.0:80 looks=5 waiting=-1 sum=6 most=1":               nil,
-		"0.0.0.0:80 looks=5 waiting=99999999999999999999":          nil,
+		"0.0.0.0:80 ticks=5 waiting=6 sum=6 most=1; " + b.String(): {b},
+		"0.0.0.0:80 ticks=5 waiting=-1 sum=6 most=1":               nil,
+		"0.0.0.0:80 ticks=5 waiting=99999999999999999999":          nil,
 	} {
 		if got := ParseAcceptQueues(text); !slices.Equal(got, want) {
 			t.Errorf("%q: %+v", text, got)

@@ -52,3 +52,10 @@ func ExampleParseObjects() {
 	// 0xc00009a060 has 2 of 2; all: true
 	// chan 0xc00009a060 cap=2 len=2 send
 }
+
+func ExampleParseAcceptQueues() {
+	for _, q := range sample.ParseAcceptQueues("0.0.0.0:8080 ticks=500 waiting=480 sum=5600 most=34") {
+		fmt.Printf("%s: %.1f connections wait on average, %d at most\n", q.Addr, q.Mean(), q.Most)
+	}
+	// Output: 0.0.0.0:8080: 11.2 connections wait on average, 34 at most
+}

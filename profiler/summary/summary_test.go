@@ -53,7 +53,7 @@ func full() *Summary {
 				{Kind: sample.TrapTimer, CreatedBy: "time.goFunc sleep.go:215", Time: 2e9, CPU: 1e9},
 			}))
 		case []sample.AcceptQueue:
-			field.Set(reflect.ValueOf([]sample.AcceptQueue{{Addr: "0.0.0.0:80", Looks: 500, Waiting: 450, Sum: 5600, Most: 34}}))
+			field.Set(reflect.ValueOf([]sample.AcceptQueue{{Addr: "0.0.0.0:80", Ticks: 500, Waiting: 450, Sum: 5600, Most: 34}}))
 		default:
 			field.SetInt(int64(len(key))*1000 + int64(key[0]))
 		}
