@@ -64,8 +64,18 @@ func (w *stretches) woken(before []Piece, at int64) int64 {
 
 // ends says whether a piece outside is not one that only looks so, as its stack is of another moment.
 func (w *stretches) ends(open *stretch, p *Piece) bool {
+	if w.faults(p) {
+		return false
+	}
 	stale := (p.Stale() || w.gap[p.Stack]) && p.Length() < Bridge
 	return !stale || w.differ(open.labels, p.Labels, w.ids) || w.leaves(p, open.labels)
+}
+
+// faults says whether a goroutine waits for a page: it runs all the while, as far as Go knows, and so does not come out of its handler,
+// whatever stack it is said to have, which is that of its last sample.
+func (w *stretches) faults(p *Piece) bool {
+	s := &w.Stacks[p.Stack]
+	return p.Kind == Syscall && w.States[p.State] == State{Name: "syscall"} && s.marks&answers == 0 && !w.Has(s, names.SystemCalls)
 }
 
 // leaves says whether a piece shows that a connection's goroutine is out of its handler. Of who waits for a CPU the stack may be that

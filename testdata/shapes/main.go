@@ -120,7 +120,7 @@ func part() error {
 		return err
 	case "neighbour":
 		fmt.Println("{}")
-		world.Neighbour(ctx, 16*runtime.NumCPU())
+		world.Neighbour(ctx, 3*runtime.NumCPU())
 		return nil
 	case "locker":
 		fmt.Println("{}")

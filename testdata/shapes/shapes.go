@@ -10,10 +10,10 @@ import (
 var shapes = map[string]shape{
 	"fanout-lock":     {serve: fanoutLock, load: posts(15, 12, time.Second)},
 	"fanout-upstream": {serve: fanoutUpstream, load: posts(20, 0, 0)},
-	"fanout-cpu":      {serve: fanoutCPU, load: tenth("/order", world.Call{Path: "/order", Body: 20000})},
+	"fanout-cpu":      {serve: fanoutCPU, load: tenth(12, "/order", world.Call{Path: "/order", Body: 20000})},
 	"fanout-starved":  {serve: fanoutStarved, load: posts(40, 0, 0), beside: "neighbour"},
 
-	"cpu":     {serve: route("/page", cpuBound), load: tenth("/page", world.Call{Path: "/page?n=large"})},
+	"cpu":     {serve: route("/page", cpuBound), load: tenth(12, "/page", world.Call{Path: "/page?n=large"})},
 	"gc":      {serve: route("/page", garbage), load: gets(25, 0, 0)},
 	"procs":   {serve: route("/page", compressed), load: gets(8, 10, time.Second), procs: 1},
 	"quota":   {serve: route("/page", compressed), load: gets(6, 6, time.Second)},
@@ -66,7 +66,7 @@ var shapes = map[string]shape{
 	"flock":       {serve: route("/page", ledger), load: gets(50, 0, 0)},
 	"stopped":     {serve: route("/page", stoppable), load: gets(60, 0, 0), beside: "stopper"},
 	"consumers":   {serve: route("/page", consumers), load: pages(50, 0, 0)},
-	"page-faults": {serve: route("/page", pageFaults), load: pages(30, 0, 0)},
+	"page-faults": {serve: route("/page", pageFaults), load: tenth(30, "/page", world.Call{Path: "/page?n=large"})},
 	"unix":        {serve: route("/page", overUnix), load: pages(50, 0, 0)},
 
 	"net-http":    {serve: onNetHTTP, load: mixed()},
@@ -154,13 +154,13 @@ func pages(rate float64, burst int, every time.Duration) world.Load {
 		{Path: "/page?n=large", Share: 1}}}
 }
 
-// tenth is requests of which one in ten is large, for services that have no CPU for many of those.
-func tenth(path string, large world.Call) world.Load {
+// tenth is requests of which one in ten is large.
+func tenth(rate float64, path string, large world.Call) world.Load {
 	small := world.Call{Path: path, Share: 9}
 	if large.Share = 1; large.Body > 0 {
 		small.Body = 2000
 	}
-	return world.Load{Rate: 12, Calls: []world.Call{small, large}}
+	return world.Load{Rate: rate, Calls: []world.Call{small, large}}
 }
 
 // counts is requests for a few things and, one in ten, for many.
