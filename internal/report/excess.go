@@ -232,10 +232,11 @@ type kindWeight struct {
 // What an answer is worth at most: so many were right, of those that the links and the requests gave more, on services that nobody
 // had looked at before (docs/report.md).
 const (
-	guessed = 0.8  // without the target's trace: 15 of 19 at most
-	traced  = 0.95 // with it: 19 of 20
-	inside  = 0.7  // for an answer that the process itself may give: less than where it comes from another one
-	lonely  = 0.75 // with fewer fast requests than compared to compare with: 8 of 10, by the rule of few
+	guessed   = 0.8  // without the target's trace: 15 of 19 at most
+	traced    = 0.95 // with it: 19 of 20
+	inside    = 0.7  // for an answer that the process itself may give: less than where it comes from another one
+	contended = 0.55 // for CPU time that was wanted for longer than it was had: what had it is as much the cause
+	lonely    = 0.75 // with fewer fast requests than compared to compare with: 8 of 10, by the rule of few
 )
 
 // compared is how many fast requests it takes to know what takes time in all of them.

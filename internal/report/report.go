@@ -209,6 +209,9 @@ func (b reporter) cause(e *excess, g timeline.Group, rng *rand.Rand) *Cause {
 	c.weigh(d, b.Evidence)
 	b.within(c)
 	c.beside(of, second)
+	if w.kind == timeline.CPU && w.denied() > w.excess() {
+		c.Confidence = min(c.Confidence, contended)
+	}
 	c.few(len(e.slow), len(e.fast))
 	if names := b.callers(w, d); len(names) > 0 {
 		c.Chain = append(c.Chain, "called by "+strings.Join(names, ", "))

@@ -53,7 +53,7 @@ func (t *Timeline) markLoops(all []*Request) {
 		}
 	}
 	for wait, l := range loops {
-		if l.seen < 2 || l.again < severalFlushes || 3*l.seen < l.requests {
+		if l.seen < 2 || l.again < severalFlushes || 5*l.seen < l.requests {
 			delete(loops, wait)
 		}
 	}

@@ -39,7 +39,7 @@ func TestStreamsByScans(t *testing.T) {
 			{events, events, sends, events}, {events}, {events, sends}, {once}, {once, sends}}, 5},
 		{"flushes between two other waits", true, [][]scan{{events, sends, once}, {events, sends, once}, {events, sends, once}, {events}}, 0},
 		{"few flush and wait again", true, [][]scan{{events, sends, events, sends, events}, {events, sends, events}, {events}, {events}, {events},
-			{events}, {events}}, 0},
+			{events}, {events}, {events}, {events}, {events}, {events}}, 0},
 		{"two flushes are an answer in parts", true, [][]scan{{events, sends, events, sends}, {events}}, 0},
 		{"one long flush is one", true, [][]scan{{sends, sends, sends, sends}, {events}}, 0},
 		{"few of a handler's requests flush", true,
