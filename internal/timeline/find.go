@@ -150,7 +150,8 @@ func (t *Timeline) byCall(functions []string) []*Request {
 
 // byFunction finds the stretches of goroutines' lives in which a function is on the stack.
 func (t *Timeline) byFunction(s Selector, inside []bool, ids *Identifying) []*Request {
-	w := &stretches{Timeline: t, inside: inside, gap: make([]bool, len(t.Stacks)), entry: make([]int32, len(t.Stacks)), ids: ids}
+	w := &stretches{Timeline: t, inside: inside, gap: make([]bool, len(t.Stacks)), entry: make([]int32, len(t.Stacks)), ids: ids,
+		named: s.Name != ""}
 	for i := range t.Stacks {
 		w.gap[i] = t.Has(&t.Stacks[i], unwalked)
 		w.entry[i] = t.entryOf(t.Stacks[i].Frames)

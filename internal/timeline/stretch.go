@@ -15,6 +15,7 @@ type stretches struct {
 	*Timeline
 	inside, gap []bool  // by stack
 	entry       []int32 // the handler, by stack
+	named       bool    // the function is one that somebody names, and no server's handler: it begins when it is called
 	ids         *Identifying
 	all         []*Request
 }
@@ -52,6 +53,9 @@ func (w *stretches) of(g *Track) {
 // woken is when a connection's goroutine was woken for a request whose handler begins at a time: from then on it waits for a P or for a
 // CPU, and reads the request. before is what it did until then.
 func (w *stretches) woken(before []Piece, at int64) int64 {
+	if w.named {
+		return at
+	}
 	for _, p := range slices.Backward(before) {
 		m := w.Stacks[p.Stack].marks
 		if p.To != at || p.Guess || p.Waits() || m&keeps == 0 || m&(handles|answers) != 0 {

@@ -2,6 +2,7 @@ package timeline
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -60,6 +61,12 @@ func TestStretches(t *testing.T) {
 		}
 		if got != tt.want {
 			t.Errorf("%s: got%s, want%s", name, got, tt.want)
+		}
+		for _, r := range w.Find(Selector{By: Func, Name: "main.a"}).Whole { // calls of a function begin with it
+			i := slices.IndexFunc(r.Main.Pieces, func(p Piece) bool { return p.From == r.From })
+			if i < 0 || !w.Has(&w.Stacks[r.Main.Pieces[i].Stack], []string{"main.a"}) {
+				t.Errorf("%s: a call of main.a begins at %d ms", name, r.From/ms)
+			}
 		}
 	}
 }
