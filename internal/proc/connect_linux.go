@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
 	"io"
 	"net/netip"
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -17,46 +19,67 @@ import (
 // maxSockets bounds how much of a table of sockets is read, in bytes: some 25,000 of them.
 const maxSockets = 4 << 20
 
-// connecting is the address that a TCP socket is to be connected to and has no answer from yet, for which getpeername(2) knows nobody;
-// false if it is no such socket. Only the table of the network namespace has that address, and the time that reading it takes grows with
-// the namespace's sockets, so no more than a hundredth of the time goes there.
-func (p *Process) connecting(own int) (to netip.AddrPort, ok bool) {
-	info, err := unix.GetsockoptTCPInfo(own, unix.IPPROTO_TCP, unix.TCP_INFO)
-	if err != nil || info.State != unix.BPF_TCP_SYN_SENT {
-		return to, false
-	}
-	var st unix.Stat_t
-	family, err := unix.GetsockoptInt(own, unix.SOL_SOCKET, unix.SO_DOMAIN)
-	if err != nil || unix.Fstat(own, &st) != nil {
-		return to, false
-	}
-	table := "tcp"
-	if family == unix.AF_INET6 {
-		table = "tcp6"
-	}
-	begin := time.Now()
-	if begin.UnixNano() < p.table.Load() {
-		return to, false
-	}
-	f, err := os.Open(p.path("net", table))
-	if err != nil {
-		return to, false
-	}
-	defer f.Close()
-	defer func() { p.table.Store(begin.Add(100 * time.Since(begin)).UnixNano()) }()
-	return remoteOf(io.LimitReader(f, maxSockets), st.Ino)
+// dialled is whom sockets of the process's network namespace are being connected to, by inode, as of the last reading.
+type dialled struct {
+	mu   sync.Mutex
+	next time.Time // when it may be read again
+	to   map[uint64]netip.AddrPort
 }
 
-// remoteOf finds a socket's remote address in /proc/net/tcp or tcp6, by its inode.
-func remoteOf(table io.Reader, inode uint64) (netip.AddrPort, bool) {
-	want := strconv.FormatUint(inode, 10)
+// connecting says whether a TCP socket is being connected and has no answer yet: getpeername(2) knows nobody then.
+func connecting(own int) bool {
+	info, err := unix.GetsockoptTCPInfo(own, unix.IPPROTO_TCP, unix.TCP_INFO)
+	return err == nil && info.State == unix.BPF_TCP_SYN_SENT
+}
+
+// dials is the address that a socket is being connected to. Only the tables of the network namespace have it, and the time that reading
+// them takes grows with the namespace's sockets, so one reading is for all, and no more than a hundredth of the time goes there: what is
+// not known until then is an error, and can be asked again.
+func (p *Process) dials(own int) (to netip.AddrPort, err error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(own, &st); err != nil {
+		return to, fmt.Errorf("proc: socket: %w", err)
+	}
+	d := &p.dialled
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if to, ok := d.to[st.Ino]; ok {
+		return to, nil
+	}
+	if begin := time.Now(); begin.After(d.next) {
+		d.to = make(map[uint64]netip.AddrPort)
+		p.readDialled("tcp")
+		p.readDialled("tcp6")
+		d.next = begin.Add(100 * time.Since(begin))
+	}
+	if to, ok := d.to[st.Ino]; ok {
+		return to, nil
+	}
+	return to, fmt.Errorf("proc: whom a socket of %d is being connected to is not known yet", p.pid)
+}
+
+func (p *Process) readDialled(table string) {
+	f, err := os.Open(p.path("net", table))
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	addDialled(p.dialled.to, io.LimitReader(f, maxSockets))
+}
+
+// addDialled adds the sockets of /proc/net/tcp or tcp6 that are being connected.
+func addDialled(to map[uint64]netip.AddrPort, table io.Reader) {
 	for lines := bufio.NewScanner(table); lines.Scan(); {
 		// sl, local and remote address, st, queues, timer, retransmits, uid, timeout, inode (net/ipv4/tcp_ipv4.c: get_tcp4_sock)
-		if fields := strings.Fields(lines.Text()); len(fields) > 9 && fields[9] == want {
-			return hexAddress(fields[2])
+		fields := strings.Fields(lines.Text())
+		if len(fields) < 10 || fields[3] != "02" {
+			continue
+		}
+		inode, err := strconv.ParseUint(fields[9], 10, 64)
+		if remote, ok := hexAddress(fields[2]); ok && err == nil {
+			to[inode] = remote
 		}
 	}
-	return netip.AddrPort{}, false
 }
 
 // hexAddress reads an address as the kernel prints it: words of 32 bits in the machine's order, and the port.

@@ -69,8 +69,9 @@ func (p *Process) unconnected(fd int) (Peer, error) {
 	if on, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err == nil && on == 1 {
 		return Peer{Addr: "accept " + address(local), Port: port(local), Listens: true}, nil
 	}
-	if to, ok := p.connecting(fd); ok {
-		return Peer{Addr: to.String(), Port: port(local)}, nil
+	if connecting(fd) {
+		to, err := p.dials(fd)
+		return Peer{Addr: to.String(), Port: port(local)}, err
 	}
 	return Peer{Addr: "unconnected " + address(local), Port: port(local)}, nil
 }

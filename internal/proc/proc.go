@@ -22,7 +22,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -41,8 +40,9 @@ type Process struct {
 	pid   int
 	start uint64 // ticks since boot, field 22 of stat
 	fd    pidfd
-	reads flights      // of its memory
-	table atomic.Int64 // when its network namespace's sockets may be read again, Unix ns
+	reads flights // of its memory
+
+	dialled dialled
 
 	once   sync.Once
 	exited chan struct{}
