@@ -33,6 +33,7 @@ type Blamer struct {
 
 	works   map[int32]timeline.Kind // by stack, what running there is
 	peers   map[string]int32        // by the function that reads connections, a state with their only peer
+	usuals  map[int32]int64         // by stack, how long answers take while CPUs are free; built when needed
 	listens map[string]bool         // the addresses at which the process accepts connections; built when needed
 	stops   []stop                  // when the process was stopped; built when needed
 }

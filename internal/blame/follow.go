@@ -27,7 +27,8 @@ func (b *Blamer) charge(p *timeline.Piece, r *timeline.Request, s timeline.Span,
 		if p.By == 0 && !b.polls(p) && b.helped(p, r, s, via, out) {
 			return
 		}
-		a.NS -= b.unpolled(p, s, via, out)
+		poll := b.pollsFrom(p, s)
+		a.NS -= b.unpolled(timeline.Span{From: poll, To: s.To}, via, out)
 		if p.By == 0 && 2*b.saturated(s) > s.To-s.From {
 			a.Proof, a.Trust = max(a.Proof, Guessed), a.Trust*timeTrust // the answer may have been there, and nobody ran who takes it
 		}
@@ -35,6 +36,7 @@ func (b *Blamer) charge(p *timeline.Piece, r *timeline.Request, s timeline.Span,
 		if s.To-s.From >= shortest && b.followSelf(a, s, via, out) {
 			return
 		}
+		a.NS -= b.crowded(p, a, timeline.Span{Track: s.Track, From: s.From, To: poll}, via, out)
 	case timeline.OSScheduler, timeline.Quota:
 		b.denied(p, s, a, out)
 		return

@@ -77,22 +77,36 @@ func (b *Blamer) queued() timeline.Kind {
 // so: sysmon does if nobody has for 10 ms, and itself sleeps for up to 10 ms.
 const pollEvery = int64(20e6)
 
-// unpolled charges the end of a network wait during which all Ps were busy to what they did: the
-// reply may have been there, and nobody looked. While the world stands still, nobody does for as long as
-// that lasts. It returns how much that was.
-func (b *Blamer) unpolled(p *timeline.Piece, s timeline.Span, via route, out func(Atom)) (sum float64) {
+// pollsFrom is from when on the answer of a network wait may have been there, and nobody looked: while the world stands still,
+// nobody does for as long as that lasts.
+func (b *Blamer) pollsFrom(p *timeline.Piece, s timeline.Span) int64 {
 	if s.To < p.To {
-		return 0
+		return s.To
 	}
+	return max(s.From, min(s.To-pollEvery, b.stillSince(s.To)))
+}
+
+// unpolled charges the end of a network wait during which all Ps were busy to what they did: the
+// reply may have been there, and nobody looked. It returns how much that was.
+func (b *Blamer) unpolled(s timeline.Span, via route, out func(Atom)) float64 {
+	return b.queueWhile(b.isFull, s, via, out)
+}
+
+// queueWhile charges the cells of a network wait that are so to those who had the Ps or the CPUs, and returns how much that was: not
+// the time in which nobody is seen to have had them. The reply may have come just then: a holder's wait stays the resource's.
+func (b *Blamer) queueWhile(is func(*load) bool, s timeline.Span, via route, out func(Atom)) (sum float64) {
 	held := func(a Atom) {
-		a.Queued = false // the reply may have come just then: a holder's wait stays the resource's
+		if a.Kind == timeline.GoScheduler && a.At == timeline.Nowhere {
+			return
+		}
+		sum += a.NS
+		a.Queued = false
 		out(a)
 	}
-	at := max(s.From, min(s.To-pollEvery, b.stillSince(s.To)))
-	b.eachCell(at, s.To, func(l *load, ns int64) {
-		if b.isFull(l) {
+	at := s.From
+	b.eachCell(s.From, s.To, func(l *load, ns int64) {
+		if is(l) {
 			b.queueForP(timeline.Span{From: at, To: at + ns}, via, held)
-			sum += float64(ns)
 		}
 		at += ns
 	})

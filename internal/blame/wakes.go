@@ -192,7 +192,13 @@ const together = int64(2e6)
 func (e *ends) spreadOf(stack int32) float64 {
 	if e.spread == nil {
 		e.spread = make(map[int32]float64)
-		for at, ls := range e.answerTimes() {
+		for at, waits := range e.answers() {
+			var ls []int64
+			for _, s := range waits {
+				if s.To-s.From >= 1e6 {
+					ls = append(ls, s.To-s.From)
+				}
+			}
 			if slices.Sort(ls); len(ls) >= 20 {
 				e.spread[at] = float64(ls[len(ls)*9/10]) / float64(ls[len(ls)/4])
 			}
@@ -201,15 +207,15 @@ func (e *ends) spreadOf(stack int32) float64 {
 	return e.spread[stack]
 }
 
-// answerTimes is how long waits for the network took, by stack.
-func (e *ends) answerTimes() map[int32][]int64 {
-	lengths := make(map[int32][]int64)
+// answers are the whole waits for the network, by stack.
+func (e *ends) answers() map[int32][]timeline.Span {
+	spans := make(map[int32][]timeline.Span)
 	for _, g := range e.Tracks {
 		var from, to int64
 		at := int32(-1)
 		end := func() {
-			if at >= 0 && to-from >= 1e6 {
-				lengths[at] = append(lengths[at], to-from)
+			if at >= 0 {
+				spans[at] = append(spans[at], timeline.Span{Track: g, From: from, To: to})
 			}
 		}
 		for i := range g.Pieces {
@@ -227,5 +233,5 @@ func (e *ends) answerTimes() map[int32][]int64 {
 		}
 		end()
 	}
-	return lengths
+	return spans
 }
