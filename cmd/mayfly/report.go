@@ -185,6 +185,7 @@ func reportOn(ctx context.Context, e *env, f *reportFlags) error {
 	if len(f.args) == 0 {
 		ctx = context.WithoutCancel(ctx) // Ctrl-C has ended the recording, not the report on it
 	}
+	collectOften(e)
 	if f.picks() {
 		return f.showRequests(ctx, e, in, &f.result)
 	}

@@ -6,8 +6,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/google/pprof/profile"
 
@@ -32,7 +34,16 @@ type reportInput struct {
 	notes  []string
 }
 
+// collectOften makes the garbage collector run before there is a quarter of garbage. What recordings and traces become has hardly a
+// pointer, so that it costs little; and they may be hundreds of MB. Whoever sets GOGC knows better.
+func collectOften(e *env) {
+	if e.getenv == nil || e.getenv("GOGC") == "" {
+		debug.SetGCPercent(25)
+	}
+}
+
 func (in *reportInput) report(o report.Options) ([]*report.Report, error) {
+	wait := in.readTrace()
 	rec, err := in.timeline()
 	if err != nil {
 		return nil, err
@@ -41,7 +52,7 @@ func (in *reportInput) report(o report.Options) ([]*report.Report, error) {
 	if in.trace == nil {
 		return report.Of(rec, o)
 	}
-	t, err := in.traced(rec)
+	t, err := in.traced(rec, wait)
 	if err == nil {
 		var reports []*report.Report
 		if reports, err = report.Of(t.Timeline, in.tell(t, o)); err == nil {
@@ -83,13 +94,32 @@ func (in *reportInput) timeline() (*timeline.Timeline, error) {
 	return t, err
 }
 
-// traced reads the trace, and joins it with the recording.
-func (in *reportInput) traced(rec *timeline.Timeline) (*exectrace.Trace, error) {
-	o := exectrace.Options{Bytes: in.limit}
-	if rec != nil {
-		o.Epoch = rec.Epoch
+// readTrace begins to read the trace while the recording is read, which takes seconds where there is much, too. What it returns waits
+// for the end.
+func (in *reportInput) readTrace() func() (*exectrace.Trace, error) {
+	if in.trace == nil {
+		return nil
 	}
-	t, err := exectrace.Read(in.trace, o)
+	o := exectrace.Options{Bytes: in.limit}
+	switch {
+	case in.recording != nil:
+		o.Epoch = timeline.Epoch(in.recording)
+	case in.file != nil:
+		o.Epoch = timeline.Epoch(in.file.Head)
+	}
+	var t *exectrace.Trace
+	var err error
+	var reading sync.WaitGroup
+	reading.Go(func() { t, err = exectrace.Read(in.trace, o) })
+	return func() (*exectrace.Trace, error) {
+		reading.Wait()
+		return t, err
+	}
+}
+
+// traced is the trace that wait waits for, joined with the recording.
+func (in *reportInput) traced(rec *timeline.Timeline, wait func() (*exectrace.Trace, error)) (*exectrace.Trace, error) {
+	t, err := wait()
 	if err == nil && rec != nil {
 		err = t.Join(rec)
 	}

@@ -50,11 +50,12 @@ func (f *pickFlags) showRequests(ctx context.Context, e *env, in *reportInput, o
 
 // whole is the timeline of all that there is: the trace with what only the recording knows, or one of the two.
 func (in *reportInput) whole() (*timeline.Timeline, error) {
+	wait := in.readTrace()
 	rec, err := in.timeline()
 	if err != nil || in.trace == nil {
 		return rec, err
 	}
-	t, err := in.traced(rec)
+	t, err := in.traced(rec, wait)
 	switch {
 	case err == nil:
 		return t.Timeline, nil

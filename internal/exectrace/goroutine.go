@@ -81,6 +81,9 @@ func (r *reader) transition(ev *trace.Event, st *trace.StateTransition) {
 	case g == nil:
 		// One that is older than the trace is in it from the begin, but is said to be when it first does something.
 		g = &goroutine{track: timeline.Track{Goid: int64(id)}, state: r.states.unknown, start: r.Nothing, stack: r.Nothing, since: r.first}
+		if n := len(r.spare); n > 0 {
+			g.track.Pieces, r.spare = r.spare[n-1], r.spare[:n-1]
+		}
 		r.live[id] = g
 		if from == trace.GoNotExist {
 			g.since = at
@@ -102,10 +105,23 @@ func (r *reader) transition(ev *trace.Event, st *trace.StateTransition) {
 	}
 	g.enter(r, st, to)
 	if to == trace.GoNotExist {
-		r.AddTrack(&g.track)
-		delete(r.live, id)
+		r.end(id, g)
 	}
 }
+
+// end takes in what is known of a goroutine in all. The room that its life took is for the next one that begins.
+func (r *reader) end(id trace.GoID, g *goroutine) {
+	life := g.track.Pieces
+	g.track.Pieces = r.Keep(life)
+	r.AddTrack(&g.track)
+	delete(r.live, id)
+	if len(r.spare) < mostSpare && cap(life) <= spareRoom {
+		r.spare = append(r.spare, life[:0])
+	}
+}
+
+// Room for lives is kept for so many goroutines, if it is for no more pieces than that.
+const mostSpare, spareRoom = 1024, 64
 
 // who is the goroutine that did something to another one.
 func who(ev *trace.Event) int64 {

@@ -30,7 +30,7 @@ type Options struct {
 	// 0 it is what the trace says of its wall clock, which traces do since Go 1.25.
 	Epoch      int64
 	Bytes      int64 // of the trace, uncompressed; 256 MiB
-	Pieces     int   // of all goroutines' lives, tasks, regions and stops; 6 million, which take some 600 MB
+	Pieces     int   // of all goroutines' lives, tasks, regions and stops; 10 million, which take some 600 MB
 	Goroutines int   // 2 million
 	Stacks     int   // different ones; 200,000
 	Functions  int   // on them; 500,000, which take some 200 MB
@@ -44,7 +44,7 @@ func (l Options) orDefault() Options {
 		l.Bytes = DefaultBytes
 	}
 	if l.Pieces <= 0 {
-		l.Pieces = 6 << 20
+		l.Pieces = 10 << 20
 	}
 	if l.Goroutines <= 0 {
 		l.Goroutines = 2 << 20
@@ -98,6 +98,7 @@ type reader struct {
 	stacks  map[trace.Stack]int32 // of this generation
 	frames  []timeline.Frame
 	stops   []stop
+	spare   [][]timeline.Piece
 	tasks   map[trace.TaskID]int
 	regions map[trace.GoID][]int
 	pieces  int
@@ -225,8 +226,7 @@ func (r *reader) finish(unread string) (*Trace, error) {
 	}
 	for id, g := range r.live {
 		g.leave(r, r.now, 0, r.Nothing)
-		r.AddTrack(&g.track)
-		delete(r.live, id)
+		r.end(id, g)
 	}
 	r.From, r.To = r.first, r.now
 	for i := range r.Tasks {

@@ -22,6 +22,7 @@ type Builder struct {
 	std      string            // what the file names of the standard library begin with
 	key      []byte
 	pairs    [][2]string
+	room     []Piece // the rest of what is allocated at once; see Keep
 }
 
 // NewBuilder begins a timeline with no tracks. Stack 0 is empty, label set 0 has no labels.
@@ -160,6 +161,31 @@ func (b *Builder) AddTrack(g *Track) {
 		b.Tracks = append(b.Tracks, g)
 		b.ByID[g.Goid] = g
 	}
+}
+
+// keptAtOnce is for how many pieces room is made at once.
+const keptAtOnce = 4096
+
+// Keep returns a copy of the pieces that takes no more room than they do: most goroutines have a few, and there may be hundreds of
+// thousands.
+func (b *Builder) Keep(pieces []Piece) []Piece {
+	if len(pieces) > keptAtOnce/4 {
+		return slices.Clip(slices.Clone(pieces))
+	}
+	if len(pieces) > cap(b.room)-len(b.room) {
+		b.room = make([]Piece, 0, keptAtOnce)
+	}
+	n := len(b.room)
+	b.room = append(b.room, pieces...)
+	return slices.Clip(b.room[n:])
+}
+
+// renew returns a copy of the pieces, in the place of those before them where they fit in.
+func (b *Builder) renew(before, pieces []Piece) []Piece {
+	if len(pieces) > len(before) {
+		return b.Keep(pieces)
+	}
+	return before[:copy(before, pieces)]
 }
 
 // Settle ends the building: it puts the tracks in order, and looks again which functions are the program's own.

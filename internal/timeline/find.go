@@ -34,7 +34,7 @@ func (t *Timeline) Find(s Selector) Found {
 	case s.By == Goroutine:
 		all = t.byGoroutine(s.Name)
 	case s.By == TraceTask, s.By == TraceRegion, t.Evidence == ByTrace:
-		all = t.traced(s)
+		all = t.traced(s, inside)
 	default:
 		if all = t.byCall(s.Functions()); len(all) == 0 {
 			all = t.byFunction(s, inside, l.ids)

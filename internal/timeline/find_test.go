@@ -1,6 +1,7 @@
 package timeline
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -60,5 +61,27 @@ func TestLabelSets(t *testing.T) {
 	two := b.LabelSet(map[string]string{"a": "x", "b": "y"})
 	if one == two || b.Labels[two]["b"] != "y" || content(b.Labels[one]) == content(b.Labels[two]) {
 		t.Errorf("%q and %q are one set", b.Labels[one], b.Labels[two])
+	}
+}
+
+// TestServerOfTrace has a trace of a process with two servers, of which one calls the other: who names one wants its requests only.
+func TestServerOfTrace(t *testing.T) {
+	const unary = "google.golang.org/grpc.(*Server).handleStream"
+	w := newWorld(ByTrace)
+	idle := w.on("internal/poll.(*FD).Read", "net/http.(*connReader).Read", serveConn)
+	asks, answers := w.on("runtime.selectgo", "main.ask", serveHTTP, serveConn), w.on("main.answer", unary)
+	wait, run := State{Name: "IO wait"}, State{Name: "running"}
+	w.AddTrack(&Track{Goid: 1, Pieces: []Piece{w.piece(0, 200*ms, wait, idle), w.piece(200*ms, 300*ms, State{Name: "select"}, asks),
+		w.piece(300*ms, w.To, wait, idle)}})
+	w.AddTrack(&Track{Goid: 2, Pieces: []Piece{w.piece(210*ms, 290*ms, run, answers)}})
+	w.Settle()
+	for name, want := range map[string][]int64{"": {1, 2}, serveHTTP: {1}, unary: {2}} {
+		var got []int64
+		for _, r := range w.Find(Selector{By: Func, Name: name}).Whole {
+			got = append(got, r.Main.Goid)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("requests of %q: of goroutines %d, want %d", name, got, want)
+		}
 	}
 }

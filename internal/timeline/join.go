@@ -14,18 +14,22 @@ func (b *Builder) Join(rec *Timeline) {
 	for i, f := range b.Funcs {
 		j.byName[f.Name] = int32(i)
 	}
+	var out []Piece
 	for _, g := range b.Tracks {
 		if r := rec.ByID[g.Goid]; r != nil {
-			g.Pieces = j.join(g.Pieces, r)
+			out = j.join(out[:0], g.Pieces, r)
+			g.Pieces = b.renew(g.Pieces, out)
 			continue
 		}
 		for i := range g.Pieces {
 			g.Pieces[i].Unseen = true // labels and all
 		}
 	}
-	lost := b.stolen(rec.onCPU)
-	for _, g := range b.Tracks {
-		g.Pieces = b.takeStolen(g.Pieces, lost)
+	if lost := b.stolen(rec.onCPU); len(lost) > 0 {
+		for _, g := range b.Tracks {
+			out = b.takeStolen(out[:0], g.Pieces, lost)
+			g.Pieces = b.renew(g.Pieces, out)
+		}
 	}
 	b.CPUs, b.Scans, b.Quota, b.Accepts = rec.CPUs, rec.Scans, rec.Quota, rec.Accepts
 	if b.Procs == 0 {
@@ -42,8 +46,8 @@ type joiner struct {
 	frames         []Frame
 }
 
-func (j *joiner) join(pieces []Piece, r *Track) []Piece {
-	out := make([]Piece, 0, len(pieces))
+// join appends what pieces of the trace are with what the recording says of their goroutine.
+func (j *joiner) join(out, pieces []Piece, r *Track) []Piece {
 	for _, p := range pieces {
 		first := len(out)
 		switch {

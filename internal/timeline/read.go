@@ -50,6 +50,7 @@ func Read(p *profile.Profile, samples iter.Seq[*profile.Sample]) (*Timeline, err
 		r.Evidence = ByMemory
 	}
 	r.comments(p.Comments)
+	r.Epoch = Epoch(p)
 	r.From, r.To = p.TimeNanos, p.TimeNanos+p.DurationNanos
 	gap := Piece{Guess: true, Kind: CPU, Stack: r.Nothing, State: r.State(running)}
 	for id, g := range r.raw {
@@ -119,15 +120,23 @@ func (r *reader) findColumns(p *profile.Profile) error {
 	return nil
 }
 
+// Epoch is what makes CLOCK_MONOTONIC the Unix time of a profile's timeline, ns; 0 if it does not say.
+func Epoch(p *profile.Profile) int64 {
+	for _, l := range p.Comments {
+		key, val := sample.Comment(l)
+		if ns, err := strconv.ParseInt(val, 10, 64); key == sample.CommentEpoch && err == nil && ns > 0 {
+			return ns
+		}
+	}
+	return 0
+}
+
 // comments reads what the recording says of the target's CPUs.
 func (r *reader) comments(lines []string) {
 	for _, l := range lines {
 		key, val := sample.Comment(l)
 		if hz, err := strconv.ParseFloat(val, 64); key == sample.CommentTableRate && err == nil && hz > 0 && hz < 1e6 {
 			r.Scans = hz
-		}
-		if ns, err := strconv.ParseInt(val, 10, 64); key == sample.CommentEpoch && err == nil && ns > 0 {
-			r.Epoch = ns
 		}
 		if cpus, err := strconv.ParseFloat(val, 64); key == sample.CommentQuota && err == nil && cpus > 0 && cpus < 1e6 {
 			r.Quota = cpus

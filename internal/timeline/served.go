@@ -1,6 +1,10 @@
 package timeline
 
-import "github.com/mayfly-profiler/mayfly/internal/goruntime/names"
+import (
+	"slices"
+
+	"github.com/mayfly-profiler/mayfly/internal/goruntime/names"
+)
 
 // In a trace every state is exact, and so are the borders of requests. A request begins when its goroutine is started, or
 // when the wait before it ends, and ends when the next begins or its goroutine does. Under load the next request of a
@@ -96,6 +100,12 @@ func (t *Timeline) inside(functions []string) []*Request {
 	return all
 }
 
+// enters says whether a request is inside a function at some time.
+func (t *Timeline) enters(r *Request, inside []bool) (is bool) {
+	r.Main.During(r.From, r.To, func(p *Piece, _, _ int64) { is = is || inside[p.Stack] })
+	return is
+}
+
 // tasks finds the tasks, or regions, of a type; "" is all tasks.
 func (t *Timeline) tasks(name string, region bool) []*Request {
 	var all []*Request
@@ -108,8 +118,8 @@ func (t *Timeline) tasks(name string, region bool) []*Request {
 	return all
 }
 
-// traced finds requests in a trace.
-func (t *Timeline) traced(s Selector) []*Request {
+// traced finds requests in a trace; inside is which stacks are inside what the selector names.
+func (t *Timeline) traced(s Selector, inside []bool) []*Request {
 	switch {
 	case s.By == TraceTask || s.By == TraceRegion:
 		return t.tasks(s.Name, s.By == TraceRegion)
@@ -117,8 +127,11 @@ func (t *Timeline) traced(s Selector) []*Request {
 		return t.inside(s.Functions())
 	}
 	all := t.served()
-	if len(all) == 0 {
-		all = t.tasks("", false)
+	switch {
+	case s.Name != "": // one of several servers
+		return slices.DeleteFunc(all, func(r *Request) bool { return !t.enters(r, inside) })
+	case len(all) == 0:
+		return t.tasks("", false)
 	}
 	return all
 }

@@ -43,13 +43,9 @@ func (b *Builder) runs(p *Piece) bool {
 	return p.Length() < longestRun && (name == running.Name || name == "GC assist marking")
 }
 
-// takeStolen makes the end of what ran in a cell a wait for a CPU, by the cell's share.
-func (b *Builder) takeStolen(pieces []Piece, lost map[int64]float64) []Piece {
-	if len(lost) == 0 {
-		return pieces
-	}
+// takeStolen appends pieces with the end of what ran in a cell as a wait for a CPU, by the cell's share.
+func (b *Builder) takeStolen(out, pieces []Piece, lost map[int64]float64) []Piece {
 	preempted := b.State(State{Name: "preempted"})
-	out := make([]Piece, 0, len(pieces))
 	for _, p := range pieces {
 		for at := p.From; at < p.To && b.runs(&p); {
 			end := min((at/cell+1)*cell, p.To)
