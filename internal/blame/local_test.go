@@ -81,7 +81,10 @@ func TestLocalPeerOfNeighbour(t *testing.T) {
 // TestLocalPeerByReader is the same where another goroutine reads the connection, as net/http's client has it, and events say so: between
 // requests that one waits for as long as it likes.
 func TestLocalPeerByReader(t *testing.T) {
-	const trip, reader = "runtime.selectgo net/http.(*persistConn).roundTrip main.ask" + handler, "internal/poll.(*FD).Read net/http.(*persistConn).readLoop"
+	const (
+		trip   = "runtime.selectgo net/http.(*persistConn).roundTrip main.ask" + handler
+		reader = "internal/poll.(*FD).Read net/http.(*persistConn).readLoop"
+	)
 	w := newWorld()
 	read := w.goroutine(9, 0)
 	for id := range int64(7) {

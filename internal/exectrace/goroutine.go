@@ -90,6 +90,7 @@ func (r *reader) transition(ev *trace.Event, st *trace.StateTransition) {
 			g.track.Parent, g.track.Birth = who(ev), r.stack(ev.Stack())
 			g.start = r.stack(st.Stack)
 			g.stack = g.start
+			g.arrive(r, r.live[ev.Goroutine()], at)
 		}
 	default:
 		by, where := int64(0), r.Nothing
@@ -122,6 +123,17 @@ func (r *reader) end(id trace.GoID, g *goroutine) {
 
 // Room for lives is kept for so many goroutines, if it is for no more pieces than that.
 const mostSpare, spareRoom = 1024, 64
+
+// arrive begins the life of a goroutine that is for one call with what the call waited for before it was started, by the goroutine of its
+// connection.
+func (g *goroutine) arrive(r *reader, by *goroutine, at int64) {
+	if by == nil || by.phase != trace.GoRunning || !r.PerCall(g.start) {
+		return
+	}
+	if woken := timeline.Woken(by.track.Pieces, by.since); woken < at {
+		g.add(r, r.Arrived(woken, at, g.start))
+	}
+}
 
 // who is the goroutine that did something to another one.
 func who(ev *trace.Event) int64 {

@@ -60,6 +60,7 @@ func Read(p *profile.Profile, samples iter.Seq[*profile.Sample]) (*Timeline, err
 	}
 	r.Settle()
 	r.heal()
+	r.arrive()
 	r.bound()
 	if d := r.To - r.From; d <= 0 || d > int64(longest) {
 		return nil, fmt.Errorf("the timeline is %s long: more than %s is no recording", time.Duration(d), longest)

@@ -101,6 +101,8 @@ var (
 	FlushResponse = []string{"net/http.(*response).Flush*", "net/http.(*http2responseWriter).Flush*",
 		"net/http/internal/http2.(*responseWriter).Flush*"}
 	Hijacked = []string{"net/http.(*response).Hijack"}
+	// CallHTTP2 is what goroutines for one call of HTTP/2 are started in, which went to a package of its own in Go 1.27.
+	CallHTTP2 = []string{"net/http.(*http2serverConn).runHandler", "net/http/internal/http2.(*serverConn).runHandler"}
 	// Exchange is what reads the body of a request, and sends what answers it; ReadAhead looks whether the client goes away.
 	Exchange  = []string{"net/http.(*connReader).", "net/http.(*response).", "net/http.checkConnErrorWriter."}
 	ReadAhead = []string{"net/http.(*connReader).backgroundRead"}
