@@ -17,7 +17,7 @@ type ExecTime struct {
 
 // accounts are the times of threads that no sample has stood for so far.
 type accounts struct {
-	last     []ExecTime // by slot
+	last     map[int]ExecTime // by slot
 	pending  map[uint32]int64
 	execTime int64 // of all threads in last
 	count    map[uint32]int64
@@ -27,13 +27,10 @@ type accounts struct {
 // last then is charged what the others had meanwhile.
 func (a *accounts) read(now []ExecTime) {
 	if a.pending == nil {
-		a.pending, a.count = make(map[uint32]int64), make(map[uint32]int64)
+		a.last, a.pending, a.count = make(map[int]ExecTime), make(map[uint32]int64), make(map[uint32]int64)
 	}
 	for _, h := range now {
-		for len(a.last) <= h.Slot {
-			a.last = append(a.last, ExecTime{})
-		}
-		l := &a.last[h.Slot]
+		l := a.last[h.Slot]
 		if l.TID != 0 && l.TID != h.TID && h.Before > l.NS {
 			a.charge(l.TID, h.Before-l.NS)
 			l.NS = h.Before
@@ -43,6 +40,7 @@ func (a *accounts) read(now []ExecTime) {
 			l.NS = h.NS
 		}
 		l.TID = h.TID
+		a.last[h.Slot] = l
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/cilium/ebpf"
+
+	"github.com/mayfly-profiler/mayfly/internal/proc"
 )
 
 // bell rings when the kernel has put something into a ring buffer that is not to wait, through the network
@@ -43,10 +45,11 @@ func newBell(ring *ebpf.Map) (*bell, error) {
 	return b, nil
 }
 
-// wait returns when the kernel or ring has rung, after d, or when ctx has ended; at once when asked says that there
-// is something to do. What ring is for must be visible to it before.
+// wait returns when the kernel or ring has rung, at the end of the period d that goes on, or when ctx has ended; at once when asked says
+// that there is something to do. What ring is for must be visible to it before. Periods are the same for all bells: that of twenty
+// targets' ends at the same moment, and wakes the process once.
 func (b *bell) wait(ctx context.Context, d time.Duration, asked func() bool) {
-	b.file.SetReadDeadline(time.Now().Add(d))
+	b.file.SetReadDeadline(time.Now().Add(d - time.Duration(proc.Monotonic())%d))
 	if ctx.Err() != nil || asked() {
 		return
 	}

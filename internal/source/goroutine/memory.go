@@ -54,9 +54,7 @@ func newMemory(mem proc.Gatherer, l *goruntime.Layout, v *goruntime.Vars, c *clo
 	if !ok {
 		return nil, fmt.Errorf("the layout of %s lacks fields: %w", l.Version, errors.ErrUnsupported)
 	}
-	m := &memory{Gatherer: mem, clock: c, l: l, v: v, f: f, most: MaxWatched, windows: make(map[uint64]*chunk)}
-	m.image = make([]byte, groupSize*chunkWindows*m.stride())
-	return m, nil
+	return &memory{Gatherer: mem, clock: c, l: l, v: v, f: f, most: MaxWatched, windows: make(map[uint64]*chunk)}, nil
 }
 
 // stride is the distance of two windows in a chunk's image: the last g of a window may reach into
@@ -85,6 +83,9 @@ var errGone = errors.New("the goroutine table is gone")
 // goroutines. A system call costs as much as a few g's, so groups are large.
 func (m *memory) readGroup(group []*chunk) error {
 	m.pieces = m.pieces[:0]
+	if size := len(group) * chunkWindows * m.stride(); size > len(m.image) {
+		m.image = make([]byte, size) // most programs have few g's: half a megabyte for each of twenty is much
+	}
 	if !m.asked {
 		m.pieces = m.sweeps.appendTo(m.pieces, m.v)
 	}

@@ -22,7 +22,8 @@ import (
 
 const (
 	flushMost = int(flushEvery / flushEach)
-	handOver  = 20 * time.Millisecond // between two batches of events
+	handOver  = 20 * time.Millisecond // between two batches of events,
+	handRare  = time.Second           // where scans are few: whoever takes them has to be woken
 	backlog   = 1 << 16               // events that are kept before sampling waits for who takes them
 )
 
@@ -42,8 +43,10 @@ type recorder struct {
 
 	rand   *rand.Rand
 	pushed int64
+	every  time.Duration // handOver or handRare
 	few    bool          // scans, of which any thread does one: see await
-	used   time.Duration // CPU time of those
+	timer  *time.Timer   // of those,
+	used   time.Duration // and their CPU time
 	stops  stops         // when the recording began
 }
 
@@ -80,7 +83,11 @@ var sampling atomic.Int32
 // sample runs the recording on a thread of its own, which ends with the calling goroutine. Few scans do not need one.
 func (r *recorder) sample(ctx context.Context) (err error) {
 	defer close(r.full)
+	r.every = handOver
 	if r.few = r.scan.clock.period >= int64(time.Second)/source.FewScans; r.few {
+		r.every = handRare
+		r.timer = time.NewTimer(0)
+		defer r.timer.Stop()
 		return r.record(ctx)
 	}
 	runtime.LockOSThread() // for good: nobody is to inherit the priority
@@ -143,9 +150,28 @@ func (r *recorder) ticks(ctx context.Context) error {
 			s.stats.Missed += missed
 			next += missed * period
 		}
-		jitter := int64((r.rand.Float64() - 0.5) / 5 * float64(period))
-		if !r.await(ctx, next+jitter) {
+		at := next + int64((r.rand.Float64()-0.5)/5*float64(period))
+		if r.few {
+			at = common(s.stats.End, period)
+		}
+		if !r.await(ctx, at) {
 			return nil
+		}
+	}
+}
+
+// phase has the few scans of this process at other times than those of another one.
+var phase = rand.Uint64()
+
+// common is the next time after now at which tables are scanned that have this period: the same for all, with the same jitter. Twenty
+// that wake by themselves have the process woken twenty times as often, which costs more than the scans do.
+func common(now, period int64) int64 {
+	for n := now/period + 1; ; n++ {
+		var p rand.PCG
+		p.Seed(phase, uint64(n))
+		at := n*period + int64(p.Uint64()%uint64(period/5+1)) - period/10
+		if at > now {
+			return at
 		}
 	}
 }
@@ -157,10 +183,9 @@ func (r *recorder) await(ctx context.Context, at int64) bool {
 	if !r.few {
 		return r.scan.clock.sleepUntil(ctx, at)
 	}
-	t := time.NewTimer(time.Duration(at - r.scan.clock.now()))
-	defer t.Stop()
+	r.timer.Reset(time.Duration(at - r.scan.clock.now()))
 	select {
-	case <-t.C:
+	case <-r.timer.C:
 		return true
 	case <-ctx.Done():
 		return false
@@ -235,7 +260,7 @@ func (r *recorder) countBirths() {
 // handOver passes the events on, when there are enough, or it is time, or somebody waits for them.
 func (r *recorder) handOver(flush chan struct{}) {
 	s, out := r.scan, r.scan.track.out
-	if flush == nil && s.stats.End-r.pushed < int64(handOver) && len(out) < backlog {
+	if flush == nil && s.stats.End-r.pushed < int64(r.every) && len(out) < backlog {
 		return
 	}
 	r.pushed = s.stats.End
