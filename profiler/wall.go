@@ -45,7 +45,7 @@ func (r *recording) attachTable(l *goruntime.Layout) error {
 	o.SPDelta = func(pc uint64) (int32, bool) { return r.own.SPDelta(pc - bias) }
 	var err error
 	if r.sched != nil {
-		o.Threads = goroutine.NewThreads(r.sched, r.target)
+		o.Threads, o.Asleep = goroutine.NewThreads(r.sched, r.target), r.sched.Asleep
 	}
 	r.table, err = goroutine.Open(r.target, l, r.vars.Add(bias), o)
 	return err

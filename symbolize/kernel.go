@@ -44,6 +44,7 @@ func (k *kernel) frame(pc uint64, clock func() time.Time, w *warnings) Frame {
 			k.load(now, w)
 			if name, kind, ok = k.lookup(pc); ok {
 				k.pause = 0
+				kernels.helped()
 			} else {
 				k.pause = min(max(2*k.pause, 2*rereadKernel), rereadRarely)
 			}
@@ -96,18 +97,30 @@ func (k *kernel) load(now time.Time, w *warnings) {
 var kernels sharedKernel
 
 type sharedKernel struct {
-	mu   sync.Mutex
-	root string
-	at   time.Time
-	tab  weak.Pointer[kallsyms.Table]
+	mu    sync.Mutex
+	root  string
+	at    time.Time
+	pause time.Duration // as that of a kernel, but for all: twenty that each read them again twenty seconds later read each second
+	tab   weak.Pointer[kallsyms.Table]
+}
+
+// helped is for an address that was found in what was read last.
+func (s *sharedKernel) helped() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pause = 0
 }
 
 // read reads the symbols, unless somebody has them who read them not long before.
 func (s *sharedKernel) read(root string, now time.Time) (*kallsyms.Table, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if tab := s.tab.Value(); tab != nil && s.root == root && now.Sub(s.at).Abs() < rereadKernel {
-		return tab, nil
+	had := s.tab.Value()
+	if had != nil && s.root == root && now.Sub(s.at).Abs() < max(s.pause, rereadKernel) {
+		return had, nil
+	}
+	if s.pause = min(2*max(s.pause, rereadKernel), rereadRarely); had == nil || s.root != root {
+		s.pause = 0
 	}
 	tab, err := readKernel(root)
 	if err == nil && !tab.Hidden() {

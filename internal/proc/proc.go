@@ -212,6 +212,16 @@ func (p *Process) CPUs() (int, error) {
 	return n, nil
 }
 
+// Wants says whether a thread has a CPU or wants one. One that has ended does not.
+func (p *Process) Wants(tid int) bool {
+	b, err := p.read("task/" + strconv.Itoa(tid) + "/stat")
+	if err != nil {
+		return false
+	}
+	st, err := parseStat(b)
+	return err != nil || st.state == 'R'
+}
+
 // Stopped says whether a thread may not run, whatever it wants: by SIGSTOP or Ctrl-Z, by a tracer, or by
 // the cgroup's freezer, which shows in nothing but where it sleeps (kernel/cgroup/freezer.c, kernel/freezer.c).
 func (p *Process) Stopped(tid uint32) bool {

@@ -57,6 +57,9 @@ type Host struct{}
 // NewHost returns one that has no events.
 func NewHost(int) *Host { return new(Host) }
 
+// Asleep knows nothing.
+func (*Sched) Asleep() (uint64, bool) { return 0, false }
+
 // Times knows no thread.
 func (*Sched) Times(uint32) (sample.ThreadTimes, bool) { return sample.ThreadTimes{}, false }
 

@@ -79,7 +79,7 @@ enum thread_states { THREAD_UNKNOWN, THREAD_RUNS, THREAD_WANTS, THREAD_THROTTLED
 
 // thread is an entry that a thread of the target has until it ends. Then another may have it, and goes
 // on with its sums: of them only differences count. User space finds a thread's entry where find gave
-// it one: at the thread's id modulo MAX_THREADS, or among the PROBES - 1 behind.
+// it one: at the thread's id modulo room, or among the PROBES - 1 behind.
 //
 // An entry is read while it changes: seq is odd meanwhile. Nobody else writes at the same time: a
 // thread's switches and wakeups follow one another.
@@ -113,6 +113,14 @@ struct {
 	__type(value, u32);
 } slots SEC(".maps");
 #define NO_SLOT MAX_THREADS
+
+// room is how many entries there are: user space makes the maps smaller for a program with few threads.
+const volatile u32 room = MAX_THREADS;
+
+// activity says whether all threads sleep, and whether they did since: how often one began to want a CPU or to have one,
+// above the number of those that do now.
+u64 activity = 0;
+#define AWAKE_BITS 20
 
 // target_tgid is the process's id in the initial PID namespace. User space sets it when it is in
 // that namespace itself; else it is learned when a thread of target_pid, as user space sees it,
@@ -179,6 +187,8 @@ static __always_inline u32 own_tid(struct task_struct *t)
 	return nr;
 }
 
+static __always_inline bool awake(u32 state) { return state != THREAD_UNKNOWN && state != THREAD_SLEEPS; }
+
 static __always_inline void enter(struct thread *th, u32 state, u32 call)
 {
 	u64 now = bpf_ktime_get_ns();
@@ -192,6 +202,8 @@ static __always_inline void enter(struct thread *th, u32 state, u32 call)
 	if (state == THREAD_SLEEPS)
 		th->call = call;
 	__sync_fetch_and_add(&th->seq, 1);
+	if (awake(state) != awake(old))
+		__sync_fetch_and_add(&activity, awake(state) ? (1 << AWAKE_BITS) + 1 : -1);
 }
 
 // begin gives an entry to a thread.
@@ -234,7 +246,7 @@ static __noinline u32 take(u32 tid, u32 pid)
 	u32 slot;
 
 	for (u32 i = 0; i < PROBES; i++) {
-		slot = (tid + i) % MAX_THREADS;
+		slot = (tid + i) % room;
 		th = bpf_map_lookup_elem(&threads, &slot);
 		if (th && claim(th, pid)) {
 			begin(th, tid);
@@ -274,6 +286,7 @@ static __noinline struct thread *find(struct task_struct *t)
 		th = bpf_map_lookup_elem(&threads, &slot);
 		if (th)
 			release(th);
+		__sync_fetch_and_add(&slotless, 1);
 		return 0;
 	}
 	return bpf_map_lookup_elem(&threads, &slot);

@@ -21,6 +21,7 @@ import (
 const (
 	threadSize = int(unsafe.Sizeof(schedThread{}))
 	maxThreads = 16384 // MAX_THREADS and PROBES in sched.bpf.c
+	fewThreads = 2048  // that there is room for at least
 	probes     = 32
 	costEvery  = 64 // COST_EVERY
 )
@@ -30,9 +31,11 @@ const (
 type Sched struct {
 	objects schedObjects
 	links   []link.Link
-	mem     []byte // the threads map, shared with the kernel
+	room    int    // threads
+	mem     []byte // their map, shared with the kernel
 	leave   func() // takes the target from a Host; nil: there are links
 	host    *Host
+	rest    rest
 }
 
 // OpenSched attaches to the scheduler's tracepoints. Each switch of a foreign thread costs about
@@ -47,7 +50,14 @@ func OpenSched(p *proc.Process, h *Host) (*Sched, error) {
 	if err := setTarget(spec, p.PID()); err != nil {
 		return nil, fmt.Errorf("load eBPF: scheduler: %w", err)
 	}
-	s := &Sched{}
+	s := &Sched{room: maxThreads, rest: rest{target: p}}
+	if h != nil {
+		s.room = roomFor(p)
+	}
+	spec.Maps["threads"].MaxEntries, spec.Maps["slots"].MaxEntries = uint32(s.room), uint32(s.room+s.room/4)
+	if err := spec.Variables["room"].Set(uint32(s.room)); err != nil {
+		return nil, fmt.Errorf("load eBPF: scheduler: %w", err)
+	}
 	if err := spec.LoadAndAssign(&s.objects, nil); err != nil {
 		return nil, loadError(err)
 	}
@@ -74,7 +84,7 @@ func (s *Sched) attach(pid int) (err error) {
 	if err != nil {
 		return err
 	}
-	s.mem, err = unix.Mmap(s.objects.Threads.FD(), 0, maxThreads*threadSize, unix.PROT_READ, unix.MAP_SHARED)
+	s.mem, err = unix.Mmap(s.objects.Threads.FD(), 0, s.room*threadSize, unix.PROT_READ, unix.MAP_SHARED)
 	if err != nil {
 		return fmt.Errorf("attach to the scheduler: map threads: %w", err)
 	}
@@ -97,7 +107,7 @@ func (s *Sched) link() error {
 // thread that was not switched yet, or has ended. It makes no system call.
 func (s *Sched) Times(tid uint32) (sample.ThreadTimes, bool) {
 	for i := range uint32(probes) {
-		sl := s.thread(int((tid + i) % maxThreads))
+		sl := s.thread(int((tid + i) % uint32(s.room)))
 		if sl.tid() == tid && sl.owned() {
 			return sl.times(proc.Monotonic())
 		}
@@ -109,7 +119,7 @@ func (s *Sched) Times(tid uint32) (sample.ThreadTimes, bool) {
 // entry that a thread ever had, by ascending Slot. It may be called while others ask for Times.
 func (s *Sched) ExecTimes(dst []ExecTime) []ExecTime {
 	now := proc.Monotonic()
-	for i := range maxThreads {
+	for i := range s.room {
 		sl := s.thread(i)
 		if atomic.LoadUint64(&sl.t.Born) == 0 {
 			continue
@@ -136,7 +146,19 @@ func (s *Sched) Cost() time.Duration {
 	return time.Duration(ns)
 }
 
-// Slotless is how many threads there was no room for: of them nothing is known. Room is for 16,384 at a time.
+// roomFor is for how many threads of one of many targets there is room: 16,384 take 3 MiB, of which each reading of all touches the
+// half. More than eight times as many as there are come rarely, and are counted by Slotless.
+func roomFor(p *proc.Process) int {
+	tids, _ := p.Threads(nil)
+	room := fewThreads
+	for room < 8*len(tids) && room < maxThreads {
+		room *= 2
+	}
+	return room
+}
+
+// Slotless is how many threads there was no room for: of them nothing is known. Room is for 16,384 at a time, with a Host for eight times
+// as many as there were at first, and no less than 2,048.
 func (s *Sched) Slotless() (n uint32) {
 	if s.objects.Slotless.Get(&n) != nil {
 		return 0

@@ -55,8 +55,10 @@ const (
 	schedProgOnSwitch    = "on_switch"
 	schedProgOnWakeup    = "on_wakeup"
 	schedProgOnWakeupNew = "on_wakeup_new"
+	schedVarActivity     = "activity"
 	schedVarNsDev        = "ns_dev"
 	schedVarNsIno        = "ns_ino"
+	schedVarRoom         = "room"
 	schedVarSlotless     = "slotless"
 	schedVarStackSize    = "stack_size"
 	schedVarTargetPid    = "target_pid"
@@ -125,8 +127,10 @@ type schedMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type schedVariableSpecs struct {
+	Activity     *ebpf.VariableSpec `ebpf:"activity"`
 	NsDev        *ebpf.VariableSpec `ebpf:"ns_dev"`
 	NsIno        *ebpf.VariableSpec `ebpf:"ns_ino"`
+	Room         *ebpf.VariableSpec `ebpf:"room"`
 	Slotless     *ebpf.VariableSpec `ebpf:"slotless"`
 	StackSize    *ebpf.VariableSpec `ebpf:"stack_size"`
 	TargetPid    *ebpf.VariableSpec `ebpf:"target_pid"`
@@ -172,8 +176,10 @@ func (m *schedMaps) Close() error {
 //
 // It can be passed to loadSchedObjects or ebpf.CollectionSpec.LoadAndAssign.
 type schedVariables struct {
+	Activity     *ebpf.Variable `ebpf:"activity"`
 	NsDev        *ebpf.Variable `ebpf:"ns_dev"`
 	NsIno        *ebpf.Variable `ebpf:"ns_ino"`
+	Room         *ebpf.Variable `ebpf:"room"`
 	Slotless     *ebpf.Variable `ebpf:"slotless"`
 	StackSize    *ebpf.Variable `ebpf:"stack_size"`
 	TargetPid    *ebpf.Variable `ebpf:"target_pid"`

@@ -10,6 +10,7 @@ type chunk struct {
 	n         int  // windows in use
 	known     bool // it was read
 	image     int  // where the memory's image has it
+	asleep    bool // nothing of the target has run since it was read
 
 	due    uint32 // the tick at which it is to be read next
 	period uint32 // ticks between two readings
@@ -37,6 +38,15 @@ func (sl *slot) window(stride int32) int {
 		return 0
 	}
 	return 1
+}
+
+// sleeps enters that what was read of a chunk is what there is at a moment.
+func (c *chunk) sleeps(at int64, tick uint32) {
+	for i := range c.n {
+		if w := &c.windows[i]; w.ok {
+			w.read, w.tick = at, tick
+		}
+	}
 }
 
 // living calls f for every slot with a goroutine in it.

@@ -132,6 +132,16 @@ func (m *memory) note(group []*chunk, ps []proc.Piece) {
 	}
 }
 
+// same enters that nothing has run until a moment, and says whether that is all there is to know: a collection that goes on is
+// counted, and new goroutines are taken up.
+func (m *memory) same(at int64) bool {
+	if m.read == 0 || m.entries() > m.n || binary.LittleEndian.Uint32(m.phase[:]) != 0 {
+		return false
+	}
+	m.before, m.read = m.read, at
+	return true
+}
+
 // countPhase enters that a collection goes on, for the time since the tick before.
 func (m *memory) countPhase() {
 	if m.before != 0 && binary.LittleEndian.Uint32(m.phase[:]) != 0 {

@@ -32,7 +32,10 @@ type Options struct {
 	Full        bool    // read all goroutines at every tick, also those that have long been quiet
 	Split       bool    // one sample per interval in a state, for timelines; otherwise equal intervals are merged
 	Threads     Threads // nil: a running goroutine counts as on a CPU, one in a system call as off
-	Seed        uint64  // of the jitter of ticks; 0 takes one from the clock
+	// Asleep says whether all threads of the target sleep; since stays the same for as long as they do. nil: nobody knows. What was
+	// read meanwhile is not read again. It is called at every tick.
+	Asleep func() (since uint64, ok bool)
+	Seed   uint64 // of the jitter of ticks; 0 takes one from the clock
 
 	// SPDelta is the stack depth at a run-time address of Go code, by pclntab
 	// (symbolize.Binary.SPDelta); it is called from the sampling thread. Without it the stacks of

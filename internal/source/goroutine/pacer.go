@@ -72,7 +72,7 @@ func (p *pacer) chosen(chunks []*chunk, full bool) []*chunk {
 	p.due = p.due[:0]
 	first, n := p.next, len(chunks)
 	for i := range n {
-		if c := chunks[(first+i)%n]; c.known && (c.due <= p.clock.tick || full) {
+		if c := chunks[(first+i)%n]; c.known && (c.due <= p.clock.tick && !c.asleep || full) {
 			p.due = append(p.due, c)
 		}
 	}

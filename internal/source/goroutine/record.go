@@ -166,7 +166,7 @@ var phase = rand.Uint64()
 // common is the next time after now at which tables are scanned that have this period: the same for all, with the same jitter. Twenty
 // that wake by themselves have the process woken twenty times as often, which costs more than the scans do.
 func common(now, period int64) int64 {
-	for n := now/period + 1; ; n++ {
+	for n := now / period; ; n++ {
 		var p rand.PCG
 		p.Seed(phase, uint64(n))
 		at := n*period + int64(p.Uint64()%uint64(period/5+1)) - period/10

@@ -18,6 +18,7 @@ type scanner struct {
 	labels *labelReader
 	track  *tracker
 	pace   *pacer
+	sleep  sleep
 
 	jobs  []job              // goroutines that changed, until they are entered
 	visit func(*job, []byte) // for snapshots
@@ -30,7 +31,7 @@ func newScanner(g proc.Gatherer, l *goruntime.Layout, v *goruntime.Vars, o Optio
 		return nil, err
 	}
 	m.stats = st
-	s := &scanner{clock: c, stats: st, full: o.Full, mem: m, state: newStateReader(m, o.Threads)}
+	s := &scanner{clock: c, stats: st, full: o.Full, sleep: sleep{ask: o.Asleep}, mem: m, state: newStateReader(m, o.Threads)}
 	s.stacks = newStacks(s.state, o)
 	s.labels = newLabelReader(m)
 	s.track = &tracker{clock: c, stats: st, split: o.Split, stride: int32(m.stride()), holds: newHolds(c)}

@@ -56,8 +56,8 @@ func (c *clock) sleepUntil(ctx context.Context, at int64) bool {
 	}
 }
 
-// threadCPU is the CPU time of the calling thread. It does not wait: to say so to the runtime would wake its monitor, which then wakes every
-// 20 us for as long as the process has something to do.
+// threadCPU is the CPU time of the calling thread. It does not wait: to say so to the runtime would wake its monitor, which then wakes
+// every 20 us for as long as the process has something to do.
 func threadCPU() time.Duration {
 	var ts unix.Timespec
 	unix.RawSyscall(unix.SYS_CLOCK_GETTIME, unix.CLOCK_THREAD_CPUTIME_ID, uintptr(unsafe.Pointer(&ts)), 0)

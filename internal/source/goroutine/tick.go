@@ -10,6 +10,7 @@ func (s *scanner) tick(m mode) error {
 	s.pace.begin(m)
 	s.stacks.begin(m)
 	s.track.begin()
+	s.rest()
 	err := s.mem.takeUp()
 	if err == nil {
 		var left []*chunk
@@ -19,7 +20,7 @@ func (s *scanner) tick(m mode) error {
 	if err == nil && s.mem.cold > 0 {
 		_, err = s.scanUntil(s.pace.cold, s.pace.unknown(s.mem.chunks))
 	}
-	if err == nil && !s.mem.asked {
+	if err == nil && !s.mem.asked && !(s.sleep.same && !m.full && s.mem.same(s.clock.began)) {
 		err = s.mem.readGroup(nil)
 	}
 	s.enter()
@@ -55,8 +56,12 @@ func (s *scanner) scan(group []*chunk) (int64, error) {
 	s.pace.regroup(len(s.jobs) - jobs[0])
 	err := s.stacks.walk(s.jobs[jobs[0]:])
 	for k, c := range group {
+		c.asleep = s.sleep.now && found[k] == none && c.whole()
 		for i := jobs[k]; i < jobs[k+1]; i++ {
-			found[k] = max(found[k], s.judge(&s.jobs[i]))
+			j := &s.jobs[i]
+			change := s.judge(j)
+			found[k] = max(found[k], change)
+			c.asleep = c.asleep && change == none && !j.seen.late && !j.pending
 		}
 		s.pace.schedule(c, found[k], at)
 		if found[k] == none && c.period == s.pace.backOff && jobs[k] == jobs[k+1] {
