@@ -25,7 +25,7 @@ func (p *Process) Peer(fd int) (Peer, error) {
 	case unix.ENOTSOCK:
 		return Peer{Addr: p.fileName(own)}, nil
 	case unix.ENOTCONN:
-		return p.unconnected(own)
+		return unconnected(own)
 	}
 	return Peer{}, fmt.Errorf("proc: peer of fd %d of %d: %w", fd, p.pid, err)
 }
@@ -61,7 +61,7 @@ func connected(fd int, remote unix.Sockaddr) Peer {
 }
 
 // unconnected describes a socket without a peer, or with one that has not answered yet.
-func (p *Process) unconnected(fd int) (Peer, error) {
+func unconnected(fd int) (Peer, error) {
 	local, err := unix.Getsockname(fd)
 	if err != nil {
 		return Peer{}, fmt.Errorf("proc: address of a socket: %w", err)
@@ -69,9 +69,8 @@ func (p *Process) unconnected(fd int) (Peer, error) {
 	if on, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err == nil && on == 1 {
 		return Peer{Addr: "accept " + address(local), Port: port(local), Listens: true}, nil
 	}
-	if connecting(fd) {
-		to, err := p.dials(fd)
-		return Peer{Addr: to.String(), Port: port(local)}, err
+	if to, ok := dialled(fd); ok {
+		return Peer{Addr: to.String(), Port: port(local)}, nil
 	}
 	return Peer{Addr: "unconnected " + address(local), Port: port(local)}, nil
 }

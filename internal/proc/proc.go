@@ -42,8 +42,6 @@ type Process struct {
 	fd    pidfd
 	reads flights // of its memory
 
-	dialled dialled
-
 	once   sync.Once
 	exited chan struct{}
 	closed chan struct{}

@@ -77,8 +77,6 @@ func (p *Process) Listeners() ([]netip.AddrPort, error) {
 	return nil, fmt.Errorf("proc: %w", errNotLinux)
 }
 
-type dialled struct{}
-
 // Listening returns an error that wraps errors.ErrUnsupported.
 func (p *Process) Listening() ([]Listener, error) { return nil, fmt.Errorf("proc: %w", errNotLinux) }
 
