@@ -99,7 +99,10 @@ func TestAgentSends(t *testing.T) {
 		return names
 	}
 	s.until("slices that wait", func() bool { return len(queued("otlp")) > 1 && len(queued("pyroscope")) > 1 })
-	s.until("a server that is away", func() bool { return strings.Contains(s.stderr.String(), "connection refused") })
+	s.until("servers that are away", func() bool {
+		_, text := s.get(t, "/metrics")
+		return !strings.Contains(text, `send_errors_total{server="otlp"} 0`) && !strings.Contains(text, `send_errors_total{server="pyroscope"} 0`)
+	})
 	s.checkMetrics(t)
 	x.open(t)
 	s.cmd.Process.Signal(syscall.SIGTERM)
@@ -121,30 +124,33 @@ func TestAgentSends(t *testing.T) {
 	}
 }
 
-// checkMetrics holds what an agent says of itself, while its servers are away, to the format and to what is so.
-func (s *session) checkMetrics(t *testing.T) {
+// get asks an agent for what it serves beside its metrics.
+func (s *session) get(t *testing.T, path string) (code int, text string) {
 	t.Helper()
 	_, rest, ok := strings.Cut(s.stderr.String(), "metrics are at http://127.0.0.1:")
 	if !ok {
 		t.Fatal(s.stderr.String())
 	}
 	port, _, _ := strings.Cut(rest, "/")
-	get := func(path string) (int, string) {
-		resp, err := http.Get("http://127.0.0.1:" + port + path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		b, _ := io.ReadAll(resp.Body)
-		return resp.StatusCode, string(b)
+	resp, err := http.Get("http://127.0.0.1:" + port + path)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if code, text := get("/healthz"); code != http.StatusOK {
+	defer resp.Body.Close()
+	b, _ := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(b)
+}
+
+// checkMetrics holds what an agent says of itself, while its servers are away, to the format and to what is so.
+func (s *session) checkMetrics(t *testing.T) {
+	t.Helper()
+	if code, text := s.get(t, "/healthz"); code != http.StatusOK {
 		t.Errorf("/healthz: %d %s", code, text)
 	}
-	if code, text := get("/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(text, "does not take profiles") {
+	if code, text := s.get(t, "/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(text, "does not take profiles") {
 		t.Errorf("/readyz: %d %s", code, text)
 	}
-	_, text := get("/metrics")
+	_, text := s.get(t, "/metrics")
 	line := regexp.MustCompile(`^(# (HELP mayfly_agent_[a-z_]+ .+\.|TYPE mayfly_agent_([a-z_]+_total counter|[a-z_]+ gauge))|` +
 		`mayfly_agent_[a-z_]+(\{server="[a-z]+"\})? [0-9.e+-]+)$`)
 	for l := range strings.Lines(text) {
