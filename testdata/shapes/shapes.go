@@ -25,7 +25,7 @@ var shapes = map[string]shape{
 	"singleflight": {serve: route("/page", flight), load: gets(100, 0, 0)},
 	"once":         {serve: route("/page", slowOnce), load: gets(100, 0, 0)},
 	"group-commit": {serve: route("/page", groupCommit), load: gets(50, 0, 0)},
-	"fsync":        {serve: route("/page", fsync), load: pages(15, 0, 0)},
+	"fsync":        {serve: route("/page", fsync), load: tenth(15, "/page", world.Call{Path: "/page?n=large"})},
 
 	"channel-semaphore": {serve: route("/page", channelSemaphore), load: gets(15, 12, time.Second)},
 	"token-channel":     {serve: route("/page", tokenChannel), load: gets(15, 12, time.Second)},
