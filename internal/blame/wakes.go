@@ -13,11 +13,14 @@ type ends struct {
 	facts
 	wakes     map[int64][]wake // by goroutine, whom it woke, by time; built when needed
 	handovers map[resourceKey]*handover
-	timed     map[[2]int64]bool // goroutines and stacks whose waits a timer ends at times; built when needed
-	spread    map[int32]float64 // by stack, how unlike its network waits are in length; built when needed
+	byKind    map[timeline.Kind][]owned // the waits of a kind that have a stack; built when needed
+	timed     map[[2]int64]bool         // goroutines and stacks whose waits a timer ends at times; built when needed
+	spread    map[int32]float64         // by stack, how unlike its network waits are in length; built when needed
 }
 
-func newEnds(t facts) ends { return ends{facts: t, handovers: make(map[resourceKey]*handover)} }
+func newEnds(t facts) ends {
+	return ends{facts: t, handovers: make(map[resourceKey]*handover), byKind: make(map[timeline.Kind][]owned)}
+}
 
 // wake is a wait that a goroutine ended.
 type wake struct {
@@ -114,6 +117,29 @@ type handover struct {
 	waiters  map[int64]bool // who waits there at times
 }
 
+// owned is a piece of a goroutine's life.
+type owned struct {
+	*timeline.Piece
+	goid int64
+}
+
+// ofKind are the waits of a kind that have a stack: there may be many places, and millions of pieces to look through for each.
+func (e *ends) ofKind(k timeline.Kind) []owned {
+	all, ok := e.byKind[k]
+	if ok {
+		return all
+	}
+	for _, g := range e.Tracks {
+		for i := range g.Pieces {
+			if p := &g.Pieces[i]; p.Kind == k && p.Stack != e.Nothing {
+				all = append(all, owned{p, g.Goid})
+			}
+		}
+	}
+	e.byKind[k] = all
+	return all
+}
+
 // settle is how long others may be let go after one, by the same loop.
 const settle = int64(200e3)
 
@@ -125,12 +151,10 @@ func (e *ends) handover(k resourceKey) *handover {
 	h := &handover{waiters: make(map[int64]bool)}
 	e.handovers[k] = h
 	var waits []*timeline.Piece
-	for _, g := range e.Tracks {
-		for i := range g.Pieces {
-			if p := &g.Pieces[i]; p.Kind == k.kind && p.Stack != e.Nothing && e.keyOf(p) == k {
-				waits = append(waits, p)
-				h.waiters[g.Goid] = true
-			}
+	for _, w := range e.ofKind(k.kind) {
+		if e.keyOf(w.Piece) == k {
+			waits = append(waits, w.Piece)
+			h.waiters[w.goid] = true
 		}
 	}
 	begins := make([]int64, len(waits))

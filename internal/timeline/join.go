@@ -1,10 +1,5 @@
 package timeline
 
-import (
-	"cmp"
-	"slices"
-)
-
 // A trace says when a goroutine had a P, not what it ran and whether its thread had a CPU; it has no labels, and no peers. A
 // recording of the same seconds has those, by goroutine and time: to a scan's exactness, a ms or so.
 
@@ -44,10 +39,12 @@ type joiner struct {
 	stacks, labels map[int32]int32 // of the recording, in the trace's numbers
 	byName         map[string]int32
 	frames         []Frame
+	at             int // where the last label was in the recording's pieces of the goroutine
 }
 
 // join appends what pieces of the trace are with what the recording says of their goroutine.
 func (j *joiner) join(out, pieces []Piece, r *Track) []Piece {
+	j.at = 0
 	for _, p := range pieces {
 		first := len(out)
 		switch {
@@ -144,11 +141,13 @@ func (j *joiner) refined(p Piece, r *Track, with func(State) State) int32 {
 func (j *joiner) label(p *Piece, r *Track) {
 	p.Labels, p.Unseen = 0, true
 	at := p.From + p.Length()/2
-	i, _ := slices.BinarySearchFunc(r.Pieces, at, func(q Piece, t int64) int { return cmp.Compare(q.To, t+1) })
-	if i == len(r.Pieces) || r.Pieces[i].From > at {
+	for j.at < len(r.Pieces) && r.Pieces[j.at].To <= at { // pieces come by time
+		j.at++
+	}
+	if j.at == len(r.Pieces) || r.Pieces[j.at].From > at {
 		return
 	}
-	q := &r.Pieces[i]
+	q := &r.Pieces[j.at]
 	id, ok := j.labels[q.Labels]
 	if !ok {
 		id = j.LabelSet(j.rec.Labels[q.Labels])
