@@ -43,8 +43,7 @@ func collectOften(e *env) {
 }
 
 func (in *reportInput) report(o report.Options) ([]*report.Report, error) {
-	wait := in.readTrace()
-	rec, err := in.timeline()
+	rec, t, unusable, err := in.read()
 	if err != nil {
 		return nil, err
 	}
@@ -52,8 +51,7 @@ func (in *reportInput) report(o report.Options) ([]*report.Report, error) {
 	if in.trace == nil {
 		return report.Of(rec, o)
 	}
-	t, err := in.traced(rec, wait)
-	if err == nil {
+	if err = unusable; err == nil {
 		var reports []*report.Report
 		if reports, err = report.Of(t.Timeline, in.tell(t, o)); err == nil {
 			return reports, nil
@@ -94,12 +92,9 @@ func (in *reportInput) timeline() (*timeline.Timeline, error) {
 	return t, err
 }
 
-// readTrace begins to read the trace while the recording is read, which takes seconds where there is much, too. What it returns waits
-// for the end.
-func (in *reportInput) readTrace() func() (*exectrace.Trace, error) {
-	if in.trace == nil {
-		return nil
-	}
+// read reads the recording, and the trace at the same time: each takes seconds where there is much. A trace that is of no use, or none of
+// the recording's seconds, is an error of its own.
+func (in *reportInput) read() (rec *timeline.Timeline, t *exectrace.Trace, unusable, err error) {
 	o := exectrace.Options{Bytes: in.limit}
 	switch {
 	case in.recording != nil:
@@ -107,23 +102,16 @@ func (in *reportInput) readTrace() func() (*exectrace.Trace, error) {
 	case in.file != nil:
 		o.Epoch = timeline.Epoch(in.file.Head)
 	}
-	var t *exectrace.Trace
-	var err error
 	var reading sync.WaitGroup
-	reading.Go(func() { t, err = exectrace.Read(in.trace, o) })
-	return func() (*exectrace.Trace, error) {
-		reading.Wait()
-		return t, err
+	if in.trace != nil {
+		reading.Go(func() { t, unusable = exectrace.Read(in.trace, o) })
 	}
-}
-
-// traced is the trace that wait waits for, joined with the recording.
-func (in *reportInput) traced(rec *timeline.Timeline, wait func() (*exectrace.Trace, error)) (*exectrace.Trace, error) {
-	t, err := wait()
-	if err == nil && rec != nil {
-		err = t.Join(rec)
+	rec, err = in.timeline()
+	reading.Wait()
+	if t != nil && rec != nil {
+		unusable = t.Join(rec)
 	}
-	return t, err
+	return rec, t, unusable, err
 }
 
 // openReportInput opens what the command line names: a profile, a trace, or both; one of them may be "-", stdin.

@@ -50,17 +50,14 @@ func (f *pickFlags) showRequests(ctx context.Context, e *env, in *reportInput, o
 
 // whole is the timeline of all that there is: the trace with what only the recording knows, or one of the two.
 func (in *reportInput) whole() (*timeline.Timeline, error) {
-	wait := in.readTrace()
-	rec, err := in.timeline()
-	if err != nil || in.trace == nil {
-		return rec, err
-	}
-	t, err := in.traced(rec, wait)
+	rec, t, unusable, err := in.read()
 	switch {
-	case err == nil:
+	case err != nil || in.trace == nil:
+		return rec, err
+	case unusable == nil:
 		return t.Timeline, nil
 	case in.given || rec == nil:
-		return nil, err
+		return nil, unusable
 	}
 	in.beside = ""
 	return rec, nil

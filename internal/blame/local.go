@@ -69,9 +69,9 @@ func isLocal(peer string) bool {
 func (b *Blamer) usual(stack int32) (ns int64, ok bool) {
 	if b.usuals == nil {
 		b.usuals = make(map[int32]int64)
+		crowded := b.crowdedIn()
 		for at, waits := range b.answers() {
-			waits = slices.DeleteFunc(waits, func(s timeline.Span) bool { return b.crowdedIn(s) })
-			if len(waits) >= fewAnswers {
+			if waits = slices.DeleteFunc(waits, crowded); len(waits) >= fewAnswers {
 				b.usuals[at] = median(waits)
 			}
 		}
@@ -80,8 +80,15 @@ func (b *Blamer) usual(stack int32) (ns int64, ok bool) {
 	return ns, ok
 }
 
-// crowdedIn says whether the CPUs were had for some of a stretch of time.
-func (b *Blamer) crowdedIn(s timeline.Span) (is bool) {
-	b.eachCell(s.From, s.To, func(l *load, _ int64) { is = is || b.isTaken(l) })
-	return is
+// crowdedIn returns what says whether the CPUs were had for some of a stretch of time: there are many waits, as long as recordings.
+func (b *Blamer) crowdedIn() func(timeline.Span) bool {
+	before := make([]int32, len(b.loads.cells)+1) // how many cells before each they were had in
+	for i := range b.loads.cells {
+		before[i+1] = before[i]
+		if b.isTaken(&b.loads.cells[i]) {
+			before[i+1]++
+		}
+	}
+	cell := func(at int64) int64 { return (min(max(at, b.From), b.To) - b.From) / b.cell }
+	return func(s timeline.Span) bool { return before[cell(s.To-1)+1] > before[cell(s.From)] }
 }

@@ -15,6 +15,7 @@ const (
 	listens                      // waits for connections, or for what comes in on one
 	exchanges                    // net/http reads a request's body, or sends an answer
 	readsAhead                   // net/http looks whether the client goes away
+	oneCall                      // of a goroutine that is for one call of its connection
 )
 
 // unwalked is the frame of a stack that could not be walked.

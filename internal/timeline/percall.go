@@ -16,7 +16,7 @@ var perCall = slices.Concat(names.CallHTTP2, []string{
 })
 
 // PerCall says whether goroutines with a stack are started for one call each.
-func (t *Timeline) PerCall(stack int32) bool { return names.Match(t.Root(stack), perCall) }
+func (t *Timeline) PerCall(stack int32) bool { return t.Stacks[stack].marks&oneCall != 0 }
 
 // Woken is when a goroutine was woken that has not waited since; pieces is its life up to a moment at which it began what it does.
 func Woken(pieces []Piece, since int64) int64 {

@@ -62,6 +62,7 @@ func (t *Timeline) marksOf(frames []Frame) (m marks) {
 	add(names.ProfileHandlers, profiling)
 	add(names.Exchange, exchanges)
 	add(names.ReadAhead, readsAhead)
+	add(perCall, oneCall)
 	if t.onAny(frames, anyCall) && slices.ContainsFunc(frames, t.generated) && !slices.ContainsFunc(frames, t.unary) {
 		m |= streams
 	}
