@@ -206,6 +206,9 @@ func (s *slicer) seal(b *fold.Builder, to time.Duration, end string) *Recording 
 	s.summary.Denied = slices.Clone(s.attached.Denied)
 	s.finish(b, end)
 	b.Freeze()
+	if s.options.Host != nil { // of many recordings each would keep megabytes of tables, and the addresses of later slices are known
+		s.symbols.Drop()
+	}
 	s.over = b == s.slices.Last()
 	s.mu.Unlock()
 	p := b.Profile()

@@ -138,6 +138,15 @@ func (s *Symbolizer) Mappings() []Mapping { return slices.Clone(s.mappings) }
 // Warnings returns what kept symbols from being read, one line each, in the order of discovery.
 func (s *Symbolizer) Warnings() []string { return slices.Clone(s.warnings.lines) }
 
+// Drop is Binary.Drop of all Go files: for who remembers the frames of addresses, and meets few new ones.
+func (s *Symbolizer) Drop() {
+	for _, o := range s.objects {
+		if o.golang != nil {
+			o.golang.Drop()
+		}
+	}
+}
+
 // Close closes all files.
 func (s *Symbolizer) Close() error {
 	first := s.close()

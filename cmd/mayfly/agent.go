@@ -76,7 +76,8 @@ goes before. So a file of settings is what systemd has as EnvironmentFile.
 --metrics serves what the agent says of itself: /metrics for Prometheus, /healthz, and /readyz,
 which is an error while profiles do not get to where they are to go.
 
-Where no process is recorded, nothing is open in the kernel.`,
+Where no process is recorded, nothing is open in the kernel but a perf event on each CPU that says
+when a program is executed.`,
 		Example: `  sudo mayfly agent --otlp http://localhost:4318
   sudo mayfly agent --pyroscope http://localhost:4040 --select 'name=etcd' --select 'user=caddy'
   sudo mayfly agent --select 'namespace=shop,env:TIER!=batch' --otlp https://collector:4318

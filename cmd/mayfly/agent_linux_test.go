@@ -158,7 +158,7 @@ func (s *session) checkMetrics(t *testing.T) {
 			t.Errorf("%q", l)
 		}
 	}
-	for _, want := range []string{"recorded_processes 1", `send_errors_total{server="otlp"} [1-9]`,
+	for _, want := range []string{"exec_events [01]", "recorded_processes 1", `send_errors_total{server="otlp"} [1-9]`,
 		`queued_profiles{server="pyroscope"} [1-9]`,
 		`sent_requests_total{server="otlp"} 0`, "lost_samples_total 0", "profiles_total [1-9]", "samples_total [1-9]"} {
 		if !regexp.MustCompile(`(?m)^mayfly_agent_` + want).MatchString(text) {

@@ -81,7 +81,12 @@ func (a *agent) metrics() []metric {
 	c, recorded := a.meter.counts, len(a.meter.begun)
 	a.meter.mu.Unlock()
 	one := func(name, kind, help string, v float64) metric { return metric{name, kind, help, []value{{v: v}}} }
+	hears := 0.0
+	if a.hears.Load() {
+		hears = 1
+	}
 	list := []metric{
+		one("exec_events", "gauge", "1: processes are seen when they begin. 0: they are searched for once a second.", hears),
 		one("recorded_processes", "gauge", "Go processes that are recorded now.", float64(recorded)),
 		one("unrecorded_processes_total", "counter", "Go processes that could not be recorded.", float64(c.other)),
 		one("profiles_total", "counter", "Profiles that were made.", float64(c.profiles)),

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mayfly-profiler/mayfly/internal/choose"
@@ -34,6 +35,7 @@ type agent struct {
 	idle    *time.Timer // gives memory back when no process has begun for a while
 	meter   agentMeter
 	spent   func() time.Duration // CPU time so far
+	hears   *atomic.Bool         // processes are seen when they begin
 	turn    sync.Mutex
 	has     map[int]int // goroutines by process; under turn
 	failing string      // what kept the last slice from being kept; under turn
@@ -59,7 +61,7 @@ func runAgent(ctx context.Context, e *env, f *agentFlags) error {
 		stops = append(stops, q.start(ctx))
 	}
 	fl := newFleet(e, f.fleet(), func(ev event) error { return a.hear(ctx, &ev) })
-	a.spent = fl.budget.Spent
+	a.spent, a.hears = fl.budget.Spent, &fl.hears
 	if f.metrics != "" {
 		err = a.serve(ctx, f.metrics)
 	}
@@ -105,7 +107,7 @@ func (a *agent) where() string {
 // fleet is what is recorded.
 func (f *agentFlags) fleet() fleetOptions {
 	return fleetOptions{processFlags: processFlags{all: true}, command: "agent", grown: time.Duration(f.minAge), search: searchEvery,
-		overhead: f.overhead, options: f.options(), host: profiler.NewHost(f.rate),
+		execs: true, overhead: f.overhead, options: f.options(), host: profiler.NewHost(f.rate),
 		chosen: func(p *proc.Process, main string) bool { return choose.Any(f.chosen, subject(p, main)) }}
 }
 

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -61,6 +62,7 @@ type fleetOptions struct {
 	grown    time.Duration
 	chosen   func(p *proc.Process, main string) bool // which of all Go processes are meant; nil: each
 	search   time.Duration                           // how often they are searched for; 0: once in an interval
+	execs    bool                                    // they are to be seen when they begin, where that can be
 	overhead percentage
 	host     *profiler.Host         // nil: each recording has its own events
 	options  profiler.StreamOptions // of each process
@@ -74,6 +76,7 @@ type fleet struct {
 	emit   func(event) error // from several goroutines, of a process from one; an error ends the stream of the process
 	turn   chan struct{}     // has room for the one that starts
 	ps     int               // that the runtime has for one stream; 0: somebody else has said how many it has
+	hears  atomic.Bool       // processes are seen when they begin
 
 	mu      sync.Mutex
 	streams int
@@ -110,11 +113,11 @@ func newFleet(e *env, o fleetOptions, emit func(event) error) *fleet {
 	return fl
 }
 
-// record records one process, after a while, until ctx ends or the process is over.
-func (fl *fleet) record(ctx context.Context, pid int, wait time.Duration) error {
+// record records one process until ctx ends or the process is over.
+func (fl *fleet) record(ctx context.Context, pid int) error {
 	of := event{pid: pid, name: nameOf(pid)}
 	err := fl.emit(of)
-	if err == nil && (wait == 0 || sleepContext(ctx, wait)) {
+	if err == nil {
 		err = fl.stream(ctx, of)
 	}
 	if errors.Is(err, errEnough) || errors.Is(err, context.Canceled) {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mayfly-profiler/mayfly/internal/goruntime"
@@ -23,7 +24,7 @@ func (fl *fleet) run(ctx context.Context) error {
 	errs := make([]error, len(fl.pids))
 	var wg sync.WaitGroup
 	for i, pid := range fl.pids {
-		wg.Go(func() { errs[i] = fl.record(ctx, pid, 0) })
+		wg.Go(func() { errs[i] = fl.record(ctx, pid) })
 	}
 	wg.Wait()
 	return errors.Join(errs...)
@@ -34,7 +35,10 @@ func (fl *fleet) run(ctx context.Context) error {
 type finder struct {
 	fleet  *fleet
 	images goruntime.Images
-	others map[int]int // processes that are none of ours so far, and how often they were seen
+	others map[int]int   // processes that are none of ours so far, and how often they were seen
+	rare   time.Duration // searchRare
+	begun  chan begin    // what is old enough
+	grows  atomic.Int32  // how many are not
 	wg     sync.WaitGroup
 
 	mu      sync.Mutex
@@ -43,19 +47,31 @@ type finder struct {
 }
 
 const (
-	searchEvery = time.Second // at most
-	searchesNew = 3           // in which a process that is new is inspected
-	searchesAll = 30          // in each so many-th the others are, too
+	searchEvery = time.Second     // at most
+	searchRare  = 5 * time.Second // where they are seen when they begin: for what was lost, and for libraries that are loaded later
+	searchesNew = 3               // in which a process that is new is inspected
+	searchesAll = 30              // in each so many-th the others are, too
 )
 
 func newFinder(fl *fleet) *finder {
-	return &finder{fleet: fl, others: make(map[int]int), have: make(map[int]bool), refused: make(map[int]bool)}
+	return &finder{fleet: fl, rare: searchRare, begun: make(chan begin, mostBegun), others: make(map[int]int), have: make(map[int]bool),
+		refused: make(map[int]bool)}
 }
 
 // run searches until ctx ends.
 func (x *finder) run(ctx context.Context) error {
 	defer x.wg.Wait()
-	t := time.NewTicker(cmp.Or(x.fleet.search, max(x.fleet.options.Every, searchEvery)))
+	often := cmp.Or(x.fleet.search, max(x.fleet.options.Every, searchEvery))
+	listening, stop := context.WithCancel(ctx)
+	defer stop()
+	if x.fleet.execs {
+		if err := x.listen(listening); err == nil {
+			often = x.rare
+		} else if err := x.fleet.emit(event{note: fmt.Sprintf("new processes are searched for every %s: %v", often, err)}); err != nil {
+			return err
+		}
+	}
+	t := time.NewTicker(often)
 	defer t.Stop()
 	wait := time.Duration(0)
 	for first := true; ; first, wait = false, x.fleet.grown {
@@ -70,10 +86,8 @@ func (x *finder) run(ctx context.Context) error {
 		if x.fleet.once {
 			return nil
 		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-t.C:
+		if err := x.hear(ctx, t.C); err != nil || ctx.Err() != nil {
+			return err
 		}
 	}
 }
@@ -95,28 +109,32 @@ func (x *finder) search(ctx context.Context, wait time.Duration) (denied int, er
 		switch {
 		case errors.Is(a.err, fs.ErrPermission):
 			denied++
-		case a.err == nil:
+		case a.err == nil && wait == 0:
 			delete(x.others, a.pid)
-			x.begin(ctx, a.pid, wait)
+			x.begin(ctx, a.pid)
+		case a.err == nil:
+			x.later(begin{pid: a.pid}, wait)
 		}
 	}
 	return denied, nil
 }
 
-// errNotChosen says that nobody asked for a Go process.
-var errNotChosen = errors.New("not chosen")
+var (
+	errNotChosen = errors.New("not chosen")               // nobody asked for this Go process
+	errYoung     = errors.New("does not yet execute one") // a program: who it is, is not known before
+)
 
 // inspect names the program of a Go process that is meant.
 func (x *finder) inspect(pid int) (main string, err error) {
-	if main, err = goProgram(pid, &x.images); err != nil || x.fleet.chosen == nil {
-		return main, err
-	}
 	p, err := proc.Open(pid)
 	if err != nil {
-		return main, err
+		return "", err
 	}
 	defer p.Close()
-	if !x.fleet.chosen(p, main) {
+	if p.Young() {
+		return "", errYoung
+	}
+	if main, err = namedProgram(p, &x.images); err == nil && x.fleet.chosen != nil && !x.fleet.chosen(p, main) {
 		err = errNotChosen
 	}
 	return main, err
@@ -141,12 +159,17 @@ func (x *finder) due(pids []int) (due, gone []int) {
 	x.others = others
 	for pid, recorded := range x.have {
 		if !recorded && !slices.Contains(pids, pid) {
-			delete(x.have, pid)
-			delete(x.refused, pid)
+			x.forget(pid)
 			gone = append(gone, pid)
 		}
 	}
 	return due, gone
+}
+
+// forget is for a process that is no more, or is to be inspected anew; mu is locked.
+func (x *finder) forget(pid int) {
+	delete(x.have, pid)
+	delete(x.refused, pid)
 }
 
 // admitted are processes that were refused, as many as there is room for by now.
@@ -156,14 +179,13 @@ func (x *finder) admitted() (pids []int) {
 		if len(pids) >= room {
 			break
 		}
-		delete(x.have, pid)
-		delete(x.refused, pid)
+		x.forget(pid)
 		pids = append(pids, pid)
 	}
 	return pids
 }
 
-// recorded is how many are recorded, or about to be.
+// recorded is how many are recorded, or about to be; mu is locked.
 func (x *finder) recorded() (n int) {
 	for _, recorded := range x.have {
 		if recorded {
@@ -173,22 +195,28 @@ func (x *finder) recorded() (n int) {
 	return n
 }
 
-// begin has a process recorded after a while, if it is still there then.
-func (x *finder) begin(ctx context.Context, pid int, wait time.Duration) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	room := x.recorded() < mostProcesses
-	x.have[pid] = room
-	if !room {
-		x.refused[pid] = true
-	}
+// begin has a process recorded.
+func (x *finder) begin(ctx context.Context, pid int) {
+	err := x.admit(pid)
 	x.wg.Go(func() {
-		if !room {
-			_ = x.fleet.emit(event{pid: pid, name: nameOf(pid), over: true, err: errMany})
+		if err != nil {
+			_ = x.fleet.emit(event{pid: pid, name: nameOf(pid), over: true, err: err})
 			return
 		}
-		x.end(pid, x.fleet.record(ctx, pid, wait))
+		x.end(pid, x.fleet.record(ctx, pid))
 	})
+}
+
+// admit gives a process a place, if there is one.
+func (x *finder) admit(pid int) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.have[pid] = x.recorded() < mostProcesses
+	if !x.have[pid] {
+		x.refused[pid] = true
+		return errMany
+	}
+	return nil
 }
 
 var errMany = fmt.Errorf("not recorded: %d processes are, which is the most", mostProcesses)

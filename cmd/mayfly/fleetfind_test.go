@@ -1,33 +1,21 @@
 package main
 
 import (
-	"context"
 	"slices"
-	"sync"
 	"testing"
-	"time"
 )
 
 // A process for which there was no room is taken up when another one has ended: who watches a host for days has many come and go.
 func TestFinderHasRoomAgain(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	var mu sync.Mutex
-	refused := map[int]bool{}
-	x := newFinder(newFleet(&env{getenv: func(string) string { return "1" }}, fleetOptions{}, func(ev event) error {
-		mu.Lock()
-		defer mu.Unlock()
-		if ev.err == errMany {
-			refused[ev.pid] = true
-		}
-		return nil
-	}))
-	const first, none = 1 << 30, time.Hour // no host has these processes, and none is recorded before the test is over
+	x := newFinder(newFleet(&env{getenv: func(string) string { return "1" }}, fleetOptions{}, nil))
+	const first, last = 1 << 30, 1<<30 + mostProcesses // no host has these processes
 	pids := []int{}
-	for i := range mostProcesses + 1 {
-		pids = append(pids, first+i)
-		x.begin(ctx, first+i, none)
+	for pid := first; pid <= last; pid++ {
+		pids = append(pids, pid)
+		if err := x.admit(pid); (err != nil) != (pid == last) {
+			t.Errorf("process %d: %v", pid-first, err)
+		}
 	}
-	last := pids[mostProcesses]
 	if due, gone := x.due(pids); len(due)+len(gone) != 0 {
 		t.Errorf("all are taken up or refused: %v are due, %v are gone", due, gone)
 	}
@@ -37,13 +25,10 @@ func TestFinderHasRoomAgain(t *testing.T) {
 	if want := []int{last}; !slices.Equal(due, want) || !slices.Equal(gone, want) {
 		t.Errorf("with room for one: %v are due, %v are told to be gone, want %v", due, gone, want)
 	}
-	x.begin(ctx, last, none)
+	if err := x.admit(last); err != nil {
+		t.Error(err)
+	}
 	if due, gone := x.due(pids); len(due)+len(gone) != 0 || x.recorded() != mostProcesses {
 		t.Errorf("%d are recorded, %v are due, %v are gone", x.recorded(), due, gone)
-	}
-	cancel()
-	x.wg.Wait()
-	if len(refused) != 1 || !refused[last] {
-		t.Errorf("refused were %v, want %d", refused, last)
 	}
 }

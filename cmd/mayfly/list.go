@@ -207,6 +207,10 @@ func goProgram(pid int, images *goruntime.Images) (string, error) {
 		return "", err
 	}
 	defer p.Close()
+	return namedProgram(p, images)
+}
+
+func namedProgram(p *proc.Process, images *goruntime.Images) (string, error) {
 	_, file, err := openImage(p, images)
 	if err != nil {
 		return "", err

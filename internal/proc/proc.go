@@ -184,6 +184,14 @@ func (p *Process) IsKernel() bool {
 	return err == nil && st.kernel
 }
 
+// Young reports whether the process is about to execute a program: who hears of an execve at once sees the new executable, but may see no
+// arguments and no environment yet, and the user of before. The kernel says where the code begins when all of that is in place
+// (load_elf_binary).
+func (p *Process) Young() bool {
+	st, err := p.stat()
+	return err == nil && st.bare && !st.kernel
+}
+
 // UID returns the effective user id of the process.
 func (p *Process) UID() (int, error) {
 	b, err := p.read("status")

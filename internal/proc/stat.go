@@ -16,6 +16,7 @@ type stat struct {
 	waited  time.Duration // the same of children that were waited for, and of theirs
 	start   uint64        // ticks since boot
 	kernel  bool          // a thread of the kernel
+	bare    bool          // there is no program in its memory
 }
 
 var (
@@ -57,7 +58,9 @@ func parseStat(b []byte) (stat, error) {
 	}
 	cpu := time.Duration(n[0]+n[1]) * (time.Second / userHZ)
 	waited := time.Duration(n[4]+n[5]) * (time.Second / userHZ)
-	return stat{state: f[0][0], cpu: cpu, waited: waited, threads: n[2], start: n[3], kernel: n[6]&kthread != 0}, nil
+	const code = 26 - 3 // where the program's code begins
+	return stat{state: f[0][0], cpu: cpu, waited: waited, threads: n[2], start: n[3], kernel: n[6]&kthread != 0,
+		bare: len(f) > code && string(f[code]) == "0"}, nil
 }
 
 // parseUID returns the effective user id of a /proc/PID/status file.

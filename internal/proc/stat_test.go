@@ -39,6 +39,10 @@ func TestParseStat(t *testing.T) {
 	if got, err := parseStat([]byte(kernel)); err != nil || !got.kernel {
 		t.Errorf("kthreadd: %+v, %v", got, err)
 	}
+	young := strings.Replace(statFixture, "98765 1 2 3 4 5", "98765 1 2 3 0 0", 1)
+	if got, err := parseStat([]byte(young)); err != nil || !got.bare {
+		t.Errorf("in execve: %+v, %v", got, err)
+	}
 	for _, bad := range []string{"", "42 (x", "42 (x) S 1 2", strings.Replace(statFixture, "98765", "-1", 1)} {
 		if _, err := parseStat([]byte(bad)); !errors.Is(err, errStat) {
 			t.Errorf("%q: got error %v, want %v", bad, err, errStat)

@@ -20,6 +20,18 @@ type OnCPU struct{}
 // Open returns an error that wraps errors.ErrUnsupported.
 func Open(*proc.Process, Options) (*OnCPU, error) { return nil, errPlatform }
 
+// Execs cannot work on this platform.
+type Execs struct{}
+
+// OpenExecs returns an error that wraps errors.ErrUnsupported.
+func OpenExecs() (*Execs, error) { return nil, errPlatform }
+
+// Run returns at once.
+func (*Execs) Run(context.Context, func(int)) {}
+
+// Close does nothing.
+func (*Execs) Close() error { return nil }
+
 // Probe returns an error that wraps errors.ErrUnsupported.
 func Probe() error { return errPlatform }
 
