@@ -15,25 +15,7 @@ typedef __u32 u32;
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-// The registers as a uprobe hands them to a program: struct pt_regs (arch/x86/include/asm/ptrace.h), struct
-// user_pt_regs (arch/arm64/include/uapi/asm/ptrace.h). ABIInternal keeps g in R14 and in R28.
-#if defined(__TARGET_ARCH_x86)
-struct regs {
-	u64 r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, cs, flags, sp, ss;
-};
-#define SP(r) ((r)->sp)
-#define PC(r) ((r)->ip)
-#define GREG(r) ((r)->r14)
-#elif defined(__TARGET_ARCH_arm64)
-struct regs {
-	u64 x[31], sp, pc, pstate;
-};
-#define SP(r) ((r)->sp)
-#define PC(r) ((r)->pc)
-#define GREG(r) ((r)->x[28])
-#else
-#error "no registers for this architecture"
-#endif
+#include "regs.bpf.h"
 
 // g is where things are in a runtime.g (internal/goruntime).
 const volatile u32 g_goid = 0, g_stack_hi = 0;

@@ -28,46 +28,16 @@ typedef __s64 s64;
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-// The kernel structs that are needed, relocated by BTF (CO-RE): no vmlinux.h.
+#include "regs.bpf.h"
+
 #if defined(__TARGET_ARCH_x86)
-struct thread_struct {
-	unsigned long fsbase;
-} __attribute__((preserve_access_index));
-// struct pt_regs as perf hands it to a program (arch/x86/include/uapi/asm/ptrace.h).
-struct regs {
-	u64 r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, cs, flags, sp, ss;
-};
 #define USER_MODE(r) ((r)->cs & 3)
 // Where Go calls C on the thread's system stack but stays itself, it keeps its stack pointer here, which C
 // preserves (racecall, asancall and msancall in runtime/*_amd64.s).
 #define GOSP(r) ((r)->r12)
-#define PC(r) ((r)->ip)
-#define SP(r) ((r)->sp)
-#define FP(r) ((r)->bp)
-#define LR(r) 0
-#define GREG(r) ((r)->r14) // ABIInternal keeps g in R14 (cmd/compile/abi-internal.md)
-#define TLS_BASE thread.fsbase
-#elif defined(__TARGET_ARCH_arm64)
-struct uw {
-	unsigned long tp_value;
-} __attribute__((preserve_access_index));
-struct thread_struct {
-	struct uw uw;
-} __attribute__((preserve_access_index));
-// struct user_pt_regs (arch/arm64/include/uapi/asm/ptrace.h).
-struct regs {
-	u64 x[31], sp, pc, pstate;
-};
+#else
 #define USER_MODE(r) (((r)->pstate & 0xf) == 0)
 #define GOSP(r) ((r)->x[19]) // racecall (runtime/race_arm64.s)
-#define PC(r) ((r)->pc)
-#define SP(r) ((r)->sp)
-#define FP(r) ((r)->x[29])
-#define LR(r) ((r)->x[30])
-#define GREG(r) ((r)->x[28]) // g is R28 on arm64
-#define TLS_BASE thread.uw.tp_value
-#else
-#error "no registers for this architecture"
 #endif
 
 struct task_struct {
@@ -93,32 +63,16 @@ struct perf_ctx {
 #define MAX_TOP 256    // words of the end of a stack that is deeper than what is walked
 #define MAX_WORDS (MAX_USER + MAX_CURG + MAX_KERNEL + 1 + MAX_REST + MAX_TOP)
 #define MAX_FRAMED 4096 // functions
-#define MAX_LABELS 64
-#define MAX_STRING 4096     // bytes of one label key or value
-#define MAX_LABEL_BYTES 8192 // of all labels of a sample
 #define MAX_TURNS 16        // stack switches in one frame-pointer chain
 #define WINDOW 1024         // bytes of stack that are read at a time
 #define MAX_LOADS 64        // such reads in a chain: a deep stack of large frames does not keep interrupts off for long
 #define ROOT 64             // bytes at the end of a goroutine's stack (newproc1 in runtime/proc.go) in which it returns to goexit
 #define SAVED 32            // words of a C stack in which Go's stack pointer is looked for
 #define MIN_ADDR 4096
-#define MAX_GOID (1ull << 48)  // more goroutines than any process can have created
 #define MAX_STACK (4ull << 30) // bytes; runtime/debug.SetMaxStack's default is a quarter
 
-enum { G_NONE, G_TLS, G_REG };
-enum { LABELS_NONE, LABELS_SLICE, LABELS_MAP };
+#include "target.bpf.h"
 
-// layout is what user space knows of the target's runtime (internal/goruntime), all offsets in bytes.
-struct layout {
-	s64 tls; // g is at TLS base + tls
-	u32 g_from, label_kind;
-	u32 g_m, g_sched_pc, g_sched_sp, g_sched_bp, g_goid, g_labels;
-	u32 g_gopc; // 0: not known
-	u32 g_stack; // lo and hi
-	u32 m_curg, m_g0, m_gsignal;
-};
-
-const volatile struct layout target = {};
 // The target as user space sees it: its pid, and the PID namespace that this is a pid of, if that
 // is not the initial one.
 const volatile u32 target_pid = 0;
@@ -175,10 +129,6 @@ struct record {
 	u16 nuser, ncurg, nkernel, nlabels;
 	u16 nrest, rest_from, ntop, pad;
 	u32 label_bytes;
-};
-
-struct label {
-	u32 key_len, value_len;
 };
 
 enum counters {
@@ -586,162 +536,7 @@ static __always_inline void copy_stack(struct scratch *s)
 	s->r.ntop = copy(s, s->r.top_at, MAX_TOP * 8);
 }
 
-// ---- labels ----
-
-// put_string copies len bytes at p behind s->off. It returns 0 when all of them were copied.
-__noinline int put_string(u64 p, u64 len)
-{
-	struct scratch *s = mine();
-	u64 off, l = len;
-
-	if (!s)
-		return -1;
-	off = s->off;
-	if (l > MAX_STRING || off > MAX_WORDS * 8 + MAX_LABEL_BYTES)
-		return -1;
-	if (!l)
-		return 0;
-	if (bpf_probe_read_user((u8 *)s->words + off, l, (void *)p))
-		return -1;
-	s->off = off + ((l + 7) & ~7ull);
-	return 0;
-}
-
-// put_label appends one label, its key and its value. It leaves the cursor where it was when the label does not fit.
-__noinline int put_label(u64 key, u64 key_len, u64 value, u64 value_len)
-{
-	struct scratch *s = mine();
-	u64 start;
-	struct label l;
-
-	if (!s)
-		return -1;
-	start = s->off;
-	if (start > MAX_WORDS * 8 + MAX_LABEL_BYTES - sizeof(l) || s->r.nlabels >= MAX_LABELS)
-		return -1;
-	l.key_len = key_len;
-	l.value_len = value_len;
-	s->off = start + sizeof(l);
-	if (put_string(key, key_len) || put_string(value, value_len) ||
-	    s->off - s->nwords * 8 > MAX_LABEL_BYTES) {
-		s->off = start;
-		return -1;
-	}
-	*(struct label *)((u8 *)s->words + start) = l;
-	s->r.nlabels++;
-	return 0;
-}
-
-// Go >= 1.24: g.labels -> struct{ list []struct{ key, value string } } (runtime/pprof/label.go).
-static __noinline int slice_labels(struct scratch *s, u64 set)
-{
-	u64 list[3], n, *h; // list: pointer, length, capacity
-
-	if (!s)
-		return -1;
-	if (bpf_probe_read_user(list, sizeof(list), (void *)set))
-		return -1;
-	n = list[1];
-	if (n > list[2]) // no slice: somebody keeps something else in g.labels
-		return 0;
-	if (n > MAX_LABELS) {
-		s->r.flags |= LABELS_PARTIAL;
-		n = MAX_LABELS;
-	}
-	if (!n)
-		return 0;
-	if (bpf_probe_read_user(s->header, n * 32, (void *)list[0]))
-		return -1;
-	for (u32 i = 0; i < MAX_LABELS; i++) {
-		h = &s->header[i * 4];
-		if (i >= n)
-			break;
-		if (put_label(h[0], h[1], h[2], h[3]))
-			return -1;
-	}
-	return 0;
-}
-
-// map_label looks at one slot of one bucket of a map[string]string and moves on, along the overflow
-// chain and then to the next bucket (runtime/map.go, struct bmap, up to Go 1.23).
-__noinline int map_label(void)
-{
-	struct scratch *s = mine();
-	u64 j, *b;
-
-	if (!s)
-		return 1;
-	j = s->slot;
-	b = s->bucket;
-	asm volatile("%0 &= 7" : "+r"(j));
-	if (!j && bpf_probe_read_user(b, 272, (void *)s->bucket_addr)) {
-		s->r.flags |= LABELS_PARTIAL;
-		return 1;
-	}
-	if (((u8 *)b)[j] >= 5) { // minTopHash: a used slot that was not evacuated
-		if (put_label(b[1 + j * 2], b[2 + j * 2], b[17 + j * 2], b[18 + j * 2])) {
-			s->r.flags |= LABELS_PARTIAL;
-			return 1;
-		}
-	}
-	s->slot = j + 1;
-	if (j < 7)
-		return 0;
-	s->slot = 0;
-	if (b[33]) { // overflow
-		s->bucket_addr = b[33];
-		return 0;
-	}
-	s->table += 272;
-	s->bucket_addr = s->table;
-	return --s->bucket_left == 0;
-}
-
-__noinline int scan_buckets(u64 table, u64 n)
-{
-	struct scratch *s = mine();
-
-	if (!s || target.label_kind != LABELS_MAP) // for other programs, not to be verified
-		return 0;
-	s->table = s->bucket_addr = table;
-	s->bucket_left = n;
-	s->slot = 0;
-	for (u32 i = 0; i < 8 * 4 * MAX_LABELS; i++) {
-		if (map_label())
-			break;
-	}
-	return 0;
-}
-
-// Go <= 1.23: g.labels -> labelMap, a map[string]string, so a pointer to a struct hmap.
-static __noinline int map_labels(struct scratch *s, u64 set)
-{
-	u64 hmap, h[4]; // count | flags, B, noverflow, hash0 | buckets | oldbuckets
-	u64 logn, n;
-
-	if (!s)
-		return -1;
-	if (READ(hmap, set))
-		return -1;
-	if (!hmap) // a nil map, which goroutine-local stores have
-		return 0;
-	if (bpf_probe_read_user(h, sizeof(h), (void *)hmap))
-		return -1;
-	logn = (h[1] >> 8) & 0xff;
-	if (!h[0])
-		return 0;
-	if (logn > 5 || !h[2]) {
-		s->r.flags |= LABELS_PARTIAL;
-		return 0;
-	}
-	n = 1ull << logn;
-	scan_buckets(h[2], n);
-	if (h[3]) // still growing: buckets that were not evacuated yet; sameSizeGrow is flag 8
-		scan_buckets(h[3], (h[1] & 8) || !logn ? n : n / 2);
-	if (s->r.nlabels != h[0])
-		s->r.flags |= LABELS_PARTIAL;
-	return 0;
-}
+#include "labels.bpf.h"
 
 static __noinline void read_labels(struct scratch *s)
 {
@@ -780,18 +575,6 @@ static __always_inline int fits(struct scratch *s, u64 curg)
 	s->hi = stack[1];
 	return s->r.goid && s->r.goid < MAX_GOID && stack[0] >= MIN_ADDR && stack[0] < stack[1] &&
 	       stack[1] - stack[0] <= MAX_STACK;
-}
-
-static __always_inline u64 tls_base(void)
-{
-	struct task_struct *t;
-
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf)) { // Linux 5.11: without a copy
-		t = (void *)bpf_get_current_task_btf();
-		return t->TLS_BASE;
-	}
-	t = (void *)bpf_get_current_task();
-	return BPF_CORE_READ(t, TLS_BASE);
 }
 
 // find_goroutine follows g -> m -> curg. g itself is the system stack's pseudo goroutine while the
