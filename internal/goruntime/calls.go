@@ -36,18 +36,13 @@ func FindFunction(r io.ReaderAt, find func(name string) (lo, hi uint64, ok bool)
 	if err != nil {
 		return f, fmt.Errorf("function %s: %w", name, err)
 	}
-	lo, hi, ok := find(name)
-	if !ok || hi <= lo {
-		return f, fmt.Errorf("function %s: %w in the executable, or it is inlined everywhere", name, ErrNoFunction)
+	text, lo, offset, err := (&code{file: file, fn: find}).function(name)
+	if err != nil {
+		return f, err
 	}
-	c := &code{file: file}
-	text, offset := c.bytes(lo, min(hi-lo, maxFunction)), c.offset(lo)
-	if uint64(len(text)) != hi-lo {
-		return f, fmt.Errorf("function %s: its code is not in the file, or longer than %d bytes", name, maxFunction)
-	}
-	begin, ends, err := boundsAMD64(text)
-	if file.Machine == elf.EM_AARCH64 {
-		begin, ends, err = boundsARM64(text)
+	begin, ends, err := bounds(file.Machine, text)
+	if err == nil && len(ends) == 0 {
+		err = errNoReturn
 	}
 	if err != nil {
 		return f, fmt.Errorf("function %s: %w", name, err)
@@ -57,6 +52,19 @@ func FindFunction(r io.ReaderAt, find func(name string) (lo, hi uint64, ok bool)
 		f.Ends = append(f.Ends, offset+e)
 	}
 	return f, nil
+}
+
+// function returns the code of a function, its address and where it is in the file.
+func (c *code) function(name string) (text []byte, lo, offset uint64, err error) {
+	lo, hi, ok := c.fn(name)
+	if !ok || hi <= lo {
+		return nil, 0, 0, fmt.Errorf("function %s: %w in the executable, or it is inlined everywhere", name, ErrNoFunction)
+	}
+	text = c.bytes(lo, min(hi-lo, maxFunction))
+	if uint64(len(text)) != hi-lo {
+		return nil, 0, 0, fmt.Errorf("function %s: its code is not in the file, or longer than %d bytes", name, maxFunction)
+	}
+	return text, lo, c.offset(lo), nil
 }
 
 // offset is where an address is in the file.
@@ -74,6 +82,13 @@ var errNoReturn = errors.New("it has no return instruction")
 // prologue is how many instructions the stack check is among (cmd/internal/obj/x86/obj6.go and
 // cmd/internal/obj/arm64/obj7.go, stacksplit).
 const prologue = 12
+
+func bounds(m elf.Machine, text []byte) (begin uint64, ends []uint64, err error) {
+	if m == elf.EM_AARCH64 {
+		return boundsARM64(text)
+	}
+	return boundsAMD64(text)
+}
 
 // boundsAMD64 looks for CMPQ SP, 16(R14), or another register that holds the stack pointer less the
 // frame's size, and the JBE behind it.
@@ -93,9 +108,6 @@ func boundsAMD64(text []byte) (begin uint64, ends []uint64, err error) {
 			begin = uint64(at + in.Len)
 		}
 		at += in.Len
-	}
-	if len(ends) == 0 {
-		return 0, nil, errNoReturn
 	}
 	return begin, ends, nil
 }
@@ -120,9 +132,6 @@ func boundsARM64(text []byte) (begin uint64, ends []uint64, err error) {
 		case w&branch == branchLS && guarded && begin == 0:
 			begin = uint64(at + 4)
 		}
-	}
-	if len(ends) == 0 {
-		return 0, nil, errNoReturn
 	}
 	return begin, ends, nil
 }
