@@ -46,6 +46,7 @@ func (r *recording) attach(ctx context.Context) error {
 		r.deny("states of goroutines that are not on a CPU: " + tableErr.Error())
 	}
 	r.attachCalls(layout)
+	r.attachExact(layout)
 	if r.source == nil && r.table == nil {
 		if missing == nil { // nobody asked for more than the table
 			missing = errors.New(r.summary.Denied[len(r.summary.Denied)-1])

@@ -21,6 +21,7 @@ const (
 	MaxRate            = source.MaxRate               // Hz
 	DefaultMaxOverhead = goroutine.DefaultMaxOverhead // of one core
 	MaxCalls           = bpf.MaxCallEvents / 2        // of Options.Calls that are recorded, a second
+	MaxSwitches        = bpf.MaxSwitches              // of goroutines with Options.ExactCPU, a second
 )
 
 // Validate returns what is wrong with the options, nil if nothing is. Every entry begins with it, before anything is opened.
@@ -34,6 +35,8 @@ func (o *Options) Validate() error {
 		return fmt.Errorf("overhead %g: not a share between 0 and 1", o.Share)
 	case o.MemoryLimit < 0:
 		return fmt.Errorf("memory limit of %d bytes: less than none", o.MemoryLimit)
+	case o.ExactCPU && o.Keep.Timeline:
+		return errors.New("exact CPU times are of label sets, and a timeline has single samples: Options.ExactCPU does not go with Keep.Timeline")
 	}
 	_, rateErr := source.Rate(o.Rate)
 	_, scansErr := source.Rate(o.Scans)
@@ -103,6 +106,10 @@ type Options struct {
 	// uprobes. Those that the executable does not have are left out. What keeps it from being done is
 	// among Summary.Denied; more than MaxCalls a second do.
 	Calls []string
+	// ExactCPU has the CPU time of label sets counted, by uprobes where the runtime switches goroutines and sets labels: see
+	// summary.Exact. Samples then share what was counted for their labels. What keeps it from being done is among
+	// Summary.Denied; more than MaxSwitches a second do. Not with Keep.Timeline.
+	ExactCPU bool
 	// MemoryLimit is what this process may take, in bytes, about; 0 is DefaultMemoryLimit. Beyond it labels with many
 	// values lose them, and a timeline ends. What that cost is among Summary.Denied.
 	MemoryLimit int

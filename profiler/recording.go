@@ -43,6 +43,7 @@ type recording struct {
 	sched    *bpf.Sched       // nil: not asked for, or not allowed
 	table    *goroutine.Table // nil: the same
 	calls    *calls           // nil: the same
+	exact    *exact           // nil: the same
 	family   *proc.Family     // processes that the target starts
 	accepts  *acceptors       // nil: not of a timeline
 	govern   *governor        // nil: Options.Share is not asked for
@@ -93,6 +94,9 @@ func (r *recording) close() {
 	if r.calls != nil {
 		r.calls.probes.Close()
 	}
+	if r.exact != nil {
+		r.exact.probes.Close()
+	}
 	if r.symbols != nil {
 		r.symbols.Close()
 	}
@@ -121,4 +125,16 @@ type calls struct {
 	all       []fold.Call
 	err       error // why there are none
 	bias      uint64
+}
+
+// exact is the counting, and what it said of the slices before.
+type exact struct {
+	probes   *bpf.Exact
+	reported bpf.ExactStats
+	err      error // why nothing is counted any more
+	refused  bool  // and that was said
+
+	times     []bpf.CPUTime // of the slice that is being closed,
+	stats     bpf.ExactStats
+	uncounted int64 // what the process's clock has counted in all slices beyond what the probes have, ns; less than 0: it is late
 }

@@ -48,6 +48,9 @@ func (r *recording) stream(ctx context.Context, every time.Duration, emit func(*
 		}
 		s.start = time.Now()
 	}
+	if r.exact != nil {
+		_, r.exact.reported, _ = r.exact.probes.Take() // from now on
+	}
 	s.mono = s.start.UnixNano() - r.slices.Last().Epoch()
 	r.reported.clock, _ = r.target.CPU()
 	if r.options.Started != nil {
@@ -130,6 +133,7 @@ func (s *slicer) next() error {
 	s.slices.Cut(s.mono + int64(to))
 	s.mu.Unlock()
 	blocked := s.flush()
+	s.takeExact()
 	s.mu.Lock()
 	b := s.slices.Close()
 	s.mu.Unlock()
@@ -172,6 +176,7 @@ func (s *slicer) observed(to time.Duration, err error) time.Duration {
 
 // last hands out what is left when the sources have ended; they observed until to, since start.
 func (s *slicer) last(ctx context.Context, to time.Duration, err error) error {
+	s.takeExact()
 	rec := s.seal(s.slices.Last(), to, ending(ctx, s.target, err))
 	if execed(err) {
 		err = nil // the recording ends there, and End says so
@@ -213,6 +218,7 @@ func (s *slicer) seal(b *fold.Builder, to time.Duration, end string) *Recording 
 	s.mu.Unlock()
 	p := b.Profile()
 	s.settle(p)
+	s.applyExact(p)
 	begin := s.start.Add(s.from)
 	s.describe(p, begin, to-s.from)
 	s.from = to
@@ -297,6 +303,9 @@ func (r *recording) sources(ctx context.Context) error {
 	}
 	if r.calls != nil {
 		wg.Go(func() { r.runCalls(ctx) })
+	}
+	if r.exact != nil {
+		defer beside(ctx, r.runExact)()
 	}
 	if r.accepts != nil {
 		defer beside(ctx, r.accepts.run)()

@@ -83,6 +83,7 @@ goroutine that it sees in a second.`, ringBase>>20, perGoroutine>>10),
 	fl.StringVar(&f.exact, "exact-requests", "", "with --timeline: record each call of the `function` with its exact begin and end, by "+
 		"uprobes; without =FUNCTION: of the server functions of net/http and gRPC")
 	fl.Lookup("exact-requests").NoOptDefVal = servers
+	fl.BoolVar(&f.exactCPU, "exact-cpu", false, exactUsage)
 	fl.BoolVar(&f.idle, "idle", false, "include goroutines without labels that do nothing during the recording")
 	fl.BoolVar(&f.goroutines, "goroutines", false, "add the goroutine id as the numeric label go.id (makes large profiles)")
 	fl.StringVar(&f.user, "user", "", "run the command as this `user` (default the user who runs mayfly: root under sudo)")
@@ -124,6 +125,8 @@ func (f *recordFlags) check(dash int) error {
 		return usagef("record: --timeline needs --mode wall")
 	case f.exact != "" && (!f.timeline || f.ring.before > 0):
 		return usagef("record: --exact-requests needs --timeline, and does not go with --ring")
+	case f.exactCPU && (f.timeline || f.ring.when != ""):
+		return usagef("record: --exact-cpu counts the CPU time of label sets, and a timeline has single samples: one of the two")
 	case f.user != "" && len(f.command) == 0:
 		return usagef("record: --user needs a command to start")
 	case f.user != "" && (isGoTest(f.command) || isGo(f.command, "run")):
@@ -229,7 +232,7 @@ func recordProcess(ctx context.Context, e *env, f *recordFlags, pid int, pending
 	o.Progress = func(n int64, cpu time.Duration) {
 		line.show("recording %d: %s, %d samples, %s CPU", pid, elapsed(start, f.duration), n, cpu.Round(10*time.Millisecond))
 	}
-	if len(o.Calls) > 0 {
+	if len(o.Calls) > 0 || o.ExactCPU {
 		defer unstoppable(e)()
 	}
 	return profiler.Record(ctx, pid, o)

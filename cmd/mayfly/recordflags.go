@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -33,6 +34,10 @@ const defaultOverhead = "10%, at most 2.5% of the CPUs while they are busy"
 // rateUsage is the help of --rate.
 const rateUsage = "rate in `Hz`: samples per second of CPU time, and scans of all goroutines per second"
 
+// exactUsage is the help of --exact-cpu. The cost is measured: docs/cost.md.
+var exactUsage = fmt.Sprintf("count the CPU time of label sets instead of sampling it, by uprobes: two traps of about 1 us at each switch "+
+	"of goroutines, up to %d a second", profiler.MaxSwitches)
+
 // leastMemory is what --memory-limit may be: mayfly itself needs that.
 const leastMemory = 144
 
@@ -50,16 +55,17 @@ type recordFlags struct {
 	idle       bool
 	timeline   bool
 	pickFlags
-	memory  int // MiB
-	exact   string
-	calls   []string // functions whose calls are recorded exactly
-	json    bool
-	ring    ringFlags
-	user    string // who runs the command; "": whoever runs mayfly
-	command []string
-	tests   string        // folder: this is a recording that go test asked for
-	given   []string      // flags of the command line, for recordings that go test asks for
-	started func(pid int) // called when the first sample may come; or nil
+	memory   int // MiB
+	exact    string
+	exactCPU bool
+	calls    []string // functions whose calls are recorded exactly
+	json     bool
+	ring     ringFlags
+	user     string // who runs the command; "": whoever runs mayfly
+	command  []string
+	tests    string        // folder: this is a recording that go test asked for
+	given    []string      // flags of the command line, for recordings that go test asks for
+	started  func(pid int) // called when the first sample may come; or nil
 }
 
 func (f *recordFlags) options() profiler.Options {
@@ -68,6 +74,7 @@ func (f *recordFlags) options() profiler.Options {
 		MemoryLimit: f.memory << 20,
 		Keep:        profiler.Keep{Goroutines: f.goroutines, Idle: f.idle, Timeline: f.timeline},
 		Calls:       f.calls,
+		ExactCPU:    f.exactCPU,
 		Version:     readBuild().Version,
 	}
 }

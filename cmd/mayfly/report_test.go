@@ -138,13 +138,17 @@ func TestReportTrace(t *testing.T) {
 	}
 }
 
-// TestExactRequestsUsage has the command lines that cannot have exact requests.
-func TestExactRequestsUsage(t *testing.T) {
+// TestExactUsage has the command lines that cannot have exact requests, or exact CPU times.
+func TestExactUsage(t *testing.T) {
 	for _, tt := range []struct{ args, err string }{
 		{"report --slo p99<1s --exact-requests slow.pb.gz", "is for recording"},
 		{"report --slo p99<1s --exact-requests --request label:request -p 1", "calls of a function"},
 		{"record --exact-requests -p 1", "needs --timeline"},
 		{"record --exact-requests=main.handle --timeline --ring 30s --on exit -p 1", "does not go with --ring"},
+		{"record --exact-cpu --timeline -p 1", "one of the two"},
+		{"record --exact-cpu --latency 1s -p 1", "one of the two"},
+		{"record --exact-cpu --ring 30s --when p99>1s -p 1", "one of the two"},
+		{"top --exact-cpu -p 1 -p 2", "for one process"},
 	} {
 		var out bytes.Buffer
 		e := &env{stdin: strings.NewReader(""), stdout: &out, stderr: &out, getenv: func(string) string { return "" }}

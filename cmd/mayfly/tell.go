@@ -26,6 +26,7 @@ func tell(e *env, f *recordFlags, rec *profiler.Recording) {
 	if s.EngineWall != "none" {
 		tellWall(e, f, rec)
 	}
+	tellExact(e, f, s)
 	tellLabels(e, f, s)
 	tellChildren(e, s)
 	if s.End != "duration reached" && s.End != "interrupted" {
@@ -36,6 +37,20 @@ func tell(e *env, f *recordFlags, rec *profiler.Recording) {
 	}
 	if f.output != "-" {
 		e.say("go tool pprof -http=: %s", printable.Shell(f.output))
+	}
+}
+
+// mostPrinted is how many label sets' CPU times are printed.
+const mostPrinted = 5
+
+// tellExact is about CPU times that were counted.
+func tellExact(e *env, f *recordFlags, s profiler.Summary) {
+	for i, x := range s.Exact.Sets {
+		if i < mostPrinted {
+			e.say("%s: exact: %s", f.output, x)
+		} else {
+			e.detail("exact: %s", x)
+		}
 	}
 }
 

@@ -24,6 +24,7 @@ type topFlags struct {
 	once     bool
 	plain    bool
 	json     bool
+	exact    bool
 }
 
 const (
@@ -48,6 +49,8 @@ func (f *topFlags) check() (top.By, error) {
 		return by, usagef("top: --every %s: at least %s", &f.every, shortestTop)
 	case f.rows < -1:
 		return by, usagef("top: --rows %d: not a number of rows", f.rows)
+	case f.exact && f.several():
+		return by, usagef("top: --exact-cpu is for one process: -p PID")
 	case f.order != "" && orderOf(f.order) < 0:
 		return by, usagef("top: --sort %q: not one of %s", f.order, orderNames())
 	}
@@ -84,7 +87,7 @@ func (f *topFlags) fleet() fleetOptions {
 func (f *topFlags) options() profiler.StreamOptions {
 	o := profiler.StreamOptions{Every: time.Duration(f.every)}
 	o.Rate, o.Keep.Goroutines, o.Version = f.rate, true, readBuild().Version
-	o.MemoryLimit = profiler.DefaultMemoryLimit
+	o.MemoryLimit, o.ExactCPU = profiler.DefaultMemoryLimit, f.exact
 	if f.several() {
 		o.MemoryLimit /= mostProcesses
 	}

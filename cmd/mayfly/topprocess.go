@@ -33,6 +33,7 @@ type topProcess struct {
 	end     time.Time        // when that was
 	scans   float64          // of its goroutines, Hz
 	lives   []sample.Lifetimes
+	exact   []sample.ExactCPU
 	taken   int // intervals
 }
 
@@ -46,6 +47,7 @@ func (p *topProcess) take(rec *profiler.Recording, every time.Duration) (taken b
 		return false
 	}
 	p.profile, p.scans, p.lives = rec.Profile, rec.Summary.Table.Rate, rec.Summary.Coverage.Lifetimes
+	p.exact = rec.Summary.Exact.Sets
 	p.taken++
 	p.add()
 	if !p.open {
@@ -61,6 +63,7 @@ func (p *topProcess) add() {
 	}
 	p.table = top.Of(p.profile, p.by)
 	p.table.Live(p.lives)
+	p.table.Count(p.exact)
 	if p.by.Kind == top.Auto && p.table.By.Kind == top.Label {
 		p.by = p.table.By // stays, whatever the next interval has most of
 	}

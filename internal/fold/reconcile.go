@@ -136,13 +136,16 @@ func takeOff(samples []*profile.Sample, ns int64) int64 {
 
 // setKey is what the samples of one set of labels have in common, mayfly's own labels left out.
 func setKey(s *profile.Sample) string {
+	return labelsKey(s.Label) + fmt.Sprint(s.NumLabel[sample.KeyID])
+}
+
+func labelsKey(labels map[string][]string) string {
 	var key strings.Builder
-	for _, k := range slices.Sorted(maps.Keys(s.Label)) {
-		if !strings.HasPrefix(k, "go.") {
-			fmt.Fprintf(&key, "%q=%q,", k, s.Label[k])
+	for _, k := range slices.Sorted(maps.Keys(labels)) {
+		if !strings.HasPrefix(k, sample.OwnPrefix) {
+			fmt.Fprintf(&key, "%q=%q,", k, labels[k])
 		}
 	}
-	fmt.Fprint(&key, s.NumLabel[sample.KeyID])
 	return key.String()
 }
 

@@ -34,7 +34,7 @@ var guests = []struct {
 	runs []string
 }{
 	{"internal/kernels", []string{"^TestInside"}},
-	{"internal/source/bpf", []string{"^Test(GoroutinesAndLabels|WrongLayout|Sched.*|CallsGuard|Bell|FewFiles)$"}},
+	{"internal/source/bpf", []string{"^Test(GoroutinesAndLabels|WrongLayout|Sched.*|CallsGuard|Exact.*|Bell|FewFiles)$"}},
 	{"profiler", []string{"^Test(Calls|Throttled|StoppedBefore|DeepStacks|RateReached)$", "^Test(LeafCallers|StatesAddUp)$/plain"}},
 }
 
@@ -42,7 +42,7 @@ var guests = []struct {
 func programs() map[string][]target.Build {
 	plain, all := []target.Build{{}}, target.Modes()
 	return map[string][]target.Build{"spin": plain, "server": plain, "labels": all, "leaf": all, "calls": plain, "states": plain,
-		"threads": plain, "deep": plain}
+		"threads": plain, "deep": plain, "shares": plain}
 }
 
 func TestKernels(t *testing.T) {

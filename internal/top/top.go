@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -51,6 +52,7 @@ func (b By) String() string {
 // Table is a profile added up.
 type Table struct {
 	By     By
+	Exact  bool  // CPU times are counted and not sampled
 	Start  int64 // Unix ns
 	Length int64 // ns
 	Rows   []Row // by descending wall time, the row without a label last
@@ -61,6 +63,7 @@ type Table struct {
 type Row struct {
 	Name       string // "" is the row of those that lack the label
 	CPU        int64
+	Error      int64 // how far CPU may be off, in 19 of 20 cases; 0: not at all, or not known
 	Runnable   int64 // runnable, preempted, throttled
 	Blocked    int64
 	Goroutines int         // distinct ones that have a sample; 0 if the profile has no go.id
@@ -96,11 +99,38 @@ func Of(p *profile.Profile, by By) *Table {
 		all.add(s, c)
 	}
 	t := &Table{By: by, Start: p.TimeNanos, Length: p.DurationNanos, Total: all.done()}
+	t.Total.Error = 0 // the process's clock has counted it
 	for _, x := range sums {
 		t.Rows = append(t.Rows, x.done())
 	}
 	slices.SortFunc(t.Rows, func(a, b Row) int { return Compare(&a, &b, (*Row).Wall) })
 	return t
+}
+
+// Count takes up what was counted of the CPU times of label sets. The samples have it already: what changes is how far the rows of a
+// label's values may be off.
+func (t *Table) Count(sets []sample.ExactCPU) {
+	if t.Exact = len(sets) > 0; !t.Exact || t.By.Kind != Label {
+		return
+	}
+	off := make(map[string]int64)
+	for _, s := range sets {
+		if s.Kind != sample.CPUOfLabels {
+			continue
+		}
+		name := ""
+		for _, l := range s.Labels {
+			if l.Key == t.By.Key {
+				name = l.Value
+			}
+		}
+		off[name] += s.Error
+	}
+	for i := range t.Rows {
+		if e, ok := off[t.Rows[i].Name]; ok {
+			t.Rows[i].Error = e
+		}
+	}
 }
 
 // Live adds lifetimes to the rows that they are of: of all goroutines to the total, of a label's values to theirs.
@@ -150,13 +180,14 @@ func (b By) names(s *profile.Sample) []string {
 }
 
 // columns are the indexes of a profile's sample types, -1 for one that it has not.
-type columns struct{ cpu, runnable, blocked int }
+type columns struct{ samples, cpu, runnable, blocked int }
 
 func columnsOf(p *profile.Profile) columns {
 	find := func(name string) int {
 		return slices.IndexFunc(p.SampleType, func(t *profile.ValueType) bool { return t.Type == name && t.Unit == "nanoseconds" })
 	}
-	return columns{find(sample.ColumnCPU), find(sample.ColumnRunnable), find(sample.ColumnBlocked)}
+	samples := slices.IndexFunc(p.SampleType, func(t *profile.ValueType) bool { return t.Type == sample.ColumnSamples })
+	return columns{samples, find(sample.ColumnCPU), find(sample.ColumnRunnable), find(sample.ColumnBlocked)}
 }
 
 func value(s *profile.Sample, column int) int64 {
@@ -173,16 +204,18 @@ func (c columns) wall(s *profile.Sample) int64 {
 // sum is a row in the making.
 type sum struct {
 	row    Row
+	taken  int64 // samples on a CPU
 	states map[string]int64
 	goids  map[int64]struct{}
 }
 
 func newSum(name string) *sum {
-	return &sum{Row{Name: name}, make(map[string]int64), make(map[int64]struct{})}
+	return &sum{row: Row{Name: name}, states: make(map[string]int64), goids: make(map[int64]struct{})}
 }
 
 func (x *sum) add(s *profile.Sample, c columns) {
 	x.row.CPU += value(s, c.cpu)
+	x.taken += value(s, c.samples)
 	x.row.Runnable += value(s, c.runnable)
 	x.row.Blocked += value(s, c.blocked)
 	state := "running" // a profile without states is one of CPU time
@@ -197,6 +230,7 @@ func (x *sum) add(s *profile.Sample, c columns) {
 
 func (x *sum) done() Row {
 	x.row.Goroutines = len(x.goids)
+	x.row.Error = chance(x.row.CPU, x.taken)
 	for _, name := range slices.Sorted(maps.Keys(x.states)) {
 		if ns := x.states[name]; ns > 0 {
 			x.row.States = append(x.row.States, StateTime{name, ns})
@@ -204,4 +238,13 @@ func (x *sum) done() Row {
 	}
 	slices.SortStableFunc(x.row.States, func(a, b StateTime) int { return cmp.Compare(b.NS, a.NS) })
 	return x.row
+}
+
+// chance is how far CPU time may be off of which there are n samples, in 19 of 20 cases: the larger half of a Poisson
+// distribution's interval.
+func chance(cpu, n int64) int64 {
+	if n <= 0 {
+		return 0
+	}
+	return int64((1.96*math.Sqrt(float64(n)) + 1.92) / float64(n) * float64(cpu))
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"flag"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -167,5 +168,58 @@ func TestLive(t *testing.T) {
 	table = &Table{By: By{Kind: Func}, Rows: []Row{{Name: "a"}}}
 	if table.Live(all); table.Lived() {
 		t.Error("a function has the lifetimes of a label")
+	}
+}
+
+// A row has the error of the label sets that it is of; where nothing was counted, that of its samples.
+func TestCount(t *testing.T) {
+	p := observed()
+	for _, s := range p.Sample {
+		if s.Value[1] > 0 {
+			s.Value[0] = 10
+		}
+	}
+	sampled := Of(p, By{Label, "endpoint"})
+	if r := sampled.Rows[0]; r.CPU == 0 || r.Error == 0 {
+		t.Errorf("%s: %d +-%d", r.Name, r.CPU, r.Error)
+	}
+	if sampled.Exact || sampled.Total.Error != 0 {
+		t.Errorf("%+v", sampled.Total)
+	}
+	name := sampled.Rows[0].Name
+	label := sample.Label{Key: "endpoint", Value: name}
+	counted := Of(p, By{Label, "endpoint"})
+	counted.Count([]sample.ExactCPU{
+		{Kind: sample.CPUOfLabels, Labels: []sample.Label{label}, CPU: 5, Error: 3},
+		{Kind: sample.CPUOfLabels, Labels: []sample.Label{label, {Key: "tenant", Value: "x"}}, CPU: 5, Error: 4},
+		{Kind: sample.CPUOfProbes, Error: 100},
+	})
+	if !counted.Exact || counted.Rows[0].Error != 7 || counted.Rows[1].Error != sampled.Rows[1].Error {
+		t.Errorf("%+v", counted.Rows)
+	}
+	if counted.Count(nil); counted.Exact {
+		t.Error("nothing was counted")
+	}
+}
+
+// What is within the error of a row in 19 of 20 cases is so also where there are few samples.
+func TestChance(t *testing.T) {
+	for _, mean := range []float64{0.5, 2, 10, 100, 600} {
+		within := 0.0
+		p := math.Exp(-mean) // of n samples, if that many are to be expected
+		for n := 0; n < 2000; n++ {
+			if n > 0 {
+				p *= mean / float64(n)
+			}
+			if off := chance(int64(n)*1000, int64(n)); n > 0 && math.Abs(float64(n)-mean)*1000 <= float64(off) {
+				within += p
+			}
+			if n == 0 { // such a row is not there
+				within += p
+			}
+		}
+		if within < 0.95 {
+			t.Errorf("%g samples: within the error in %.3f of all cases", mean, within)
+		}
 	}
 }

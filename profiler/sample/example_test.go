@@ -59,3 +59,16 @@ func ExampleParseAcceptQueues() {
 	}
 	// Output: 0.0.0.0:8080: 11.2 connections wait on average, 34 at most
 }
+
+func ExampleMostCPU() {
+	all := sample.MostCPU([]sample.ExactCPU{
+		{Kind: sample.CPUOfProbes, CPU: 2e6, Error: 1e3},
+		{Kind: sample.CPUOfLabels, Labels: []sample.Label{{Key: "endpoint", Value: "/a"}}, CPU: 1234567890, Error: 1200000, Stints: 120},
+	})
+	for _, e := range all {
+		fmt.Println(e)
+	}
+	// Output:
+	// endpoint="/a" 1.234568s +-1.2ms, 120 stints
+	// probes 2ms +-1µs, 0 stints
+}

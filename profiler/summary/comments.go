@@ -47,6 +47,8 @@ func format(v any) string {
 		return join(v, "; ")
 	case []sample.LabelTrap:
 		return join(v, "; ")
+	case []sample.ExactCPU:
+		return join(v, "; ")
 	case []sample.AcceptQueue:
 		return join(v, "; ")
 	}

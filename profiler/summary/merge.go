@@ -114,6 +114,22 @@ func (l *Labels) merge(next *Labels, share float64) {
 	l.Repaired += next.Repaired
 }
 
+func (e *Exact) merge(next *Exact) {
+	all := slices.Clone(next.Sets)
+	for _, x := range e.Sets {
+		same := func(y sample.ExactCPU) bool { return y.Kind == x.Kind && slices.Equal(y.Labels, x.Labels) }
+		i := slices.IndexFunc(all, same)
+		if i < 0 {
+			all = append(all, x)
+			continue
+		}
+		all[i].CPU += x.CPU
+		all[i].Error += x.Error
+		all[i].Stints += x.Stints
+	}
+	e.Sets = sample.MostCPU(all)
+}
+
 // mergeTraps adds up the time of functions of timers. Who keeps labels is known as of the end.
 func mergeTraps(a, b []sample.LabelTrap) []sample.LabelTrap {
 	all := slices.Clone(b)

@@ -29,6 +29,7 @@ type Summary struct {
 	GC
 	Labels
 	Stacks
+	Exact
 	Calls int64 `json:"calls"` // of Options.Calls, with exact begin and end
 	Accepts
 	Budget
@@ -149,6 +150,13 @@ type Stacks struct {
 	Callers int64   `json:"callers_repaired"` // callers of leaves that were put back
 }
 
+// Exact is the CPU time that was counted and not sampled, of Options.ExactCPU.
+type Exact struct {
+	// Sets are the label sets, those with most CPU time first, 256 at most, and what else there is. Their sum is what the process's
+	// clock counted since counting began, as far as it is known for what.
+	Sets []sample.ExactCPU `json:"exact_cpu"`
+}
+
 // Budget is of a session in the own process: the share of the machine's CPU time that mayfly may use, what it used after its
 // start, and what it did about that.
 type Budget struct {
@@ -195,6 +203,7 @@ func (s *Summary) Merge(next *Summary, share float64) {
 	s.GC.merge(&next.GC)
 	s.Labels.merge(&next.Labels, share)
 	s.Stacks.merge(&next.Stacks, share)
+	s.Exact.merge(&next.Exact)
 	s.Calls += next.Calls
 	s.Accepts.merge(&next.Accepts)
 	s.Budget.merge(&next.Budget, share)

@@ -52,6 +52,11 @@ func full() *Summary {
 				{Kind: sample.TrapKept, CreatedBy: "main.grow main.go:58", Label: "k", Value: "v", Goroutines: 2, Time: 3e9, Usual: 5e6},
 				{Kind: sample.TrapTimer, CreatedBy: "time.goFunc sleep.go:215", Time: 2e9, CPU: 1e9},
 			}))
+		case []sample.ExactCPU:
+			field.Set(reflect.ValueOf([]sample.ExactCPU{
+				{Kind: sample.CPUOfLabels, Labels: []sample.Label{{Key: "k", Value: "v"}}, CPU: 1234567890, Error: 1200000, Stints: 120},
+				{Kind: sample.CPUOfProbes, CPU: 5e6, Error: 1e3},
+			}))
 		case []sample.AcceptQueue:
 			field.Set(reflect.ValueOf([]sample.AcceptQueue{{Addr: "0.0.0.0:80", Ticks: 500, Waiting: 450, Sum: 5600, Most: 34}}))
 		default:
@@ -146,6 +151,11 @@ func TestMergeHasAll(t *testing.T) {
 	want.Traps[1].Time *= 2
 	want.Traps[1].CPU *= 2
 	want.Queues[0].Add(want.Queues[0])
+	for i := range want.Exact.Sets {
+		want.Exact.Sets[i].CPU *= 2
+		want.Exact.Sets[i].Error *= 2
+		want.Exact.Sets[i].Stints *= 2
+	}
 	if !reflect.DeepEqual(&s, want) {
 		t.Errorf("%+v\nwant %+v", &s, want)
 	}

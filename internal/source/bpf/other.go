@@ -91,3 +91,18 @@ func (*Calls) Run(context.Context, func(Call)) error { return errPlatform }
 
 // Close does nothing.
 func (*Calls) Close() error { return nil }
+
+// Exact cannot work on this platform.
+type Exact struct{}
+
+// OpenExact returns an error that wraps errors.ErrUnsupported.
+func OpenExact(*proc.Process, ExactOptions) (*Exact, error) { return nil, errPlatform }
+
+// Run returns at once.
+func (*Exact) Run(context.Context) {}
+
+// Take returns an error that wraps errors.ErrUnsupported.
+func (*Exact) Take() ([]CPUTime, ExactStats, error) { return nil, ExactStats{}, errPlatform }
+
+// Close does nothing.
+func (*Exact) Close() error { return nil }
