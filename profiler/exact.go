@@ -63,9 +63,7 @@ func (r *recording) takeExact() {
 	if x == nil || x.err != nil {
 		return
 	}
-	var now bpf.ExactStats
-	x.times, now, x.err = x.probes.Take()
-	x.stats, x.reported = now.Since(x.reported), now
+	x.times, x.stats, x.err = x.probes.Take()
 }
 
 // applyExact has the samples of a slice share what was counted meanwhile.
@@ -82,7 +80,7 @@ func (r *recording) applyExact(p *profile.Profile) {
 		r.deny("exact CPU times: " + x.err.Error())
 		return
 	}
-	r.summary.Exact.Sets = exactSets(x.times, &x.stats)
+	r.summary.Exact.Sets = exactSets(x.times)
 	if n := x.stats.Unplaced; n > 0 {
 		r.deny(fmt.Sprintf("exact CPU times of more label sets at a time than there is room for: %s", n.Round(time.Microsecond)))
 	}
@@ -108,16 +106,14 @@ func counted(times []bpf.CPUTime) []fold.Counted {
 	return all
 }
 
-// exactSets says what was counted, and how far it may be off: by as much as was taken off for traps, and by the share of the ticks at
-// which the target's memory said something else than what was known.
-func exactSets(times []bpf.CPUTime, st *bpf.ExactStats) []sample.ExactCPU {
-	kinds := map[bpf.Counted]string{bpf.Goroutine: sample.CPUOfLabels, bpf.NoGoroutine: sample.CPUOfNone,
-		bpf.UnknownLabels: sample.CPUOfLost, bpf.UnknownGoroutine: sample.CPUOfUnknown, bpf.Probes: sample.CPUOfProbes}
-	wrong := float64(st.Wrong+1) / float64(st.Checks+1)
+var exactKinds = map[bpf.Counted]string{bpf.Goroutine: sample.CPUOfLabels, bpf.NoGoroutine: sample.CPUOfNone,
+	bpf.UnknownLabels: sample.CPUOfLost, bpf.UnknownGoroutine: sample.CPUOfUnknown, bpf.Probes: sample.CPUOfProbes}
+
+func exactSets(times []bpf.CPUTime) []sample.ExactCPU {
 	all := make([]sample.ExactCPU, len(times))
 	for i, t := range times {
-		off := time.Duration(t.Edges)*st.Trap/2 + time.Duration(min(wrong, 1)*float64(t.Time))
-		all[i] = sample.ExactCPU{Kind: kinds[t.Who], Labels: t.Labels, CPU: t.Time.Nanoseconds(), Error: off.Nanoseconds(), Stints: t.Stints}
+		all[i] = sample.ExactCPU{Kind: exactKinds[t.Who], Labels: t.Labels, CPU: t.Time.Nanoseconds(), Error: t.Error.Nanoseconds(),
+			Stints: t.Stints}
 	}
 	return sample.MostCPU(all)
 }

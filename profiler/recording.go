@@ -127,12 +127,11 @@ type calls struct {
 	bias      uint64
 }
 
-// exact is the counting, and what it said of the slices before.
+// exact is the counting.
 type exact struct {
-	probes   *bpf.Exact
-	reported bpf.ExactStats
-	err      error // why nothing is counted any more
-	refused  bool  // and that was said
+	probes  *bpf.Exact
+	err     error // why nothing is counted any more
+	refused bool  // and that was said
 
 	times     []bpf.CPUTime // of the slice that is being closed,
 	stats     bpf.ExactStats

@@ -49,7 +49,7 @@ func (r *recording) stream(ctx context.Context, every time.Duration, emit func(*
 		s.start = time.Now()
 	}
 	if r.exact != nil {
-		_, r.exact.reported, _ = r.exact.probes.Take() // from now on
+		_, _, _ = r.exact.probes.Take() // from now on
 	}
 	s.mono = s.start.UnixNano() - r.slices.Last().Epoch()
 	r.reported.clock, _ = r.target.CPU()

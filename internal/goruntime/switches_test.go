@@ -30,7 +30,7 @@ func TestFindSwitches(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				for name, at := range map[string]uint64{"gogo": s.Gogo, "schedule": s.Schedule, "set labels": s.SetLabels} {
+				for name, at := range map[string]uint64{"gogo": s.Gogo, "mcall": s.Mcall, "schedule": s.Schedule, "set labels": s.SetLabels} {
 					if at == 0 || !branches(image[at:], b.GOARCH) {
 						t.Errorf("%s: no branch at %#x: % x", name, at, image[at:at+6])
 					}
@@ -43,13 +43,13 @@ func TestFindSwitches(t *testing.T) {
 	}
 }
 
-// branches says whether code begins with JMP or JBE, B or B.LS.
+// branches says whether code begins with JMP, JNE or JBE, B, B.NE or B.LS.
 func branches(code []byte, arch string) bool {
 	if arch == "arm64" {
 		w := binary.LittleEndian.Uint32(code)
-		return w>>26 == 5 || w&0xff00001f == 0x54000009
+		return w>>26 == 5 || w&0xff00001f == 0x54000009 || w&0xff00001f == 0x54000001
 	}
-	return code[0] == 0xe9 || code[0] == 0xeb || code[0] == 0x76 || code[0] == 0x0f && code[1] == 0x86
+	return code[0] == 0xe9 || code[0] == 0xeb || code[0] == 0x76 || code[0] == 0x75 || code[0] == 0x0f && code[1] == 0x86
 }
 
 // A program without labels has no place where they are set, and that is no error.

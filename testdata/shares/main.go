@@ -2,7 +2,8 @@
 // time, 0.1 to 30 %. Each burst is a goroutine of its own. Half of the labels are inherited, the others set by the goroutine; a
 // third of the goroutines let others run in the middle.
 //
-// Truth: the labels with the CPU time of a burst, and each burst: label, begin, end, CPU time by the thread's own clock.
+// Truth: the labels with the CPU time of a burst, and each burst: label, begin, end, CPU time by the thread's own clock, and that
+// of who starts it, who has the label meanwhile that is to be inherited.
 package main
 
 import (
@@ -10,6 +11,8 @@ import (
 	"flag"
 	"fmt"
 	"math"
+	"os"
+	"os/signal"
 	"runtime"
 	"runtime/pprof"
 	"sync"
@@ -37,8 +40,8 @@ type label struct {
 	done int64 // CPU time that was given out, by the one who gives it
 }
 
-// burst is label, begin, end (CLOCK_MONOTONIC) and CPU time, in ns.
-type burst [4]int64
+// burst is label, begin, end (CLOCK_MONOTONIC), CPU time, and CPU time of its start, in ns.
+type burst [5]int64
 
 var (
 	all  [labels]label
@@ -130,20 +133,30 @@ func (b *burst) work(l *label, yield bool, over func()) {
 // watch is a stopwatch of the thread's CPU time.
 type watch struct {
 	began time.Duration
+	first time.Duration // that the first reading took
 	took  int64
 }
 
+// uninterrupted is longer than reading the clock takes where nothing interrupts it.
+const uninterrupted = 5 * time.Microsecond
+
 func (w *watch) start() {
 	runtime.LockOSThread()
+	at := time.Now()
 	w.began = run.ThreadCPU()
+	w.first = time.Since(at)
 }
 
 // stop reads the clock twice: the second time says what reading it takes. Of the first and the last reading a part lies
-// outside of what they measure, as much as one reading in all.
+// outside of what they measure, as much as one reading in all; and the first one takes longer than those that follow another.
 func (w *watch) stop() {
 	end := run.ThreadCPU()
 	again := run.ThreadCPU()
-	w.took += int64(again - w.began + again - end)
+	reading := w.first
+	if reading > uninterrupted {
+		reading = again - end
+	}
+	w.took += int64(again - w.began + reading)
 	runtime.UnlockOSThread()
 }
 
@@ -153,11 +166,13 @@ func monotonic() int64 {
 	return ts.Nano()
 }
 
+var over int32 // no more bursts
+
 // give starts bursts, so many at a time.
 func give(n int) {
 	slots := make(chan struct{}, n)
 	total := int64(0)
-	for i := 0; !run.Stopped() && i < len(runs); i++ {
+	for i := 0; !run.Stopped() && atomic.LoadInt32(&over) == 0 && i < len(runs); i++ {
 		slots <- struct{}{}
 		l := next(total)
 		l.done += l.Burst
@@ -166,9 +181,13 @@ func give(n int) {
 		b[0] = l.id
 		over := func() { <-slots }
 		if l.id%2 == 0 {
+			var w watch
 			pprof.SetGoroutineLabels(l.set)
+			w.start()
 			go b.work(l, yield, over)
+			w.stop()
 			pprof.SetGoroutineLabels(context.Background())
+			b[4] = w.took
 		} else {
 			go func() {
 				pprof.SetGoroutineLabels(l.set)
@@ -193,14 +212,27 @@ func given() []burst {
 
 func main() {
 	n := flag.Int("n", 4, "bursts at a time")
+	asked := flag.Bool("asked", false, "begin at SIGUSR1, end at another one, and say so")
 	flag.Parse()
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGUSR1)
 	define()
 	calibrate()
 	runs = make([]burst, 1<<20)
 	var done sync.WaitGroup
 	done.Add(1)
-	go func() { give(*n); done.Done() }()
 	run.Ready()
+	go func() {
+		defer done.Done()
+		if *asked {
+			<-signals
+			go func() { <-signals; atomic.StoreInt32(&over, 1) }()
+		}
+		give(*n)
+		if *asked {
+			fmt.Println("over")
+		}
+	}()
 	run.Wait()
 	done.Wait()
 	truth := run.Measure()

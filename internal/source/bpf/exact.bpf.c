@@ -4,14 +4,19 @@
 // exact.bpf.c: the CPU time of label sets, counted and not sampled.
 //
 // Which goroutine a thread runs changes in two places of the runtime, and its labels in a third: where runtime.gogo
-// goes on with one, where runtime.schedule looks for the next, and in runtime_setProfLabel of runtime/pprof. A uprobe
-// in each says so, on an instruction that the kernel emulates: any other one is single-stepped, at ten times the
-// price. The time since the last such moment goes to who ran.
+// goes on with one, where runtime.mcall leaves it for the scheduler, and in runtime_setProfLabel of runtime/pprof. A
+// uprobe in each says so, on an instruction that the kernel emulates: any other one is single-stepped, at ten times the
+// price. The time since the last such moment goes to who ran. What the scheduler does for a goroutine behind mcall, to
+// park or to end it, is no goroutine's: so is what it does to find the next one.
+//
+// (One that is preempted at a function's stack check leaves by runtime.morestack, and is seen to have left when the next
+// one is gone on with. That is some 100 times a second at most.)
 //
 // That time is the clock's, and the thread may have had less of it: it was preempted, or the hypervisor took the CPU.
 // The scheduler says for how long it really ran (sched_stat_runtime, at each of its ticks and each switch). What
-// is too much of a piece between two of those goes off the longest stint in it, which is where it most likely was. So the
-// sums are those of the threads' own clocks.
+// is too much of a piece between two of those goes off one of its stints: by chance, each in proportion to its length,
+// for it can have been in any; and off the longest where the chosen one is too short. So the sums are those of the
+// threads' own clocks, and no label is favoured.
 //
 // At each tick the target's memory is read for who runs, as oncpu.bpf.c does it: what is known of a thread is put right,
 // and how often that was needed is counted.
@@ -50,7 +55,7 @@ struct task_struct___old {
 #define MAX_SETS 16384
 #define MAX_WORDS 1
 #define CHECK_EVERY 1000000 // ns
-#define RESIDUE 20000 // ns: between the scheduler's last word on a thread and its switch
+#define RESIDUE 20000 // ns, at most: between the scheduler's last count of a thread and its switch
 enum { LABELS_PARTIAL = 1 };
 
 const volatile u32 target_pid = 0;
@@ -86,13 +91,16 @@ struct total {
 };
 
 struct thread {
-	struct who now, of; // who runs; whose the longest stint of the piece was
-	u64 g;
+	struct who now;             // who runs
+	struct who first, of, most; // whose the first stint of the piece was, the chosen one, and the longest
+	u64 g, left; // the goroutine, or the one that was left last
 	u64 checked; // when it was held against the target's memory
 	u64 at;      // until when time is counted; 0: it has no CPU
+	u64 said;    // when the scheduler last counted
 	u64 ran;     // ns that the scheduler has counted in this piece
 	u64 counted; // and the clock
-	u64 longest;
+	u64 chosen, longest;
+	u64 away;    // ns for which it had no CPU while busy
 	u32 busy; // a program works on it that may be interrupted
 	u32 edge; // a probe was at
 };
@@ -103,6 +111,8 @@ enum exact_counters {
 	WRONG,    // and said something else
 	UNPLACED, // ns of what there was no room for
 	UNSENT,   // label sets that could not be sent
+	ADDED,    // ns that the scheduler counted beyond the clock
+	SQUARES,  // of what went off stints, in 1,024 ns
 	EXACT_COUNTERS,
 };
 
@@ -151,8 +161,8 @@ struct {
 	__type(value, struct total);
 } totals SEC(".maps");
 
-// traps says how often a trap took how long, in steps of TRAP_STEP ns: from the end of a probe's program to the begin of the one of the
-// probe at the next instruction.
+// traps says how often a trap took how long, in steps of TRAP_STEP ns: from the end of a probe's program to the begin of
+// the one of the probe at the next instruction.
 #define TRAP_STEP 32
 #define TRAP_STEPS 256
 struct {
@@ -280,9 +290,13 @@ static __always_inline void charge(struct thread *th, u64 now, u32 edge)
 	if (th->at && d < 1ull << 62) {
 		count(&th->now, d, 0, edge + th->edge);
 		th->counted += d;
+		if ((bpf_get_prandom_u32() * (th->counted & ~0u)) >> 32 < d) {
+			th->chosen = d;
+			th->of = th->now;
+		}
 		if (d > th->longest) {
 			th->longest = d;
-			th->of = th->now;
+			th->most = th->now;
 		}
 	}
 	th->at = now;
@@ -294,15 +308,23 @@ static __always_inline void settle(struct thread *th)
 {
 	u64 ran = *(volatile u64 *)&th->ran;
 	s64 more = ran - th->counted;
+	u64 size;
 
 	if (!ran)
 		return;
 	__sync_fetch_and_add(&th->ran, -ran);
 	if (more < -(s64)th->longest)
 		more = -(s64)th->longest;
-	if (th->longest)
-		count(&th->of, more, 0, 0);
-	th->counted = th->longest = 0;
+	size = -more >> 10;
+	if (more > 0) { // the scheduler begins before its switch is over
+		count(&th->first, more, 0, 0);
+		add(ADDED, more);
+	} else if (th->longest) {
+		count(more < -(s64)th->chosen ? &th->most : &th->of, more, 0, 0);
+		add(SQUARES, size * size);
+	}
+	th->first = th->now;
+	th->counted = th->longest = th->chosen = 0;
 }
 
 static __always_inline u64 generation(void)
@@ -340,7 +362,7 @@ static __always_inline struct thread *thread_of(u32 tid)
 
 	if (th)
 		return th;
-	fresh.now.kind = OF_UNKNOWN;
+	fresh.now.kind = fresh.first.kind = OF_UNKNOWN;
 	bpf_map_update_elem(&threads, &tid, &fresh, BPF_NOEXIST);
 	return bpf_map_lookup_elem(&threads, &tid);
 }
@@ -365,30 +387,37 @@ static __always_inline int too_many(u64 now)
 }
 
 // enter is how a probe begins: the time until it counts for who ran.
-static __always_inline struct thread *enter(u64 now)
+static __always_inline struct thread *enter(u64 *now)
 {
-	struct thread *th;
+	u64 id = bpf_get_current_pid_tgid();
+	struct thread *th = thread_of(id);
 
-	if (too_many(now))
-		return 0;
-	th = thread_of(bpf_get_current_pid_tgid());
 	if (!th)
 		return 0;
-	th->busy = 1;
-	charge(th, now, 1);
+	target_tgid = id >> 32;
+	th->busy = 1; // before the clock is read: what interrupts this is not to read a later one
+	*now = bpf_ktime_get_ns();
+	if (too_many(*now)) {
+		th->busy = 0;
+		return 0;
+	}
+	charge(th, *now, 1);
 	return th;
 }
 
-// leave is how it ends: the program's own time is nobody else's.
+// leave is how it ends: the program's own time is nobody else's. It may have lost its CPU meanwhile.
 static __always_inline void leave(struct thread *th, u64 now)
 {
 	struct who probes = {OF_PROBES};
-	u64 end = bpf_ktime_get_ns();
+	u64 end = bpf_ktime_get_ns(), took = end - now - th->away;
 
 	add(HITS, 1);
-	count(&probes, end - now, 0, 0);
-	th->counted += end - now;
+	if (took < 1ull << 62) {
+		count(&probes, took, 0, 0);
+		th->counted += took;
+	}
 	th->at = end;
+	th->away = 0;
 	th->busy = 0;
 }
 
@@ -396,8 +425,8 @@ static __always_inline void leave(struct thread *th, u64 now)
 SEC("uprobe")
 int on_gogo(struct regs *ctx)
 {
-	u64 now = bpf_ktime_get_ns(), g = GOGO(ctx);
-	struct thread *th = enter(now);
+	u64 now, g = GOGO(ctx);
+	struct thread *th = enter(&now);
 
 	if (!th)
 		return 0;
@@ -409,12 +438,27 @@ int on_gogo(struct regs *ctx)
 	return 0;
 }
 
-// At the begin of runtime.schedule.
+// In runtime.mcall: the goroutine is left, for the scheduler.
+SEC("uprobe")
+int on_mcall(struct regs *ctx)
+{
+	u64 now;
+	struct thread *th = enter(&now);
+
+	if (!th)
+		return 0;
+	th->left = th->g;
+	become(th, 0);
+	leave(th, now);
+	return 0;
+}
+
+// At the begin of runtime.schedule, for a while: on_again is to have a probe before it.
 SEC("uprobe")
 int on_schedule(struct regs *ctx)
 {
-	u64 now = bpf_ktime_get_ns();
-	struct thread *th = enter(now);
+	u64 now;
+	struct thread *th = enter(&now);
 
 	if (!th)
 		return 0;
@@ -423,18 +467,18 @@ int on_schedule(struct regs *ctx)
 	return 0;
 }
 
-// At the instruction behind that, for a while: what a trap takes.
+// At the instruction behind that, for as long: what a trap takes.
 SEC("uprobe")
 int on_again(struct regs *ctx)
 {
-	u64 now = bpf_ktime_get_ns(), at, *n;
+	u64 now, at, *n;
 	u32 step, tid = bpf_get_current_pid_tgid();
 	struct thread *th = bpf_map_lookup_elem(&threads, &tid);
 
 	if (!th)
 		return 0;
 	at = th->edge ? th->at : 0;
-	th = enter(now);
+	th = enter(&now);
 	if (!th)
 		return 0;
 	step = at ? (now - at) / TRAP_STEP : TRAP_STEPS;
@@ -449,8 +493,8 @@ int on_again(struct regs *ctx)
 SEC("uprobe")
 int on_labels(struct regs *ctx)
 {
-	u64 now = bpf_ktime_get_ns();
-	struct thread *th = enter(now);
+	u64 now;
+	struct thread *th = enter(&now);
 
 	if (!th)
 		return 0;
@@ -464,7 +508,8 @@ int on_labels(struct regs *ctx)
 
 // ---- the scheduler ----
 
-// current_g is the goroutine that the thread works for by the target's memory, 0 for none, UNKNOWN_G where it cannot be told.
+// current_g is the goroutine that the thread works for by the target's memory, 0 for none, UNKNOWN_G where it cannot be
+// told.
 static __always_inline u64 current_g(void)
 {
 	u64 base, g = 0, m = 0, g0 = 0, curg = 0, gsignal = 0;
@@ -487,7 +532,7 @@ static __always_inline void check(struct thread *th)
 	struct who before = th->now;
 	u64 g = current_g(), was = th->g;
 
-	if (g == UNKNOWN_G)
+	if (g == UNKNOWN_G || (before.kind == OF_NONE && g == th->left)) // mcall is at work for it
 		return;
 	become(th, g);
 	if (before.kind == OF_UNKNOWN)
@@ -521,6 +566,8 @@ int BPF_PROG(on_runtime, struct task_struct *t, u64 ns)
 	if (tid != (u32)bpf_get_current_pid_tgid() || (th && th->busy))
 		return 0;
 	now = bpf_ktime_get_ns();
+	if (th)
+		th->said = now;
 	if (th && now - th->checked < CHECK_EVERY) // whoever reads the thread's clock has the scheduler count, too
 		return 0;
 	th = thread_of(tid);
@@ -540,8 +587,8 @@ static __always_inline u32 state_of(struct task_struct *t)
 	return ((struct task_struct___old *)t)->state;
 }
 
-// off is for a thread that gives its CPU away. The scheduler has had its last word on it just before. (Of threads of real-time
-// priority it says nothing: of those the clock's time counts.)
+// off is for a thread that gives its CPU away. The scheduler has counted its time until just before, and the time since
+// is the next thread's. (Of threads of real-time priority it says nothing: of those the clock's time counts.)
 static __always_inline void off(struct task_struct *t, u64 now)
 {
 	u32 tid = t->pid;
@@ -553,13 +600,13 @@ static __always_inline void off(struct task_struct *t, u64 now)
 		bpf_map_delete_elem(&threads, &tid);
 		return;
 	}
-	if (th->busy)
+	if (th->busy) {
+		th->away -= now;
 		return;
-	if (th->ran || th->counted || now - th->at > RESIDUE) { // else the piece has just ended
-		charge(th, now, 0);
-		settle(th);
 	}
-	th->at = th->counted = th->longest = 0;
+	charge(th, now - th->said < RESIDUE ? th->said : now, 0);
+	settle(th);
+	th->at = th->counted = th->longest = th->chosen = 0;
 }
 
 SEC("tp_btf/sched_switch")
@@ -580,9 +627,14 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	if ((u32)next->tgid != target_tgid)
 		return 0;
 	th = thread_of(next->pid);
-	if (!th || th->busy)
+	if (!th)
 		return 0;
+	if (th->busy) {
+		th->away += now;
+		return 0;
+	}
 	th->at = now;
 	th->edge = 0;
+	th->first = th->now;
 	return 0;
 }

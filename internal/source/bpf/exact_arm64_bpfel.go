@@ -21,7 +21,9 @@ const (
 	exactExactCountersWRONG          exactExactCounters = 2
 	exactExactCountersUNPLACED       exactExactCounters = 3
 	exactExactCountersUNSENT         exactExactCounters = 4
-	exactExactCountersEXACT_COUNTERS exactExactCounters = 5
+	exactExactCountersADDED          exactExactCounters = 5
+	exactExactCountersSQUARES        exactExactCounters = 6
+	exactExactCountersEXACT_COUNTERS exactExactCounters = 7
 )
 
 type exactKinds uint32
@@ -87,13 +89,19 @@ type exactSetRecord struct {
 type exactThread struct {
 	_       structs.HostLayout
 	Now     exactWho
+	First   exactWho
 	Of      exactWho
+	Most    exactWho
 	G       uint64
+	Left    uint64
 	Checked uint64
 	At      uint64
+	Said    uint64
 	Ran     uint64
 	Counted uint64
+	Chosen  uint64
 	Longest uint64
+	Away    uint64
 	Busy    uint32
 	Edge    uint32
 }
@@ -126,6 +134,7 @@ const (
 	exactProgOnAgain       = "on_again"
 	exactProgOnGogo        = "on_gogo"
 	exactProgOnLabels      = "on_labels"
+	exactProgOnMcall       = "on_mcall"
 	exactProgOnRuntime     = "on_runtime"
 	exactProgOnSchedule    = "on_schedule"
 	exactProgOnSwitch      = "on_switch"
@@ -193,6 +202,7 @@ type exactProgramSpecs struct {
 	OnAgain    *ebpf.ProgramSpec `ebpf:"on_again"`
 	OnGogo     *ebpf.ProgramSpec `ebpf:"on_gogo"`
 	OnLabels   *ebpf.ProgramSpec `ebpf:"on_labels"`
+	OnMcall    *ebpf.ProgramSpec `ebpf:"on_mcall"`
 	OnRuntime  *ebpf.ProgramSpec `ebpf:"on_runtime"`
 	OnSchedule *ebpf.ProgramSpec `ebpf:"on_schedule"`
 	OnSwitch   *ebpf.ProgramSpec `ebpf:"on_switch"`
@@ -305,6 +315,7 @@ type exactPrograms struct {
 	OnAgain    *ebpf.Program `ebpf:"on_again"`
 	OnGogo     *ebpf.Program `ebpf:"on_gogo"`
 	OnLabels   *ebpf.Program `ebpf:"on_labels"`
+	OnMcall    *ebpf.Program `ebpf:"on_mcall"`
 	OnRuntime  *ebpf.Program `ebpf:"on_runtime"`
 	OnSchedule *ebpf.Program `ebpf:"on_schedule"`
 	OnSwitch   *ebpf.Program `ebpf:"on_switch"`
@@ -315,6 +326,7 @@ func (p *exactPrograms) Close() error {
 		p.OnAgain,
 		p.OnGogo,
 		p.OnLabels,
+		p.OnMcall,
 		p.OnRuntime,
 		p.OnSchedule,
 		p.OnSwitch,

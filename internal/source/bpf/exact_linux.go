@@ -24,7 +24,7 @@ type Exact struct {
 	objects exactObjects
 	reader  *ringbuf.Reader
 	links   []link.Link
-	again   link.Link // until it is known what a trap takes
+	traps   []link.Link // until it is known what a trap takes
 
 	mu    sync.Mutex // of what follows
 	sums  *exactSums
@@ -83,23 +83,31 @@ func (e *Exact) attach(o ExactOptions) error {
 	if err != nil {
 		return err
 	}
-	for _, p := range []struct {
-		at      uint64
-		program *ebpf.Program
-	}{{o.Switches.Schedule, e.objects.OnSchedule}, {o.Switches.SetLabels, e.objects.OnLabels}, {o.Switches.Gogo, e.objects.OnGogo}} {
+	s, x := &o.Switches, &e.objects
+	e.links, err = e.probe(exe, e.links, []probe{{s.Mcall, x.OnMcall}, {s.SetLabels, x.OnLabels}, {s.Gogo, x.OnGogo}})
+	if err == nil && s.Again != 0 {
+		e.traps, err = e.probe(exe, nil, []probe{{s.Schedule, x.OnSchedule}, {s.Again, x.OnAgain}})
+	}
+	return err
+}
+
+type probe struct {
+	at      uint64 // in the file; 0: nowhere
+	program *ebpf.Program
+}
+
+func (e *Exact) probe(exe *link.Executable, links []link.Link, all []probe) ([]link.Link, error) {
+	for _, p := range all {
 		if p.at == 0 {
 			continue
 		}
 		l, err := exe.Uprobe("", p.program, &link.UprobeOptions{Address: p.at, PID: e.target.PID()})
 		if err != nil {
-			return err
+			return links, err
 		}
-		e.links = append(e.links, l)
+		links = append(links, l)
 	}
-	if o.Switches.Again != 0 {
-		e.again, err = exe.Uprobe("", e.objects.OnAgain, &link.UprobeOptions{Address: o.Switches.Again, PID: e.target.PID()})
-	}
-	return err
+	return links, nil
 }
 
 const (
@@ -152,20 +160,24 @@ func (e *Exact) turn(collect bool) error {
 	return e.err
 }
 
-// Take returns what was counted since the last call, or why nothing is. A part would be no count: after an error there
+// Take returns what was counted since the last call and how that went, or why nothing is. A part would be no count: after an error there
 // is none any more.
 func (e *Exact) Take() ([]CPUTime, ExactStats, error) {
 	_ = e.turn(true)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.err != nil {
-		return nil, e.stats, e.err
+		return nil, ExactStats{}, e.err
 	}
+	before := e.stats
 	e.stats.Hits = int64(e.counter(exactExactCountersHITS))
 	e.stats.Checks, e.stats.Wrong = int64(e.counter(exactExactCountersCHECKS)), int64(e.counter(exactExactCountersWRONG))
 	e.stats.Unplaced = time.Duration(e.counter(exactExactCountersUNPLACED))
+	e.stats.Added = time.Duration(e.counter(exactExactCountersADDED))
+	e.stats.Moved = float64(e.counter(exactExactCountersSQUARES)) * movedUnit * movedUnit
 	e.stats.Partial = e.sums.partial
-	return e.sums.take(e.stats.Trap), e.stats, nil
+	st := e.stats.since(before)
+	return e.sums.take(&st), st, nil
 }
 
 // drain takes in the label sets that were met for the first time.
@@ -213,16 +225,9 @@ func (e *Exact) collect() error {
 	return nil
 }
 
-// Of struct traps in exact.bpf.c; and how many traps are enough to know what one takes.
-const (
-	trapStep   = 32 * time.Nanosecond
-	trapSteps  = 256
-	trapEnough = 500
-)
-
-// measure finds out what a trap takes: the median of the first ones.
+// measure finds out what a trap takes.
 func (e *Exact) measure() error {
-	if e.again == nil {
+	if e.traps == nil {
 		return nil
 	}
 	var steps [trapSteps]uint64
@@ -233,20 +238,11 @@ func (e *Exact) measure() error {
 		}
 		all += steps[i]
 	}
-	if all > 0 {
-		n, i := uint64(0), 0
-		for ; 2*(n+steps[i]) < all; i++ {
-			n += steps[i]
-		}
-		within := (float64(all)/2 - float64(n)) / float64(steps[i])
-		e.stats.Trap = time.Duration((float64(i) + within) * float64(trapStep))
-	}
+	e.stats.Trap = meanTrap(&steps, all)
 	if all < trapEnough {
 		return nil
 	}
-	again := e.again
-	e.again = nil
-	return again.Close()
+	return closeAll(&e.traps)
 }
 
 func (e *Exact) counter(k exactExactCounters) (n uint64) {
@@ -261,16 +257,13 @@ func (e *Exact) counter(k exactExactCounters) (n uint64) {
 }
 
 // detach takes the probes away: the target's code is what it was.
-func (e *Exact) detach() error {
-	var err error
-	if e.again != nil {
-		err = e.again.Close()
-		e.again = nil
-	}
-	for _, l := range e.links {
+func (e *Exact) detach() error { return errors.Join(closeAll(&e.traps), closeAll(&e.links)) }
+
+func closeAll(links *[]link.Link) (err error) {
+	for _, l := range *links {
 		err = errors.Join(err, l.Close())
 	}
-	e.links = nil
+	*links = nil
 	return err
 }
 

@@ -156,20 +156,50 @@ func (s *exactSums) end() (gone []exactWho) {
 	return gone
 }
 
-// take returns the sums and begins anew. What the traps took, of which each is as long as given, is the probes'.
-func (s *exactSums) take(trap time.Duration) []CPUTime {
-	all := make([]CPUTime, 0, len(s.sums))
+// take returns the sums and begins anew. What the traps took is the probes'.
+func (s *exactSums) take(st *ExactStats) []CPUTime {
 	probes := s.sum(exactWho{Kind: uint64(exactKindsOF_PROBES)})
+	edges, total := int64(0), time.Duration(0)
 	for _, x := range s.sums {
-		took := time.Duration(x.Edges) * trap / 2
+		took := time.Duration(x.Edges) * st.Trap / 2
 		x.Time -= took
-		probes.Time += took
+		edges += x.Edges
+		total += x.Time + took
 	}
+	probes.Edges, probes.Time = edges, probes.Time+time.Duration(edges)*st.Trap/2
+	all := make([]CPUTime, 0, len(s.sums))
 	for _, x := range s.sums {
 		if x.Time != 0 || x.Stints != 0 {
+			x.Error = st.errorOf(x, total)
 			all = append(all, *x)
 		}
 	}
 	clear(s.sums)
 	return all
+}
+
+// Of struct traps and counters in exact.bpf.c; and how many traps are enough to know what one takes.
+const (
+	trapStep   = 32 * time.Nanosecond
+	trapSteps  = 256
+	trapEnough = 500
+
+	movedUnit = 1024 // ns: of SQUARES
+)
+
+// meanTrap is what a trap takes: the mean, for it is their sum that is taken off. Those that took several times the median were
+// interrupted.
+func meanTrap(steps *[trapSteps]uint64, all uint64) time.Duration {
+	median, n, sum := 0, uint64(0), 0.0
+	for i, m := range steps {
+		if n > 0 && i > 4*median {
+			break
+		}
+		if 2*n < all {
+			median = i
+		}
+		n += m
+		sum += float64(m) * (float64(i) + 0.5)
+	}
+	return time.Duration(sum / float64(max(n, 1)) * float64(trapStep))
 }

@@ -73,7 +73,7 @@ func TestExactSums(t *testing.T) {
 	}
 	read(s, totals)
 	read(s, totals) // nothing new
-	got := byLabel(s.take(100))
+	got := byLabel(s.take(&ExactStats{Trap: 100}))
 	for name, want := range map[string]time.Duration{"a": 1010 - 150, "b": 100, "lost": 12, "": 3,
 		"none": 2, "unknown": 1, "probes": 50 + 150} {
 		if got[name].Time != want {
@@ -83,7 +83,7 @@ func TestExactSums(t *testing.T) {
 	if got["a"].Stints != 2 || s.partial != 1 {
 		t.Errorf("%d stints, %d sets in part", got["a"].Stints, s.partial)
 	}
-	if again := s.take(100); len(again) != 0 {
+	if again := s.take(&ExactStats{Trap: 100}); len(again) != 0 {
 		t.Errorf("taken twice: %v", again)
 	}
 }
@@ -108,7 +108,7 @@ func TestExactSumsForget(t *testing.T) {
 	}
 	totals[old] = exactTotal{Ns: 4} // a thread that slept with it
 	read(s, totals)
-	if got := byLabel(s.take(0)); got["a"].Time != 14 {
+	if got := byLabel(s.take(&ExactStats{})); got["a"].Time != 14 {
 		t.Errorf("%v", got)
 	}
 	for range 3 * idleFor {
@@ -127,9 +127,44 @@ func FuzzExactRecord(f *testing.F) {
 		s := newExactSums()
 		if s.learn(raw) == nil {
 			s.add(exactWho{Kind: 1, Set: u64(raw, 0), Gen: u64(raw, 8)}, exactTotal{Ns: 1})
-			for _, c := range s.take(0) {
+			for _, c := range s.take(&ExactStats{}) {
 				var _ []sample.Label = c.Labels
 			}
 		}
 	})
+}
+
+// A stated error covers the traps, what the checks found, what the scheduler added, and what was drawn.
+func TestExactError(t *testing.T) {
+	x := &CPUTime{Time: 500, Edges: 10}
+	for name, c := range map[string]struct {
+		st   ExactStats
+		want time.Duration
+	}{
+		"traps":  {ExactStats{Trap: 40, Checks: 1 << 40}, 200},
+		"wrong":  {ExactStats{Wrong: 9, Checks: 99}, 50},
+		"all":    {ExactStats{}, 500},
+		"added":  {ExactStats{Checks: 1 << 40, Added: 100}, 50},
+		"drawn":  {ExactStats{Checks: 1 << 40, Moved: 2 * 100 * 100}, 200},
+		"nobody": {ExactStats{Checks: 1 << 40}, 0},
+	} {
+		if got := c.st.errorOf(x, 1000); got != c.want {
+			t.Errorf("%s: %d, want %d", name, got, c.want)
+		}
+	}
+	if got := (&ExactStats{Added: 100, Moved: 100}).errorOf(&CPUTime{}, 0); got != 0 {
+		t.Errorf("of nothing: %d", got)
+	}
+}
+
+// Traps that were interrupted do not count, and those that are twice as long do.
+func TestMeanTrap(t *testing.T) {
+	var steps [trapSteps]uint64
+	if got := meanTrap(&steps, 0); got != 0 {
+		t.Errorf("%s without any", got)
+	}
+	steps[10], steps[20], steps[200] = 60, 40, 5
+	if got, want := meanTrap(&steps, 105), 14*trapStep+trapStep/2; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
 }
