@@ -56,10 +56,3 @@ func TestCallsGuard(t *testing.T) {
 	}
 	x.Stop()
 }
-
-func check(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}

@@ -170,3 +170,10 @@ func TestExactGuard(t *testing.T) {
 		}
 	}
 }
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -36,8 +36,3 @@ func Decode(raw []byte, s *sample.Sample) error { return new(decoder).decode(raw
 func OpenCallsWithin(p *proc.Process, l *goruntime.Layout, code Code, most uint32) (*Calls, error) {
 	return openCalls(p, l, code, most)
 }
-
-// OpenExactWithin is OpenExact with another guard than MaxSwitches.
-func OpenExactWithin(p *proc.Process, o ExactOptions, most uint32) (*Exact, error) {
-	return openExact(p, o, most)
-}
