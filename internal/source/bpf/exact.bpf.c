@@ -38,8 +38,13 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 struct task_struct {
 	struct thread_struct thread;
+	void *stack;
 	int pid, tgid;
 	unsigned int __state;
+} __attribute__((preserve_access_index));
+
+struct pt_regs {
+	long dummy;
 } __attribute__((preserve_access_index));
 
 // Linux 5.13 and before.
@@ -59,7 +64,7 @@ struct task_struct___old {
 enum { LABELS_PARTIAL = 1 };
 
 const volatile u32 target_pid = 0;
-const volatile u64 ns_dev = 0, ns_ino = 0, stack_size = 0;
+const volatile u64 ns_dev = 0, ns_ino = 0;
 volatile u32 target_tgid = 0;
 const volatile u64 sweepgen = 0; // the address of mheap_.sweepgen: see who
 const volatile u32 most = 0; // probes hit in a second
@@ -513,12 +518,19 @@ int on_labels(struct regs *ctx)
 static __always_inline u64 current_g(void)
 {
 	u64 base, g = 0, m = 0, g0 = 0, curg = 0, gsignal = 0;
+	struct regs *regs;
 
-	if (target.g_from != G_TLS)
+	if (target.g_from == G_TLS) {
+		base = tls_base();
+		if (!base || READ(g, base + target.tls) || !g)
+			return 0;
+	} else if (target.g_from == G_REG) {
+		regs = user_regs();
+		if (!regs || bpf_probe_read_kernel(&g, sizeof(g), &GREG(regs)) || !g)
+			return UNKNOWN_G;
+	} else {
 		return UNKNOWN_G;
-	base = tls_base();
-	if (!base || READ(g, base + target.tls) || !g)
-		return 0;
+	}
 	if (READ(m, g + target.g_m) || !m || READ(curg, m + target.m_curg))
 		return UNKNOWN_G;
 	READ(g0, m + target.m_g0);

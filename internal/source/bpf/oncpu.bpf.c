@@ -83,8 +83,6 @@ volatile u32 target_tgid = 0;
 // Whether samples are wanted: not before a held command has executed its program, and not after the
 // target has executed another one.
 volatile u32 armed = 0, execs = 0;
-// Bytes of a thread's stack in the kernel (THREAD_SIZE).
-const volatile u64 stack_size = 16384;
 
 // code is what user space knows of the target's Go code, in run-time addresses; all 0 until it does.
 // framed is the number of functions in the map of that name.
@@ -767,18 +765,6 @@ static __always_inline void send(struct scratch *s)
 	wake = s->r.flags & LABELS_PARTIAL ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
 	if (bpf_ringbuf_output(&records, s, sizeof(s->r) + size, wake))
 		count(LOST);
-}
-
-// user_regs is where the kernel keeps the registers that its thread left user space with. Before Linux 5.15 there is no
-// function that says so; they lie at the end of the thread's stack then, without a gap.
-static __always_inline void *user_regs(void)
-{
-	struct task_struct *t;
-
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
-		return (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
-	t = (void *)bpf_get_current_task();
-	return BPF_CORE_READ(t, stack) + stack_size - bpf_core_type_size(struct pt_regs);
 }
 
 SEC("perf_event")

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 //
 // target.bpf.h: where things are in the target's runtime, and in its threads. Who includes it has declared
-// struct task_struct with a thread.
+// struct task_struct with a thread and a stack, and struct pt_regs.
 
 #define MAX_LABELS 64
 #define MAX_STRING 4096      // bytes of one label key or value
@@ -33,4 +33,19 @@ static __always_inline u64 tls_base(void)
 	}
 	t = (void *)bpf_get_current_task();
 	return BPF_CORE_READ(t, TLS_BASE);
+}
+
+// Bytes of a thread's stack in the kernel (THREAD_SIZE).
+const volatile u64 stack_size = 16384;
+
+// user_regs is where the kernel keeps the registers that its thread left user space with. Before Linux 5.15 there is no
+// function that says so; they lie at the end of the thread's stack then, without a gap.
+static __always_inline void *user_regs(void)
+{
+	struct task_struct *t;
+
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		return (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	t = (void *)bpf_get_current_task();
+	return BPF_CORE_READ(t, stack) + stack_size - bpf_core_type_size(struct pt_regs);
 }
