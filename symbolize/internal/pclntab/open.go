@@ -2,6 +2,7 @@ package pclntab
 
 import (
 	"fmt"
+	"unique"
 
 	"github.com/mayfly-profiler/mayfly/symbolize/internal/elfx"
 )
@@ -36,15 +37,20 @@ func Open(f *elfx.File) (*Table, error) {
 	return t, nil
 }
 
+// readFunctab reads the one table that is kept whole, up to a megabyte. Who resolves addresses of twenty processes of one program keeps it
+// once: what is equal byte for byte is one, wherever it was read. A build ID, a path or an inode would say less, since whoever made a
+// file wrote them, and what one file says must not name the functions of another.
 func (t *Table) readFunctab(f *elfx.File) error {
 	size := uint64(t.nfunc)*8 + 4 // the last entry has no function, only the end
 	off, ok := t.funcs.at(0, size)
 	if !ok {
 		return fmt.Errorf("%w: %d functions do not fit", ErrFormat, t.nfunc)
 	}
-	t.functab = f.Bytes(off, size)
-	if uint64(len(t.functab)) < size {
+	b := f.Bytes(off, size)
+	if uint64(len(b)) < size {
 		return fmt.Errorf("%w: truncated", ErrFormat)
 	}
+	t.one = unique.Make(string(b))
+	t.functab = t.one.Value()
 	return nil
 }

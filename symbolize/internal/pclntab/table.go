@@ -13,6 +13,7 @@ package pclntab
 import (
 	"encoding/binary"
 	"errors"
+	"unique"
 )
 
 var (
@@ -34,8 +35,9 @@ type Table struct {
 
 	names, cus, files, pcs, funcs, gofunc span
 
-	functab []byte // nfunc+1 pairs of entry and place in funcs, both relative
+	functab string // nfunc+1 pairs of entry and place in funcs, both relative
 	nfunc   int
+	one     unique.Handle[string] // keeps functab the one that all have who read the same
 
 	strings map[uint64]string // interned, by place in the file
 	held    int               // bytes of them
@@ -74,10 +76,15 @@ func (t *Table) Range(i int) (lo, hi uint64) {
 	return t.text + uint64(t.entry(i)), t.text + uint64(t.entry(i+1))
 }
 
-func (t *Table) entry(i int) uint32 { return le.Uint32(t.functab[8*i:]) }
+func (t *Table) entry(i int) uint32 { return wordOf(t.functab, 8*i) }
 
 // place returns where the _func of function i begins in the table of functions.
-func (t *Table) place(i int) uint64 { return uint64(le.Uint32(t.functab[8*i+4:])) }
+func (t *Table) place(i int) uint64 { return uint64(wordOf(t.functab, 8*i+4)) }
+
+func wordOf(s string, at int) uint32 {
+	s = s[at : at+4]
+	return uint32(s[0]) | uint32(s[1])<<8 | uint32(s[2])<<16 | uint32(s[3])<<24
+}
 
 // fixed returns the fixed part of the _func of function i, nil when it is not in the file. It stays valid until the next read.
 func (t *Table) fixed(i int) []byte {
