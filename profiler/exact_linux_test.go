@@ -69,7 +69,7 @@ func TestExactCPU(t *testing.T) {
 	if len(sets) < 5 { // of 50, on a machine without a CPU to spare
 		t.Errorf("%d label sets", len(sets))
 	}
-	if e := sets["l00"]; e.Stints == 0 || e.Error <= 0 || float64(e.Error) > 0.05*float64(e.CPU) {
+	if e := sets["l00"]; e.Stints == 0 || e.Error <= 0 { // how much that is depends on what else the host does
 		t.Errorf("%s", e)
 	}
 	comments := strings.Join(rec.Profile.Comments, "\n")
