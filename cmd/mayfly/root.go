@@ -24,6 +24,7 @@ var commands = []func(*env) *cobra.Command{
 	watchCommand,
 	agentCommand,
 	dumpCommand,
+	costCommand,
 	reportCommand,
 	viewCommand,
 	compareCommand,

@@ -122,3 +122,15 @@ func Spread(runs []float64) (cv, df float64) {
 	m := trim(ratios, nil)
 	return math.Sqrt(m.variance * float64(len(ratios)) / 2), m.df
 }
+
+// Interval is the trimmed mean of ratios, on the scale of their logarithms, with its confidence interval of a level. It takes two
+// ratios at least, all of them more than 0.
+func Interval(ratios []float64, level float64) (middle, low, high float64) {
+	logs := make([]float64, len(ratios))
+	for i, r := range ratios {
+		logs[i] = math.Log(r)
+	}
+	m := trim(logs, nil)
+	half := quantile(1-level, m.df) * math.Sqrt(m.variance)
+	return math.Exp(m.mean), math.Exp(m.mean - half), math.Exp(m.mean + half)
+}

@@ -106,3 +106,28 @@ func TestSpread(t *testing.T) {
 		t.Error("trimming")
 	}
 }
+
+// An interval of ratios is Student's, on the scale of logarithms: of a normal sample it has the truth as often as its level says.
+func TestInterval(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(7, 8))
+	for _, n := range []int{6, 30} {
+		held := 0
+		const runs = 2000
+		for range runs {
+			ratios := make([]float64, n)
+			for i := range ratios {
+				ratios[i] = 1.02 * math.Exp(0.03*rnd.NormFloat64())
+			}
+			middle, low, high := Interval(ratios, 0.95)
+			if !(low < middle && middle < high) {
+				t.Fatalf("%v is not between %v and %v", middle, low, high)
+			}
+			if low < 1.02 && 1.02 < high {
+				held++
+			}
+		}
+		if share := float64(held) / runs; share < 0.93 || share > 0.975 {
+			t.Errorf("%d ratios: %.3f of the intervals have the truth", n, share)
+		}
+	}
+}
