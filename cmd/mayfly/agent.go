@@ -41,6 +41,11 @@ type agentFlags struct {
 	disk     sliceLimit
 	push     pushFlags
 	queue    queueLimit
+	config   string // file
+
+	given map[string][]string // what flags are set to on the command line
+	fixed map[string][]string // as that, when a file is read again: what only a restart changes
+	all   *pflag.FlagSet
 
 	chosen  []choose.Expr // what the flags say
 	servers []*pushFlags  // the same: one for each; none: slices are files
@@ -70,8 +75,9 @@ has it. Without a server, OTEL_EXPORTER_OTLP_ENDPOINT is one; without that, prof
 slice-TIME-PID.pb.gz in the folder, for their owner only, of which --disk-limit bounds the number
 or size.
 
-Each flag can be given as a variable, --disk-limit as MAYFLY_AGENT_DISK_LIMIT; the command line
-goes before. So a file of settings is what systemd has as EnvironmentFile.
+Each flag can be given as a variable, --disk-limit as MAYFLY_AGENT_DISK_LIMIT, and in the file of
+--config, as disk-limit: 2GiB. The command line goes before variables, and these before the file,
+which SIGHUP has read again.
 
 --metrics serves what the agent says of itself: /metrics for Prometheus, /healthz, and /readyz,
 which is an error while profiles do not get to where they are to go.
@@ -84,10 +90,8 @@ when a program is executed.`,
   mayfly agent -o profiles --disk-limit 2GiB --states 0`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := fromVariables(e, cmd.Flags(), "MAYFLY_AGENT_"); err != nil {
-				return err
-			}
-			if err := f.check(); err != nil {
+			f.all, f.given = cmd.Flags(), setTexts(cmd.Flags())
+			if err := f.complete(e); err != nil {
 				return err
 			}
 			return runAgent(cmd.Context(), e, &f)
@@ -132,6 +136,8 @@ func (f *agentFlags) define(fl *pflag.FlagSet) {
 	f.push.define(fl)
 	f.queue = queueLimit{diskLimit: diskLimit{bytes: 64 << 20}}
 	fl.Var(&f.queue, "queue-limit", "how much waits on disk for a server that is away: a number of profiles, or as 64MiB")
+	fl.StringVar(&f.config, "config", "", "`file` of settings, in YAML: flags by name")
+	remember(fl)
 }
 
 // check finds what is wrong with the command line, and reads what it says.
@@ -199,16 +205,3 @@ func (l *sliceLimit) Set(s string) error {
 
 // ofSlice is the name of a file that an agent without a server writes.
 var ofSlice = regexp.MustCompile(`^(slice-\d{8}T\d{6}\.\d{3}Z-\d+)\.pb\.gz$`)
-
-// fromVariables sets the flags that are not on the command line and are in the environment.
-func fromVariables(e *env, fl *pflag.FlagSet, prefix string) (err error) {
-	fl.VisitAll(func(flag *pflag.Flag) {
-		name := prefix + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))
-		if text := e.getenv(name); text != "" && !flag.Changed && err == nil {
-			if serr := fl.Set(flag.Name, text); serr != nil {
-				err = usagef("%s: %s", name, inWords(serr))
-			}
-		}
-	})
-	return err
-}

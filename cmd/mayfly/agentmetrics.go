@@ -82,7 +82,7 @@ func (a *agent) metrics() []metric {
 	a.meter.mu.Unlock()
 	one := func(name, kind, help string, v float64) metric { return metric{name, kind, help, []value{{v: v}}} }
 	hears := 0.0
-	if a.hears.Load() {
+	if a.fleet.Load().hears.Load() {
 		hears = 1
 	}
 	list := []metric{
@@ -97,7 +97,7 @@ func (a *agent) metrics() []metric {
 		one("table_scans_total", "counter", "Scans of goroutine tables.", float64(c.scans)),
 		one("seen_goroutines_total", "counter", "Goroutines that profiles have, once for each profile.", float64(c.goroutines)),
 		one("refused_label_values_total", "counter", "Values of labels that did not leave as they are.", float64(c.refused)),
-		one("cpu_seconds_total", "counter", "CPU time of the agent and its eBPF programs.", a.spent().Seconds()),
+		one("cpu_seconds_total", "counter", "CPU time of the agent and its eBPF programs.", a.fleet.Load().budget.Spent().Seconds()),
 		one("peak_resident_memory_bytes", "gauge", "Most memory that the agent has had.", float64(proc.OwnRSS())),
 	}
 	if len(a.queues) == 0 {

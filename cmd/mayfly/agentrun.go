@@ -5,12 +5,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/mayfly-profiler/mayfly/internal/choose"
@@ -34,8 +37,7 @@ type agent struct {
 	queues  []*outlet   // one for each server
 	idle    *time.Timer // gives memory back when no process has begun for a while
 	meter   agentMeter
-	spent   func() time.Duration // CPU time so far
-	hears   *atomic.Bool         // processes are seen when they begin
+	fleet   atomic.Pointer[fleet]
 	turn    sync.Mutex
 	has     map[int]int // goroutines by process; under turn
 	failing string      // what kept the last slice from being kept; under turn
@@ -60,13 +62,17 @@ func runAgent(ctx context.Context, e *env, f *agentFlags) error {
 	for _, q := range a.queues {
 		stops = append(stops, q.start(ctx))
 	}
-	fl := newFleet(e, f.fleet(), func(ev event) error { return a.hear(ctx, &ev) })
-	a.spent, a.hears = fl.budget.Spent, &fl.hears
+	reread := make(chan os.Signal, 1)
+	if f.config != "" {
+		signal.Notify(reread, syscall.SIGHUP)
+		defer signal.Stop(reread)
+	}
+	a.fleet.Store(a.newFleet(ctx))
 	if f.metrics != "" {
 		err = a.serve(ctx, f.metrics)
 	}
-	if err == nil {
-		err = fl.run(ctx)
+	for err == nil && ctx.Err() == nil {
+		err = a.record(ctx, reread)
 	}
 	for _, stop := range stops {
 		stop()
@@ -74,6 +80,37 @@ func runAgent(ctx context.Context, e *env, f *agentFlags) error {
 	a.idle.Stop()
 	a.end()
 	return err
+}
+
+// newFleet has the budget of the one before: what has been spent is counted on.
+func (a *agent) newFleet(ctx context.Context) *fleet {
+	fl := newFleet(a.env, a.flags.fleet(), func(ev event) error { return a.hear(ctx, &ev) })
+	if before := a.fleet.Load(); before != nil {
+		fl.budget = before.budget
+	}
+	return fl
+}
+
+// record records until ctx ends, or other processes are to be recorded, or in another way.
+func (a *agent) record(ctx context.Context, reread <-chan os.Signal) error {
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- a.fleet.Load().run(running) }()
+	for {
+		select {
+		case err := <-ended:
+			return err
+		case <-reread:
+			if !a.reread() {
+				continue
+			}
+			stop()
+			err := <-ended
+			a.fleet.Store(a.newFleet(ctx))
+			return err
+		}
+	}
 }
 
 func newAgent(e *env, f *agentFlags, s *store) *agent {
