@@ -391,8 +391,9 @@ static __always_inline int too_many(u64 now)
 	return 1;
 }
 
-// enter is how a probe begins: the time until it counts for who ran.
-static __always_inline struct thread *enter(u64 *now)
+// enter is how a probe begins: the time until it counts for who ran. Those that are there for a while only are not
+// limited.
+static __always_inline struct thread *enter(u64 *now, u32 limited)
 {
 	u64 id = bpf_get_current_pid_tgid();
 	struct thread *th = thread_of(id);
@@ -402,7 +403,7 @@ static __always_inline struct thread *enter(u64 *now)
 	target_tgid = id >> 32;
 	th->busy = 1; // before the clock is read: what interrupts this is not to read a later one
 	*now = bpf_ktime_get_ns();
-	if (too_many(*now)) {
+	if (limited ? too_many(*now) : over || tripped) {
 		th->busy = 0;
 		return 0;
 	}
@@ -431,7 +432,7 @@ SEC("uprobe")
 int on_gogo(struct regs *ctx)
 {
 	u64 now, g = GOGO(ctx);
-	struct thread *th = enter(&now);
+	struct thread *th = enter(&now, 1);
 
 	if (!th)
 		return 0;
@@ -448,7 +449,7 @@ SEC("uprobe")
 int on_mcall(struct regs *ctx)
 {
 	u64 now;
-	struct thread *th = enter(&now);
+	struct thread *th = enter(&now, 1);
 
 	if (!th)
 		return 0;
@@ -463,7 +464,7 @@ SEC("uprobe")
 int on_schedule(struct regs *ctx)
 {
 	u64 now;
-	struct thread *th = enter(&now);
+	struct thread *th = enter(&now, 0);
 
 	if (!th)
 		return 0;
@@ -483,7 +484,7 @@ int on_again(struct regs *ctx)
 	if (!th)
 		return 0;
 	at = th->edge ? th->at : 0;
-	th = enter(&now);
+	th = enter(&now, 0);
 	if (!th)
 		return 0;
 	step = at ? (now - at) / TRAP_STEP : TRAP_STEPS;
@@ -499,7 +500,7 @@ SEC("uprobe")
 int on_labels(struct regs *ctx)
 {
 	u64 now;
-	struct thread *th = enter(&now);
+	struct thread *th = enter(&now, 1);
 
 	if (!th)
 		return 0;

@@ -147,8 +147,11 @@ func (e *Exact) turn(collect bool) error {
 		return e.err
 	}
 	e.err = e.drain()
+	if e.err == nil {
+		e.err = e.measure()
+	}
 	if e.err == nil && collect {
-		e.err = errors.Join(e.collect(), e.measure())
+		e.err = e.collect()
 	}
 	var tripped uint32
 	if e.err == nil {
@@ -200,22 +203,30 @@ func (e *Exact) drain() error {
 // collectBatch is how many totals are read with one system call.
 const collectBatch = 4096
 
-// collect reads all totals. They go on meanwhile.
+// collect reads all totals, which go on meanwhile, and then the label sets that they are of: each of those was sent before anything
+// was counted for it.
 func (e *Exact) collect() error {
 	var cursor ebpf.MapBatchCursor
-	keys, values := make([]exactWho, collectBatch), make([]exactTotal, collectBatch)
-	e.sums.begin()
+	var keys []exactWho
+	var values []exactTotal
 	for {
-		n, err := e.objects.Totals.BatchLookup(&cursor, keys, values, nil)
-		for i := range n {
-			e.sums.add(keys[i], values[i])
-		}
+		n := len(keys)
+		keys, values = append(keys, make([]exactWho, collectBatch)...), append(values, make([]exactTotal, collectBatch)...)
+		got, err := e.objects.Totals.BatchLookup(&cursor, keys[n:], values[n:], nil)
+		keys, values = keys[:n+got], values[:n+got]
 		if errors.Is(err, ebpf.ErrKeyNotExist) {
 			break
 		}
 		if err != nil {
 			return fmt.Errorf("read CPU times: %w", err)
 		}
+	}
+	if err := e.drain(); err != nil {
+		return err
+	}
+	e.sums.begin()
+	for i := range keys {
+		e.sums.add(keys[i], values[i])
 	}
 	for _, k := range e.sums.end() {
 		if err := e.objects.Totals.Delete(k); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
@@ -230,13 +241,15 @@ func (e *Exact) measure() error {
 	if e.traps == nil {
 		return nil
 	}
+	var cursor ebpf.MapBatchCursor
+	var keys [trapSteps]uint32
 	var steps [trapSteps]uint64
+	if _, err := e.objects.Traps.BatchLookup(&cursor, keys[:], steps[:], nil); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+		return fmt.Errorf("read CPU times: %w", err)
+	}
 	all := uint64(0)
-	for i := range steps {
-		if err := e.objects.Traps.Lookup(uint32(i), &steps[i]); err != nil {
-			return fmt.Errorf("read CPU times: %w", err)
-		}
-		all += steps[i]
+	for _, n := range steps {
+		all += n
 	}
 	e.stats.Trap = meanTrap(&steps, all)
 	if all < trapEnough {
