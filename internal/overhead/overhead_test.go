@@ -149,6 +149,18 @@ func TestMeasureUnknown(t *testing.T) {
 	}
 }
 
+// A cost of half as much again is known where windows differ by a quarter: its interval is wide, and far from nothing.
+func TestMeasureMuch(t *testing.T) {
+	h := &host{more: map[string]float64{"exact": 0.5}, noise: func(n int) float64 { return 0.9 + 0.05*float64(n*7%5) }}
+	r, err := measure(t, h, 4*8+1, "exact")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := r.Modes[0].CPU; e.Unknown != "" || e.Low < 0.2 || e.High > 0.8 || e.High-e.Low < 2*wide {
+		t.Errorf("%+v", e)
+	}
+}
+
 // A mode that does not work leaves the others; a block that is cut short is left out; what there was before the process ended is told.
 func TestMeasureEnds(t *testing.T) {
 	bad := errors.New("no such thing here")

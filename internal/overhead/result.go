@@ -49,7 +49,7 @@ func (r *Result) Blocks() (n int) {
 const (
 	level  = 0.95
 	enough = 5    // blocks
-	wide   = 0.05 // half of an interval that says nothing
+	wide   = 0.05 // half of an interval that says nothing, unless what it is of is twice as much
 	full   = 0.03 // a process that is so close to a whole number of CPUs has no more of them to use
 )
 
@@ -122,7 +122,7 @@ func estimate(ratios []float64) *Estimate {
 	}
 	middle, low, high := diff.Interval(ratios, level)
 	e := &Estimate{More: middle - 1, Low: low - 1, High: high - 1}
-	if (high-low)/2 > wide {
+	if half := (high - low) / 2; half > wide && 2*half > math.Abs(e.More) {
 		e.Unknown = "the windows differ too much"
 	}
 	return e
