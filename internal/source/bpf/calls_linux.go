@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/cilium/ebpf/link"
@@ -133,17 +132,8 @@ func (c *Calls) Run(ctx context.Context, emit func(Call)) error {
 
 // drain emits the calls that have ended.
 func (c *Calls) drain(emit func(Call)) error {
-	var rec ringbuf.Record
-	c.reader.SetDeadline(time.Unix(1, 0)) // what is there, and no waiting
-	for {
-		err := c.reader.ReadInto(&rec)
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("read calls: %w", err)
-		}
-		e, err := decodeCall(rec.RawSample)
+	return drain(c.reader, "read calls", func(raw []byte) error {
+		e, err := decodeCall(raw)
 		if err != nil {
 			return err
 		}
@@ -153,7 +143,8 @@ func (c *Calls) drain(emit func(Call)) error {
 		if c.pairs.lost {
 			return errors.Join(errOpenCalls, c.detach())
 		}
-	}
+		return nil
+	})
 }
 
 // detach takes the probes away: the target's code is what it was.

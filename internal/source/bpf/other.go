@@ -78,6 +78,18 @@ func (*Sched) Slotless() uint32 { return 0 }
 // Close does nothing.
 func (*Sched) Close() error { return nil }
 
+// Arrivals cannot work on this platform.
+type Arrivals struct{}
+
+// OpenArrivals returns an error that wraps errors.ErrUnsupported.
+func OpenArrivals(*proc.Process, *goruntime.Layout) (*Arrivals, error) { return nil, errPlatform }
+
+// Run returns an error that wraps errors.ErrUnsupported.
+func (*Arrivals) Run(context.Context, func(Arrival)) (uint64, error) { return 0, errPlatform }
+
+// Close does nothing.
+func (*Arrivals) Close() error { return nil }
+
 // Calls cannot work on this platform.
 type Calls struct{}
 

@@ -1,0 +1,177 @@
+//go:build ignore
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+//
+// arrivals.bpf.c: when what a goroutine reads from a TCP socket had come in.
+//
+// A goroutine that waits for its socket is woken when the runtime looks at the network, and not when something comes in:
+// while all Ps are busy that may be milliseconds later, and neither the runtime nor its trace know of them. The kernel's
+// tracepoints do: sock/sk_data_ready says when a socket has something to read (Linux 6.3), tcp/tcp_rcv_space_adjust when it
+// is read, in the reader's thread.
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+typedef __u64 u64;
+typedef __s64 s64;
+typedef __u32 u32;
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+#if defined(__TARGET_ARCH_x86)
+struct thread_struct {
+	unsigned long fsbase;
+} __attribute__((preserve_access_index));
+#define TLS_BASE thread.fsbase
+#elif defined(__TARGET_ARCH_arm64)
+struct uw {
+	unsigned long tp_value;
+} __attribute__((preserve_access_index));
+struct thread_struct {
+	struct uw uw;
+} __attribute__((preserve_access_index));
+// struct user_pt_regs (arch/arm64/include/uapi/asm/ptrace.h). Where no C is linked in, g is kept in R28 alone.
+struct user_regs {
+	u64 x[31], sp, pc, pstate;
+};
+#define TLS_BASE thread.uw.tp_value
+#else
+#error "no thread-local storage for this architecture"
+#endif
+
+struct task_struct {
+	struct thread_struct thread;
+	int tgid;
+} __attribute__((preserve_access_index));
+
+struct sock_common {
+	u32 skc_portpair;
+} __attribute__((preserve_access_index));
+
+struct sock {
+	struct sock_common __sk_common;
+} __attribute__((preserve_access_index));
+
+// See sched.bpf.c.
+volatile u32 target_tgid = 0;
+const volatile u32 target_pid = 0;
+const volatile u64 ns_dev = 0, ns_ino = 0;
+
+const volatile s64 tls = 0; // g is at TLS base + tls
+const volatile u32 g_in_register = 0;
+const volatile u32 g_goid = 0; // where it is in a runtime.g (internal/goruntime)
+// What was read sooner is not reported: ns.
+const volatile u64 least = 0;
+
+u64 lost = 0;
+
+struct arrival {
+	u64 came; // CLOCK_MONOTONIC, ns
+	u64 read;
+	u64 goid;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+} records SEC(".maps");
+
+// unread is since when which of the target's sockets has something to read. Only those are in it that it has read from, and those read
+// from last if they are too many: whose address is another's by now has other ports.
+struct unread {
+	u64 since; // 0: there is nothing
+	u32 ports;
+	u32 unused;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, u64);
+	__type(value, struct unread);
+} sockets SEC(".maps");
+
+const struct arrival *unused_arrival __attribute__((unused));
+
+SEC("tp_btf/sk_data_ready")
+int BPF_PROG(on_ready, struct sock *sk)
+{
+	u64 key = (u64)sk;
+	struct unread *u = bpf_map_lookup_elem(&sockets, &key);
+
+	if (u && !u->since && u->ports == sk->__sk_common.skc_portpair)
+		u->since = bpf_ktime_get_ns();
+	return 0;
+}
+
+static __always_inline void learn(struct task_struct *current)
+{
+	struct bpf_pidns_info ns = {};
+
+	if (!bpf_get_ns_current_pid_tgid(ns_dev, ns_ino, &ns, sizeof(ns)) && ns.tgid == target_pid)
+		target_tgid = current->tgid;
+}
+
+// goid is the id of the goroutine that made the system call, 0 if it is not known.
+static __always_inline u64 goid(struct task_struct *t)
+{
+	u64 g = 0, id = 0;
+
+#if defined(__TARGET_ARCH_arm64)
+	if (g_in_register) {
+		struct user_regs *regs = (void *)bpf_task_pt_regs((void *)t);
+
+		bpf_probe_read_kernel(&g, sizeof(g), &regs->x[28]);
+		bpf_probe_read_user(&id, sizeof(id), (void *)(g + g_goid));
+		return id;
+	}
+#endif
+	if (!bpf_probe_read_user(&g, sizeof(g), (void *)(t->TLS_BASE + tls)) && g)
+		bpf_probe_read_user(&id, sizeof(id), (void *)(g + g_goid));
+	return id;
+}
+
+static __always_inline void report(struct task_struct *t, u64 came, u64 now)
+{
+	u64 id = goid(t);
+	struct arrival *a;
+
+	if (!id)
+		return;
+	a = bpf_ringbuf_reserve(&records, sizeof(*a), 0);
+	if (!a) {
+		__sync_fetch_and_add(&lost, 1);
+		return;
+	}
+	a->came = came;
+	a->read = now;
+	a->goid = id;
+	bpf_ringbuf_submit(a, BPF_RB_NO_WAKEUP);
+}
+
+SEC("tp_btf/tcp_rcv_space_adjust")
+int BPF_PROG(on_read, struct sock *sk)
+{
+	struct task_struct *t = (void *)bpf_get_current_task_btf();
+	struct unread *u, first = {};
+	u64 key = (u64)sk, came, now;
+	u32 ports;
+
+	if (!target_tgid)
+		learn(t);
+	if (!target_tgid || (u32)t->tgid != target_tgid)
+		return 0;
+	ports = sk->__sk_common.skc_portpair;
+	u = bpf_map_lookup_elem(&sockets, &key);
+	if (!u || u->ports != ports) {
+		first.ports = ports;
+		bpf_map_update_elem(&sockets, &key, &first, BPF_ANY);
+		return 0;
+	}
+	came = u->since;
+	u->since = 0;
+	now = bpf_ktime_get_ns();
+	if (came && now - came >= least)
+		report(t, came, now);
+	return 0;
+}
