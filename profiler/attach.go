@@ -47,6 +47,7 @@ func (r *recording) attach(ctx context.Context) error {
 	}
 	r.attachCalls(layout)
 	r.attachExact(layout)
+	r.attachArrivals(layout)
 	if r.source == nil && r.table == nil {
 		if missing == nil { // nobody asked for more than the table
 			missing = errors.New(r.summary.Denied[len(r.summary.Denied)-1])

@@ -45,6 +45,7 @@ type recording struct {
 	calls    *calls           // nil: the same
 	exact    *exact           // nil: the same
 	family   *proc.Family     // processes that the target starts
+	arrivals *arrivals        // nil: the same
 	accepts  *acceptors       // nil: not of a timeline
 	govern   *governor        // nil: Options.Share is not asked for
 	mu       sync.Mutex       // of slices and symbols while the sources run
@@ -97,6 +98,9 @@ func (r *recording) close() {
 	if r.exact != nil {
 		r.exact.probes.Close()
 	}
+	if r.arrivals != nil {
+		r.arrivals.probes.Close()
+	}
 	if r.symbols != nil {
 		r.symbols.Close()
 	}
@@ -136,4 +140,15 @@ type exact struct {
 	times     []bpf.CPUTime // of the slice that is being closed,
 	stats     bpf.ExactStats
 	uncounted int64 // what the process's clock has counted in all slices beyond what the probes have, ns; less than 0: it is late
+}
+
+// arrivals is the programs that know when what goroutines read from sockets had come in, and what they said.
+type arrivals struct {
+	probes *bpf.Arrivals
+
+	mu   sync.Mutex
+	of   map[uint64][]sample.Arrival // by goroutine, since the last take
+	n    int
+	lost uint64
+	err  error
 }

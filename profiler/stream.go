@@ -217,6 +217,7 @@ func (s *slicer) seal(b *fold.Builder, to time.Duration, end string) *Recording 
 	s.over = b == s.slices.Last()
 	s.mu.Unlock()
 	p := b.Profile()
+	s.addArrivals(b, p)
 	s.settle(p)
 	s.applyExact(p)
 	begin := s.start.Add(s.from)
@@ -309,6 +310,9 @@ func (r *recording) sources(ctx context.Context) error {
 	}
 	if r.accepts != nil {
 		defer beside(ctx, r.accepts.run)()
+	}
+	if r.arrivals != nil {
+		defer beside(ctx, r.arrivals.run)()
 	}
 	wg.Wait()
 	return errors.Join(errs...)

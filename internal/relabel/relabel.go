@@ -34,7 +34,8 @@ type Rules struct {
 const longestKey = 1 << 10
 
 // ofTimeline are keys of mayfly's labels that tell single goroutines, intervals and calls apart, and objects in their memory.
-var ofTimeline = []string{sample.KeyID, sample.KeyParent, sample.KeyWoken, sample.KeyWaitOn, sample.KeyEnd, sample.KeyCall}
+var ofTimeline = []string{sample.KeyID, sample.KeyParent, sample.KeyWoken, sample.KeyWaitOn, sample.KeyEnd, sample.KeyCall,
+	sample.KeyUnread}
 
 // The default values of rules.
 const (

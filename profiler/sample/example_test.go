@@ -72,3 +72,18 @@ func ExampleMostCPU() {
 	// endpoint="/a" 1.234568s +-1.2ms, 120 stints
 	// probes 2ms +-1µs, 0 stints
 }
+
+func ExampleFormatArrivals() {
+	text := sample.FormatArrivals([]sample.Arrival{{Came: 1000, Read: 1300}, {Came: 1500, Read: 1520}})
+	fmt.Println(text)
+	// Output: 1000+300 500+20
+}
+
+func ExampleParseArrivals() {
+	for _, a := range sample.ParseArrivals("1000+300 500+20") {
+		fmt.Printf("came at %d, was read at %d\n", a.Came, a.Read)
+	}
+	// Output:
+	// came at 1000, was read at 1300
+	// came at 1500, was read at 1520
+}

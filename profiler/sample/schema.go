@@ -19,6 +19,7 @@ const (
 	KeyState   = "go.state"   // a State
 	KeySyscall = "go.syscall" // the system call that a goroutine in Syscall is blocked in
 	KeyPeer    = "go.peer"    // who a goroutine in "IO wait" waits for
+	KeyUnread  = "go.unread"  // what it read from sockets, see FormatArrivals
 	KeyWaitOn  = "go.wait_on" // the channels, locks and conditions that it waits for, see FormatObjects
 
 	// KeyCreatedBy is the go statement that started the goroutine: the function, the file without its folders, the line.

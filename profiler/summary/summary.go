@@ -30,7 +30,8 @@ type Summary struct {
 	Labels
 	Stacks
 	Exact
-	Calls int64 `json:"calls"` // of Options.Calls, with exact begin and end
+	Calls    int64 `json:"calls"`    // of Options.Calls, with exact begin and end
+	Arrivals int64 `json:"arrivals"` // reads from sockets of which it is known for how long there had been something
 	Accepts
 	Budget
 	RingBytes int64 `json:"ring_bytes"` // that a Ring held when this window of it was complete; 0: not of a ring
@@ -205,6 +206,7 @@ func (s *Summary) Merge(next *Summary, share float64) {
 	s.Stacks.merge(&next.Stacks, share)
 	s.Exact.merge(&next.Exact)
 	s.Calls += next.Calls
+	s.Arrivals += next.Arrivals
 	s.Accepts.merge(&next.Accepts)
 	s.Budget.merge(&next.Budget, share)
 	s.RingBytes += next.RingBytes
