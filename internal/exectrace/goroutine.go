@@ -16,7 +16,8 @@ type goroutine struct {
 	start  int32 // the function that it was started with, as a stack
 	since  int64
 	phase  trace.GoState
-	assist bool // marks for the collector
+	assist bool         // marks for the collector
+	unsent []*goroutine // of a connection's sender: calls whose goroutines ended, and whose answers it has still to send
 }
 
 // stop is a time in which the world stood still, and where it was stopped, if not by the collector.
@@ -28,8 +29,9 @@ type stop struct {
 func newReader(l Options) *reader {
 	r := &reader{
 		Builder: timeline.NewBuilder(timeline.ByTrace), limits: l, epoch: l.Epoch, live: make(map[trace.GoID]*goroutine),
-		stacks: make(map[trace.Stack]int32),
-		tasks:  make(map[trace.TaskID]int), regions: make(map[trace.GoID][]int),
+		stacks:  make(map[trace.Stack]int32),
+		senders: make(map[int64]*goroutine),
+		tasks:   make(map[trace.TaskID]int), regions: make(map[trace.GoID][]int),
 	}
 	state := func(name string) int32 { return r.State(timeline.State{Name: name}) }
 	r.states.running, r.states.runnable, r.states.syscall = state("running"), state("runnable"), state("syscall")
@@ -97,6 +99,7 @@ func (r *reader) transition(ev *trace.Event, st *trace.StateTransition) {
 		switch {
 		case from == trace.GoWaiting:
 			by, where = who(ev), r.stack(ev.Stack())
+			r.learnSender(g, by)
 		case from == trace.GoRunning:
 			if g.stack = r.stack(st.Stack); to == trace.GoNotExist {
 				g.stack = g.start // nothing is said of where it ends
@@ -105,6 +108,9 @@ func (r *reader) transition(ev *trace.Event, st *trace.StateTransition) {
 		g.leave(r, at, by, where)
 	}
 	g.enter(r, st, to)
+	if len(g.unsent) > 0 && (to == trace.GoSyscall || to == trace.GoWaiting || to == trace.GoNotExist) {
+		g.send(r, at)
+	}
 	if to == trace.GoNotExist {
 		r.end(id, g)
 	}
@@ -112,10 +118,21 @@ func (r *reader) transition(ev *trace.Event, st *trace.StateTransition) {
 
 // end takes in what is known of a goroutine in all. The room that its life took is for the next one that begins.
 func (r *reader) end(id trace.GoID, g *goroutine) {
+	delete(r.live, id)
+	if r.PerCall(g.start) {
+		if s := r.senders[g.track.Parent]; s != nil && s.phase != trace.GoWaiting && s.phase != trace.GoNotExist {
+			s.unsent = append(s.unsent, g)
+			return
+		}
+	}
+	r.keep(g)
+}
+
+// keep takes a life in that is over.
+func (r *reader) keep(g *goroutine) {
 	life := g.track.Pieces
 	g.track.Pieces = r.Keep(life)
 	r.AddTrack(&g.track)
-	delete(r.live, id)
 	if len(r.spare) < mostSpare && cap(life) <= spareRoom {
 		r.spare = append(r.spare, life[:0])
 	}
@@ -130,9 +147,35 @@ func (g *goroutine) arrive(r *reader, by *goroutine, at int64) {
 	if by == nil || by.phase != trace.GoRunning || !r.PerCall(g.start) {
 		return
 	}
-	if woken := timeline.Woken(by.track.Pieces, by.since); woken < at {
+	if woken := r.Woken(by.track.Pieces, by.since); woken < at {
 		g.add(r, r.Arrived(woken, at, g.start))
 	}
+}
+
+// In gRPC the goroutine of a call hands its answer to another one of the connection, and ends. That one sends the answers of all calls:
+// it lets others run before it does, and where the Ps are busy that takes as long as the call itself.
+
+// learnSender takes in which goroutine sends what the calls of a connection answer: the one that they wake.
+func (r *reader) learnSender(g *goroutine, by int64) {
+	if by == timeline.Runtime || !r.Sends(g.stack) {
+		return
+	}
+	if call := r.live[trace.GoID(by)]; call != nil && r.PerCall(call.start) {
+		r.senders[call.track.Parent] = g
+	}
+}
+
+// send ends the calls whose answers a goroutine has sent: when it begins to write, as who waits for one has it before the write returns.
+// Of an answer that takes several writes it is the first.
+func (g *goroutine) send(r *reader, at int64) {
+	for i, call := range g.unsent {
+		if ended := call.since; at > ended {
+			call.add(r, r.Unsent(ended, at, call.start, g.track.Goid, g.stack))
+		}
+		r.keep(call)
+		g.unsent[i] = nil
+	}
+	g.unsent = g.unsent[:0]
 }
 
 // who is the goroutine that did something to another one.

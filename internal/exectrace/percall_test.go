@@ -4,8 +4,12 @@ import (
 	"bytes"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"runtime/trace"
+	"slices"
 	"testing"
+
+	"github.com/mayfly-profiler/mayfly/internal/timeline"
 )
 
 // TestCallArrives has calls of HTTP/2, for each of which the connection's goroutine starts one. What that one waited for a P before is in
@@ -46,5 +50,44 @@ func TestCallArrives(t *testing.T) {
 	}
 	if found < calls/2 {
 		t.Errorf("%d calls of which it is known when their connection was woken, want %d", found, calls)
+	}
+}
+
+// TestCallIsSent reads a trace of an etcd 3.7.3 with two clients of gRPC (half a second of /debug/pprof/trace). A call ends when its
+// connection's sender begins to write, or waits again, and that one is who ended the last wait of the call.
+func TestCallIsSent(t *testing.T) {
+	f, err := os.Open("testdata/etcd.trace.gz")
+	check(t, err)
+	defer f.Close()
+	x, err := Read(f, Options{})
+	check(t, err)
+	calls, sent := 0, 0
+	for _, g := range x.Tracks {
+		last := g.Pieces[len(g.Pieces)-1]
+		if !x.PerCall(g.Pieces[0].Stack) || last.To == x.To {
+			continue
+		}
+		calls++
+		sender := x.ByID[last.By]
+		if sender == nil || !x.Sends(last.ByStack) {
+			continue // it ended before the sender of its connection was seen to be woken
+		}
+		sent++
+		writes := slices.ContainsFunc(sender.Pieces, func(p timeline.Piece) bool {
+			return p.From == last.To && (p.Kind == timeline.Syscall || p.Waits())
+		})
+		if !writes || x.States[last.State].Name != "unsent" {
+			t.Errorf("call of goroutine %d is %q to the end, when its sender does not begin to write", g.Goid, x.States[last.State].Name)
+		}
+	}
+	requests := x.Find(timeline.Selector{}).Whole
+	ends := 0
+	for _, r := range requests {
+		if r.To == r.Main.Pieces[len(r.Main.Pieces)-1].To {
+			ends++
+		}
+	}
+	if calls < 30 || sent < calls-4 || ends < sent {
+		t.Errorf("%d of %d calls are sent, %d of %d requests end then", sent, calls, ends, len(requests))
 	}
 }

@@ -99,6 +99,7 @@ type reader struct {
 	frames  []timeline.Frame
 	stops   []stop
 	spare   [][]timeline.Piece
+	senders map[int64]*goroutine // by the goroutine of the connection
 	tasks   map[trace.TaskID]int
 	regions map[trace.GoID][]int
 	pieces  int
@@ -226,7 +227,9 @@ func (r *reader) finish(unread string) (*Trace, error) {
 	}
 	for id, g := range r.live {
 		g.leave(r, r.now, 0, r.Nothing)
-		r.end(id, g)
+		g.send(r, r.now)
+		delete(r.live, id)
+		r.keep(g)
 	}
 	r.From, r.To = r.first, r.now
 	for i := range r.Tasks {

@@ -28,8 +28,9 @@ type Builder struct {
 // NewBuilder begins a timeline with no tracks. Stack 0 is empty, label set 0 has no labels.
 func NewBuilder(e Evidence) *Builder {
 	b := &Builder{
-		Timeline: &Timeline{Evidence: e, ByID: make(map[int64]*Track), sites: make(map[siteKey]Site)},
-		byFunc:   make(map[Function]int32), byStack: make(map[string]int32), byLabels: make(map[string]int32), byState: make(map[State]int32),
+		Timeline: &Timeline{Evidence: e, ByID: make(map[int64]*Track), sites: make(map[siteKey]Site),
+			arrivals: make(map[int64][]sample.Arrival)},
+		byFunc: make(map[Function]int32), byStack: make(map[string]int32), byLabels: make(map[string]int32), byState: make(map[State]int32),
 		byOn:  make(map[string]int32),
 		kinds: make(map[[2]int32]Kind),
 	}

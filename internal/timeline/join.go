@@ -20,6 +20,9 @@ func (b *Builder) Join(rec *Timeline) {
 			g.Pieces[i].Unseen = true // labels and all
 		}
 	}
+	b.arrivals = rec.arrivals
+	b.cutUnread()
+	b.callsCame()
 	if lost := b.stolen(rec.onCPU); len(lost) > 0 {
 		for _, g := range b.Tracks {
 			out = b.takeStolen(out[:0], g.Pieces, lost)
@@ -75,7 +78,7 @@ func (j *joiner) split(out []Piece, p Piece, r *Track) []Piece {
 		s := p
 		switch {
 		case q.Kind.Denied() || q.Kind == Stopped:
-			s.Kind, s.State = q.Kind, j.State(State{Name: j.rec.States[q.State].Name})
+			s.Kind, s.State = q.Kind, j.denied(p, q)
 		case p.Kind != Syscall && q.Kind == Syscall && j.rec.States[q.State].Call == "" && j.sawIn(&p, q):
 			// No call: a page fault, of which the trace knows nothing.
 			if s.Kind, s.State = q.Kind, j.State(j.rec.States[q.State]); j.rec.Stacks[q.Stack].App >= 0 {
@@ -100,6 +103,18 @@ func (j *joiner) split(out []Piece, p Piece, r *Track) []Piece {
 	}
 	return out
 }
+
+// denied is the state of a piece in which a thread had no CPU. Whether it was in a system call then says where one request ends.
+func (j *joiner) denied(p Piece, q *Piece) int32 {
+	name := j.rec.States[q.State].Name
+	if p.Kind == Syscall {
+		name += inCall
+	}
+	return j.State(State{Name: name})
+}
+
+// inCall is what the state's name of who has no CPU in a system call ends with.
+const inCall = " in a system call"
 
 // fits says whether what ran at the end of q, when its sample was taken, may have run in p, too. Who did not come out of a
 // handler in p was in none: the sample is of the request after it.

@@ -5,9 +5,15 @@ import (
 	"github.com/mayfly-profiler/mayfly/internal/goruntime/names"
 )
 
+// The states that are not the runtime's.
+var (
+	readable = State{Name: "readable"} // a connection's goroutine whose socket has something to read, while the runtime has not looked
+	unsent   = State{Name: "unsent"}   // a call whose answer the connection's sender has still to write
+)
+
 // waits maps the runtime's wait reasons whose name is enough. The others depend on the stack.
 var waits = map[string]Kind{
-	"running": CPU, "runnable": GoScheduler, "preempted": OSScheduler, "throttled": Quota,
+	"running": CPU, "runnable": GoScheduler, readable.Name: GoScheduler, unsent.Name: Channel, "preempted": OSScheduler, "throttled": Quota,
 	"syscall": Syscall, "IO wait": Network, "sleep": Timer, "stopped": Stopped, "unknown": Unknown,
 	"sync.Mutex.Lock": Lock, "sync.RWMutex.RLock": Lock, "sync.RWMutex.Lock": Lock,
 	"sync.WaitGroup.Wait": Children, "sync.Cond.Wait": Channel, "coroutine": Channel, "leaked": Channel,

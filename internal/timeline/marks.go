@@ -16,6 +16,7 @@ const (
 	exchanges                    // net/http reads a request's body, or sends an answer
 	readsAhead                   // net/http looks whether the client goes away
 	oneCall                      // of a goroutine that is for one call of its connection
+	sends                        // of the one that sends what such goroutines answer
 )
 
 // unwalked is the frame of a stack that could not be walked.

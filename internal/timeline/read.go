@@ -60,7 +60,10 @@ func Read(p *profile.Profile, samples iter.Seq[*profile.Sample]) (*Timeline, err
 	}
 	r.Settle()
 	r.heal()
+	r.sortArrivals()
+	r.cutUnread()
 	r.arrive()
+	r.callsCame()
 	r.bound()
 	if d := r.To - r.From; d <= 0 || d > int64(longest) {
 		return nil, fmt.Errorf("the timeline is %s long: more than %s is no recording", time.Duration(d), longest)
@@ -168,6 +171,10 @@ func (r *reader) functions(p *profile.Profile) {
 // add takes one sample in. What is of no goroutine, or has no time, is of no use here.
 func (r *reader) add(s *profile.Sample) {
 	id, end := number(s, sample.KeyID), number(s, sample.KeyEnd)
+	if text := first(s.Label, sample.KeyUnread); text != "" && id > 0 {
+		r.arrivals[id] = append(r.arrivals[id], sample.ParseArrivals(text)...)
+		return
+	}
 	if len(s.Value) <= max(r.columns.samples, r.columns.wall, r.columns.cpu) || end <= 0 {
 		return
 	}

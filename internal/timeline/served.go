@@ -2,13 +2,15 @@ package timeline
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/mayfly-profiler/mayfly/internal/goruntime/names"
 )
 
-// In a trace every state is exact, and so are the borders of requests. A request begins when its goroutine is started, or
-// when the wait before it ends, and ends when the next begins or its goroutine does. Under load the next request of a
-// connection is often there already and nobody waits for it: then the read that fetches it is the border.
+// In a trace every state is exact, and so are the borders of requests. A request begins when its goroutine is started, or when the wait
+// before it ends, or when it came in where that is known; it ends when its answer is written, else when the next begins or its
+// goroutine does. Under load the next request of a connection is often there already and nobody waits for it: then the read that fetches
+// it is the border.
 
 // served finds the requests of all servers in a trace.
 func (t *Timeline) served() []*Request {
@@ -22,24 +24,28 @@ func (t *Timeline) served() []*Request {
 func (t *Timeline) servedBy(g *Track, all []*Request) []*Request {
 	r := &Request{Main: g, From: t.beginOf(g), Exact: true}
 	seen := marks(0)
-	flushed := 0
+	flushed, sent := 0, int64(0)
 	end := func(at, next int64) {
-		if r.To = at; seen&(handles|answers) != 0 && seen&profiling == 0 {
+		if r.To = at; sent > r.From {
+			r.To = sent
+		}
+		next = max(next, r.To)
+		if seen&(handles|answers) != 0 && seen&profiling == 0 {
 			r.Stream = seen&streams != 0 || flushed >= severalFlushes
 			all = append(all, r)
 		}
 		r = &Request{Main: g, From: next, Exact: true}
-		seen, flushed = 0, 0
+		seen, flushed, sent = 0, 0, 0
 	}
 	for i := range g.Pieces {
 		p := &g.Pieces[i]
 		m := t.Stacks[p.Stack].marks
 		switch {
-		case p.Waits() && m&outside != 0 && p.Stack != t.Nothing:
+		case p.Waits() && m&outside != 0 && p.Stack != t.Nothing && t.States[p.State] != unsent:
 			end(p.From, p.To)
 			continue
-		case m&reads != 0 && m&handles == 0 && p.Kind == Syscall && seen&(handles|answers) != 0:
-			end(p.From, p.From)
+		case seen&(handles|answers) != 0 && (m&reads != 0 && m&handles == 0 && t.inCall(p) || t.States[p.State] == readable):
+			end(p.From, t.cameFor(g, p)) // it is there already, and nobody waits for it
 		}
 		if m&keeps == 0 {
 			m &^= answers // somebody's client
@@ -47,9 +53,17 @@ func (t *Timeline) servedBy(g *Track, all []*Request) []*Request {
 		if seen |= m; m&flushes != 0 {
 			flushed++
 		}
+		if m&answers != 0 && t.inCall(p) {
+			sent = p.From // the client has the answer before the write returns
+		}
 	}
 	end(t.endOf(g), 0)
 	return all
+}
+
+// inCall says whether a goroutine is in a system call, with or without a CPU.
+func (t *Timeline) inCall(p *Piece) bool {
+	return p.Kind == Syscall || p.Kind.Denied() && strings.HasSuffix(t.States[p.State].Name, inCall)
 }
 
 // severalFlushes are more than an answer needs that is sent in one go, or with its header ahead.

@@ -63,6 +63,7 @@ func (t *Timeline) marksOf(frames []Frame) (m marks) {
 	add(names.Exchange, exchanges)
 	add(names.ReadAhead, readsAhead)
 	add(perCall, oneCall)
+	add(senders, sends)
 	if t.onAny(frames, anyCall) && slices.ContainsFunc(frames, t.generated) && !slices.ContainsFunc(frames, t.unary) {
 		m |= streams
 	}

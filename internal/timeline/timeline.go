@@ -147,16 +147,17 @@ type Timeline struct {
 	Funcs    []Function
 	From, To int64 // Unix ns
 	Evidence Evidence
-	Procs    int                  // GOMAXPROCS, 0: not known
-	Nothing  int32                // the empty stack, 0
-	CPUs     int                  // that the target may use, 0: not known
-	Quota    float64              // CPUs' time that its control groups allow it, 0: no limit, or not known
-	Accepts  []sample.AcceptQueue // connections that nobody had accepted yet, by where the target listens
-	Epoch    int64                // Unix ns minus CLOCK_MONOTONIC, 0: not known
-	calls    []exactCall          // exact ones, in any order
-	onCPU    cells                // CPU time of all samples
-	Tasks    []Task               // of runtime/trace
-	Scans    float64              // at the goroutine table, per second; 0: not known
+	Procs    int                        // GOMAXPROCS, 0: not known
+	Nothing  int32                      // the empty stack, 0
+	CPUs     int                        // that the target may use, 0: not known
+	Quota    float64                    // CPUs' time that its control groups allow it, 0: no limit, or not known
+	Accepts  []sample.AcceptQueue       // connections that nobody had accepted yet, by where the target listens
+	Epoch    int64                      // Unix ns minus CLOCK_MONOTONIC, 0: not known
+	calls    []exactCall                // exact ones, in any order
+	arrivals map[int64][]sample.Arrival // by goroutine and time: what it read from sockets
+	onCPU    cells                      // CPU time of all samples
+	Tasks    []Task                     // of runtime/trace
+	Scans    float64                    // at the goroutine table, per second; 0: not known
 
 	sites map[siteKey]Site
 }
