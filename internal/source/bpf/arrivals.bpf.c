@@ -15,34 +15,25 @@
 typedef __u64 u64;
 typedef __s64 s64;
 typedef __u32 u32;
+typedef __u8 u8;
+typedef _Bool bool;
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-#if defined(__TARGET_ARCH_x86)
-struct thread_struct {
-	unsigned long fsbase;
-} __attribute__((preserve_access_index));
-#define TLS_BASE thread.fsbase
-#elif defined(__TARGET_ARCH_arm64)
-struct uw {
-	unsigned long tp_value;
-} __attribute__((preserve_access_index));
-struct thread_struct {
-	struct uw uw;
-} __attribute__((preserve_access_index));
-// struct user_pt_regs (arch/arm64/include/uapi/asm/ptrace.h). Where no C is linked in, g is kept in R28 alone.
-struct user_regs {
-	u64 x[31], sp, pc, pstate;
-};
-#define TLS_BASE thread.uw.tp_value
-#else
-#error "no thread-local storage for this architecture"
-#endif
+// bpf_tracing.h has register macros of its own.
+#include "regs.bpf.h"
 
 struct task_struct {
 	struct thread_struct thread;
+	void *stack;
 	int tgid;
 } __attribute__((preserve_access_index));
+
+struct pt_regs {
+	long dummy;
+} __attribute__((preserve_access_index));
+
+#include "target.bpf.h"
 
 struct sock_common {
 	u32 skc_portpair;
@@ -57,9 +48,6 @@ volatile u32 target_tgid = 0;
 const volatile u32 target_pid = 0;
 const volatile u64 ns_dev = 0, ns_ino = 0;
 
-const volatile s64 tls = 0; // g is at TLS base + tls
-const volatile u32 g_in_register = 0;
-const volatile u32 g_goid = 0; // where it is in a runtime.g (internal/goruntime)
 // What was read sooner is not reported: ns.
 const volatile u64 least = 0;
 
@@ -113,27 +101,25 @@ static __always_inline void learn(struct task_struct *current)
 }
 
 // goid is the id of the goroutine that made the system call, 0 if it is not known.
-static __always_inline u64 goid(struct task_struct *t)
+static __always_inline u64 goid(void)
 {
+	struct regs *regs;
 	u64 g = 0, id = 0;
 
-#if defined(__TARGET_ARCH_arm64)
-	if (g_in_register) {
-		struct user_regs *regs = (void *)bpf_task_pt_regs((void *)t);
-
-		bpf_probe_read_kernel(&g, sizeof(g), &regs->x[28]);
-		bpf_probe_read_user(&id, sizeof(id), (void *)(g + g_goid));
-		return id;
+	if (target.g_from == G_REG) {
+		regs = user_regs();
+		bpf_probe_read_kernel(&g, sizeof(g), &GREG(regs));
+	} else {
+		bpf_probe_read_user(&g, sizeof(g), (void *)(tls_base() + target.tls));
 	}
-#endif
-	if (!bpf_probe_read_user(&g, sizeof(g), (void *)(t->TLS_BASE + tls)) && g)
-		bpf_probe_read_user(&id, sizeof(id), (void *)(g + g_goid));
-	return id;
+	if (g)
+		bpf_probe_read_user(&id, sizeof(id), (void *)(g + target.g_goid));
+	return id < MAX_GOID ? id : 0;
 }
 
-static __always_inline void report(struct task_struct *t, u64 came, u64 now)
+static __always_inline void report(u64 came, u64 now)
 {
-	u64 id = goid(t);
+	u64 id = goid();
 	struct arrival *a;
 
 	if (!id)
@@ -172,6 +158,6 @@ int BPF_PROG(on_read, struct sock *sk)
 	u->since = 0;
 	now = bpf_ktime_get_ns();
 	if (came && now - came >= least)
-		report(t, came, now);
+		report(came, now);
 	return 0;
 }

@@ -58,14 +58,8 @@ func OpenArrivals(p *proc.Process, l *goruntime.Layout) (*Arrivals, error) {
 }
 
 func setArrivals(spec *ebpf.CollectionSpec, l *goruntime.Layout) error {
-	inRegister := uint32(0)
-	if l.TLSFrom == goruntime.TLSUnknown {
-		inRegister = 1
-	}
 	return errors.Join(
-		spec.Variables["tls"].Set(l.TLS),
-		spec.Variables["g_in_register"].Set(inRegister),
-		spec.Variables["g_goid"].Set(uint32(l.G.Goid)),
+		spec.Variables["target"].Set(arrivalsLayout(targetLayout(l))),
 		spec.Variables["least"].Set(uint64(leastUnread)))
 }
 

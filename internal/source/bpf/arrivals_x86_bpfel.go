@@ -20,6 +20,25 @@ type arrivalsArrival struct {
 	Goid uint64
 }
 
+type arrivalsLayout struct {
+	_         structs.HostLayout
+	Tls       int64
+	G_from    uint32
+	LabelKind uint32
+	G_m       uint32
+	G_schedPc uint32
+	G_schedSp uint32
+	G_schedBp uint32
+	G_goid    uint32
+	G_labels  uint32
+	G_gopc    uint32
+	G_stack   uint32
+	M_curg    uint32
+	M_g0      uint32
+	M_gsignal uint32
+	_         [4]byte
+}
+
 type arrivalsUnread struct {
 	_      structs.HostLayout
 	Since  uint64
@@ -35,15 +54,14 @@ const (
 	arrivalsMapSockets       = "sockets"
 	arrivalsProgOnRead       = "on_read"
 	arrivalsProgOnReady      = "on_ready"
-	arrivalsVarG_goid        = "g_goid"
-	arrivalsVarG_inRegister  = "g_in_register"
 	arrivalsVarLeast         = "least"
 	arrivalsVarLost          = "lost"
 	arrivalsVarNsDev         = "ns_dev"
 	arrivalsVarNsIno         = "ns_ino"
+	arrivalsVarStackSize     = "stack_size"
+	arrivalsVarTarget        = "target"
 	arrivalsVarTargetPid     = "target_pid"
 	arrivalsVarTargetTgid    = "target_tgid"
-	arrivalsVarTls           = "tls"
 	arrivalsVarUnusedArrival = "unused_arrival"
 )
 
@@ -105,15 +123,14 @@ type arrivalsMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type arrivalsVariableSpecs struct {
-	G_goid        *ebpf.VariableSpec `ebpf:"g_goid"`
-	G_inRegister  *ebpf.VariableSpec `ebpf:"g_in_register"`
 	Least         *ebpf.VariableSpec `ebpf:"least"`
 	Lost          *ebpf.VariableSpec `ebpf:"lost"`
 	NsDev         *ebpf.VariableSpec `ebpf:"ns_dev"`
 	NsIno         *ebpf.VariableSpec `ebpf:"ns_ino"`
+	StackSize     *ebpf.VariableSpec `ebpf:"stack_size"`
+	Target        *ebpf.VariableSpec `ebpf:"target"`
 	TargetPid     *ebpf.VariableSpec `ebpf:"target_pid"`
 	TargetTgid    *ebpf.VariableSpec `ebpf:"target_tgid"`
-	Tls           *ebpf.VariableSpec `ebpf:"tls"`
 	UnusedArrival *ebpf.VariableSpec `ebpf:"unused_arrival"`
 }
 
@@ -152,15 +169,14 @@ func (m *arrivalsMaps) Close() error {
 //
 // It can be passed to loadArrivalsObjects or ebpf.CollectionSpec.LoadAndAssign.
 type arrivalsVariables struct {
-	G_goid        *ebpf.Variable `ebpf:"g_goid"`
-	G_inRegister  *ebpf.Variable `ebpf:"g_in_register"`
 	Least         *ebpf.Variable `ebpf:"least"`
 	Lost          *ebpf.Variable `ebpf:"lost"`
 	NsDev         *ebpf.Variable `ebpf:"ns_dev"`
 	NsIno         *ebpf.Variable `ebpf:"ns_ino"`
+	StackSize     *ebpf.Variable `ebpf:"stack_size"`
+	Target        *ebpf.Variable `ebpf:"target"`
 	TargetPid     *ebpf.Variable `ebpf:"target_pid"`
 	TargetTgid    *ebpf.Variable `ebpf:"target_tgid"`
-	Tls           *ebpf.Variable `ebpf:"tls"`
 	UnusedArrival *ebpf.Variable `ebpf:"unused_arrival"`
 }
 

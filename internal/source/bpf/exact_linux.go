@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 	"time"
 
@@ -52,7 +51,6 @@ func openExact(p *proc.Process, o ExactOptions, most uint32) (*Exact, error) {
 		return nil, loadError(err)
 	}
 	if e.reader, err = ringbuf.NewReader(e.objects.Records); err == nil {
-		e.reader.SetDeadline(time.Unix(1, 0)) // what is there, and no waiting
 		err = e.attach(o)
 	}
 	if err != nil {
@@ -184,21 +182,7 @@ func (e *Exact) Take() ([]CPUTime, ExactStats, error) {
 }
 
 // drain takes in the label sets that were met for the first time.
-func (e *Exact) drain() error {
-	var rec ringbuf.Record
-	for {
-		err := e.reader.ReadInto(&rec)
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return nil
-		}
-		if err == nil {
-			err = e.sums.learn(rec.RawSample)
-		}
-		if err != nil {
-			return fmt.Errorf("read label sets: %w", err)
-		}
-	}
-}
+func (e *Exact) drain() error { return drain(e.reader, "read label sets", e.sums.learn) }
 
 // collectBatch is how many totals are read with one system call.
 const collectBatch = 4096

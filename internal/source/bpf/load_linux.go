@@ -22,10 +22,9 @@ const initPIDNamespace = 0xEFFFFFFC
 
 // setTarget tells a program which process to look for.
 func setTarget(spec *ebpf.CollectionSpec, pid int) error {
-	if stack := spec.Variables["stack_size"]; stack != nil { // THREAD_SIZE: 16 KiB, or a page where those are larger
-		if err := stack.Set(uint64(max(16384, os.Getpagesize()))); err != nil {
-			return err
-		}
+	stack := spec.Variables["stack_size"] // THREAD_SIZE: 16 KiB, or a page where those are larger
+	if err := stack.Set(uint64(max(16384, os.Getpagesize()))); err != nil {
+		return err
 	}
 	var ns unix.Stat_t
 	if err := unix.Stat("/proc/self/ns/pid", &ns); err != nil {
