@@ -80,7 +80,8 @@ Each flag can be given as a variable, --disk-limit as MAYFLY_AGENT_DISK_LIMIT, a
 which SIGHUP has read again.
 
 --metrics serves what the agent says of itself: /metrics for Prometheus, /healthz, and /readyz,
-which is an error while profiles do not get to where they are to go.
+which is an error while profiles do not get to where they are to go. POST /record?pid=PID&seconds=30
+there answers with a profile of 999 Hz, for root, the agent's user and that of the process.
 
 Where no process is recorded, nothing is open in the kernel but a perf event on each CPU that says
 when a program is executed.`,

@@ -169,5 +169,6 @@ func (a *agent) handler() http.Handler {
 		}
 		fmt.Fprintln(w, "ok")
 	})
+	mux.HandleFunc("POST /record", a.recordNow)
 	return mux
 }

@@ -38,6 +38,7 @@ type agent struct {
 	idle    *time.Timer // gives memory back when no process has begun for a while
 	meter   agentMeter
 	fleet   atomic.Pointer[fleet]
+	demands demands
 	turn    sync.Mutex
 	has     map[int]int // goroutines by process; under turn
 	failing string      // what kept the last slice from being kept; under turn
@@ -78,13 +79,14 @@ func runAgent(ctx context.Context, e *env, f *agentFlags) error {
 		stop()
 	}
 	a.idle.Stop()
+	a.demands.wg.Wait()
 	a.end()
 	return err
 }
 
 // newFleet has the budget of the one before: what has been spent is counted on.
 func (a *agent) newFleet(ctx context.Context) *fleet {
-	fl := newFleet(a.env, a.flags.fleet(), func(ev event) error { return a.hear(ctx, &ev) })
+	fl := newFleet(a.env, a.flags.fleet(&a.demands), func(ev event) error { return a.hear(ctx, &ev) })
 	if before := a.fleet.Load(); before != nil {
 		fl.budget = before.budget
 	}
@@ -115,7 +117,7 @@ func (a *agent) record(ctx context.Context, reread <-chan os.Signal) error {
 
 func newAgent(e *env, f *agentFlags, s *store) *agent {
 	a := &agent{env: e, flags: f, has: make(map[int]int), meter: agentMeter{begun: make(map[int]bool)},
-		idle: time.AfterFunc(startsOver, debug.FreeOSMemory)}
+		demands: demands{of: make(map[int]bool), ours: make(map[int]bool)}, idle: time.AfterFunc(startsOver, debug.FreeOSMemory)}
 	if len(f.servers) == 0 {
 		a.store = s
 	}
@@ -142,10 +144,12 @@ func (a *agent) where() string {
 }
 
 // fleet is what is recorded.
-func (f *agentFlags) fleet() fleetOptions {
+func (f *agentFlags) fleet(d *demands) fleetOptions {
 	return fleetOptions{processFlags: processFlags{all: true}, command: "agent", grown: time.Duration(f.minAge), search: searchEvery,
 		execs: true, overhead: f.overhead, options: f.options(), host: profiler.NewHost(f.rate),
-		chosen: func(p *proc.Process, main string) bool { return choose.Any(f.chosen, subject(p, main)) }}
+		chosen: func(p *proc.Process, main string) bool {
+			return !d.has(p.PID()) && choose.Any(f.chosen, subject(p, main))
+		}}
 }
 
 // hear takes up what a fleet says of a process. No error ends its recording.
