@@ -96,7 +96,7 @@ func runCost(ctx context.Context, e *env, f *costFlags) error {
 		return err
 	}
 	defer p.Close()
-	h := &costHost{process: p, began: time.Now(), line: progressLine(e), duration: f.duration}
+	h := &costHost{process: p, began: time.Now(), line: progressLine(e), duration: f.duration, detail: e.detail}
 	defer h.line.clear()
 	if f.counter != "" {
 		h.work = newCounter(f.counter)
@@ -122,6 +122,7 @@ type costHost struct {
 	work     *counter // or nil
 	line     *progress
 	duration duration
+	detail   func(format string, args ...any)
 }
 
 // Read reads the clocks. The process's is the last one: what answering for its count takes is not in the window that begins.
@@ -163,6 +164,7 @@ func (h *costHost) Attach(ctx context.Context, mode string) (detach func() error
 	}
 	select {
 	case s := <-begun:
+		h.detail("recording %d in mode %s", h.process.PID(), mode)
 		if why := deniedExact(&s); why != "" && o.ExactCPU {
 			return nil, errors.Join(errors.New(why), detach())
 		}

@@ -3,9 +3,9 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/mayfly-profiler/mayfly/internal/overhead"
 	"github.com/mayfly-profiler/mayfly/internal/source/bpf"
@@ -16,8 +16,8 @@ import (
 func TestCost(t *testing.T) {
 	target.Need(t, bpf.Probe())
 	x := target.Start(t, target.Compile(t, "spin", target.Build{}))
-	s := start(t, nil, "cost", "-p", fmt.Sprint(x.PID), "--json", "--window", "100ms", "-d", "10m")
-	time.Sleep(12 * time.Second) // some blocks: each takes half a second on a machine that is not busy
+	s := start(t, nil, "cost", "-p", fmt.Sprint(x.PID), "--json", "--window", "100ms", "-d", "10m", "-v")
+	s.until("a second recording, before which a block was over", func() bool { return strings.Contains(s.stderr.String(), "in mode wall") })
 	if err := s.cmd.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
@@ -40,11 +40,10 @@ func TestCost(t *testing.T) {
 	t.Logf("%s", s.stdout.String())
 }
 
-// A process that ends before a block is over is no result.
+// Without a block that is over in time there is no result: 500 ms are less than four windows and the settling of a recording take.
 func TestCostOfNothing(t *testing.T) {
 	x := target.Start(t, target.Compile(t, "spin", target.Build{}))
-	s := start(t, nil, "cost", "-p", fmt.Sprint(x.PID), "--window", "1m", "-d", "10m")
-	time.AfterFunc(time.Second, func() { s.cmd.Process.Signal(syscall.SIGINT) })
+	s := start(t, nil, "cost", "-p", fmt.Sprint(x.PID), "--window", "125ms", "-d", "500ms")
 	if code := s.wait(); code != 1 || s.stdout.Len() > 0 {
 		t.Errorf("exit code %d: %s%s", code, s.stdout.String(), s.stderr.String())
 	}
