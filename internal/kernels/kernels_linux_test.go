@@ -34,7 +34,7 @@ var guests = []struct {
 	runs []string
 }{
 	{"internal/kernels", []string{"^TestInside"}},
-	{"internal/source/bpf", []string{"^Test(GoroutinesAndLabels|WrongLayout|Sched.*|CallsGuard|Exact.*|Bell|FewFiles)$"}},
+	{"internal/source/bpf", []string{"^Test(GoroutinesAndLabels|WrongLayout|Sched.*|CallsGuard|Arrivals|Exact.*|Bell|FewFiles)$"}},
 	{"profiler", []string{"^Test(Calls|Throttled|StoppedBefore|DeepStacks|RateReached)$", "^Test(LeafCallers|StatesAddUp)$/plain"}},
 }
 
