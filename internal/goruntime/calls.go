@@ -83,6 +83,7 @@ var errNoReturn = errors.New("it has no return instruction")
 // cmd/internal/obj/arm64/obj7.go, stacksplit).
 const prologue = 12
 
+// bounds is where a function's code is behind its stack check, 0 without one, and its return instructions; some have none.
 func bounds(m elf.Machine, text []byte) (begin uint64, ends []uint64, err error) {
 	if m == elf.EM_AARCH64 {
 		return boundsARM64(text)
