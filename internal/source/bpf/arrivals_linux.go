@@ -25,7 +25,8 @@ type Arrivals struct {
 	links   []link.Link
 }
 
-// OpenArrivals attaches to the tracepoints. Whatever comes in for anybody's sockets costs some 50 ns more from then on. Errors wrap
+// OpenArrivals attaches to the tracepoints. From then on it costs 0.3 us more when something comes in for anybody's TCP socket, and 0.5 us
+// when the target reads from one (on a virtual machine, by the kernel's account of 180,000 runs each beside etcd). Errors wrap
 // fs.ErrPermission or errors.ErrUnsupported as those of Open do; Linux 6.3 is the first that has both tracepoints.
 func OpenArrivals(p *proc.Process, l *goruntime.Layout) (*Arrivals, error) {
 	_ = rlimit.RemoveMemlock() // see OnCPU.load
