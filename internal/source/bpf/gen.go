@@ -2,9 +2,12 @@ package bpf
 
 // The objects are committed, so that building needs neither clang nor headers. To regenerate:
 // clang-19, llvm-19, libbpf-dev and linux-libc-dev, then go generate ./internal/source/bpf.
-//go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target amd64,arm64 -type record -type span -type record_flags -type counters -cflags "-O2 -g -Wall -Werror -I/usr/include/x86_64-linux-gnu" oncpu oncpu.bpf.c
-//go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target amd64,arm64 -type thread -type thread_states -type cost -cflags "-O2 -mcpu=v3 -g -Wall -Werror -I/usr/include/x86_64-linux-gnu" sched sched.bpf.c
-//go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target amd64,arm64 -type call -cflags "-O2 -mcpu=v3 -g -Wall -Werror -I/usr/include/x86_64-linux-gnu" calls calls.bpf.c
-//go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target amd64,arm64 -cflags "-O2 -mcpu=v3 -g -Wall -Werror -I/usr/include/x86_64-linux-gnu" host host.bpf.c
-//go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target amd64,arm64 -type set_record -type exact_counters -type kinds -type who -type total -cflags "-O2 -mcpu=v3 -g -Wall -Werror -I/usr/include/x86_64-linux-gnu" exact exact.bpf.c
-//go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target amd64,arm64 -type arrival -cflags "-O2 -mcpu=v3 -g -Wall -Werror -I/usr/include/x86_64-linux-gnu" arrivals arrivals.bpf.c
+// v1 and v3 are the instruction sets that programs are compiled to.
+//go:generate -command v1 go tool bpf2go -cc clang-19 -target amd64,arm64 -cflags "-Wall -Werror -I/usr/include/x86_64-linux-gnu"
+//go:generate -command v3 go tool bpf2go -cc clang-19 -target amd64,arm64 -cflags "-mcpu=v3 -Wall -Werror -I/usr/include/x86_64-linux-gnu"
+//go:generate v1 -type record -type span -type record_flags -type counters oncpu oncpu.bpf.c
+//go:generate v3 -type thread -type thread_states -type cost sched sched.bpf.c
+//go:generate v3 -type call calls calls.bpf.c
+//go:generate v3 host host.bpf.c
+//go:generate v3 -type set_record -type exact_counters -type kinds -type who -type total exact exact.bpf.c
+//go:generate v3 -type arrival arrivals arrivals.bpf.c
