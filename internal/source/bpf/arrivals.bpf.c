@@ -34,6 +34,7 @@ struct pt_regs {
 } __attribute__((preserve_access_index));
 
 #include "target.bpf.h"
+#include "process.bpf.h"
 
 struct sock_common {
 	u32 skc_portpair;
@@ -42,11 +43,6 @@ struct sock_common {
 struct sock {
 	struct sock_common __sk_common;
 } __attribute__((preserve_access_index));
-
-// See sched.bpf.c.
-volatile u32 target_tgid = 0;
-const volatile u32 target_pid = 0;
-const volatile u64 ns_dev = 0, ns_ino = 0;
 
 // What was read sooner is not reported: ns.
 const volatile u64 least = 0;
@@ -90,14 +86,6 @@ int BPF_PROG(on_ready, struct sock *sk)
 	if (u && !u->since && u->ports == sk->__sk_common.skc_portpair)
 		u->since = bpf_ktime_get_ns();
 	return 0;
-}
-
-static __always_inline void learn(struct task_struct *current)
-{
-	struct bpf_pidns_info ns = {};
-
-	if (!bpf_get_ns_current_pid_tgid(ns_dev, ns_ino, &ns, sizeof(ns)) && ns.tgid == target_pid)
-		target_tgid = current->tgid;
 }
 
 // goid is the id of the goroutine that made the system call, 0 if it is not known.

@@ -53,6 +53,7 @@ struct task_struct___old {
 } __attribute__((preserve_access_index));
 
 #include "target.bpf.h"
+#include "process.bpf.h"
 
 #define TASK_DEAD 0x80
 #define MAX_THREADS 16384
@@ -63,9 +64,6 @@ struct task_struct___old {
 #define RESIDUE 20000 // ns, at most: between the scheduler's last count of a thread and its switch
 enum { LABELS_PARTIAL = 1 };
 
-const volatile u32 target_pid = 0;
-const volatile u64 ns_dev = 0, ns_ino = 0;
-volatile u32 target_tgid = 0;
 const volatile u64 sweepgen = 0; // the address of mheap_.sweepgen: see who
 const volatile u32 most = 0; // probes hit in a second
 u64 second = 0, hits = 0;
@@ -553,14 +551,6 @@ static __always_inline void check(struct thread *th)
 	add(CHECKS, 1);
 	if (before.kind != th->now.kind || before.set != th->now.set || (th->now.kind == OF_GOROUTINE && was != g))
 		add(WRONG, 1);
-}
-
-static __always_inline void learn(struct task_struct *current)
-{
-	struct bpf_pidns_info ns = {};
-
-	if (!bpf_get_ns_current_pid_tgid(ns_dev, ns_ino, &ns, sizeof(ns)) && ns.tgid == target_pid)
-		target_tgid = current->tgid;
 }
 
 // The scheduler has counted some time of a thread: at its tick, before a switch, or when another CPU wants to know.

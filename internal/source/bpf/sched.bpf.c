@@ -122,12 +122,8 @@ const volatile u32 room = MAX_THREADS;
 u64 activity = 0;
 #define AWAKE_BITS 20
 
-// target_tgid is the process's id in the initial PID namespace. User space sets it when it is in
-// that namespace itself; else it is learned when a thread of target_pid, as user space sees it,
-// leaves a CPU.
-volatile u32 target_tgid = 0;
-const volatile u32 target_pid = 0;
-const volatile u64 ns_dev = 0, ns_ino = 0;
+#include "process.bpf.h"
+
 // Bytes of a thread's stack in the kernel (THREAD_SIZE).
 const volatile u64 stack_size = 16384;
 u32 slotless = 0; // threads that found no entry free
@@ -326,14 +322,6 @@ static __always_inline bool throttled(struct task_struct *t)
 		return BPF_CORE_READ(t, throttled);
 	rq = BPF_CORE_READ(t, se.cfs_rq);
 	return rq && bpf_core_field_exists(rq->throttle_count) && BPF_CORE_READ(rq, throttle_count) > 0;
-}
-
-static __always_inline void learn(struct task_struct *current)
-{
-	struct bpf_pidns_info ns = {};
-
-	if (!bpf_get_ns_current_pid_tgid(ns_dev, ns_ino, &ns, sizeof(ns)) && ns.tgid == target_pid)
-		target_tgid = current->tgid;
 }
 
 static __always_inline u32 state_of(struct task_struct *t)
