@@ -111,6 +111,21 @@ func TestScaled(t *testing.T) {
 	}
 }
 
+// The same runs give the same numbers, to the last bit.
+func TestScaledIsTheSameEachTime(t *testing.T) {
+	ops, times := map[string]float64{}, map[string][]float64{}
+	for i := range 50 {
+		name := fmt.Sprint(i)
+		ops[name], times[name] = 1+1/float64(i+3), []float64{1 / float64(i+7)}
+	}
+	first := Scaled([]float64{3}, []map[string]float64{ops}, times)
+	for range 50 {
+		if x := Scaled([]float64{3}, []map[string]float64{ops}, times); x[0] != first[0] {
+			t.Fatalf("%v, and before %v", x[0], first[0])
+		}
+	}
+}
+
 // A side is a folder, a file or a revision, built as often as there are layouts; nothing is left behind of a revision.
 func TestOpen(t *testing.T) {
 	repo := t.TempDir()

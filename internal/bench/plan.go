@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -84,10 +85,11 @@ func (n Noise) Wanted(change, alpha float64) int {
 
 // Scaled is the CPU time of each run for the same work: divided by the time that its operations take on average over all runs.
 func Scaled(cpu []float64, ops []map[string]float64, times map[string][]float64) (x []float64) {
+	names := slices.Sorted(maps.Keys(times)) // a sum over a map is another one each time, in its last digits
 	for i := range cpu {
 		work := 0.0
-		for name, seconds := range times {
-			work += ops[i][name] * stat.Mean(seconds, nil)
+		for _, name := range names {
+			work += ops[i][name] * stat.Mean(times[name], nil)
 		}
 		x = append(x, cpu[i]/max(work, 1e-9))
 	}

@@ -1,6 +1,9 @@
 package blame
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/mayfly-profiler/mayfly/internal/goruntime/names"
 	"github.com/mayfly-profiler/mayfly/internal/timeline"
 )
@@ -21,7 +24,22 @@ type load struct {
 	seen            float64 // ns of denied that a scan saw
 	still           float64 // ns of cpu in which the world stood still for it
 	wanted          float64 // for which share of the time around it a thread was seen to want a CPU
-	top             map[timeline.Frame]float64
+	top             []work  // what cpu went into, in the order of the functions: sums over it are the same each time
+	filled          map[int32]float64
+}
+
+// work is the CPU time of a function, ns.
+type work struct {
+	fn int32
+	ns float64
+}
+
+// settle makes top of what was filled in, by function.
+func (l *load) settle() {
+	for _, fn := range slices.Sorted(maps.Keys(l.filled)) {
+		l.top = append(l.top, work{fn, l.filled[fn]})
+	}
+	l.filled = nil
 }
 
 // loads are the cells of the window.
@@ -56,6 +74,9 @@ func (ls *loads) fillCells() {
 				ls.addLoad(p)
 			}
 		}
+	}
+	for i := range ls.cells {
+		ls.cells[i].settle()
 	}
 	ls.sumWanted()
 }
@@ -98,10 +119,10 @@ func (ls *loads) addLoad(p *timeline.Piece) {
 			if ls.holds[p.Stack] {
 				l.still += float64(ns)
 			}
-			if l.top == nil {
-				l.top = make(map[timeline.Frame]float64)
+			if l.filled == nil {
+				l.filled = make(map[int32]float64)
 			}
-			l.top[timeline.Frame{Fn: ls.Place(p.Stack).Fn}] += float64(ns)
+			l.filled[ls.Place(p.Stack).Fn] += float64(ns)
 		}
 	})
 }
@@ -136,8 +157,8 @@ func (ls *loads) spender(allocator timeline.Frame) timeline.Frame {
 	}
 	for i := range ls.cells {
 		add(timeline.Frame{Fn: allocator.Fn}, ls.cells[i].gc)
-		for f, ns := range ls.cells[i].top {
-			add(f, ns)
+		for _, w := range ls.cells[i].top {
+			add(timeline.Frame{Fn: w.fn}, w.ns)
 		}
 	}
 	return best

@@ -43,8 +43,8 @@ func (b *Blamer) queueForP(s timeline.Span, via route, out func(Atom)) {
 		if l.gc > 0 {
 			behind(timeline.GC, b.allocator, l.gc)
 		}
-		for f, c := range l.top {
-			behind(b.queued(), f, c)
+		for _, w := range l.top {
+			behind(b.queued(), timeline.Frame{Fn: w.fn}, w.ns)
 		}
 	})
 }
