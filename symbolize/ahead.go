@@ -58,7 +58,7 @@ const (
 	firstStep = time.Millisecond
 )
 
-func watch(p *proc.Process) *young {
+func watch(m *proc.Space) *young {
 	y := &young{done: make(chan struct{})}
 	go func() {
 		for step := firstStep; step < youth; step *= 2 {
@@ -67,7 +67,7 @@ func watch(p *proc.Process) *young {
 				return
 			case <-time.After(step):
 			}
-			maps, err := p.Maps()
+			maps, err := m.Maps()
 			if err != nil || len(maps) == 0 {
 				return
 			}

@@ -22,9 +22,11 @@ const (
 
 // space is what a process has mapped: its code by address, and the files of it.
 type space struct {
-	p     *proc.Process
-	ahead *Ahead // nil: no file was read before the process had mapped it
-	now   func() time.Time
+	p      *proc.Process
+	memory *proc.Space // of the program whose addresses are asked for: the process may have another one by now
+	opened bool        // by us
+	ahead  *Ahead      // nil: no file was read before the process had mapped it
+	now    func() time.Time
 
 	regions   []region // executable mappings, ascending
 	former    []region // those that the process has had, newest last
@@ -54,7 +56,7 @@ type identity struct {
 
 // load reads the mappings for the first time, and opens their files.
 func (s *space) load() error {
-	maps, err := s.p.Maps()
+	maps, err := s.first()
 	if gone := errors.Is(err, proc.ErrNoProcess) || err == nil && len(maps) == 0; gone && s.ahead != nil {
 		s.warnings.add("the process ended before its mappings could be read: only its own code is known, if that has fixed addresses")
 		maps, err = s.ahead.mappings(), nil
@@ -64,7 +66,7 @@ func (s *space) load() error {
 	}
 	s.refreshed = s.now()
 	if s.ahead != nil {
-		s.young = watch(s.p)
+		s.young = watch(s.memory)
 	}
 	s.generated = anonymous(maps)
 	s.adopt(mainFirst(s.p, executable(maps)))
@@ -72,6 +74,17 @@ func (s *space) load() error {
 		s.warnings.add("%s: not a Go binary: frames have no lines and no inlined calls", s.mappings[0].File)
 	}
 	return nil
+}
+
+// first opens the memory, if that is not done, and reads its mappings.
+func (s *space) first() (maps []proc.Mapping, err error) {
+	if s.memory == nil {
+		if s.memory, err = s.p.Space(); err != nil {
+			return nil, err
+		}
+		s.opened = true
+	}
+	return s.memory.Maps()
 }
 
 // executable keeps the mappings with code of a file.
@@ -210,9 +223,9 @@ func (s *space) refresh() bool {
 		return false
 	}
 	s.refreshed = now
-	maps, err := s.p.Maps()
+	maps, err := s.memory.Maps()
 	if err != nil || len(maps) == 0 {
-		return false // it has ended: what we know is all there will be
+		return false // the program is over: what we know is all there will be
 	}
 	s.generated = anonymous(maps)
 	s.adopt(executable(maps))
@@ -222,8 +235,11 @@ func (s *space) refresh() bool {
 // close closes all files.
 func (s *space) close() (first error) {
 	s.young.stop()
+	if s.opened {
+		first = s.memory.Close()
+	}
 	if s.ahead != nil {
-		first = s.ahead.Close()
+		first = cmp.Or(first, s.ahead.Close())
 	}
 	for _, o := range s.objects {
 		if s.ahead != nil && o == s.ahead.object {

@@ -18,6 +18,9 @@ type Options struct {
 	// Ahead is a file that the process is expected to have mapped, read before it did. The Symbolizer
 	// closes it.
 	Ahead *Ahead
+
+	// Space is the memory that addresses are of, which stays the caller's; nil: what the process has when New is called.
+	Space *proc.Space
 }
 
 // Symbolizer resolves the addresses of one process. It is for one goroutine at a time, and it
@@ -36,7 +39,7 @@ type Symbolizer struct {
 // error: their addresses resolve to synthetic names, and Warnings tells. The error is one of reading the mappings.
 func New(p *proc.Process, o Options) (*Symbolizer, error) {
 	s := &Symbolizer{
-		space:        space{p: p, ahead: o.Ahead, now: time.Now, objects: map[identity]*object{}},
+		space:        space{p: p, memory: o.Space, ahead: o.Ahead, now: time.Now, objects: map[identity]*object{}},
 		perf:         perfMap{open: p.OpenPerfMap},
 		kernel:       kernel{root: "/proc", none: o.NoKernel},
 		keepWrappers: o.KeepWrappers,

@@ -337,3 +337,33 @@ func TestDead(t *testing.T) {
 		t.Errorf("got %v, want %v", err, proc.ErrNoProcess)
 	}
 }
+
+// Addresses of a program are those of that program also when the process executes another one, whose code lies at the same place, before
+// they are looked up, and the mappings are read again for an address that is in none.
+func TestExecuted(t *testing.T) {
+	next := target.Compile(t, "spin", target.Build{})
+	x := target.Start(t, target.Compile(t, "execs", target.Build{}), "-after", "500ms", "--", next, "-n", "1")
+	s := open(t, x.PID, Options{})
+	bin, bias := s.Main()
+	pc, _, ok := bin.Func("main.burn")
+	if !ok {
+		t.Fatal("no main.burn")
+	}
+	for end := time.Now().Add(time.Minute); s.p.ExePath() != next; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the program goes on")
+		}
+	}
+	s.refreshed = time.Time{}
+	if fr, m := s.Resolve(nil, 42); chain(fr) != "[unknown]" || m != -1 {
+		t.Errorf("got %v in %d", fr, m)
+	}
+	if fr, m := s.Resolve(nil, pc+bias); fr[0].Func != "main.burn" || m != 0 {
+		t.Errorf("got %s in %d", chain(fr), m)
+	}
+	for _, m := range s.Mappings() {
+		if m.File == next {
+			t.Errorf("the next program is among the mappings: %+v", m)
+		}
+	}
+}

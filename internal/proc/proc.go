@@ -110,19 +110,12 @@ func (p *Process) Blocked() time.Duration {
 
 // Maps returns the memory mappings in ascending order of address.
 func (p *Process) Maps() ([]Mapping, error) {
-	f, err := os.Open(p.path("maps"))
+	s, err := p.Space()
 	if err != nil {
-		return nil, p.deny("maps", err)
+		return nil, err
 	}
-	defer f.Close()
-	maps, err := ParseMaps(f)
-	if err != nil {
-		return nil, p.deny("maps", err)
-	}
-	if len(maps) == 0 && !p.Alive() {
-		return nil, fmt.Errorf("proc: %s: %w", p.path("maps"), ErrNoProcess)
-	}
-	return maps, nil
+	defer s.Close()
+	return s.Maps()
 }
 
 // Threads appends the ids of the live threads to dst, ascending.
