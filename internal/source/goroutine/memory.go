@@ -45,6 +45,8 @@ type memory struct {
 	image  []byte
 	pieces []proc.Piece
 	length [8]byte
+	anchor uint64 // an address that nothing is at in the memory of another program; 0: none is known
+	held   [1]byte
 	phase  [4]byte
 	sweeps sweeps
 }
@@ -104,6 +106,9 @@ func (m *memory) readGroup(group []*chunk) error {
 		if m.v.GCPhase != 0 {
 			m.pieces = append(m.pieces, proc.Piece{Addr: m.v.GCPhase, Buf: m.phase[:]})
 		}
+		if m.anchor != 0 {
+			m.pieces = append(m.pieces, proc.Piece{Addr: m.anchor, Buf: m.held[:]})
+		}
 	}
 	m.clock.from = m.clock.now()
 	if err := m.Gather(m.pieces); err != nil {
@@ -114,7 +119,7 @@ func (m *memory) readGroup(group []*chunk) error {
 		return nil
 	}
 	m.sweeps.take(m.pieces[:lead])
-	if !m.pieces[n].OK || word(m.length[:], 0) < uint64(m.n) {
+	if other := m.anchor != 0 && !m.pieces[len(m.pieces)-1].OK; other || !m.pieces[n].OK || word(m.length[:], 0) < uint64(m.n) {
 		return errGone
 	}
 	m.asked, m.before, m.read = true, m.read, m.clock.now()

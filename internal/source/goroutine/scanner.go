@@ -44,4 +44,7 @@ func newScanner(g proc.Gatherer, l *goruntime.Layout, v *goruntime.Vars, o Optio
 func (s *scanner) of(p *proc.Process) {
 	s.stacks.peers = newPeers(s.state, p.Peer)
 	s.mem.offset = p.TimeOffset()
+	if maps, err := p.Maps(); err == nil {
+		s.mem.anchor = proc.StackTop(maps)
+	}
 }
