@@ -11,6 +11,7 @@ import (
 	"github.com/mayfly-profiler/mayfly/internal/fold"
 	"github.com/mayfly-profiler/mayfly/internal/goruntime"
 	"github.com/mayfly-profiler/mayfly/internal/proc"
+	"github.com/mayfly-profiler/mayfly/internal/source"
 	"github.com/mayfly-profiler/mayfly/symbolize"
 )
 
@@ -79,7 +80,7 @@ func (r *recording) kept() fold.Keep {
 
 // release lets a program begin that is to be started, and opens the symbols of what is mapped.
 func (r *recording) release(l *goruntime.Layout) (err error) {
-	var o symbolize.Options
+	o := symbolize.Options{Space: r.memory}
 	if p := r.options.Pending; p != nil {
 		f, err := r.openImage()
 		if err != nil {
@@ -119,12 +120,20 @@ func open(ctx context.Context, pid int, o Options) (*recording, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.enter(ctx, func() error { return r.attach(ctx) }); err != nil {
-		err = r.orGone(err)
+	if err := r.attachOne(ctx); err != nil {
 		r.leave()
 		return nil, err
 	}
 	return r, nil
+}
+
+// attachOne attaches what there is, to one program.
+func (r *recording) attachOne(ctx context.Context) error {
+	err := r.enter(ctx, func() error { return r.attach(ctx) })
+	if r.replaced() && !errors.Is(err, ErrNotGo) {
+		err = r.place(source.ErrExec)
+	}
+	return r.orGone(err)
 }
 
 // openTarget opens the process and nothing more.
@@ -155,6 +164,9 @@ func openTarget(pid int, o Options) (*recording, error) {
 		return nil, fmt.Errorf("record %d: %w (mayfly list shows the Go processes)", pid, ErrNoProcess)
 	} else if err != nil {
 		return nil, fmt.Errorf("record %d: %w", pid, err)
+	}
+	if r.options.Pending == nil {
+		r.memory, _ = r.target.Space() // who may not have it hears of that below, with the process's name
 	}
 	r.family = proc.NewFamily(r.target)
 	if r.options.Keep.Timeline {

@@ -20,12 +20,12 @@ const endExec = "the target executed another program"
 // follow streams a process, program after program. After the last, or when the next one cannot be
 // recorded, it returns nil.
 func follow(ctx context.Context, pid int, o StreamOptions, emit func(*Recording) error) error {
-	r, err := open(ctx, pid, o.Options)
+	r, err := openSettled(ctx, pid, o)
 	for err == nil {
 		var last *Recording // of this program
 		err = r.stream(ctx, o.Every, func(rec *Recording) error {
 			r.addCalls(rec.Profile)
-			if rec.Summary.End == endExec {
+			if rec.Summary.End == endExec && !o.OneProgram {
 				last = rec
 				return nil
 			}
@@ -38,7 +38,7 @@ func follow(ctx context.Context, pid int, o StreamOptions, emit func(*Recording)
 		}
 		o.Pending, o.Started = nil, nil
 		var next error
-		if r, next = open(ctx, pid, o.Options); next != nil {
+		if r, next = openSettled(ctx, pid, o); next != nil {
 			last.Summary.End = endOf(next)
 			last.Profile.Comments = last.Summary.Comments()
 			return emit(last)
@@ -49,7 +49,23 @@ func follow(ctx context.Context, pid int, o StreamOptions, emit func(*Recording)
 		}
 		r.tellGap(used)
 	}
+	if o.OneProgram && execed(err) {
+		return nil
+	}
 	return err
+}
+
+// mostExecs is how many programs a process may execute while it is opened.
+const mostExecs = 3
+
+// openSettled opens a process, anew if it executes another program meanwhile and that will do.
+func openSettled(ctx context.Context, pid int, o StreamOptions) (r *recording, err error) {
+	for range mostExecs {
+		if r, err = open(ctx, pid, o.Options); !execed(err) || o.OneProgram {
+			break
+		}
+	}
+	return r, err
 }
 
 // endOf says why a recording ends with an execve.
@@ -110,7 +126,7 @@ func whole(parts []*Recording) (*Recording, error) {
 // stream and is returned. The last slice is as long as was left.
 //
 // When the process executes another Go program, a slice ends there, and the next begins when that one has been
-// read. Errors are those of Record. Coverage.Seen of a slice counts those that it has a sample of.
+// read, or with OneProgram the stream has ended. Errors are those of Record. Coverage.Seen of a slice counts those that it has a sample of.
 func Stream(ctx context.Context, pid int, o StreamOptions, emit func(*Recording) error) error {
 	if err := o.validateOutside(pid); err != nil {
 		return err

@@ -80,7 +80,7 @@ func (r *recording) denyImages(others []string) {
 
 // finishImages looks for Go libraries that were loaded since the recording began. Executables are not searched for any.
 func (r *recording) finishImages() {
-	if r.image.Exe {
+	if r.image.Exe || r.replaced() {
 		return
 	}
 	im, err := r.images.Find(r.target)

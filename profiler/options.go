@@ -171,6 +171,8 @@ type StreamOptions struct {
 	Options
 	// Every is the length of a slice; 0 is a second.
 	Every time.Duration
+	// OneProgram ends the stream when the process executes another program, or has while it was opened, without a slice then.
+	OneProgram bool
 }
 
 // validateOutside is Options.validateOutside for a stream.

@@ -31,6 +31,7 @@ type Recording struct {
 type recording struct {
 	options  Options
 	target   *proc.Process
+	memory   *proc.Space // of the program that is recorded; nil until a Pending one has begun
 	symbols  *symbolize.Symbolizer
 	images   goruntime.Images
 	image    goruntime.Image // that has the Go runtime
@@ -72,6 +73,12 @@ func (r *recording) orGone(err error) error {
 		r.target.PID(), ErrNoProcess)
 }
 
+// replaced says whether the process has executed another program since it was opened. The sources tell each execve that comes after they
+// were attached, and what was read before may be of two programs.
+func (r *recording) replaced() bool {
+	return r.memory != nil && r.memory.Over() && r.target.Alive()
+}
+
 func (r *recording) deny(what string) { r.summary.Denied = append(r.summary.Denied, what) }
 
 // reported is what earlier slices have said of the numbers that the sources count from their beginning.
@@ -108,6 +115,9 @@ func (r *recording) close() {
 		r.exe.Close()
 	}
 	r.family.Close()
+	if r.memory != nil {
+		r.memory.Close()
+	}
 	r.target.Close()
 }
 
