@@ -74,9 +74,9 @@ func startAgent(t *testing.T, args ...string) (s *session, program string) {
 	return start(t, nil, append([]string{"agent", "--every", "1s", "--min-age", "0", "--select", "exe=" + program}, args...)...), program
 }
 
-func (s *session) spawn(program string) *exec.Cmd {
+func (s *session) spawn(program string, args ...string) *exec.Cmd {
 	s.t.Helper()
-	cmd := exec.Command(program)
+	cmd := exec.Command(program, args...)
 	stdin, err := cmd.StdinPipe()
 	if err == nil {
 		err = cmd.Start()

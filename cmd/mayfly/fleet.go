@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"slices"
 	"sync"
@@ -73,10 +74,11 @@ type fleetOptions struct {
 type fleet struct {
 	fleetOptions
 	budget *profiler.Budget
-	emit   func(event) error // from several goroutines, of a process from one; an error ends the stream of the process
-	turn   chan struct{}     // has room for the one that starts
-	ps     int               // that the runtime has for one stream; 0: somebody else has said how many it has
-	hears  atomic.Bool       // processes are seen when they begin
+	emit   func(event) error  // from several goroutines, of a process from one; an error ends the stream of the process
+	turn   chan struct{}      // has room for the one that starts
+	ps     int                // that the runtime has for one stream; 0: somebody else has said how many it has
+	hears  atomic.Bool        // processes are seen when they begin
+	meant  func(pid int) bool // whether a process executes a program that is to be recorded; nil: whatever it executes
 
 	mu      sync.Mutex
 	streams int
@@ -113,22 +115,27 @@ func newFleet(e *env, o fleetOptions, emit func(event) error) *fleet {
 	return fl
 }
 
-// record records one process until ctx ends or the process is over.
+// record records one process until ctx ends or the process is over, or until emit has had enough, which is what it returns then.
 func (fl *fleet) record(ctx context.Context, pid int) error {
 	of := event{pid: pid, name: nameOf(pid)}
 	err := fl.emit(of)
 	if err == nil {
 		err = fl.stream(ctx, of)
 	}
-	if errors.Is(err, errEnough) || errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.Canceled) {
 		err = nil
 	}
-	of.over, of.err = true, err
+	if of.over = true; !errors.Is(err, errEnough) {
+		of.err = err
+	}
 	return cmp.Or(err, fl.emit(of))
 }
 
 // errEnough ends a stream from within.
 var errEnough = errors.New("enough")
+
+// errOther is that the program that was to be recorded is no more, and the process executes another one that is none of them.
+var errOther = fmt.Errorf("it has executed another program: %w", profiler.ErrNoProcess)
 
 func (fl *fleet) stream(ctx context.Context, of event) error {
 	select {
@@ -140,15 +147,30 @@ func (fl *fleet) stream(ctx context.Context, of event) error {
 	defer started()
 	fl.count(1)
 	defer fl.count(-1)
-	o := fl.options
-	o.Budget, o.Host, o.Started = fl.budget, fl.host, func(profiler.Summary) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	o, begun := fl.options, false
+	o.OneProgram, o.Budget, o.Host = fl.meant != nil, fl.budget, fl.host
+	o.Started = func(profiler.Summary) {
 		started()
+		// What is executed from now on ends the stream. What was until now may be another program than was found.
+		if begun = fl.meant == nil || fl.meant(of.pid); !begun {
+			stop()
+			return
+		}
 		_ = fl.emit(event{pid: of.pid, name: of.name, begun: true}) // who has had enough says so at the first interval
 	}
-	return profiler.Stream(ctx, of.pid, o, func(rec *profiler.Recording) error {
+	err := profiler.Stream(ctx, of.pid, o, func(rec *profiler.Recording) error {
+		if !begun {
+			return errOther
+		}
 		of.rec, of.costs = rec, fl.costs()
 		return fl.emit(of)
 	})
+	if err == nil && !begun {
+		err = cmp.Or(ctx.Err(), errOther)
+	}
+	return err
 }
 
 // count makes the runtime have a P more for each further stream: the thread that scans a goroutine table keeps one.

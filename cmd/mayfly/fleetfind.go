@@ -24,7 +24,11 @@ func (fl *fleet) run(ctx context.Context) error {
 	errs := make([]error, len(fl.pids))
 	var wg sync.WaitGroup
 	for i, pid := range fl.pids {
-		wg.Go(func() { errs[i] = fl.record(ctx, pid) })
+		wg.Go(func() {
+			if err := fl.record(ctx, pid); !errors.Is(err, errEnough) {
+				errs[i] = err
+			}
+		})
 	}
 	wg.Wait()
 	return errors.Join(errs...)
@@ -54,8 +58,12 @@ const (
 )
 
 func newFinder(fl *fleet) *finder {
-	return &finder{fleet: fl, rare: searchRare, begun: make(chan begin, mostBegun), others: make(map[int]int), have: make(map[int]bool),
+	x := &finder{fleet: fl, rare: searchRare, begun: make(chan begin, mostBegun), others: make(map[int]int), have: make(map[int]bool),
 		refused: make(map[int]bool)}
+	if !fl.once {
+		fl.meant = func(pid int) bool { _, err := x.inspect(pid); return err == nil }
+	}
+	return x
 }
 
 // run searches until ctx ends.
@@ -203,7 +211,9 @@ func (x *finder) begin(ctx context.Context, pid int) {
 			_ = x.fleet.emit(event{pid: pid, name: nameOf(pid), over: true, err: err})
 			return
 		}
-		x.end(pid, x.fleet.record(ctx, pid))
+		if x.end(pid, x.fleet.record(ctx, pid)) {
+			x.later(begin{pid: pid}, x.fleet.grown)
+		}
 	})
 }
 
@@ -221,13 +231,16 @@ func (x *finder) admit(pid int) error {
 
 var errMany = fmt.Errorf("not recorded: %d processes are, which is the most", mostProcesses)
 
-// end remembers a process that cannot be recorded. One that is over has left its id to others.
-func (x *finder) end(pid int, err error) {
+// end remembers a process that cannot be recorded. One that is over has left its id to others, or executes another program, which is to be
+// judged by itself: over says so.
+func (x *finder) end(pid int, err error) (over bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if err == nil || errors.Is(err, profiler.ErrNoProcess) {
+	over = err == nil || errors.Is(err, profiler.ErrNoProcess)
+	if over || errors.Is(err, errEnough) {
 		delete(x.have, pid)
 	} else {
 		x.have[pid] = false
 	}
+	return over
 }
