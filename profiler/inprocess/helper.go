@@ -14,8 +14,9 @@ import (
 	"github.com/mayfly-profiler/mayfly/profiler/internal/self"
 )
 
-// ask is what a helper is told first. After it come times, of which a flight recorder is to tell the newest part, each; the end of
-// the pipe is the end of the recording.
+// ask is what a helper is told first. After it come times, of which a flight recorder is to tell the newest part, each. What is no
+// time, or the end of the pipe, is the end of the recording: the pipe alone would not do, as a child that the program forks without an
+// execve keeps its own end of it open.
 type ask struct {
 	Options Options
 	Window  time.Duration // of a flight recorder; 0: a session
@@ -106,10 +107,11 @@ func startHelper() (h *self.Helper, err error) {
 
 // patience is how long a helper may take to answer. Its own start takes some 100 ms, and a large profile a few
 // seconds; an init function of the program's that never returns takes for ever.
-const patience = time.Minute
+var patience = time.Minute
 
 func (a *asked) next() (answer, error) {
-	stuck := time.AfterFunc(patience, a.Kill)
+	limit := patience
+	stuck := time.AfterFunc(limit, func() { a.GiveUp(limit) })
 	defer stuck.Stop()
 	var got answer
 	if err := a.answers.Decode(&got); err != nil {
@@ -118,8 +120,12 @@ func (a *asked) next() (answer, error) {
 	return got, got.err()
 }
 
+// theEnd stands for the end of the recording, where a time is expected.
+const theEnd = time.Duration(-1)
+
 // finish tells the helper to end and takes what it recorded.
 func (a *asked) finish() (*profile.Profile, profiler.Summary, error) {
+	_ = a.asks.Encode(theEnd) // fails when it has ended, which the answer says
 	a.Asks.Close()
 	return a.recorded()
 }

@@ -44,7 +44,7 @@ func serve(s *self.Server) {
 	go func() {
 		defer cancel()
 		var d time.Duration
-		for asks.Decode(&d) == nil {
+		for asks.Decode(&d) == nil && d != theEnd {
 			select {
 			case h.lasts <- last{d, time.Now()}:
 			case <-ctx.Done():

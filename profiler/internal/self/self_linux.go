@@ -10,7 +10,9 @@ import (
 	"os/signal"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -52,8 +54,9 @@ type Helper struct {
 
 	process *os.Process
 	ended   chan struct{}
-	err     error // how it ended; valid after ended
-	said    words // what it wrote to standard error
+	err     error                  // how it ended; valid after ended
+	said    words                  // what it wrote to standard error
+	stuck   atomic.Pointer[string] // what it was at when it was given up
 }
 
 // headroom is what a helper is not started below: it takes 30 to 60 MB, and memory that runs out ends a process of the
@@ -124,7 +127,7 @@ func (h *Helper) run(files []*os.File, started chan<- error) {
 	defer close(h.ended)
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Args[0] = "mayfly-helper"
-	cmd.Env = append(cmd.Environ(), variable+"="+strconv.Itoa(os.Getpid()))
+	cmd.Env = append(cmd.Environ(), variable+"="+strconv.Itoa(os.Getpid()), "GODEBUG="+preemptible(os.Getenv("GODEBUG")))
 	cmd.ExtraFiles, cmd.Stderr, cmd.WaitDelay = files, &h.said, time.Second
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	err := cmd.Start()
@@ -140,13 +143,25 @@ func (h *Helper) run(files []*os.File, started chan<- error) {
 	}
 }
 
+// preemptible is a GODEBUG setting without asyncpreemptoff: threads of a helper wait in the kernel with their Ps, and who wants to stop
+// the world wakes them by that signal. Without it the helper waits for a sample of a program that waits for the helper.
+func preemptible(godebug string) string { return strings.TrimPrefix(godebug+",asyncpreemptoff=0", ",") }
+
 // Ended says how the helper ended, after it has: what it said last is part of the error, which
 // wraps ErrEnded. It waits for a moment only, and ends a helper that goes on.
 func (h *Helper) Ended() error {
 	h.Close()
+	if stuck := h.stuck.Load(); stuck != nil {
+		return fmt.Errorf("%w: %s%s", ErrEnded, *stuck, h.said.where())
+	}
 	why := "without a word"
-	if h.err != nil {
-		why = h.err.Error()
+	select {
+	case <-h.ended:
+		if h.err != nil {
+			why = h.err.Error()
+		}
+	default:
+		why = "not even when it was killed"
 	}
 	if said := h.said.first(); said != "" {
 		why += ": " + said
@@ -157,20 +172,25 @@ func (h *Helper) Ended() error {
 // patience is how long a helper that was told to end may take.
 const patience = 2 * time.Second
 
-// Close ends the helper and returns when it is gone; it leaves no zombie. It may be called again.
+// Close ends the helper and returns when it is gone, or cannot be ended: one that is killed is gone when its threads come back from the
+// kernel. It leaves no zombie. It may be called again.
 func (h *Helper) Close() {
 	h.Asks.Close()
 	h.Answers.Close()
-	select {
-	case <-h.ended:
-	case <-time.After(patience):
+	if !h.endsWithin(patience) {
 		h.process.Kill()
-		<-h.ended
+		h.endsWithin(patience)
 	}
 }
 
-// Kill ends a helper that does not answer. Close has to be called all the same.
-func (h *Helper) Kill() { h.process.Kill() }
+func (h *Helper) endsWithin(d time.Duration) bool {
+	select {
+	case <-h.ended:
+		return true
+	case <-time.After(d):
+		return false
+	}
+}
 
 // words keeps the beginning of what is written to it: the first line of a panic says what happened.
 type words struct {
@@ -178,7 +198,7 @@ type words struct {
 	buf []byte
 }
 
-const maxWords = 4096
+const maxWords = 64 << 10 // the stacks of some hundred goroutines
 
 func (w *words) Write(p []byte) (int, error) {
 	w.mu.Lock()

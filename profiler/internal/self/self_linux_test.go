@@ -7,8 +7,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -27,11 +29,94 @@ func TestMain(m *testing.M) {
 	switch string(b) {
 	case "hang":
 		time.Sleep(time.Hour)
+	case "collect":
+		collect()
 	case "crash":
 		panic("as asked")
 	}
 	fmt.Fprintf(s.Answers, "%d %s %s", s.Parent, os.Getenv(variable), b)
 	Exit()
+}
+
+// collect collects garbage while a thread waits in the kernel, for ever, and keeps its P.
+func collect() {
+	var waiting atomic.Bool
+	go func() {
+		runtime.LockOSThread()
+		for waiting.Store(true); ; {
+			unix.RawSyscall6(unix.SYS_PPOLL, 0, 0, 0, 0, 0, 0)
+			_ = time.Now() // where it begins it is seen that the world is to stop
+		}
+	}()
+	for !waiting.Load() {
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(10 * time.Millisecond)
+	runtime.GC()
+}
+
+// The helper's threads keep their Ps while they wait for samples. What wakes them when the world is to be stopped is there in a helper
+// of a program that does without, too.
+func TestHelperOfProgramWithoutPreemption(t *testing.T) {
+	for _, setting := range []string{"asyncpreemptoff=1", "gctrace=0,asyncpreemptoff=1", ""} {
+		t.Setenv("GODEBUG", setting)
+		h, err := Start()
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.Asks.WriteString("collect")
+		h.Asks.Close()
+		h.Answers.SetReadDeadline(time.Now().Add(10 * time.Second)) // a collection takes a millisecond
+		b, err := io.ReadAll(h.Answers)
+		if err != nil || !strings.HasSuffix(string(b), " collect") {
+			t.Errorf("%q: %q, %v", setting, b, err)
+		}
+		h.Close()
+	}
+}
+
+// A helper that does not answer says where it is, in one line, whatever it is that keeps it; nobody waits longer for it, also when there
+// is another process that has its end of the pipe.
+func TestHelperThatIsGivenUp(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		stop bool
+		want []string
+	}{
+		{"hangs", false, []string{"did not answer for 1m0s", " S", "of CPU time", "sleep in profiler/internal/self.TestMain"}},
+		{"is stopped", true, []string{"did not answer for 1m0s", " T", "and did not say where it is"}},
+	} {
+		h, err := Start()
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.Asks.WriteString("hang")
+		h.Asks.Close()
+		for !strings.Contains(threadStates(h.PID), " S") { // it is at its beginning
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(100 * time.Millisecond)
+		if tt.stop {
+			unix.Kill(h.PID, unix.SIGSTOP)
+			for !strings.Contains(threadStates(h.PID), " T") {
+				time.Sleep(time.Millisecond)
+			}
+		}
+		go h.GiveUp(time.Minute)
+		if b, err := io.ReadAll(h.Answers); len(b) > 0 {
+			t.Errorf("%s: %q, %v", tt.name, b, err)
+		}
+		text := h.Ended().Error()
+		t.Log(text)
+		for _, want := range tt.want {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s: %q, want %q", tt.name, text, want)
+			}
+		}
+		if strings.Contains(text, "\n") || len(text) > 1000 {
+			t.Errorf("%s: %q is not one line", tt.name, text)
+		}
+	}
 }
 
 func TestHelperAnswers(t *testing.T) {

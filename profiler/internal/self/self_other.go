@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 )
 
 // Helper cannot be started here.
@@ -28,5 +29,5 @@ func (*Helper) Ended() error { return ErrEnded }
 // Close does nothing.
 func (*Helper) Close() {}
 
-// Kill does nothing.
-func (*Helper) Kill() {}
+// GiveUp does nothing.
+func (*Helper) GiveUp(time.Duration) {}
