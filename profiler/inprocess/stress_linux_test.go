@@ -1,15 +1,18 @@
 package inprocess_test
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -86,6 +89,38 @@ func TestStress(t *testing.T) {
 	}
 }
 
+// stressPatience is how long a run may take. A session ends within two times the minute that it has patience with its helper, and some
+// seconds, and says why: the program would be killed too early to say so.
+const stressPatience = 150 * time.Second
+
+// threadsOf is where the threads of processes are in the kernel, and how much CPU time they have had.
+func threadsOf(pids []string) string {
+	var b strings.Builder
+	for _, pid := range pids {
+		dirs, _ := filepath.Glob("/proc/" + pid + "/task/[0-9]*")
+		for _, dir := range dirs {
+			stat, _ := os.ReadFile(dir + "/stat")
+			f := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+			wchan, _ := os.ReadFile(dir + "/wchan")
+			if len(f) > 12 {
+				fmt.Fprintf(&b, "%s: %s, user %s, system %s, in %s\n", dir, f[0], f[11], f[12], wchan)
+			}
+		}
+	}
+	return b.String()
+}
+
+// stacksOf are the goroutines of a traceback that record, and are in package inprocess or below, of the many that the program has.
+func stacksOf(traceback string) string {
+	var b strings.Builder
+	for _, g := range strings.SplitAfter(traceback, "\n\n") {
+		if strings.Contains(g, "mayfly/profiler/in") || strings.Contains(g, "main.record(") {
+			b.WriteString(g)
+		}
+	}
+	return b.String()
+}
+
 // stressRun is what one run of the program showed.
 type stressRun struct {
 	sessions map[string]int
@@ -101,23 +136,39 @@ func stress(t *testing.T, exe string, s stressed, end int, d time.Duration) (r s
 		c.Args = append(c.Args, "-end", e.name)
 	}
 	c.Env = append(os.Environ(), s.env...)
-	var stdout, stderr bytes.Buffer
-	c.Stdout, c.Stderr = &stdout, &stderr
+	var stderr bytes.Buffer
+	c.Stderr = &stderr
 	in, err := c.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := c.StdoutPipe()
 	if err == nil {
 		err = c.Start()
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	patience := time.AfterFunc(time.Minute, func() { c.Process.Signal(syscall.SIGQUIT) })
+	var hung string
+	patience := time.AfterFunc(stressPatience, func() {
+		hung = threadsOf(append(helpersOf(t, c.Process.Pid), strconv.Itoa(c.Process.Pid)))
+		c.Process.Signal(syscall.SIGQUIT)
+	})
+	stdout := bufio.NewReader(out)
+	ready, err := stdout.ReadString('\n')
 	time.Sleep(d)
 	if e.name == "kill" {
 		c.Process.Kill()
 	}
 	in.Close()
+	last, _ := io.ReadAll(stdout)
 	c.Wait()
-	patience.Stop()
+	if !patience.Stop() {
+		t.Fatalf("%s, %q: it did not end in %v\n%s%s", s.name, e.name, stressPatience, hung, stacksOf(stderr.String()))
+	}
+	if err != nil {
+		t.Fatalf("%s, %q: %q, %v\n%.8000s", s.name, e.name, ready, err, stderr.String())
+	}
 	for begin := time.Now(); len(helpersOf(t, c.Process.Pid)) > 0; time.Sleep(time.Millisecond) {
 		if r.outlived = time.Since(begin); r.outlived > 10*time.Second {
 			t.Fatalf("%s, %s: the helper lives on", s.name, e.name)
@@ -127,7 +178,7 @@ func stress(t *testing.T, exe string, s stressed, end int, d time.Duration) (r s
 		t.Errorf("%s, %q: %s, want %s\n%.8000s", s.name, e.name, state, e.state, stderr.String())
 	}
 	if e.name == "" {
-		r.sessions = stressTruth(t, s, stdout.String())
+		r.sessions = stressTruth(t, s, string(last))
 	}
 	return r
 }

@@ -119,11 +119,11 @@ type tally struct {
 	errors   []string
 }
 
-// record runs one session after the other until the program ends.
+// record runs one session after the other until the program ends, and one in any case.
 func record() (t tally) {
 	t.sessions = make(map[string]int)
 	engines := append(profiler.Engines(), "")
-	for i := 0; !run.Stopped(); i++ {
+	for i := 0; i == 0 || !run.Stopped(); i++ {
 		o := inprocess.Options{Engine: engines[i%len(engines)], Share: 0.3}
 		if o.Engine != profiler.FGProf && o.Engine != profiler.Table && i%3 == 0 {
 			o.Mode = profiler.CPU
