@@ -173,28 +173,6 @@ func below(names []string, name string, n int) bool {
 	return i < len(names) && names[i] == name
 }
 
-// pair is what a profile says directly: who was on the CPU, called by whom.
-type pair struct{ leaf, caller string }
-
-func pairs(p *profile.Profile, column int) (map[pair]float64, int64) {
-	shares := make(map[pair]float64)
-	var total float64
-	var n int64
-	for _, s := range p.Sample {
-		names := frames(s)
-		if len(names) < 2 {
-			continue
-		}
-		shares[pair{names[0], names[1]}] += float64(s.Value[column])
-		total += float64(s.Value[column])
-		n += s.Value[0]
-	}
-	for k := range shares {
-		shares[k] /= total
-	}
-	return shares, n
-}
-
 // The shares of (leaf, caller) agree with those of runtime/pprof over the same run: it walks with
 // the runtime's own unwinder, which never loses the caller.
 func TestPairsAgreeWithRuntimePprof(t *testing.T) {
@@ -212,28 +190,6 @@ func TestPairsAgreeWithRuntimePprof(t *testing.T) {
 		t.Fatal(err)
 	}
 	agree(t, rec.Profile, base)
-}
-
-// agree holds the shares of (leaf, caller) in two CPU profiles of one run against each other.
-func agree(t *testing.T, here, there *profile.Profile) {
-	t.Helper()
-	ours, n := pairs(here, 1)
-	theirs, m := pairs(there, 1)
-	for k := range theirs {
-		if _, ok := ours[k]; !ok {
-			ours[k] = 0
-		}
-	}
-	for k, p := range ours {
-		q := theirs[k]
-		pooled := (p*float64(n) + q*float64(m)) / float64(n+m)
-		limit := sigmas*math.Hypot(binomial(pooled, n), binomial(pooled, m)) + 0.01
-		if math.Abs(p-q) > limit {
-			t.Errorf("%s < %s: %.2f %% here, %.2f %% in runtime/pprof, limit %.2f %% (%d and %d samples)", k.leaf,
-				k.caller, 100*p, 100*q, 100*limit, n, m)
-		}
-	}
-	t.Logf("%d pairs, %d and %d samples", len(ours), n, m)
 }
 
 // A server's profile agrees with the one that runtime/pprof takes of the same seconds, function by

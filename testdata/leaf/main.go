@@ -8,7 +8,7 @@
 //	main.callerE 10 %  main.recurse, 10 deep, then main.mix
 //	main.callerF  5 %  main.deep, 300 deep, then main.mix
 //
-// One goroutine, locked to its thread, gives each caller slices of CPU time in turn, measured by
+// One goroutine, locked to its thread, gives each caller slices of CPU time in rounds, measured by
 // the thread's own clock, so that the proportions hold and the sums are exact. Truth: per caller
 // the leaf (its function name, or the end of it), how often the function above the leaf stands
 // directly above itself, and the CPU time. What is not in the list went to main.measure and the
@@ -17,6 +17,7 @@ package main
 
 import (
 	"flag"
+	"math/rand"
 	"os"
 	"runtime"
 	"runtime/pprof"
@@ -146,8 +147,8 @@ func main() {
 		defer close(done)
 		runtime.LockOSThread()
 		for !run.Stopped() {
-			for _, p := range pairs {
-				p.measure()
+			for _, i := range rand.Perm(len(pairs)) { // samples 10 ms apart would meet the same ones time and again
+				pairs[i].measure()
 			}
 		}
 	}()
