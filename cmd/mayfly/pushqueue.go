@@ -61,8 +61,9 @@ type backlog struct {
 	skip    map[string]bool // files that are not to be sent again, or not at all
 
 	files   sync.Mutex // for no longer than files take
-	current string     // the recording that is being sent
-	latest  string     // the file that was written last and has not been sent behind the others, "" for none
+	held    ledger
+	current string // the recording that is being sent
+	latest  string // the file that was written last and has not been sent behind the others, "" for none
 	dropped waiting
 	sent    int // requests that arrived
 	failed  int // times that the server did not take what was sent
@@ -198,11 +199,12 @@ var errNoQueue = errors.New("no queue")
 func (q *backlog) keep(o *outgoing, stem string) error {
 	q.files.Lock()
 	defer q.files.Unlock()
-	folder, err := openQueue(q.env, q.dir)
+	folder, err := makeFolder(q.env, q.dir)
 	if err != nil {
-		return err
+		return writeError(q.dir, err)
 	}
 	defer folder.Close()
+	bytes := int64(0)
 	for i, p := range o.encoded.Split() {
 		to := output{filepath.Join(q.dir, queueName(stem, i)), binaryData}
 		if err = writeOutput(q.env, to, func(w io.Writer) error { return q.server.Keep(w, p) }); err != nil {
@@ -211,41 +213,13 @@ func (q *backlog) keep(o *outgoing, stem string) error {
 			}
 			return err
 		}
+		if st, err := folder.Lstat(queueName(stem, i)); err == nil {
+			bytes += st.Size()
+		}
 	}
+	q.held.add(bytes)
 	if err = q.prune(); err != nil {
 		q.env.warn("%s", oneLine(err.Error()))
-	}
-	return nil
-}
-
-// prune drops the oldest recordings until the queue is within its limit, but for the one that is being sent; q.files is locked.
-func (q *backlog) prune() error {
-	folder, err := openQueue(q.env, q.dir)
-	if err != nil {
-		return err
-	}
-	defer folder.Close()
-	all := folder.all
-	for _, r := range folder.list {
-		if !q.limit.exceeded(all.recordings, all.bytes) {
-			break
-		}
-		if r.stem == q.current {
-			continue
-		}
-		for _, name := range append(r.names, r.aside...) {
-			if err := folder.Remove(name); err != nil {
-				return writeError(filepath.Join(q.dir, name), err)
-			}
-		}
-		all.recordings--
-		all.bytes -= r.bytes
-		if len(r.names) > 0 { // else it was said when it was set aside
-			q.dropped.add(r.bytes)
-			if n := q.dropped.recordings; !q.many || n&(n-1) == 0 {
-				q.env.warn("%s, were dropped so far: the oldest, as --queue-limit is %s", q.dropped, &q.limit)
-			}
-		}
 	}
 	return nil
 }

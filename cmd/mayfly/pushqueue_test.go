@@ -259,6 +259,7 @@ func TestQueueLimit(t *testing.T) {
 	if err := os.Truncate(filepath.Join(x.dir, x.names()[0]), 1<<20); err != nil {
 		t.Fatal(err)
 	}
+	x.again() // or it knows how large it was
 	x.breach(2)
 	if x.dropped != (waiting{1, 1 << 20}) || len(x.names()) != 1 {
 		t.Errorf("%v, %q", x.dropped, x.names())
