@@ -54,3 +54,14 @@ func TestSessionOfStoppedHelper(t *testing.T) {
 		t.Errorf("the next session: %v", err)
 	}
 }
+
+// A profiler of the runtime's that hangs is not waited for without end either.
+func TestSessionOfHangingEngine(t *testing.T) {
+	inprocess.SetPatience(t, 100*time.Millisecond)
+	s := inprocess.Hanging()
+	for range 2 {
+		if _, err := s.Stop(); err == nil || !strings.Contains(err.Error(), "engine runtime: it did not end within 100ms") {
+			t.Error(err)
+		}
+	}
+}

@@ -4,6 +4,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"github.com/mayfly-profiler/mayfly/profiler"
 )
 
 // HelperOf is the pid of a flight recorder's helper.
@@ -20,4 +22,10 @@ func SetPatience(t *testing.T, d time.Duration) {
 	was := patience
 	patience = d
 	t.Cleanup(func() { patience = was })
+}
+
+// Hanging is a session whose engine in the process never ends.
+func Hanging() *Session {
+	sessions.Store(true)
+	return &Session{inside: &inside{engine: profiler.Runtime, cancel: func() {}, done: make(chan struct{})}}
 }

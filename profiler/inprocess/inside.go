@@ -29,6 +29,7 @@ type inside struct {
 
 	profile *profile.Profile
 	err     error
+	hangs   bool // it was not done in time, and is left behind
 }
 
 // openInside starts the runtime's CPU profile or fgprof.
@@ -60,20 +61,30 @@ func openInside(e profiler.Engine) (*inside, error) {
 	return in, nil
 }
 
-// stop may be called again.
+// stop may be called again. A profiler of the runtime's that does not end is not waited for longer than a helper.
 func (in *inside) stop() {
 	select {
 	case <-in.done:
 		return
 	default:
 	}
+	if in.hangs {
+		return
+	}
 	in.cancel()
-	<-in.done
-	in.cpu = proc.OwnCPU() - in.cpu
+	select {
+	case <-in.done:
+		in.cpu = proc.OwnCPU() - in.cpu
+	case <-time.After(patience):
+		in.hangs = true
+	}
 }
 
 // join puts what was seen from inside into the session's profile.
 func (in *inside) join(s *Session) error {
+	if in.hangs {
+		return fmt.Errorf("engine %s: it did not end within %s: the stacks of all goroutines say where it is", in.engine, patience)
+	}
 	if in.err != nil {
 		return in.err
 	}
