@@ -75,9 +75,12 @@ func TestStreamEndsWhenMemoryBlocks(t *testing.T) {
 
 func TestDumpEndsWhenMemoryBlocks(t *testing.T) {
 	x := blocked(t, 0)
-	time.Sleep(100 * time.Millisecond)
 	mustEnd(t, func() {
-		if _, err := profiler.Dump(t.Context(), x.PID); err == nil || !strings.Contains(err.Error(), cannotBeRead) {
+		var err error
+		for end := time.Now().Add(10 * time.Second); err == nil && time.Now().Before(end); { // until it has the label
+			_, err = profiler.Dump(t.Context(), x.PID)
+		}
+		if err == nil || !strings.Contains(err.Error(), cannotBeRead) {
 			t.Error(err)
 		}
 	})

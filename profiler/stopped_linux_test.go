@@ -83,7 +83,7 @@ func TestStoppedBefore(t *testing.T) {
 	x := target.Start(t, target.Compile(t, "spin", target.Build{}), "-n", "2", "-procs", "4")
 	signal(syscall.SIGSTOP)(t, x.PID)
 	defer signal(syscall.SIGCONT)(t, x.PID)
-	time.Sleep(100 * time.Millisecond)
+	settle(t, x.PID)
 	rec := record(t, x.PID, time.Second, profiler.Options{Mode: profiler.Wall})
 	if got, all := spun(rec, "stopped"); got < 1800*time.Millisecond || got != all {
 		t.Errorf("two goroutines were stopped for %v, and in all states for %v; want 2 s", got, all)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,7 +12,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -29,12 +29,15 @@ func TestRecordRights(t *testing.T) {
 	nobodys := exec.Command(exe)
 	nobodys.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	stdin, _ := nobodys.StdinPipe()
+	stdout, _ := nobodys.StdoutPipe()
 	if err := nobodys.Start(); err != nil {
 		t.Fatal(err)
 	}
 	defer func() { stdin.Close(); nobodys.Wait() }()
 	own := strconv.Itoa(nobodys.Process.Pid)
-	time.Sleep(200 * time.Millisecond)
+	if line, err := bufio.NewReader(stdout).ReadString('\n'); err != nil {
+		t.Fatalf("%q, %v, want that it is ready", line, err)
+	}
 
 	for _, tt := range []struct {
 		name string
