@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"strings"
 	"sync"
 
 	"github.com/mayfly-profiler/mayfly/symbolize/internal/elfx"
@@ -27,6 +28,8 @@ type Binary struct {
 	elf *elfx.File
 	tab *pclntab.Table
 	buf []pclntab.Frame
+
+	found map[string]functions // by package
 }
 
 // OpenGo reads the tables of the Go binary in r, which must stay readable as long as the Binary
@@ -92,14 +95,65 @@ func (b *Binary) Framed() iter.Seq2[[2]uint64, int32] { return b.tab.Framed() }
 
 // Func returns the range of the function of that name, padding after its code included. Several
 // functions can have one name (package init functions do); the first is returned. It searches
-// the whole table: for many names use Funcs.
+// the whole table, once for each package until Drop is called.
 func (b *Binary) Func(name string) (lo, hi uint64, ok bool) {
+	prefix := packageOf(name)
+	all, ok := b.found[prefix]
+	if !ok {
+		if b.found == nil {
+			b.found = make(map[string]functions)
+		}
+		all = b.collect(prefix)
+		b.found[prefix] = all
+	}
+	if all != nil {
+		r, ok := all[name]
+		return r[0], r[1], ok
+	}
 	for n, r := range b.Funcs() {
 		if n == name {
 			return r[0], r[1], true
 		}
 	}
 	return 0, 0, false
+}
+
+// functions are ranges by name.
+type functions map[string][2]uint64
+
+const mostNames = 2 << 20 // bytes, of one package: the runtime's are a tenth of that
+
+// collect finds the functions whose names begin with a package's prefix; nil: of no package, or too many.
+func (b *Binary) collect(prefix string) functions {
+	all, left := make(functions), mostNames
+	if prefix == "" {
+		return nil
+	}
+	for i := range b.tab.Len() {
+		name, ok := b.tab.NameIn(i, prefix)
+		if !ok || all.has(name) {
+			continue
+		}
+		if left -= len(name); left < 0 {
+			return nil
+		}
+		lo, hi := b.tab.Range(i)
+		all[name] = [2]uint64{lo, hi}
+	}
+	return all
+}
+
+func (f functions) has(name string) bool {
+	_, ok := f[name]
+	return ok
+}
+
+// packageOf is what the names of all functions of a package begin with: its path as the linker writes it, and a dot.
+func packageOf(name string) string {
+	path, _, _ := strings.Cut(name, "[")
+	slash := strings.LastIndexByte(path, '/') + 1
+	dot := strings.IndexByte(path[slash:], '.')
+	return name[:slash+dot+1]
 }
 
 // FindFunc returns a function that is Func of the Go binary in r, which it opens when it is called
@@ -135,7 +189,10 @@ func (b *Binary) Funcs() iter.Seq2[string, [2]uint64] {
 
 // Drop lets go of what is cached of the file, up to 8 MiB: who has looked at all functions needs few of them later. It is read again
 // where it is needed.
-func (b *Binary) Drop() { b.tab.Drop() }
+func (b *Binary) Drop() {
+	b.found = nil
+	b.tab.Drop()
+}
 
 // BuildID returns the identity of the content; see Mapping.BuildID.
 func (b *Binary) BuildID() string { return b.elf.BuildID() }

@@ -21,6 +21,20 @@ func (t *Table) Name(i int) string {
 	return t.readName(t.names, off)
 }
 
+// NameIn returns the name of function i if it begins with the prefix. Names that do not cost nothing.
+func (t *Table) NameIn(i int, prefix string) (name string, ok bool) {
+	off, ok := t.word(t.place(i) + 4)
+	if !ok {
+		return "", false
+	}
+	at, ok := t.names.at(uint64(off), uint64(len(prefix)))
+	if !ok || string(t.p.bytes(at, len(prefix))) != prefix {
+		return "", false
+	}
+	name = t.readName(t.names, off)
+	return name, name != damaged
+}
+
 // name returns a function name. The runtime takes a name at offset 0 for none; there is one, the
 // first of the table.
 func (t *Table) name(off uint32) string { return t.str(t.names, off) }
