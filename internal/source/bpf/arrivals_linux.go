@@ -41,7 +41,7 @@ func OpenArrivals(p *proc.Process, l *goruntime.Layout) (*Arrivals, error) {
 		return nil, fmt.Errorf("load eBPF: arrivals: %w", err)
 	}
 	a := &Arrivals{target: p}
-	if err := spec.LoadAndAssign(&a.objects, nil); err != nil {
+	if err := spec.LoadAndAssign(&a.objects, withTypes()); err != nil {
 		if errors.Is(err, ebpf.ErrNotSupported) {
 			return nil, fmt.Errorf("load eBPF: arrivals: %w: this kernel does not say when sockets have something to read (Linux 6.3)",
 				errors.ErrUnsupported)

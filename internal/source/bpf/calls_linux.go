@@ -51,7 +51,7 @@ func openCalls(p *proc.Process, l *goruntime.Layout, code Code, most uint32) (*C
 	}
 	spec.Maps["places"].MaxEntries = uint32(max(n, 1))
 	c := &Calls{target: p, pairs: newPairs()}
-	if err := spec.LoadAndAssign(&c.objects, nil); err != nil {
+	if err := spec.LoadAndAssign(&c.objects, withTypes()); err != nil {
 		return nil, loadError(err)
 	}
 	if c.reader, err = ringbuf.NewReader(c.objects.Records); err == nil {

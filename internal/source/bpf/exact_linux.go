@@ -47,7 +47,7 @@ func openExact(p *proc.Process, o ExactOptions, most uint32) (*Exact, error) {
 		return nil, fmt.Errorf("load eBPF: exact: %w", err)
 	}
 	e := &Exact{target: p, sums: newExactSums()}
-	if err := spec.LoadAndAssign(&e.objects, nil); err != nil {
+	if err := spec.LoadAndAssign(&e.objects, withTypes()); err != nil {
 		return nil, loadError(err)
 	}
 	if e.reader, err = ringbuf.NewReader(e.objects.Records); err == nil {

@@ -90,7 +90,7 @@ func (h *Host) load() error {
 		return errors.Join(err, errors.ErrUnsupported)
 	}
 	h.objects = new(hostObjects)
-	if err := loadHostObjects(h.objects, nil); err != nil {
+	if err := loadHostObjects(h.objects, withTypes()); err != nil {
 		h.objects = nil
 		return loadError(err)
 	}

@@ -94,7 +94,7 @@ func (s *OnCPU) load() error {
 	if err := s.configure(spec); err != nil {
 		return fmt.Errorf("load eBPF: %w", err)
 	}
-	if err := spec.LoadAndAssign(&s.objects, nil); err != nil {
+	if err := spec.LoadAndAssign(&s.objects, withTypes()); err != nil {
 		return loadError(err)
 	}
 	if s.reader, err = ringbuf.NewReader(s.objects.Records); err == nil {

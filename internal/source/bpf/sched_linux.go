@@ -58,7 +58,7 @@ func OpenSched(p *proc.Process, h *Host) (*Sched, error) {
 	if err := spec.Variables["room"].Set(uint32(s.room)); err != nil {
 		return nil, fmt.Errorf("load eBPF: scheduler: %w", err)
 	}
-	if err := spec.LoadAndAssign(&s.objects, nil); err != nil {
+	if err := spec.LoadAndAssign(&s.objects, withTypes()); err != nil {
 		return nil, loadError(err)
 	}
 	if h.acquire() {
