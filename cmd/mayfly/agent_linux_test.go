@@ -71,7 +71,9 @@ func startAgent(t *testing.T, args ...string) (s *session, program string) {
 	if err := os.Link(target.Compile(t, "spin", target.Build{}), program); err != nil {
 		t.Fatal(err)
 	}
-	return start(t, nil, append([]string{"agent", "--every", "1s", "--min-age", "0", "--select", "exe=" + program}, args...)...), program
+	s = start(t, nil, append([]string{"agent", "--every", "1s", "--min-age", "0", "--select", "exe=" + program}, args...)...)
+	t.Cleanup(func() { s.cmd.Process.Kill(); s.cmd.Wait() }) // or it goes on when a test has ended
+	return s, program
 }
 
 func (s *session) spawn(program string, args ...string) *exec.Cmd {
