@@ -4,8 +4,8 @@
 // other goroutine has.
 //
 // Truth: labels, the (kind, life) pairs; wall_by_label_ns, their total wall time; tasks, one
-// [goid, id, index in labels, start, end] per goroutine, times in ns of CLOCK_MONOTONIC, at which it had
-// its labels and was about to take them off; elapsed time and CPU time as everywhere.
+// [goid, id, index in labels, start, end, created] per goroutine, times in ns of CLOCK_MONOTONIC, at which it had
+// its labels and was about to take them off, and before it was created; elapsed time and CPU time as everywhere.
 package main
 
 import (
@@ -28,8 +28,8 @@ var (
 	lives = []time.Duration{300 * time.Microsecond, time.Millisecond, 3 * time.Millisecond, 10 * time.Millisecond}
 )
 
-// task is one finished goroutine: goid, id, index of its label pair, start, end.
-type task [5]int64
+// task is one finished goroutine: goid, id, index of its label pair, start, end, created.
+type task [6]int64
 
 type tasks struct {
 	mu   sync.Mutex
@@ -53,9 +53,9 @@ func (t *tasks) start(id int64) {
 	kind, life := kinds[k], lives[l]
 	labels := pprof.Labels("kind", kind, "life", life.String(), "id", strconv.FormatInt(id, 10))
 	t.wg.Add(1)
+	x := task{0, id, int64(k*len(lives) + l), 0, 0, monotonic()}
 	go func() {
 		defer t.wg.Done()
-		x := task{0, id, int64(k*len(lives) + l)}
 		pprof.Do(context.Background(), labels, func(context.Context) {
 			x[3] = monotonic()
 			x[0] = int64(run.Goid())
