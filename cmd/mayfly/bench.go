@@ -151,6 +151,9 @@ func (b *benchRun) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if i > bench.First && (i-bench.First)%2 == 1 {
+			b.abreast(ctx)
+		}
 	}
 	if len(b.files[0]) < 2 || len(b.files[1]) < 2 {
 		return errors.New("bench: there are not two runs of each side yet: give it more --time")
@@ -171,7 +174,7 @@ func (b *benchRun) over(turn int) bool {
 	if b.f.runs > 0 || turn < bench.First+4 || (turn-bench.First)%2 == 1 {
 		return false
 	}
-	each := b.spent / time.Duration(turn)
+	each := (b.spent + b.duets.spent) / time.Duration(turn)
 	return time.Since(b.begin)+2*each > time.Duration(b.f.time)
 }
 
@@ -183,7 +186,7 @@ func (b *benchRun) tell(turn int) {
 	}
 	left := (time.Duration(b.f.time) - time.Since(b.begin)).Round(time.Second)
 	if b.f.runs > 0 && turn > 0 {
-		left = (b.spent / time.Duration(turn) * time.Duration(bench.First+2*b.f.runs-turn)).Round(time.Second)
+		left = ((b.spent + b.duets.spent) / time.Duration(turn) * time.Duration(bench.First+2*b.f.runs-turn)).Round(time.Second)
 	}
 	b.line.show("%s; %s left", what, max(left, 0))
 }
@@ -203,7 +206,7 @@ func (b *benchRun) one(ctx context.Context, turn bench.Turn) error {
 	if err != nil {
 		return fmt.Errorf("bench: %w", err)
 	}
-	cmd := exec.CommandContext(ctx, self, "record", "-q", "--mode", b.f.mode, "-o", path, "--",
+	cmd := exec.CommandContext(ctx, self, "record", "-q", "--rate", benchRate, "--mode", b.f.mode, "-o", path, "--",
 		side.Binary(turn.Layout), "-test.run=^$", "-test.bench="+b.f.pattern, "-test.benchtime="+b.f.benchtime)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.Dir = side.Dir()
@@ -273,7 +276,9 @@ func (b *benchRun) compare() error {
 		"operation and ± %.2g %% of its CPU time, so changes of these under %.2g %% and %.2g %% are not judged, and waits only shown",
 		b.base.Name, b.new.Name, bases, news, b.base.Layouts(), b.new.Layouts(), 100*n.CV, 100*cpu.CV,
 		100*max(wanted, took), 100*max(wanted, used))
-	if more := n.Wanted(wanted, d.options.Alpha) - min(bases, news); more > 0 {
+	d.remark += b.duets.said()
+	d.options.Rounds = b.duets.rounds
+	if more := n.Wanted(wanted, d.options.Alpha) - min(bases, news); more > 0 && len(b.duets.rounds) < enoughRounds {
 		each := b.spent / time.Duration(bases+news)
 		d.remark += fmt.Sprintf("; to see %.2g %% of the time needs %d more runs a side, %s", 100*wanted, more, (2 * each * time.Duration(more)).
 			Round(time.Second))

@@ -78,6 +78,9 @@ func TestBench(t *testing.T) {
 	if r.Base.Profiles != 6 || r.New.Profiles != 2 || !strings.Contains(strings.Join(r.Notes, " "), "6 and 2 runs of 2 and 2 layouts") {
 		t.Errorf("%+v %+v %q", r.Base, r.New, r.Notes)
 	}
+	if c := r.Columns[1]; c.Name != diff.DuetColumn || c.Rounds < 3 || len(c.Rows) != 1 || c.Rows[0].Change.Relative < 0.5 {
+		t.Errorf("side by side: %+v %q", c, r.Notes) // three times the checksum, and the same beside it
+	}
 	if files, _ := filepath.Glob(filepath.Join(s.cmd.Dir, "kept", "*", "*.pb.gz")); len(files) != 8 {
 		t.Errorf("kept %v", files)
 	}

@@ -106,4 +106,5 @@ type benchRun struct {
 	begin time.Time
 	spent time.Duration // by all runs
 	past  []bench.Line  // of the history
+	duets duets
 }

@@ -45,6 +45,9 @@ func Compare(before, after []*Profile, o Options) (*Result, error) {
 			c.tables = append(c.tables, t)
 		}
 	}
+	if t := c.duetTable(); t != nil {
+		c.tables = append(c.tables, t)
+	}
 	for _, name := range columns {
 		c.tables = append(c.tables, c.tablesOf(name)...)
 	}

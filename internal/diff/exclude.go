@@ -77,10 +77,11 @@ const (
 	callerWeight = 0.2 // of a column's, on its functions with what they called
 )
 
-// part is the share of the error rate that is for a table's rows.
+// part is the share of the error rate that is for a table's rows. Runs side by side have half of that of what operations take.
 func (c *comparison) part(i int) float64 {
-	part := (1 - c.totals()) / c.like(c.tables[i], (*table).isColumn)
-	if t := c.tables[i]; t.beside != nil || t.hasRest() {
+	part := (1 - c.totals()) / max(1, c.like(c.tables[i], (*table).isColumn))
+	t := c.tables[i]
+	if t.beside != nil || t.hasRest() || t.name == DuetColumn || t.name == TimeColumn && len(c.o.Rounds) > 0 {
 		part /= 2
 	}
 	switch {
@@ -109,7 +110,7 @@ func (c *comparison) hasTotal(t *table) bool {
 }
 
 // isColumn says whether a table is a column, and not another view of one.
-func (t *table) isColumn() bool { return t.flat == nil && t.beside == nil }
+func (t *table) isColumn() bool { return t.flat == nil && t.beside == nil && t.name != DuetColumn }
 
 // like is how many of the tables that are as asked for share an error rate with t.
 func (c *comparison) like(t *table, is func(*table) bool) (n float64) {

@@ -65,6 +65,7 @@ func (l *labour) observations(p *Profile, single bool) []repeat {
 const (
 	TimeColumn    = "time"     // of an operation, or of a run
 	CPUTimeColumn = "CPU time" // of an operation of each of several benchmarks
+	DuetColumn    = "CPU time side by side"
 )
 
 // Rows of the times of runs.

@@ -60,13 +60,13 @@ func (r *Result) rowsByColumn() (shown, folded []line) {
 	for _, c := range r.Columns {
 		for _, f := range c.Callers {
 			found = append(found, line{c.title() + ", with all it calls", f.Name, c.estimate(f.Base, f.Row), c.estimate(f.New, f.Row),
-				f.change() + " " + r.evidence(f.Row), string(f.Outcome)})
+				f.change() + " " + r.evidence(c, f.Row), string(f.Outcome)})
 		}
 		for _, row := range append([]Row{c.Total}, c.Rows...) {
 			if !row.tested {
 				continue
 			}
-			l := line{c.title(), row.Name, c.estimate(row.Base, row), c.estimate(row.New, row), row.change() + " " + r.evidence(row),
+			l := line{c.title(), row.Name, c.estimate(row.Base, row), c.estimate(row.New, row), row.change() + " " + r.evidence(c, row),
 				string(row.Outcome)}
 			switch {
 			case row.Outcome == Regressed || row.Outcome == Improved:

@@ -29,6 +29,8 @@ type Options struct {
 	// Floors are, by column, what the host's own noise is: changes that are smaller do not count either. Of a column with an
 	// infinite one nothing does.
 	Floors map[string]float64
+	// Rounds are runs of benchmarks of both sides side by side, which the profiles know nothing of.
+	Rounds []Round
 	// MinSamples is how many samples of both sides a row needs to be tested; 0 is DefaultMinSamples.
 	MinSamples float64
 	// AnyHost compares profiles although they come from different kernels or CPUs.

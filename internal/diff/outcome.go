@@ -184,8 +184,12 @@ func (c *comparison) reportColumn(i int, t *table) {
 			col.Small--
 		}
 	}
-	col.factors = [2][][]float64{c.bring(t, older), c.bring(t, newer)}
-	col.perWork = c.perWork(t.name)
+	if t.name == DuetColumn {
+		col.Rounds = len(t.pairs.of)
+	} else {
+		col.factors = [2][][]float64{c.bring(t, older), c.bring(t, newer)}
+		col.perWork = c.perWork(t.name)
+	}
 	c.out.Columns = append(c.out.Columns, col)
 }
 

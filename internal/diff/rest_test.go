@@ -116,7 +116,7 @@ func TestRestIsSaid(t *testing.T) {
 	if got, want := c.finding(row), "main.f +10.0% cpu against the rest of the run"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
-	if got, want := row.change()+" "+r.evidence(row), "+10.0% against the rest of the run (p=0.010 n=3)"; got != want {
+	if got, want := row.change()+" "+r.evidence(Column{}, row), "+10.0% against the rest of the run (p=0.010 n=3)"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 	for _, tt := range []struct {

@@ -118,6 +118,8 @@ type Column struct {
 	Rows     []Row    `json:"rows"`  // the largest change first
 	// Callers are the functions that changed with all that they called, of those above each other the one to name.
 	Callers []Caller `json:"with_callees,omitempty"`
+	// Rounds is how many rounds of runs side by side the column is of, 0 if it is of profiles.
+	Rounds int `json:"rounds,omitempty"`
 	// Small is how many rows have too few samples to be tested.
 	Small int `json:"small"`
 

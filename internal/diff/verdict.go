@@ -95,13 +95,16 @@ func (r Row) change() string {
 }
 
 // evidence is "(p=0.001 n=5)".
-func (r *Result) evidence(row Row) string {
+func (r *Result) evidence(c Column, row Row) string {
 	found, _ := row.found()
-	return fmt.Sprintf("(p=%.3f n=%s)", found.Adjusted, r.repeats())
+	return fmt.Sprintf("(p=%.3f n=%s)", found.Adjusted, r.repeats(c))
 }
 
 // repeats is what benchstat calls n.
-func (r *Result) repeats() string {
+func (r *Result) repeats(c Column) string {
+	if c.Rounds > 0 {
+		return fmt.Sprint(c.Rounds)
+	}
 	if r.Base.Profiles == r.New.Profiles {
 		return fmt.Sprint(r.Base.Profiles)
 	}

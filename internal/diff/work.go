@@ -104,8 +104,7 @@ func (c *comparison) workTable() *table {
 
 // eachTable is a table of which each row is the time of an operation of its own.
 func (c *comparison) eachTable(name string, rows []string, observations func(p *Profile) []repeat) *table {
-	t := &table{name: name, unit: unitEach, names: cleaned(rows), seconds: min(c.out.Base.Seconds, c.out.New.Seconds),
-		excluded: make([]bool, len(rows)), n: slices.Repeat([]float64{uncounted}, len(rows))}
+	t := c.newEach(name, rows)
 	for s, profiles := range c.sides {
 		h := &t.side[s]
 		for _, p := range profiles {
@@ -123,6 +122,12 @@ func (c *comparison) eachTable(name string, rows []string, observations func(p *
 	}
 	t.reset()
 	return t
+}
+
+// newEach is such a table without observations.
+func (c *comparison) newEach(name string, rows []string) *table {
+	return &table{name: name, unit: unitEach, names: cleaned(rows), seconds: min(c.out.Base.Seconds, c.out.New.Seconds),
+		excluded: make([]bool, len(rows)), n: slices.Repeat([]float64{uncounted}, len(rows))}
 }
 
 // workNotes say by what time is divided, and what is left out.
