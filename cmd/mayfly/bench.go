@@ -35,7 +35,9 @@ recordings as mayfly diff does. BASE and NEW are each a git revision of the repo
 current folder, a folder, or a test binary. Each is built several times with its functions in
 another order in memory (-randlayout), and each run is a fresh process. The first runs are of
 BASE alone. They show the noise of this host, and smaller changes of what an operation took are
-not judged. A function is also compared with the rest of its runs, which that noise is not in.
+not judged. That noise is not in two comparisons: of a function with the rest of its runs, and of
+the CPU time of operations of both versions side by side. For these each benchmark also runs, without
+being recorded, in two processes at the same time on one CPU.
 
 Bench ends after --time, or on Ctrl-C with what it has until then. Exit codes are those of
 diff.`,

@@ -56,13 +56,14 @@ func (b *benchRun) abreast(ctx context.Context) {
 // duet runs the next benchmark of the round.
 func (b *benchRun) duet(ctx context.Context) error {
 	d := &b.duets
-	n := len(d.rounds)
+	n, layouts := len(d.rounds), max(b.base.Layouts(), b.new.Layouts())
 	if len(d.left) == 0 {
 		d.left = slices.Clone(d.names)
-		d.round = diff.Round{Layout: n % max(b.base.Layouts(), b.new.Layouts()), Base: make(map[string]float64), New: make(map[string]float64)}
+		d.round = diff.Round{Layout: n % layouts, Base: make(map[string]float64), New: make(map[string]float64)}
 	}
 	name := d.left[0]
-	took, err := bench.Duet{Benchmark: name, Ops: d.ops[name], Layout: n, CPU: d.cpus[n%len(d.cpus)]}.Run(ctx, b.base, b.new)
+	took, err := bench.Duet{Benchmark: name, Ops: d.ops[name], Layout: n, CPU: d.cpus[n%len(d.cpus)], NewFirst: (n+n/layouts)%2 == 1}.
+		Run(ctx, b.base, b.new)
 	if err != nil {
 		return err
 	}

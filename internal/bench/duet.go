@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 )
@@ -15,8 +16,8 @@ import (
 // Duet is one run of a benchmark on both sides at the same time on the same CPU.
 //
 // On a host that others use, a CPU's speed changes by a tenth and more within a tenth of a second, and two runs that follow each other
-// differ by as much, however long they are. Two processes on one CPU, between which the kernel switches every few milliseconds, have that in
-// common (Bulej et al. 2020, "Duet Benchmarking: Improving Measurement Accuracy in the Cloud", which gives each a CPU of its own):
+// differ by as much, however long they are. Two processes on one CPU, between which the kernel switches every few milliseconds, have that
+// in common (Bulej et al. 2020, "Duet Benchmarking: Improving Measurement Accuracy in the Cloud", which gives each a CPU of its own):
 // what an operation of one takes by the other's differs by 1 to 4 % from one run of half a second to the next.
 //
 // It is CPU time that is compared, which does not depend on how the kernel divides a CPU. What several CPUs at once make of a benchmark is
@@ -26,6 +27,7 @@ type Duet struct {
 	Ops       int    // by which the run that is measured is longer than one of two operations, which is taken from it
 	Layout    int    // of both sides
 	CPU       int
+	NewFirst  bool // starts
 }
 
 // Run is the CPU time of an operation on each side, in seconds.
@@ -53,19 +55,18 @@ func (d Duet) Run(ctx context.Context, base, new *Side) (took [2]float64, err er
 func (d Duet) run(ctx context.Context, sides [2]*Side, ops int) (used [2]time.Duration, err error) {
 	var cmds [2]*exec.Cmd
 	var output [2]bytes.Buffer
-	for i, s := range sides {
-		cmds[i] = exec.CommandContext(ctx, s.Binary(d.Layout), "-test.run=^$", "-test.bench="+exactly(d.Benchmark),
-			fmt.Sprintf("-test.benchtime=%dx", ops))
-		cmds[i].Dir, cmds[i].Stdout, cmds[i].Stderr = s.Dir(), &output[i], &output[i]
-		if err = startOn(d.CPU, cmds[i]); err != nil {
-			cmds[i] = nil
-			break
-		}
+	order := []int{0, 1}
+	if d.NewFirst {
+		slices.Reverse(order)
 	}
-	for i, cmd := range cmds {
-		if cmd == nil {
+	for _, i := range order {
+		cmd := exec.CommandContext(ctx, sides[i].Binary(d.Layout), "-test.run=^$", "-test.bench="+exactly(d.Benchmark),
+			fmt.Sprintf("-test.benchtime=%dx", ops))
+		cmd.Dir, cmd.Stdout, cmd.Stderr = sides[i].Dir(), &output[i], &output[i]
+		if err := startOn(d.CPU, cmd); err != nil {
 			return used, errors.Join(fmt.Errorf("bench: %s of %s: %w", d.Benchmark, sides[i].Name, err), abandon(cmds))
 		}
+		cmds[i] = cmd
 	}
 	for i, cmd := range cmds {
 		if failed := cmd.Wait(); failed != nil {

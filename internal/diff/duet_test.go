@@ -9,8 +9,8 @@ import (
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
-// roundsOf are rounds of two benchmarks, of which New takes slow more of the second. A host whose speed changes by a half has no part in what
-// one side takes by the other's, which differs by 2 % from one run to the next and by layout from one build to the next.
+// roundsOf are rounds of two benchmarks, of which New takes slow more of the second. A host whose speed changes by a half has no part in
+// what one side takes by the other's, which differs by 2 % from one run to the next and by layout from one build to the next.
 func roundsOf(rng *rand.Rand, n, layouts int, layout, slow float64) (rounds []Round) {
 	builds := make([]float64, layouts)
 	for i := range builds {

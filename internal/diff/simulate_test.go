@@ -102,6 +102,9 @@ func (p program) slot(rng *rand.Rand, layout, state []float64) []float64 {
 	return cpu
 }
 
+// callers is how many functions call those of a program, each as many of them. main.main calls them.
+const callers = 12
+
 // simulated makes the reduced profile of the samples. As in mayfly's profiles the weights of all
 // samples add up to the CPU time used.
 func simulated(p program, cpu, n [][]float64, seconds float64) *Profile {
@@ -111,7 +114,11 @@ func simulated(p program, cpu, n [][]float64, seconds float64) *Profile {
 	for i := range p.shares {
 		out.rows = append(out.rows, fmt.Sprintf("main.f%d", i))
 	}
-	c.grow(len(p.shares), true)
+	for i := range callers {
+		out.rows = append(out.rows, fmt.Sprintf("main.caller%d", i))
+	}
+	out.rows = append(out.rows, "main.main")
+	c.grow(len(out.rows), true)
 	used, count := 0.0, 0.0
 	for s := range n {
 		for i := range n[s] {
@@ -124,6 +131,9 @@ func simulated(p program, cpu, n [][]float64, seconds float64) *Profile {
 		for i, k := range n[s] {
 			w := k * used / count
 			c.flat[i] += w
+			for _, row := range []int{i, len(p.shares) + i%callers, len(out.rows) - 1} {
+				c.cum[row] += w
+			}
 			c.n[i] += k
 			c.total += w
 			c.count += k

@@ -79,7 +79,8 @@ func (r *Result) textRow(w io.Writer, c Column, row Row) {
 	if row.Outcome != Same {
 		word = "  " + string(row.Outcome)
 	}
-	fmt.Fprintf(w, "%s\t%s\t%s\t%s %s%s\n", row.Name, c.estimate(row.Base, row), c.estimate(row.New, row), row.change(), r.evidence(c, row), word)
+	fmt.Fprintf(w, "%s\t%s\t%s\t%s %s%s\n", row.Name, c.estimate(row.Base, row), c.estimate(row.New, row), row.change(),
+		r.evidence(c, row), word)
 }
 
 // split returns all rows with a finding and some of the others, and the rest.
