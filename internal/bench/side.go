@@ -9,14 +9,17 @@ package bench
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -145,32 +148,50 @@ func (s *Side) build(ctx context.Context, o Options) error {
 	if err != nil {
 		return fmt.Errorf("bench %s: %w", s.Name, err)
 	}
-	var begin time.Time // of the second one: the first one compiles
-	var bytes int64
-	for i := 0; o.links(i, time.Since(begin), bytes); i++ {
-		if i == 1 {
-			begin = time.Now()
-		}
-		binary := filepath.Join(folder, strconv.Itoa(i)+".test")
-		args := []string{"test", "-c", "-o", binary}
-		if o.Layouts != 1 {
-			args = append(args, "-ldflags=-randlayout="+strconv.Itoa(i+1))
-		}
-		_, err := output(ctx, s.dir, "go", append(args, ".")...)
-		if err != nil && i == 0 && o.Layouts != 1 && strings.Contains(err.Error(), "randlayout") { // before Go 1.23
-			o.Layouts = 1
-			return s.build(ctx, o)
-		}
-		if err != nil {
-			return fmt.Errorf("bench %s: build: %w", s.Name, err)
-		}
-		st, err := os.Stat(binary)
-		if err != nil {
-			return fmt.Errorf("bench %s: the package in %s has no tests", s.Name, s.dir)
-		}
-		bytes += st.Size()
-		s.binaries = append(s.binaries, binary)
+	err = s.link(ctx, folder, 1, o.Layouts != 1)                                     // this one compiles
+	if err != nil && o.Layouts != 1 && strings.Contains(err.Error(), "randlayout") { // before Go 1.23
+		o.Layouts = 1
+		err = s.link(ctx, folder, 1, false)
 	}
+	if err != nil {
+		return err
+	}
+	st, err := os.Stat(s.binaries[0])
+	if err != nil {
+		return fmt.Errorf("bench %s: the package in %s has no tests", s.Name, s.dir)
+	}
+	begin := time.Now()
+	for made := 1; o.links(made, time.Since(begin), int64(made)*st.Size()); made = len(s.binaries) {
+		if err := s.link(ctx, folder, o.atOnce(made), true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// atOnce is how many layouts are linked at the same time, after so many.
+func (o *Options) atOnce(made int) int {
+	return min(runtime.NumCPU(), 4, cmp.Or(o.Layouts, mostLayouts)-made) // a linker may take a gigabyte
+}
+
+// link makes the next n binaries, the functions of each in an order of its own if they are to be.
+func (s *Side) link(ctx context.Context, folder string, n int, shuffled bool) error {
+	made := len(s.binaries)
+	binaries, errs := make([]string, n), make([]error, n)
+	var all sync.WaitGroup
+	for i := range n {
+		binaries[i] = filepath.Join(folder, strconv.Itoa(made+i)+".test")
+		flags := "-w" // DWARF, which nobody reads here, takes a quarter of the time
+		if shuffled {
+			flags += " -randlayout=" + strconv.Itoa(made+i+1)
+		}
+		all.Go(func() { _, errs[i] = output(ctx, s.dir, "go", "test", "-c", "-o", binaries[i], "-ldflags="+flags, ".") })
+	}
+	all.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("bench %s: build: %w", s.Name, err)
+	}
+	s.binaries = append(s.binaries, binaries...)
 	return nil
 }
 
