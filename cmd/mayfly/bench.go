@@ -92,7 +92,7 @@ func runBench(ctx context.Context, e *env, f *benchFlags) (err error) {
 		made.Close()
 	}
 	defer b.line.clear()
-	o := bench.Options{Package: f.pkg, Layouts: f.layouts, Link: time.Duration(f.time) / 20, Work: folder}
+	o := bench.Options{Package: f.pkg, Layouts: f.layouts, Link: time.Duration(f.time) / 10, Work: folder}
 	for _, s := range []struct {
 		name string
 		to   **bench.Side
@@ -103,9 +103,10 @@ func runBench(ctx context.Context, e *env, f *benchFlags) (err error) {
 			return err
 		}
 		defer func() { err = errors.Join(err, side.Close()) }()
-		if *s.to = side; side.Layouts() > 1 {
-			o.Layouts = side.Layouts() // new is built like base
-		}
+		*s.to = side
+	}
+	if err := bench.Shuffle(ctx, o, b.base, b.new); err != nil {
+		return err
 	}
 	b.begin = time.Now()
 	if err := b.run(ctx); err != nil {

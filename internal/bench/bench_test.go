@@ -55,7 +55,7 @@ func TestLinks(t *testing.T) {
 		{Options{Link: time.Second}, 4, time.Hour, 1, false},
 		{Options{Link: time.Second}, 15, 0, 1, true},
 		{Options{Link: time.Second}, 16, 0, 1, false},
-		{Options{Link: time.Second}, 8, 0, 1 << 30, false},
+		{Options{Link: time.Second}, 8, 0, 2 << 30, false},
 	} {
 		if got := tt.o.links(tt.made, tt.took, tt.bytes); got != tt.want {
 			t.Errorf("%+v: %t", tt, got)
@@ -160,6 +160,9 @@ func TestOpen(t *testing.T) {
 	for _, name := range []string{".", "HEAD"} {
 		s, err := Open(t.Context(), name, o)
 		if err != nil {
+			t.Fatal(err)
+		}
+		if err := Shuffle(t.Context(), o, s); err != nil {
 			t.Fatal(err)
 		}
 		if len(s.Commit) != 40 || s.Layouts() != 2 || s.Binary(0) == s.Binary(1) || s.Binary(0) != s.Binary(2) {

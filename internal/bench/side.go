@@ -9,14 +9,13 @@ package bench
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -29,6 +28,8 @@ type Side struct {
 	Commit string // of git, with "+dirty" if files differ from it; "" if there is none
 
 	dir      string   // in which its package is
+	folder   string   // of its binaries, where they are built
+	shuffled bool     // they are, with their functions in an order of their own each
 	binaries []string // one for each layout
 	remove   func() error
 }
@@ -45,7 +46,7 @@ type Options struct {
 // of what sixteen find is lost; more than these find little more.
 const (
 	fewLayouts, mostLayouts = 4, 16
-	mostLinked              = 1 << 30 // bytes of binaries of a side
+	mostLinked              = 2 << 30 // bytes of binaries
 )
 
 // links says whether there is to be one more layout, after so many that took so long and so many bytes.
@@ -56,7 +57,7 @@ func (o *Options) links(made int, took time.Duration, bytes int64) bool {
 	return made < fewLayouts || made < mostLayouts && took < o.Link && bytes+bytes/int64(made) <= mostLinked
 }
 
-// Open finds out what name is, and builds its benchmarks. What is neither a folder nor a file is a revision of the git
+// Open finds out what name is, and builds its benchmarks once. What is neither a folder nor a file is a revision of the git
 // repository in the current folder, which gets a worktree of its own in o.Work; Close removes it.
 func Open(ctx context.Context, name string, o Options) (*Side, error) {
 	s := &Side{Name: name, remove: func() error { return nil }}
@@ -142,56 +143,65 @@ func (s *Side) checkout(ctx context.Context, o Options) error {
 	return nil
 }
 
-// build makes a test binary for each layout.
-func (s *Side) build(ctx context.Context, o Options) error {
-	folder, err := os.MkdirTemp(o.Work, "bin-")
-	if err != nil {
+// build makes the first test binary.
+func (s *Side) build(ctx context.Context, o Options) (err error) {
+	if s.folder, err = os.MkdirTemp(o.Work, "bin-"); err != nil {
 		return fmt.Errorf("bench %s: %w", s.Name, err)
 	}
-	err = s.link(ctx, folder, 1, o.Layouts != 1)                                     // this one compiles
-	if err != nil && o.Layouts != 1 && strings.Contains(err.Error(), "randlayout") { // before Go 1.23
-		o.Layouts = 1
-		err = s.link(ctx, folder, 1, false)
+	s.shuffled = o.Layouts != 1
+	err = s.link(ctx)
+	if err != nil && s.shuffled && strings.Contains(err.Error(), "randlayout") { // before Go 1.23
+		s.shuffled = false
+		err = s.link(ctx)
 	}
 	if err != nil {
 		return err
 	}
-	st, err := os.Stat(s.binaries[0])
-	if err != nil {
+	if _, err := os.Stat(s.binaries[0]); err != nil {
 		return fmt.Errorf("bench %s: the package in %s has no tests", s.Name, s.dir)
 	}
+	return nil
+}
+
+// Shuffle builds sides again, with their functions in another order each time, as often as o says. It builds both at the same time: what
+// else binaries have of when they were written, as where their pages lie in memory, is then no difference between sides.
+func Shuffle(ctx context.Context, o Options, sides ...*Side) error {
+	sides = slices.DeleteFunc(sides, func(s *Side) bool { return !s.shuffled })
+	var each int64
+	for _, s := range sides {
+		st, err := os.Stat(s.binaries[0])
+		if err != nil {
+			return fmt.Errorf("bench %s: %w", s.Name, err)
+		}
+		each += st.Size()
+	}
 	begin := time.Now()
-	for made := 1; o.links(made, time.Since(begin), int64(made)*st.Size()); made = len(s.binaries) {
-		if err := s.link(ctx, folder, o.atOnce(made), true); err != nil {
+	for made := 1; len(sides) > 0 && o.links(made, time.Since(begin), each*int64(made)); made++ {
+		errs := make([]error, len(sides))
+		var all sync.WaitGroup
+		for i, s := range sides {
+			all.Go(func() { errs[i] = s.link(ctx) })
+		}
+		all.Wait()
+		if err := errors.Join(errs...); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// atOnce is how many layouts are linked at the same time, after so many.
-func (o *Options) atOnce(made int) int {
-	return min(runtime.NumCPU(), 4, cmp.Or(o.Layouts, mostLayouts)-made) // a linker may take a gigabyte
-}
-
-// link makes the next n binaries, the functions of each in an order of its own if they are to be.
-func (s *Side) link(ctx context.Context, folder string, n int, shuffled bool) error {
-	made := len(s.binaries)
-	binaries, errs := make([]string, n), make([]error, n)
-	var all sync.WaitGroup
-	for i := range n {
-		binaries[i] = filepath.Join(folder, strconv.Itoa(made+i)+".test")
-		flags := "-w" // DWARF, which nobody reads here, takes a quarter of the time
-		if shuffled {
-			flags += " -randlayout=" + strconv.Itoa(made+i+1)
-		}
-		all.Go(func() { _, errs[i] = output(ctx, s.dir, "go", "test", "-c", "-o", binaries[i], "-ldflags="+flags, ".") })
+// link makes the next binary, whose functions have an order of their own if they are to be shuffled.
+func (s *Side) link(ctx context.Context) error {
+	n := len(s.binaries)
+	binary := filepath.Join(s.folder, strconv.Itoa(n)+".test")
+	flags := "-w" // DWARF takes a quarter of the time; the layout of a release of Go is known without
+	if s.shuffled {
+		flags += " -randlayout=" + strconv.Itoa(n+1)
 	}
-	all.Wait()
-	if err := errors.Join(errs...); err != nil {
+	if _, err := output(ctx, s.dir, "go", "test", "-c", "-o", binary, "-ldflags="+flags, "."); err != nil {
 		return fmt.Errorf("bench %s: build: %w", s.Name, err)
 	}
-	s.binaries = append(s.binaries, binaries...)
+	s.binaries = append(s.binaries, binary)
 	return nil
 }
 

@@ -20,7 +20,8 @@ func (c *comparison) callersOf(t *table, name string) *table {
 	if c.o.Cumulative || !c.o.By.frames() || c.o.By.Line || !onCPU(name) || t.blocks() {
 		return nil
 	}
-	u := &table{name: name, unit: t.unit, names: c.names, flat: t, excluded: make([]bool, len(c.names)), n: make([]float64, len(c.names))}
+	u := &table{name: name, unit: t.unit, names: c.names, flat: t, layouts: t.layouts, excluded: make([]bool, len(c.names)),
+		n: make([]float64, len(c.names))}
 	cum := *c
 	cum.o.Cumulative = true
 	for s, profiles := range c.sides {

@@ -96,9 +96,9 @@ func (c *comparison) table(name string) *table {
 	t.seconds = min(c.out.Base.Seconds, c.out.New.Seconds)
 	if !single {
 		t.turns = pairs(c.sides)
-		for s := range t.side {
-			t.side[s].builds = builds(c.sides[s])
-		}
+		of := [2][]int{builds(c.sides[older]), builds(c.sides[newer])}
+		t.side[older].builds, t.side[newer].builds = of[older], of[newer]
+		t.layouts = layouts(t.turns.of, of)
 	}
 	t.levels()
 	t.reset()

@@ -17,6 +17,8 @@ type experiment struct {
 	runs     int       // of each side
 	layouts  int       // builds of each side, 0: one
 	layout   float64   // relative standard deviation of what an operation takes, and of each function, between them
+	alike    float64   // the part of its variance that both sides have in common
+	seed     uint64    // of that part
 }
 
 // build is one build of a side.
@@ -26,11 +28,15 @@ type build struct {
 	perOp  float64 // by what an operation takes longer
 }
 
+// builds are those of a side. What an order of functions does to each is the same on both sides, but for a part.
 func (e experiment) builds(rng *rand.Rand, side int) (all []build) {
+	own, both := math.Sqrt(1-e.alike), math.Sqrt(e.alike)
 	for i := range max(1, e.layouts) {
-		b := build{fmt.Sprint(side, i), typical().shares, math.Exp(e.layout * rng.NormFloat64())}
+		order := rand.New(rand.NewPCG(e.seed, uint64(i)))
+		draw := func() float64 { return math.Exp(e.layout * (both*order.NormFloat64() + own*rng.NormFloat64())) }
+		b := build{fmt.Sprint(side, i), typical().shares, draw()}
 		for k := range b.shares {
-			b.shares[k] *= math.Exp(e.layout * rng.NormFloat64())
+			b.shares[k] *= draw()
 		}
 		all = append(all, b)
 	}
@@ -38,6 +44,7 @@ func (e experiment) builds(rng *rand.Rand, side int) (all []build) {
 }
 
 func (e experiment) sides(rng *rand.Rand) (sides [2][]*Profile) {
+	e.seed = rng.Uint64()
 	all := [2][]build{e.builds(rng, older), e.builds(rng, newer)}
 	for i := range 2 * e.runs {
 		side := (i + i/2) % 2 // base new, new base
