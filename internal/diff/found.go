@@ -1,7 +1,10 @@
 package diff
 
 import (
+	"cmp"
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 )
 
@@ -43,17 +46,18 @@ func (f *findings) add(c Column, outcome Outcome) {
 		}
 	}
 	named := make(map[string]bool)
+	var rows []Row
 	for _, x := range c.Callers {
 		if x.Outcome != outcome {
 			continue
 		}
 		named[x.Name] = true
 		if row, ok := own[x.Name]; ok && row.Change.Abs/x.Change.Abs >= 0.5 {
-			f.rows = append(f.rows, c.finding(row))
+			rows = append(rows, row)
 			continue
 		}
 		x.Name += " with all it calls"
-		f.rows = append(f.rows, c.finding(x.Row))
+		rows = append(rows, x.Row)
 	}
 	for _, row := range c.Rows {
 		switch {
@@ -61,8 +65,12 @@ func (f *findings) add(c Column, outcome Outcome) {
 		case c.Unit == unitEach:
 			f.effects = append(f.effects, c.finding(row))
 		default:
-			f.rows = append(f.rows, c.finding(row))
+			rows = append(rows, row)
 		}
+	}
+	slices.SortStableFunc(rows, func(a, b Row) int { return cmp.Compare(math.Abs(b.Change.Abs), math.Abs(a.Change.Abs)) })
+	for _, row := range rows {
+		f.rows = append(f.rows, c.finding(row))
 	}
 	if c.Total.Outcome == outcome {
 		f.effects = append(f.effects, c.finding(c.Total))
