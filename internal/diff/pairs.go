@@ -9,11 +9,13 @@ import (
 // What an operation takes on a host that others use wanders at all scales of time, so that longer runs average little of it, and now
 // and then a run takes several times as long. Where both sides took turns, runs that followed each other had nearly the same of it.
 // So from enoughPairs of them on what an operation took is compared within pairs, by its ratio (Bulej et al. 2020 have pairs at the
-// same moment), and means are trimmed: the lowest and the highest fifth do not count, whatever they are (Yuen 1974). Fewer
-// runs leave too few degrees of freedom for either.
-
-// enoughPairs is from how many on runs are compared in pairs, and their means are trimmed.
-const enoughPairs = 10
+// same moment), and from enoughTrimmed on means are trimmed: the lowest and the highest fifth do not count, whatever they are (Yuen
+// 1974). Fewer runs leave too few degrees of freedom for either. That they are few is no reason to compare runs of other moments:
+// those of the base alone, with which bench begins, had one speed of the host, and all that came after another one.
+const (
+	enoughPairs   = 5
+	enoughTrimmed = 10
+)
 
 // inTurns are profiles of both sides that followed each other, each in one pair at most; of none if the sides did not take turns.
 type inTurns struct {
@@ -102,7 +104,7 @@ func trim(x []float64, groups []int) (m trimmed) {
 
 // trimming is how many values of n do not count at each end.
 func trimming(n int) int {
-	if n < enoughPairs {
+	if n < enoughTrimmed {
 		return 0
 	}
 	return n / 5

@@ -88,6 +88,34 @@ func TestTurns(t *testing.T) {
 	}
 }
 
+// Base ran alone while the host was faster. Seven pairs after that are compared with each other, and say that nothing changed.
+func TestFewTurns(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	found := 0
+	const n = 40
+	for range n {
+		e := experiment{runs: 11}
+		for i := range 22 {
+			speed := math.Exp(0.1 * rng.NormFloat64())
+			if i >= 8 {
+				speed *= 1.6
+			}
+			e.speed = append(e.speed, speed)
+		}
+		sides := e.sides(rng)
+		r, err := Compare(sides[older], sides[newer][4:], Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Columns[0].Rows[0].Outcome == Regressed || r.Columns[1].Total.Outcome == Regressed {
+			found++
+		}
+	}
+	if found > 4 {
+		t.Errorf("%d of %d comparisons of the same program regressed", found, n)
+	}
+}
+
 // The spread of runs is that of neighbours: neither the drift is in it nor an outlier.
 func TestSpread(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 2))
