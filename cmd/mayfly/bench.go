@@ -53,7 +53,8 @@ diff.`,
 	fl := cmd.Flags()
 	fl.StringVar(&f.pkg, "pkg", "", "run the benchmarks of the package at this `path` below the folder (default the folder itself)")
 	fl.StringVar(&f.pattern, "bench", ".", "run the benchmarks that match this `regexp`, as go test -bench")
-	fl.StringVar(&f.benchtime, "benchtime", "1s", "how long each benchmark runs, as go test -benchtime")
+	fl.StringVar(&f.benchtime, "benchtime", "300ms", "how long each benchmark runs, as go test -benchtime: of many short runs more is known "+
+		"than of few long ones")
 	fl.StringVar(&f.mode, "mode", "wall", "what to record: wall or cpu")
 	fl.IntVar(&f.layouts, "layouts", 0, "`number` of builds of each side, their functions in another order each; 1: the linker's own order; "+
 		"0: as many as can be linked in a tenth of --time, 4 to 16")

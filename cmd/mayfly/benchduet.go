@@ -20,7 +20,7 @@ import (
 // pays for them. Both sides are slower by it, by some percent.
 const benchRate = "1999"
 
-// duets are the runs side by side. They get half the time of those that are recorded.
+// duets are the runs side by side. They get a third of the time of those that are recorded.
 type duets struct {
 	names  []string       // of the benchmarks that both sides have
 	ops    map[string]int // that one run does
@@ -38,7 +38,7 @@ func (b *benchRun) abreast(ctx context.Context) {
 	if d.cpus == nil && d.failed == nil {
 		d.failed = b.plan()
 	}
-	for d.spent < b.spent/2 && len(d.names) > 0 {
+	for d.spent < b.spent/3 && len(d.names) > 0 {
 		start := time.Now()
 		err := b.duet(ctx)
 		if ctx.Err() != nil {

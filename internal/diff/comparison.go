@@ -10,15 +10,16 @@ import (
 
 // comparison is the work of Compare.
 type comparison struct {
-	o      Options
-	sides  [2][]*Profile
-	names  []string
-	rows   [2][][]int // by side, profile and row of that profile: the common row
-	tables []*table
-	trials []trial
-	work   *labour // nil: not known
-	noWork bool    // leave it out
-	out    *Result
+	o        Options
+	sides    [2][]*Profile
+	names    []string
+	rows     [2][][]int // by side, profile and row of that profile: the common row
+	tables   []*table
+	trials   []trial
+	work     *labour // nil: not known
+	noWork   bool    // leave it out
+	byRounds bool    // what an operation takes is decided by rounds
+	out      *Result
 }
 
 // trial is one row of one table that is tested, or a table's total.

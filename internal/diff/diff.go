@@ -51,6 +51,9 @@ func Compare(before, after []*Profile, o Options) (*Result, error) {
 	for _, name := range columns {
 		c.tables = append(c.tables, c.tablesOf(name)...)
 	}
+	if c.roundsDecide() {
+		c.decideByRounds()
+	}
 	c.notes()
 	c.workNotes()
 	c.differences()

@@ -94,3 +94,45 @@ func TestDuetsOfFew(t *testing.T) {
 		}
 	}
 }
+
+// Of a benchmark that keeps one CPU busy rounds decide what an operation takes: runs in turns, in which new has a slower host by 30 %, are
+// only shown. Of one that keeps four busy they do not.
+func TestRoundsDecide(t *testing.T) {
+	rng := rand.New(rand.NewPCG(8, 6))
+	for _, tt := range []struct {
+		name       string
+		single     bool
+		rounds     int
+		slow       float64
+		want       Outcome
+		total, off float64 // change of the total, and by how much it may be off
+	}{
+		{"the same", true, 40, 0, Same, 0, 0.02},
+		{"slower", true, 40, 0.05, Regressed, 0.05, 0.02},
+		{"few rounds", true, 9, 0, Regressed, 0.3, 0.1},
+		{"several CPUs", false, 40, 0, Regressed, 0.3, 0.1},
+	} {
+		e := experiment{runs: 16, single: tt.single}
+		for i := range 32 {
+			e.speed = append(e.speed, (1+0.3*float64((i+i/2)%2))*math.Exp(0.05*rng.NormFloat64()))
+		}
+		rounds := roundsOf(rng, tt.rounds, 1, 0, tt.slow)
+		for _, r := range rounds { // of the benchmark that the recordings have
+			r.Base["BenchmarkX-4"], r.New["BenchmarkX-4"] = r.Base["BenchmarkB"], r.New["BenchmarkB"]
+			for _, name := range []string{"BenchmarkA", "BenchmarkB"} {
+				delete(r.Base, name)
+				delete(r.New, name)
+			}
+		}
+		sides := e.sides(rng)
+		r, err := Compare(sides[older], sides[newer], Options{Rounds: rounds, MinSamples: 500})
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(r.Columns, func(c Column) bool { return c.Name == sample.ColumnCPU })
+		total := r.Columns[i].Total
+		if d := total.Change.Relative - tt.total; r.Outcome != tt.want || math.Abs(d) > tt.off || total.Outcome != tt.want {
+			t.Errorf("%s: %s, total %s %+v", tt.name, r.Verdict(), total.Outcome, total.Change)
+		}
+	}
+}

@@ -102,15 +102,20 @@ func (c *comparison) totals() float64 {
 }
 
 // shown says whether a column is only shown: it has an error rate apart from those that are judged.
-func (c *comparison) shown(t *table) bool { return math.IsInf(c.o.Floors[t.name], 1) }
+func (c *comparison) shown(t *table) bool {
+	return math.IsInf(c.o.Floors[t.name], 1) || c.byRounds && (t.name == TimeColumn || t.name == CPUTimeColumn)
+}
 
 // hasTotal says whether a table has a total that is tested: its rows are parts of a whole, and that is not tested elsewhere.
 func (c *comparison) hasTotal(t *table) bool {
 	return t.isColumn() && t.unit != unitEach && !t.plain && (t.unit != unitShare || c.timed())
 }
 
-// isColumn says whether a table is a column, and not another view of one.
-func (t *table) isColumn() bool { return t.flat == nil && t.beside == nil && t.name != DuetColumn }
+// isColumn says whether a table is a column, with an error rate of its own.
+func (t *table) isColumn() bool { return t.isTable() && t.name != DuetColumn }
+
+// isTable says whether a table is no other view of one.
+func (t *table) isTable() bool { return t.flat == nil && t.beside == nil }
 
 // like is how many of the tables that are as asked for share an error rate with t.
 func (c *comparison) like(t *table, is func(*table) bool) (n float64) {

@@ -59,10 +59,15 @@ func (c *comparison) outcome(t *table, r Row, m [2]float64) Outcome {
 func (c *comparison) least(t *table, row string) float64 {
 	floor := c.o.Floors[t.name]
 	switch {
+	case c.shown(t):
+		return math.Inf(1)
 	case c.out.rebuilt && c.o.By.frames() && t.unit != unitEach && row != totalName:
 		return math.Inf(1)
 	case t.beside != nil && !math.IsInf(floor, 1):
 		return c.o.MinEffect
+	}
+	if c.byRounds && onCPU(t.name) {
+		return c.o.MinEffect // the host's noise is not in it
 	}
 	return max(c.o.MinEffect, floor)
 }
@@ -164,7 +169,7 @@ func (c *comparison) report() {
 
 // reportColumn adds a column.
 func (c *comparison) reportColumn(i int, t *table) {
-	col := Column{Name: t.name, Unit: t.unit, scaling: t.ratio(), Excluded: t.excludedNames()}
+	col := Column{Name: t.name, Unit: t.unit, shown: c.shown(t), scaling: t.ratio(), Excluded: t.excludedNames()}
 	col.Total = c.describe(t.total(), 0, trial{p: 1, adj: 1, row: untested})
 	for _, x := range c.trials {
 		if x.table == i && x.row < 0 {

@@ -64,6 +64,9 @@ func turns(sides [2][]*Profile) (all [][2]int) {
 
 // paired is the mean logarithm of a row's ratio in pairs of runs, if there are some.
 func (t *table) paired(row int) (m trimmed, ok bool) {
+	if t.known != nil {
+		return *t.known, true
+	}
 	ratios := make([]float64, len(t.pairs.of))
 	for i, p := range t.pairs.of {
 		was, now := &t.side[older].rep[p[older]], &t.side[newer].rep[p[newer]]

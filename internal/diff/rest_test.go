@@ -19,6 +19,7 @@ type experiment struct {
 	layout   float64   // relative standard deviation of what an operation takes, and of each function, between them
 	alike    float64   // the part of its variance that both sides have in common
 	seed     uint64    // of that part
+	single   bool      // it keeps one CPU busy, and not four
 }
 
 // build is one build of a side.
@@ -54,6 +55,9 @@ func (e experiment) sides(rng *rand.Rand) (sides [2][]*Profile) {
 			perOp *= e.speed[i]
 		}
 		p.shares, perOp = b.shares, perOp*b.perOp
+		if e.single {
+			p.cpus = 1
+		}
 		clear(p.bursts) // of one in four runs: what that is worth, few runs do not tell
 		if side == newer {
 			p.slowdown = e.own

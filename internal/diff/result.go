@@ -68,8 +68,8 @@ func (s Shift) String() string {
 func (r *Result) Undecided() bool {
 	return slices.ContainsFunc(r.Columns, func(c Column) bool {
 		rows := r.judged(c)
-		return len(c.Rows) == 0 || len(rows) == 0 || // too few samples for any row, or nothing that could be judged
-			slices.ContainsFunc(rows, func(r Row) bool { return r.Outcome == Undecided })
+		return !c.shown && (len(c.Rows) == 0 || len(rows) == 0 || // too few samples for any row, or nothing that could be judged
+			slices.ContainsFunc(rows, func(r Row) bool { return r.Outcome == Undecided }))
 	})
 }
 
@@ -123,6 +123,7 @@ type Column struct {
 	// Small is how many rows have too few samples to be tested.
 	Small int `json:"small"`
 
+	shown   bool           // and not judged
 	callers []Row          // all functions that changed with what they called
 	factors [2][][]float64 // by side, profile and group of benchmarks, what brings ns to the column's unit
 	perWork [2][][]float64 // the same, what brings ns to the base side's operations

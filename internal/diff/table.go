@@ -25,6 +25,9 @@ type table struct {
 	layouts []layout // within which rows are compared, nil: without
 	apart   noise    // of each side by itself, where they are
 
+	rounds *trimmed // the mean logarithm of the total's ratio, where runs side by side say it
+	known  *trimmed // that of the only row, of a total
+
 	plain    bool   // no times, of which nobody knows how many observations they are: only repeats tell their noise
 	flat     *table // of a table of functions with what they called: that of their own time
 	beside   *table // of a table against the rest: that by operation

@@ -7,7 +7,8 @@ import (
 
 // total is a table of one row, the column's whole, by second, op or request.
 func (t *table) total() *table {
-	u := &table{name: t.name, unit: unitSecond, seconds: t.seconds, names: []string{totalName}, excluded: []bool{false}, pairs: t.turns}
+	u := &table{name: t.name, unit: unitSecond, seconds: t.seconds, names: []string{totalName}, excluded: []bool{false}, pairs: t.turns,
+		known: t.rounds}
 	for s := range t.side {
 		h := t.side[s]
 		u.side[s] = half{weight: h.weight, blocks: h.blocks, robust: !h.blocks, builds: h.builds, rep: slices.Clone(h.rep)}
