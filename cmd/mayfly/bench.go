@@ -282,7 +282,7 @@ func (b *benchRun) compare() error {
 		100*max(wanted, took), 100*max(wanted, used))
 	d.remark += b.duets.said()
 	d.options.Rounds = b.duets.rounds
-	if more := n.Wanted(wanted, d.options.Alpha) - min(bases, news); more > 0 && len(b.duets.rounds) < enoughRounds {
+	if more := n.Wanted(wanted, d.options.Alpha) - min(bases, news); more > 0 && len(b.duets.rounds) < diff.EnoughRounds {
 		each := b.spent / time.Duration(bases+news)
 		d.remark += fmt.Sprintf("; to see %.2g %% of the time needs %d more runs a side, %s", 100*wanted, more, (2 * each * time.Duration(more)).
 			Round(time.Second))

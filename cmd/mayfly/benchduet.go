@@ -109,9 +109,6 @@ func (f *benchFlags) operations(seconds float64) int {
 	return int(min(max(math.Round(wanted.Seconds()/seconds), 1), 1e9))
 }
 
-// enoughRounds is from how many rounds on CPU time side by side says more than what operations took.
-const enoughRounds = 10
-
 // said is what the remark has of them.
 func (d *duets) said() string {
 	text := fmt.Sprintf("; %d rounds side by side on one CPU", len(d.rounds))

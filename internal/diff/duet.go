@@ -15,11 +15,11 @@ type Round struct {
 	New    map[string]float64 // the same
 }
 
-// fewestRounds is from how many rounds on something is said of them, and enoughRounds from how many on they decide what an operation takes.
-const (
-	fewestRounds = 3
-	enoughRounds = 10
-)
+// fewestRounds is from how many rounds on something is said of them.
+const fewestRounds = 3
+
+// EnoughRounds is from how many rounds on they say more of what an operation takes than runs in turns do.
+const EnoughRounds = 10
 
 // duetTable has a row for each benchmark: the CPU time of an operation in rounds. It is nil where there are few of them.
 func (c *comparison) duetTable() *table {
@@ -55,16 +55,16 @@ func (c *comparison) duetTable() *table {
 	return t
 }
 
-// Of a benchmark that keeps one CPU busy, and does not wait, all that it takes is CPU time on one CPU. Then rounds say what runs in turns say,
-// and know it ten times as well: they decide, and time and CPU time of runs in turns are only shown. Each row by operation is its share
-// of the recordings times what rounds say that an operation takes.
+// Of a benchmark that keeps one CPU busy, and does not wait, all that it takes is CPU time on one CPU. Then rounds say what runs in turns
+// say, and know it ten times as well: they decide, and time and CPU time of runs in turns are only shown. Each row by operation is its
+// share of the recordings times what rounds say that an operation takes.
 //
 // Of others that is not all: several CPUs at once may get into each other's way, and who waits takes time without a CPU.
 
 // roundsDecide says whether rounds do. The tables are those of all columns.
 func (c *comparison) roundsDecide() bool {
 	duets, took := c.named(DuetColumn), c.named(TimeColumn)
-	if duets == nil || c.work == nil || len(duets.pairs.of) < enoughRounds || !slices.Equal(duets.names, took.names) {
+	if duets == nil || c.work == nil || len(duets.pairs.of) < EnoughRounds || !slices.Equal(duets.names, took.names) {
 		return false
 	}
 	work := 1e9 // ns in the unit of columns
