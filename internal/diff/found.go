@@ -46,18 +46,19 @@ func (f *findings) add(c Column, outcome Outcome) {
 		}
 	}
 	named := make(map[string]bool)
-	var rows []Row
+	var rows []sized
 	for _, x := range c.Callers {
 		if x.Outcome != outcome {
 			continue
 		}
 		named[x.Name] = true
+		size := math.Abs(x.Change.Abs)
 		if row, ok := own[x.Name]; ok && row.Change.Abs/x.Change.Abs >= 0.5 {
-			rows = append(rows, row)
+			rows = append(rows, sized{row, size})
 			continue
 		}
 		x.Name += " with all it calls"
-		rows = append(rows, x.Row)
+		rows = append(rows, sized{x.Row, size})
 	}
 	for _, row := range c.Rows {
 		switch {
@@ -65,16 +66,22 @@ func (f *findings) add(c Column, outcome Outcome) {
 		case c.Unit == unitEach:
 			f.effects = append(f.effects, c.finding(row))
 		default:
-			rows = append(rows, row)
+			rows = append(rows, sized{row, math.Abs(row.Change.Abs)})
 		}
 	}
-	slices.SortStableFunc(rows, func(a, b Row) int { return cmp.Compare(math.Abs(b.Change.Abs), math.Abs(a.Change.Abs)) })
+	slices.SortStableFunc(rows, func(a, b sized) int { return cmp.Compare(b.size, a.size) })
 	for _, row := range rows {
-		f.rows = append(f.rows, c.finding(row))
+		f.rows = append(f.rows, c.finding(row.Row))
 	}
 	if c.Total.Outcome == outcome {
 		f.effects = append(f.effects, c.finding(c.Total))
 	}
+}
+
+// sized is a row with how large its change is, with that of what it calls where both changed.
+type sized struct {
+	Row
+	size float64
 }
 
 // finding is "main.f +31.5% cpu".

@@ -22,6 +22,8 @@ func TestVerdictNamesFunction(t *testing.T) {
 			"m.Score +31.5% cpu"},
 		"mostly what it calls": {[]Column{{Name: "cpu", Unit: unitWork, Rows: []Row{score, row("m.hash", 1e6, 0.1)}, Callers: calls(90e6)}},
 			"m.Score with all it calls +32.2% cpu, and 1 more"},
+		"another one that is less than it with what it calls": {[]Column{{Name: "cpu", Unit: unitWork,
+			Rows: []Row{row("m.hash", 31e6, 0.1), score}, Callers: calls(32e6)}}, "m.Score +31.5% cpu, and 1 more"},
 		"a total": {[]Column{{Name: "cpu", Unit: unitOp, Rows: []Row{score}, Total: row(totalName, 30e6, 0.1)}},
 			"m.Score +31.5% cpu (total +10.0% cpu)"},
 		"a total alone": {[]Column{{Name: "cpu", Unit: unitOp, Total: row(totalName, 30e6, 0.1)}}, "total +10.0% cpu"},
