@@ -130,7 +130,8 @@ func open(ctx context.Context, pid int, o Options) (*recording, error) {
 // attachOne attaches what there is, to one program.
 func (r *recording) attachOne(ctx context.Context) error {
 	err := r.enter(ctx, func() error { return r.attach(ctx) })
-	if r.replaced() && !errors.Is(err, ErrNotGo) {
+	// While a process executes a program there is a moment in which it has no memory that could be read.
+	if (r.replaced() || errors.Is(err, ErrNoProcess) && r.target.Alive()) && !errors.Is(err, ErrNotGo) {
 		err = r.place(source.ErrExec)
 	}
 	return r.orGone(err)

@@ -55,6 +55,6 @@ func TestOpenedTwoPrograms(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	if err := r.attachOne(t.Context()); !errors.Is(err, source.ErrExec) {
-		t.Errorf("got %v", err)
+		t.Errorf("got %v; another program %t, alive %t", err, r.memory.Over(), r.target.Alive())
 	}
 }
