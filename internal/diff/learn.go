@@ -60,11 +60,7 @@ func (t *table) commonCV(rows []int) float64 {
 			if h.df() <= 0 || mean <= 0 {
 				continue
 			}
-			_, v := h.mean(row)
-			df := h.df()
-			if t.layouts != nil {
-				v, df = t.between(row)
-			}
+			v, df := t.variance(h, row)
 			x := (v/chiMedian(df) - t.floor(h, row, mean)) / (mean * mean)
 			weight := 1.0
 			if h.weight > 0 {
@@ -77,6 +73,15 @@ func (t *table) commonCV(rows []int) float64 {
 		return repeatCV
 	}
 	return math.Sqrt(max(0, weightedMedian(excess)))
+}
+
+// variance is that of one repeat of a row, of one side or, where there are layouts, as both sides show it.
+func (t *table) variance(h *half, row int) (v, df float64) {
+	if t.layouts != nil {
+		return t.between(row)
+	}
+	_, v = h.mean(row)
+	return v, h.df()
 }
 
 // learnWithout has one profile a side and no timeline: counts, and what other programs taught.
