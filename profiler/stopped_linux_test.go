@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -118,6 +119,22 @@ func TestSpawning(t *testing.T) {
 	stopped, all := spun(rec, "stopped")
 	if called, _ := spun(rec, "syscall"); stopped > all/100 || called == 0 {
 		t.Errorf("%v of %v stopped, and %v in system calls", stopped, all, called)
+	}
+}
+
+// TestPerfOfSpawning starts processes, which inherit the events of the threads that start them: what they execute is no program of the
+// target's, and what they use is not its CPU time.
+func TestPerfOfSpawning(t *testing.T) {
+	x := target.Start(t, target.Compile(t, "execs", target.Build{}), "-spawn")
+	ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+	defer cancel()
+	rec, err := profiler.Record(ctx, x.PID, profiler.Options{Engine: profiler.Perf, MaxOverhead: 1})
+	target.Need(t, err)
+	if said := rec.Summary.End + "; " + strings.Join(rec.Summary.Denied, "; "); strings.Contains(said, "another program") {
+		t.Error(said)
+	}
+	if rec.Summary.CPU.Samples < 10 {
+		t.Errorf("%d samples of a program that starts others all the time", rec.Summary.CPU.Samples)
 	}
 }
 

@@ -4,7 +4,6 @@ package perf
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"io/fs"
 	"os"
@@ -98,13 +97,11 @@ func execOf(h header, body []byte, heard func(pid int)) error {
 	if h.kind != typeComm || h.misc&miscCommExec == 0 {
 		return nil
 	}
-	if len(body) < 8 {
-		return fmt.Errorf("%w: %d bytes of a name", errRecord, len(body))
+	pid, err := parseComm(body)
+	if int32(pid) > 0 {
+		heard(int(pid))
 	}
-	if pid := int(int32(binary.LittleEndian.Uint32(body))); pid > 0 {
-		heard(pid)
-	}
-	return nil
+	return err
 }
 
 // Close closes the events.

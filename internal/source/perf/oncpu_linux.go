@@ -61,8 +61,8 @@ func (s *OnCPU) newTakers() []*taker {
 		if s.keepsPs() {
 			mem = s.target.MemKeepingP()
 		}
-		ts = append(ts, &taker{ring: r, rings: len(s.events.rings), reader: newReader(mem, s.options.Layout, m, proc.Monotonic),
-			execs: &s.execs, rate: &s.rate, batch: new(batch), spare: new(batch)})
+		ts = append(ts, &taker{ring: r, pid: uint32(s.target.PID()), rings: len(s.events.rings),
+			reader: newReader(mem, s.options.Layout, m, proc.Monotonic), execs: &s.execs, rate: &s.rate, batch: new(batch), spare: new(batch)})
 	}
 	return ts
 }

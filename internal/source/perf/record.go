@@ -54,6 +54,14 @@ func parseLost(body []byte) (uint64, error) {
 	return n, w.err()
 }
 
+// parseComm returns the process that has a new name.
+func parseComm(body []byte) (pid uint32, err error) {
+	if len(body) < 8 {
+		return 0, fmt.Errorf("%w: %d bytes of a name", errRecord, len(body))
+	}
+	return binary.LittleEndian.Uint32(body), nil
+}
+
 // parseTime returns when something happened that is no sample: the last of the words that follow each
 // record (PERF_SAMPLE_TID, PERF_SAMPLE_TIME with sample_id_all).
 func parseTime(body []byte) int64 {

@@ -15,6 +15,7 @@ import (
 // goroutine gone.
 type taker struct {
 	ring   *ring
+	pid    uint32  // of the target
 	rings  int     // of the target
 	reader *reader // nil: nothing is known of the runtime's layout
 	execs  *execs
@@ -57,6 +58,9 @@ func (t *taker) take(h header, body []byte) error {
 		if err := parseSample(body, &t.event); err != nil {
 			return err
 		}
+		if t.other(t.event.pid) {
+			return nil
+		}
 		t.batch.add(t.observe(&t.event), &t.event)
 	case typeLost:
 		n, err := parseLost(body)
@@ -65,12 +69,20 @@ func (t *taker) take(h header, body []byte) error {
 		}
 		t.batch.lost += int64(n)
 	case typeComm:
-		if h.misc&miscCommExec != 0 {
+		pid, err := parseComm(body)
+		if err != nil {
+			return err
+		}
+		if h.misc&miscCommExec != 0 && !t.other(pid) {
 			t.execs.note(parseTime(body))
 		}
 	}
 	return nil
 }
+
+// other says whether a record is of another process. Threads that come later inherit the events, and so do the target's children and what
+// these execute. The kernel knows no process of a thread that exits.
+func (t *taker) other(pid uint32) bool { return int32(pid) > 0 && pid != t.pid }
 
 // observe makes a sample of an event, without stacks and weight.
 func (t *taker) observe(e *event) sample.Sample {

@@ -28,7 +28,7 @@ func TestTakersDoNotWait(t *testing.T) {
 	}
 	shared, x := newMemo(), new(execs)
 	take := func(m *space) *taker {
-		return &taker{ring: oneSample(), reader: newReader(m, l, shared, func() int64 { return 0 }), execs: x, rate: new(rate),
+		return &taker{ring: oneSample(), pid: 7, reader: newReader(m, l, shared, func() int64 { return 0 }), execs: x, rate: new(rate),
 			batch: new(batch), spare: new(batch)}
 	}
 	held, other := take(slow), take(m)
