@@ -143,9 +143,15 @@ func groups(process, controller string) (dirs []string) {
 	if err != nil {
 		return nil
 	}
+	return groupFolders(text, controller)
+}
+
+// groupFolders are those that a cgroup file of /proc names. A group outside of our own cgroup namespace, as that of another container is
+// for us, begins with "/..": what we have mounted has none of its limits, and at its root our own.
+func groupFolders(text []byte, controller string) (dirs []string) {
 	for line := range bytes.Lines(text) { // 0::/a/b, or 4:memory:/a/b
 		f := strings.SplitN(strings.TrimSpace(string(line)), ":", 3)
-		if len(f) != 3 {
+		if len(f) != 3 || strings.HasPrefix(f[2], "/..") {
 			continue
 		}
 		root := "/sys/fs/cgroup"

@@ -3,6 +3,7 @@ package proc
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -29,6 +30,21 @@ func TestMemoryLimits(t *testing.T) {
 	}
 	if l := limited(t, "max\n"); len(l) != 0 {
 		t.Errorf("no limit is %v", l)
+	}
+}
+
+// A process in another container has none of the limits that are mounted in ours.
+func TestGroupFolders(t *testing.T) {
+	for text, want := range map[string][]string{
+		"0::/a/b\n":                             {"/sys/fs/cgroup/a/b", "/sys/fs/cgroup/a", "/sys/fs/cgroup"},
+		"4:cpu,cpuacct:/a\n2:memory:/\n0::/\n":  {"/sys/fs/cgroup/cpu/a", "/sys/fs/cgroup/cpu", "/sys/fs/cgroup"},
+		"0::/../cri-containerd-0f.scope\n":      nil,
+		"0::/../../kubepods-podx.slice/0f\n":    nil,
+		"3:cpu:/../0f\n0::/..\nno group at all": nil,
+	} {
+		if got := groupFolders([]byte(text), "cpu"); !slices.Equal(got, want) {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
 	}
 }
 

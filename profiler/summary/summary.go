@@ -86,7 +86,7 @@ type Host struct {
 	Epoch    int64    `json:"epoch_ns"`
 	Procs    int      `json:"gomaxprocs"` // at the beginning; 0: not known
 	CPUs     int      `json:"cpus"`       // that the target may run on; 0: not known
-	Quota    float64  `json:"cpu_quota"`  // CPUs that the target's control groups allow it, 0 without a limit
+	Quota    float64  `json:"cpu_quota"`  // CPUs that the target's control groups allow it, 0 without a limit that can be seen
 	Settings []string `json:"settings"`   // the Go runtime's variables in the target's environment
 	CPUModel string   `json:"cpu_model"`
 	Features string   `json:"cpu_features"` // of the CPU that code is chosen by
