@@ -33,9 +33,10 @@ const (
 type agent struct {
 	env     *env
 	flags   *agentFlags
-	store   *store      // nil: there are servers
-	queues  []*outlet   // one for each server
-	idle    *time.Timer // gives memory back when no process has begun for a while
+	store   *store            // nil: there are servers
+	queues  []*outlet         // one for each server
+	host    map[string]string // what the environment says of this host
+	idle    *time.Timer       // gives memory back when no process has begun for a while
 	meter   agentMeter
 	fleet   atomic.Pointer[fleet]
 	demands demands
@@ -117,7 +118,8 @@ func (a *agent) record(ctx context.Context, reread <-chan os.Signal) error {
 
 func newAgent(e *env, f *agentFlags, s *store) *agent {
 	a := &agent{env: e, flags: f, has: make(map[int]int), meter: agentMeter{begun: make(map[int]bool)},
-		demands: demands{of: make(map[int]bool), ours: make(map[int]bool)}, idle: time.AfterFunc(startsOver, debug.FreeOSMemory)}
+		demands: demands{of: make(map[int]bool), ours: make(map[int]bool)}, host: resource.Host(e.getenv("OTEL_RESOURCE_ATTRIBUTES")),
+		idle: time.AfterFunc(startsOver, debug.FreeOSMemory)}
 	if len(f.servers) == 0 {
 		a.store = s
 	}
@@ -215,6 +217,7 @@ func (a *agent) take(ev *event) {
 		a.has[ev.pid] = n
 		a.limitMemory()
 	}
+	resource.AddHost(ev.rec.Profile, a.host)
 	refused, err := a.keep(ev)
 	a.meter.add(func(m *agentMeter) { m.count(ev.rec, refused, err) })
 	if err == nil {

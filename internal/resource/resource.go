@@ -4,6 +4,7 @@ package resource
 
 import (
 	"cmp"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -69,6 +70,40 @@ func Of(p *profile.Profile, service string) []Attribute {
 	}
 	slices.SortFunc(list, func(a, b Attribute) int { return cmp.Compare(a.Key, b.Key) })
 	return list
+}
+
+// ofHost are how keys begin that say something of a host, and so of each process on it. Others are of the program that has them.
+var ofHost = []string{"cloud.", "deployment.", "host.", "k8s.cluster.", "k8s.node."}
+
+// Host is what the environment of a program on a host says of the host: text is its OTEL_RESOURCE_ATTRIBUTES.
+func Host(text string) map[string]string {
+	pairs := Parse(text)
+	maps.DeleteFunc(pairs, func(key, _ string) bool {
+		return !slices.ContainsFunc(ofHost, func(begin string) bool { return strings.HasPrefix(key, begin) })
+	})
+	return pairs
+}
+
+// AddHost has a profile say of its host what its process does not say of it.
+func AddHost(p *profile.Profile, host map[string]string) {
+	said := Parse(comment(p, sample.CommentResource))
+	var pairs []string
+	for _, key := range slices.Sorted(maps.Keys(host)) {
+		if said[key] == "" {
+			pairs = append(pairs, key+"="+url.PathEscape(host[key]))
+		}
+	}
+	if len(pairs) == 0 {
+		return
+	}
+	text := strings.Join(pairs, ",")
+	for i, c := range p.Comments {
+		if key, _ := sample.Comment(c); key == sample.CommentResource {
+			p.Comments[i] = c + "," + text
+			return
+		}
+	}
+	p.Comments = append(p.Comments, sample.CommentMark+sample.CommentResource+"="+text)
 }
 
 // executable is the file of the program, which is the first mapping's; "" if it is not known.

@@ -46,3 +46,29 @@ func TestParse(t *testing.T) {
 		}
 	}
 }
+
+// What the recorder's environment says of the host is said of the process, unless that says it itself; what it says of the recorder is not.
+func TestAddHost(t *testing.T) {
+	host := Host("service.name=mayfly,k8s.pod.name=agent-1,host.name=node-1,k8s.node.name=node-1,cloud.region=eu%2Cwest,process.pid=7")
+	for _, tt := range []struct {
+		comments []string
+		want     map[string]string
+	}{
+		{nil, map[string]string{"cloud.region": "eu,west", "host.name": "node-1", "k8s.node.name": "node-1", "service.name": Unknown}},
+		{[]string{"#mayfly.hostname=agent-1"}, map[string]string{"cloud.region": "eu,west", "host.name": "node-1", "k8s.node.name": "node-1",
+			"service.name": Unknown}},
+		{[]string{"#mayfly.resource=host.name=own,service.name=shop"}, map[string]string{"cloud.region": "eu,west", "host.name": "own",
+			"k8s.node.name": "node-1", "service.name": "shop"}},
+	} {
+		p := &profile.Profile{Comments: tt.comments}
+		AddHost(p, host)
+		AddHost(p, host) // changes nothing
+		got := make(map[string]string)
+		for _, a := range Of(p, "") {
+			got[a.Key] = a.Text
+		}
+		if !maps.Equal(got, tt.want) || len(p.Comments) > len(tt.comments)+1 {
+			t.Errorf("%q: %v, want %v", p.Comments, got, tt.want)
+		}
+	}
+}
