@@ -88,6 +88,7 @@ Exit codes: 0 fine, no regression, SLO met; 1 the tool failed; 2 wrong usage;
 	for _, command := range commands {
 		root.AddCommand(command(e))
 	}
+	root.AddCommand(remoteCommand(e)) // which runs one of those
 	addGroups(root)
 	shells(root)
 	return root
