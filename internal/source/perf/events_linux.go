@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unsafe"
 
@@ -135,7 +136,7 @@ func attributes(o Options, userOnly bool) unix.PerfEventAttr {
 		Wakeup:            1, // what is behind a sample has to be read at once
 		Clockid:           unix.CLOCK_MONOTONIC,
 		Bits: unix.PerfBitDisabled | unix.PerfBitInherit | unix.PerfBitExcludeHv | unix.PerfBitUseClockID | unix.PerfBitComm |
-			unix.PerfBitCommExec | unix.PerfBitSampleIDAll,
+			unix.PerfBitCommExec | unix.PerfBitSampleIDAll | threadsOnly(),
 	}
 	if userOnly {
 		attr.Bits |= unix.PerfBitExcludeKernel | unix.PerfBitExcludeCallchainKernel
@@ -145,6 +146,24 @@ func attributes(o Options, userOnly bool) unix.PerfEventAttr {
 	}
 	return attr
 }
+
+// threadsOnly is the bit inherit_thread of perf_event_attr, which x/sys has no name for, or 0 where the kernel does not know it
+// (before Linux 5.13): threads inherit an event, children do not, so that no interrupt is theirs. Without it a taker leaves out
+// what they record.
+var threadsOnly = sync.OnceValue(func() uint64 {
+	attr := unix.PerfEventAttr{
+		Type:   unix.PERF_TYPE_SOFTWARE,
+		Config: unix.PERF_COUNT_SW_CPU_CLOCK,
+		Size:   uint32(unsafe.Sizeof(unix.PerfEventAttr{})),
+		Bits:   unix.PerfBitDisabled | unix.PerfBitInherit | unix.PerfBitExcludeKernel | unix.PerfBitExcludeHv | unix.CBitFieldMaskBit35,
+	}
+	fd, err := unix.PerfEventOpen(&attr, 0, -1, -1, unix.PERF_FLAG_FD_CLOEXEC) // of this thread
+	if err != nil {
+		return 0
+	}
+	unix.Close(fd)
+	return unix.CBitFieldMaskBit35
+})
 
 func eventError(err error) error {
 	switch {

@@ -80,8 +80,8 @@ func (t *taker) take(h header, body []byte) error {
 	return nil
 }
 
-// other says whether a record is of another process. Threads that come later inherit the events, and so do the target's children and what
-// these execute. The kernel knows no process of a thread that exits.
+// other says whether a record is of another process: without threadsOnly the target's children inherit the events, and what these execute.
+// The kernel knows no process of a thread that exits.
 func (t *taker) other(pid uint32) bool { return int32(pid) > 0 && pid != t.pid }
 
 // observe makes a sample of an event, without stacks and weight.
