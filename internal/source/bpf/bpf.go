@@ -30,6 +30,8 @@ type Options struct {
 	Host *Host
 	// OnExec starts sampling when the target calls execve, for a command that mayfly starts.
 	OnExec bool
+
+	ring uint32 // its bytes, a power of two; 0: what the rate wants
 }
 
 // Text is where the target's Go code lies, in run-time addresses. See OnCPU.Know.

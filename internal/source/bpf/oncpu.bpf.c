@@ -83,6 +83,8 @@ volatile u32 target_tgid = 0;
 // Whether samples are wanted: not before a held command has executed its program, and not after the
 // target has executed another one.
 volatile u32 armed = 0, execs = 0;
+// With how many bytes in the ring its reader is woken, who else comes in his own time: a hundred CPUs fill it faster.
+const volatile u64 high_water = 2 << 20;
 
 // code is what user space knows of the target's Go code, in run-time addresses; all 0 until it does.
 // framed is the number of functions in the map of that name.
@@ -189,7 +191,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 8 << 20);
+	__uint(max_entries, 8 << 20); // user space changes it, and high_water with it
 } records SEC(".maps");
 
 // span is a function of the target, from code.text on.
@@ -756,13 +758,14 @@ static __always_inline void identify(struct scratch *s)
 
 static __always_inline void send(struct scratch *s)
 {
-	u64 size = s->off, wake;
+	u64 size = s->off, wake = BPF_RB_NO_WAKEUP;
 
 	if (size > sizeof(s->words) + sizeof(s->tail))
 		size = sizeof(s->words) + sizeof(s->tail);
 	s->r.label_bytes = size - s->nwords * 8;
-	// A label set that user space has to complete is read before its goroutine ends: wake the reader.
-	wake = s->r.flags & LABELS_PARTIAL ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+	// A label set that user space has to complete is read before its goroutine ends.
+	if (s->r.flags & LABELS_PARTIAL || bpf_ringbuf_query(&records, BPF_RB_AVAIL_DATA) > high_water)
+		wake = BPF_RB_FORCE_WAKEUP;
 	if (bpf_ringbuf_output(&records, s, sizeof(s->r) + size, wake))
 		count(LOST);
 }

@@ -168,6 +168,7 @@ const (
 	oncpuVarArmed          = "armed"
 	oncpuVarCode           = "code"
 	oncpuVarExecs          = "execs"
+	oncpuVarHighWater      = "high_water"
 	oncpuVarNsDev          = "ns_dev"
 	oncpuVarNsIno          = "ns_ino"
 	oncpuVarStackSize      = "stack_size"
@@ -244,6 +245,7 @@ type oncpuVariableSpecs struct {
 	Armed          *ebpf.VariableSpec `ebpf:"armed"`
 	Code           *ebpf.VariableSpec `ebpf:"code"`
 	Execs          *ebpf.VariableSpec `ebpf:"execs"`
+	HighWater      *ebpf.VariableSpec `ebpf:"high_water"`
 	NsDev          *ebpf.VariableSpec `ebpf:"ns_dev"`
 	NsIno          *ebpf.VariableSpec `ebpf:"ns_ino"`
 	StackSize      *ebpf.VariableSpec `ebpf:"stack_size"`
@@ -298,6 +300,7 @@ type oncpuVariables struct {
 	Armed          *ebpf.Variable `ebpf:"armed"`
 	Code           *ebpf.Variable `ebpf:"code"`
 	Execs          *ebpf.Variable `ebpf:"execs"`
+	HighWater      *ebpf.Variable `ebpf:"high_water"`
 	NsDev          *ebpf.Variable `ebpf:"ns_dev"`
 	NsIno          *ebpf.Variable `ebpf:"ns_ino"`
 	StackSize      *ebpf.Variable `ebpf:"stack_size"`

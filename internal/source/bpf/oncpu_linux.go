@@ -115,6 +115,9 @@ const (
 	fewBytes   = 256 << 10
 )
 
+// ringParts is of how many parts of a ring one has to be full for its reader to be woken.
+const ringParts = 4
+
 func (s *OnCPU) configure(spec *ebpf.CollectionSpec) error {
 	pid, armed := 0, uint32(1)
 	if s.target != nil {
@@ -128,7 +131,11 @@ func (s *OnCPU) configure(spec *ebpf.CollectionSpec) error {
 	if s.options.OnExec {
 		armed = 0
 	}
-	err := errors.Join(setTarget(spec, pid), spec.Variables["armed"].Set(armed))
+	if s.options.ring != 0 {
+		spec.Maps["records"].MaxEntries = s.options.ring
+	}
+	err := errors.Join(setTarget(spec, pid), spec.Variables["armed"].Set(armed),
+		spec.Variables["high_water"].Set(uint64(spec.Maps["records"].MaxEntries)/ringParts))
 	if err == nil && s.options.Layout != nil {
 		err = spec.Variables["target"].Set(targetLayout(s.options.Layout))
 	}
