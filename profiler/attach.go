@@ -156,7 +156,7 @@ func openTarget(pid int, o Options) (*recording, error) {
 	if r.options.Alone && r.options.Budget == nil {
 		most := r.options.MaxOverhead
 		if most == 0 && r.options.Keep.Timeline { // it is asked for causes, which scans find
-			most = DefaultMaxOverhead
+			most = DefaultBudget()
 		}
 		r.options.Budget = NewBudget(most)
 	}

@@ -36,15 +36,25 @@ type member struct {
 	limit           float64       // of its scans, in cores
 }
 
-// NewBudget returns a budget of a share of one core, between 0 and 1; 0 is DefaultMaxOverhead, and while the CPUs are busy
+// NewBudget returns a budget of a share of one core, between 0 and 1; 0 is DefaultBudget, and while the CPUs are busy
 // 2.5 % of them where that is less.
 func NewBudget(share float64) *Budget {
-	b := &Budget{most: cmp.Or(share, DefaultMaxOverhead)}
+	b := &Budget{most: cmp.Or(share, DefaultBudget())}
 	if share == 0 {
 		b.host = newHost(proc.OwnAffinity(), proc.IdleTime)
 	}
 	return b
 }
+
+// DefaultBudget is what a process that does nothing but record may use where nobody says, in cores: DefaultMaxOverhead, and
+// from eleven CPUs on, of those that it may run on, 1 % of them.
+func DefaultBudget() float64 { return budgetOf(len(proc.OwnAffinity())) }
+
+// shareOfMany is of the CPUs. To take a sample up costs some 4 us, so that the samples of twenty busy CPUs at 1 kHz leave nothing of
+// a tenth of a core for scans.
+const shareOfMany = 0.01
+
+func budgetOf(cpus int) float64 { return max(DefaultMaxOverhead, shareOfMany*float64(cpus)) }
 
 // now is what all may use, in cores.
 func (b *Budget) now(t time.Time) float64 {

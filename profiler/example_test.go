@@ -42,6 +42,12 @@ func ExampleStream() {
 	// Output: true
 }
 
+// A tenth of a core, or a hundredth of the CPUs.
+func ExampleDefaultBudget() {
+	fmt.Println(profiler.DefaultBudget() >= profiler.DefaultMaxOverhead)
+	// Output: true
+}
+
 // Streams of several processes within one budget: 5 % of a core, and 999 samples a second on each CPU. The second is this
 // process, too; in earnest they are others.
 func ExampleNewBudget() {

@@ -23,7 +23,9 @@ func TestBudgetOfBusyHost(t *testing.T) {
 		{"busy", 0, 2, 0.2, nil, 0.05},
 		{"not busy", 0, 2, 0.3, nil, 0.1},
 		{"one CPU", 0, 1, 0, nil, 0.025},
-		{"many CPUs", 0, 64, 0, nil, 0.1},
+		{"ten CPUs", 0, 10, 0, nil, 0.1},
+		{"many CPUs", 0, 64, 0, nil, 0.64},
+		{"many CPUs, not busy", 0, 64, 0.3, nil, 0.64},
 		{"as much as was asked", 0.1, 2, 0, nil, 0.1},
 		{"nobody knows", 0, 2, 0, errors.New("no /proc"), 0.1},
 	} {
@@ -31,12 +33,13 @@ func TestBudgetOfBusyHost(t *testing.T) {
 			b := NewBudget(tt.share)
 			now, reads := begin, 0
 			if b.host != nil {
+				b.most = budgetOf(tt.cpus)
 				b.host = newHost(make([]int, tt.cpus), func(cpus []int) (time.Duration, error) {
 					reads++
 					return time.Duration(tt.idle * float64(len(cpus)) * float64(now.Sub(begin))), tt.err
 				})
 			}
-			if got := b.now(now); got != max(tt.share, DefaultMaxOverhead) {
+			if got := b.now(now); got != b.most {
 				t.Errorf("%g at first", got)
 			}
 			for range 8 {
@@ -65,7 +68,7 @@ func TestBudgetByDefault(t *testing.T) {
 	} {
 		r, err := openTarget(os.Getpid(), tt.o)
 		target.Need(t, err)
-		if b := r.options.Budget; b.most != DefaultMaxOverhead || (b.host != nil) != tt.busy {
+		if b := r.options.Budget; b.most != max(tt.o.MaxOverhead, DefaultBudget()) || (b.host != nil) != tt.busy {
 			t.Errorf("%+v: %g, less while the CPUs are busy: %v", tt.o, b.most, b.host != nil)
 		}
 		r.leave()

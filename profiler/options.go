@@ -90,7 +90,7 @@ type Options struct {
 	MaxOverhead float64
 	// Alone says that this process does nothing but record: MaxOverhead then holds for all CPU time that it
 	// uses between the first sample and the last, and the table gets what the rest leaves of it, a quarter at least. 0 is then
-	// NewBudget(0), and with Keep.Timeline DefaultMaxOverhead.
+	// NewBudget(0), and with Keep.Timeline DefaultBudget.
 	Alone bool
 	// Budget is Alone for several recordings of a process: what they may cost together, and Rate is the rate of on-CPU samples
 	// of all of them. MaxOverhead does not count then.

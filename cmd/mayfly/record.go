@@ -74,7 +74,7 @@ goroutine that it sees in a second.`, ringBase>>20, perGoroutine>>10),
 	fl.StringVar(&f.mode, "mode", string(profiler.Wall), "what to record: wall, all states of all goroutines; cpu, time on a CPU only")
 	fl.StringVar(&f.engine, "engine", "", "how to sample what is on a CPU: "+engineNames()+" (default the best that works)")
 	defineOverhead(fl, &f.overhead)
-	fl.Lookup("max-overhead").DefValue += "; with --timeline 10%"
+	fl.Lookup("max-overhead").DefValue += ", not with --timeline"
 	fl.IntVar(&f.memory, "memory-limit", profiler.DefaultMemoryLimit>>20,
 		"memory that mayfly may use, in `MiB`; beyond it labels with many values become (other), and a timeline ends")
 	fl.BoolVar(&f.timeline, "timeline", false, "keep each interval of each goroutine, for mayfly report")

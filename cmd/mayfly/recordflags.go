@@ -29,7 +29,7 @@ func defineOverhead(fl *pflag.FlagSet, p *percentage) {
 }
 
 // defaultOverhead is profiler.NewBudget(0).
-const defaultOverhead = "10%, at most 2.5% of the CPUs while they are busy"
+const defaultOverhead = "10%, or 1% of all CPUs, and at most 2.5% of them while they are busy"
 
 // rateUsage is the help of --rate.
 const rateUsage = "rate in `Hz`: samples per second of CPU time, and scans of all goroutines per second"

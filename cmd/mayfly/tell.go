@@ -119,7 +119,7 @@ func (f *recordFlags) budget() string {
 	if f.overhead == 0 && !f.timeline {
 		return "the default --max-overhead allows (" + defaultOverhead + ")"
 	}
-	most := cmp.Or(f.overhead, profiler.DefaultMaxOverhead)
+	most := cmp.Or(f.overhead, percentage(profiler.DefaultBudget()))
 	return fmt.Sprintf("--max-overhead %s of a core allows", most.String())
 }
 
@@ -128,7 +128,7 @@ func (f *recordFlags) remedy() string {
 	if f.overhead >= 1 {
 		return "more than one core cannot be used"
 	}
-	more := percentage(min(2.5*cmp.Or(float64(f.overhead), profiler.DefaultMaxOverhead), 1))
+	more := percentage(min(2.5*cmp.Or(float64(f.overhead), profiler.DefaultBudget()), 1))
 	return fmt.Sprintf("--max-overhead %s allows more, and finds more of the short goroutines", more.String())
 }
 

@@ -23,8 +23,8 @@ func TestTellScans(t *testing.T) {
 		{"missed, not for the budget", 700, 999, 0.1, ""},
 		{"lowered at first only", 960, 400, 0.1, ""},
 		{"lowered", 395, 380, 0.1, "395 scans a second of 999 is what --max-overhead 10% of a core allows; --max-overhead 25% allows more"},
-		{"lowered by default", 29, 20, 0, "29 scans a second of 999 is what the default --max-overhead allows (10%, at most 2.5% of the " +
-			"CPUs while they are busy); --max-overhead 25% allows more"},
+		{"lowered by default", 29, 20, 0, "29 scans a second of 999 is what the default --max-overhead allows (10%, or 1% of all CPUs, " +
+			"and at most 2.5% of them while they are busy); --max-overhead "},
 		{"lowered at half a core", 395, 380, 0.5, "--max-overhead 100% allows more"},
 		{"lowered at all of one", 395, 380, 1, "more than one core cannot be used"},
 	}
