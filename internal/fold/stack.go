@@ -24,7 +24,7 @@ import (
 //
 // On arm64 the link register holds the return address while delta is 0; while delta is not 0 and
 // the frame pointer is not yet sp-8 the link register was already stored at [sp]. (Derived from
-// cmd/internal/obj/arm64; not run on hardware.)
+// cmd/internal/obj/arm64; run in emulated machines, not on hardware.)
 //
 // The end of a stack. Goroutines end at runtime.goexit, which is left out as runtime/pprof does.
 // A system stack ends at mstart, mcall or morestack; what a frame-pointer walk finds behind them

@@ -95,21 +95,31 @@ func (b *Builder) caller(callee *site, pc uint64) *site {
 // Where the frame pointers of a goroutine are none, a source sends the stack itself, and it is unwound here as the
 // runtime does it (runtime.unwinder): pclntab knows at each instruction how far the stack pointer is from the return
 // address. Code that is in no table (a JIT compiler's) is left by its frame pointer.
+//
+// On amd64 a frame is left at its upper end: there is the return address, and one word below it the caller's frame pointer.
+// On arm64 both lie at the lower end: the return address at the stack pointer, the frame pointer one word below, which pcsp
+// counts for the next frame; a function without a frame has its return address in the link register only
+// (cmd/internal/obj/arm64). Generated code is not left there: nothing says how large its frame is.
 
 // maxUnwound bounds the frames of a stack that is unwound: a frame is one word at least.
 const maxUnwound = 2048
 
 // unwinder is a place on a goroutine's stack.
 type unwinder struct {
+	arch   string
 	stack  *sample.Words
 	sp, fp uint64   // of the frame to be left
+	lr     uint64   // of a leaf, on arm64
 	chain  uint64   // a frame of the chain that was walked further up,
 	later  []uint64 // and the return addresses from there on
 }
 
-// leave finds the return address of the frame of st. ok is false when it is not among the words: then slot is
-// where it would be.
+// leave finds the return address of the frame of st, and where on the stack it lies: slot is 0 if that is nowhere. ok is false
+// when it is not among the words: then slot is where it would be.
 func (u *unwinder) leave(st *site) (slot, ra uint64, ok bool) {
+	if u.arch == "arm64" {
+		return u.leaveARM64(st)
+	}
 	if slot = u.sp + uint64(st.delta); !st.inGo {
 		if u.fp < u.sp {
 			return 0, 0, false
@@ -128,9 +138,25 @@ func (u *unwinder) leave(st *site) (slot, ra uint64, ok bool) {
 	return slot, ra, true
 }
 
+func (u *unwinder) leaveARM64(st *site) (slot, ra uint64, ok bool) {
+	if ra, u.lr = u.lr, 0; st.delta > 0 {
+		slot = u.sp
+		ra, _ = u.stack.Word(slot)
+		u.sp += uint64(st.delta)
+	}
+	if st.role == signal { // below its call lies what the link register had where it was made (runtime.unwinder.next)
+		u.lr, _ = u.stack.Word(u.sp)
+		u.sp += 16
+	}
+	return slot, ra, st.inGo && ra != 0
+}
+
 // joins says whether the chain that was walked has the frame whose return address is at slot: from there on it is
 // the goroutine's.
 func (u *unwinder) joins(slot uint64) bool {
+	if slot == 0 {
+		return false
+	}
 	for u.chain != 0 && u.chain < slot-8 && len(u.later) > 1 {
 		next, ok := u.stack.Word(u.chain)
 		if !ok || next <= u.chain {
@@ -144,10 +170,21 @@ func (u *unwinder) joins(slot uint64) bool {
 
 // unwind appends the callers of the last frame of dst by the words of the goroutine's stack.
 func (b *Builder) unwind(dst []*site, c chain) ([]*site, end) {
-	u := unwinder{stack: &c.rest.Words, sp: c.sp, chain: c.rest.Resumed, later: c.returns[c.rest.From-1:]}
+	u := unwinder{arch: b.arch, stack: &c.rest.Words, sp: c.sp, chain: c.rest.Resumed, later: c.returns[c.rest.From-1:]}
 	last := dst[len(dst)-1]
 	if c.words != nil {
 		u.fp = c.words.BP
+	}
+	switch {
+	case b.arch != "arm64":
+	case c.rest.From > 1: // sp is behind the two words that last's callee has saved
+		callee := dst[len(dst)-2]
+		if !callee.inGo || callee.delta == 0 {
+			return dst, broken
+		}
+		u.sp += uint64(callee.delta) - 8
+	case c.words != nil:
+		u.lr = c.words.LR
 	}
 	for range maxUnwound {
 		slot, ra, ok := u.leave(last)
@@ -175,9 +212,6 @@ func (b *Builder) unwind(dst []*site, c chain) ([]*site, end) {
 // top appends the root of a stack from its last words: the lowest frame there whose callers are each where pclntab
 // says, up to the goroutine's root. Wrappers are left out of it.
 func (b *Builder) top(dst []*site, w *sample.Words) ([]*site, end) {
-	if b.arch != "amd64" {
-		return dst, rootless
-	}
 	n := len(dst)
 	for i := range w.Words {
 		var e end
@@ -206,6 +240,7 @@ func (b *Builder) origin(dst []*site, s *sample.Sample) ([]*site, end) {
 
 // rooted appends the callers of the frame at fp, and says whether that is one, up to the root.
 func (b *Builder) rooted(dst []*site, w *sample.Words, fp uint64) ([]*site, end) {
+	var callee *site // who has the frame at fp; nil: not known
 	for range w.Words {
 		next, _ := w.Word(fp)
 		ra, ok := w.Word(fp + 8)
@@ -217,10 +252,22 @@ func (b *Builder) rooted(dst []*site, w *sample.Words, fp uint64) ([]*site, end)
 		if st.role == goexit {
 			return drop(dst, st), rooted
 		}
-		if !st.inGo || next != fp+8+uint64(st.delta) {
+		if !st.inGo || !b.follows(next, fp, callee, st) {
 			return dst, rootless
 		}
-		fp = next
+		fp, callee = next, st
 	}
 	return dst, rootless
+}
+
+// follows says whether the frame pointer next is the one behind fp. Between them lies the caller's frame on amd64, and that of the callee,
+// if it is known, on arm64.
+func (b *Builder) follows(next, fp uint64, callee, caller *site) bool {
+	switch {
+	case b.arch != "arm64":
+		return next == fp+8+uint64(caller.delta)
+	case callee == nil:
+		return next > fp
+	}
+	return next == fp+uint64(callee.delta)
 }

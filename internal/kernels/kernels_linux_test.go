@@ -35,14 +35,14 @@ var guests = []struct {
 }{
 	{"internal/kernels", []string{"^TestInside"}},
 	{"internal/source/bpf", []string{"^Test(GoroutinesAndLabels|WrongLayout|Sched.*|CallsGuard|Arrivals|Exact.*|Bell|FewFiles)$"}},
-	{"profiler", []string{"^Test(Calls|Throttled|StoppedBefore|DeepStacks|RateReached)$", "^Test(LeafCallers|StatesAddUp)$/plain"}},
+	{"profiler", []string{"^Test(Calls|Throttled|StoppedBefore|DeepStacks|RateReached)$", "^Test(LeafCallers|StatesAddUp|AssemblyUsesFramePointer)$/plain"}},
 }
 
 // programs of testdata that these tests start, by how they are built.
 func programs() map[string][]target.Build {
 	plain, all := []target.Build{{}}, target.Modes()
 	return map[string][]target.Build{"spin": plain, "server": plain, "labels": all, "leaf": all, "calls": plain, "states": plain,
-		"threads": plain, "deep": plain, "shares": plain}
+		"threads": plain, "deep": plain, "shares": plain, "crypto": plain}
 }
 
 func TestKernels(t *testing.T) {
