@@ -26,6 +26,8 @@ func TestCalls(t *testing.T) {
 		case len(got) == 0:
 		case got[0] == call:
 			named[call] += ns
+		case got[0] == "futex" && target.Emulated(): // it is on its way out of the call, and waits for a lock of the runtime's
+			all[call] -= ns
 		default:
 			t.Errorf("%s: %v for %v", call, got, time.Duration(ns))
 		}

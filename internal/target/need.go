@@ -22,6 +22,16 @@ func Need(t testing.TB, err error) {
 	t.Fatal(err)
 }
 
+// NeedKernel is Need for what not all kernels have that are supported: in an emulated machine, which has one of those, the test is
+// skipped in any case.
+func NeedKernel(t testing.TB, err error) {
+	t.Helper()
+	if Emulated() && errors.Is(err, errors.ErrUnsupported) {
+		check(t, &UnavailableError{"newer kernel", err})
+	}
+	Need(t, err)
+}
+
 // NeedAll is Need for a recording that lacks what the test is about: denied says why, as the recording's summary does.
 func NeedAll(t testing.TB, has bool, denied []string) {
 	t.Helper()

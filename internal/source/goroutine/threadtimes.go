@@ -49,7 +49,16 @@ func (s *threadStates) State(tid uint32) (sample.State, string, bool) {
 	if state != sample.Syscall {
 		return state, "", ok
 	}
-	return state, now.Call, ok
+	return state, lastCall(now), ok
+}
+
+// lastCall is the system call that a thread sleeps in, or slept in last. A thread that is to run goroutines, and has none, sleeps in futex
+// (runtime.stopm): awake again, it says nothing of the call that its goroutine is in.
+func lastCall(now sample.ThreadTimes) string {
+	if now.Now != sample.Syscall && now.Call == "futex" {
+		return ""
+	}
+	return now.Call
 }
 
 // maxAsked bounds the threads of which something is remembered: most of so many have ended.
@@ -107,7 +116,7 @@ func (s *threadStates) At(tid uint32, at Scan) (sample.State, string, bool) {
 	}
 	switch state := midway(now, at); state {
 	case sample.Syscall:
-		return state, now.Call, true
+		return state, lastCall(now), true
 	default:
 		return state, "", state != sample.Unknown
 	}

@@ -118,6 +118,28 @@ func TestThreadStatesAt(t *testing.T) {
 	}
 }
 
+// What a thread slept in before it got the goroutine is not what the goroutine's system call is called.
+func TestThreadStatesCall(t *testing.T) {
+	c := &clockwork{step: sample.ThreadTimes{Sleeping: 1000}}
+	s := NewThreads(c, nil)
+	s.State(7)
+	for _, tt := range []struct {
+		now        sample.State
+		call, want string
+	}{
+		{sample.Syscall, "nanosleep", "nanosleep"},
+		{sample.Running, "nanosleep", "nanosleep"},
+		{sample.Syscall, "futex", "futex"},
+		{sample.Running, "futex", ""},
+		{sample.Preempted, "futex", ""},
+	} {
+		c.now.Now, c.now.Call = tt.now, tt.call
+		if st, call, ok := s.State(7); !ok || st != sample.Syscall || call != tt.want {
+			t.Errorf("%s, after %s: %s in %q, %v; want %q", tt.now, tt.call, st, call, ok, tt.want)
+		}
+	}
+}
+
 // rounds is a thread that sleeps, waits for a CPU after it was woken, runs a goroutine and goes to sleep, over and over.
 type rounds struct {
 	now               int64
