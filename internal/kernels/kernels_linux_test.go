@@ -35,7 +35,10 @@ var guests = []struct {
 }{
 	{"internal/kernels", []string{"^TestInside"}},
 	{"internal/source/bpf", []string{"^Test(GoroutinesAndLabels|WrongLayout|Sched.*|CallsGuard|Arrivals|Exact.*|Bell|FewFiles)$"}},
-	{"profiler", []string{"^Test(Calls|Throttled|StoppedBefore|DeepStacks|RateReached)$", "^Test(LeafCallers|StatesAddUp|AssemblyUsesFramePointer)$/plain"}},
+	{"profiler", []string{
+		"^Test(Calls|Throttled|StoppedBefore|DeepStacks|RateReached)$",
+		"^Test(LeafCallers|StatesAddUp|AssemblyUsesFramePointer)$/plain",
+	}},
 }
 
 // programs of testdata that these tests start, by how they are built.
