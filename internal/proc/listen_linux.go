@@ -3,7 +3,9 @@ package proc
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 	"os"
@@ -34,7 +36,7 @@ func (p *Process) Listeners() ([]netip.AddrPort, error) {
 func (p *Process) Listening() ([]Listener, error) {
 	dir, err := os.Open(p.path("fd"))
 	if err != nil {
-		return nil, p.deny("fd", err)
+		return nil, p.denyFolder(err)
 	}
 	defer dir.Close()
 	names, err := dir.Readdirnames(maxDescriptors)
@@ -57,6 +59,15 @@ func (p *Process) Listening() ([]Listener, error) {
 	}
 	slices.SortFunc(found, func(a, b Listener) int { return cmp.Or(a.Addr.Compare(b.Addr), cmp.Compare(a.FD, b.FD)) })
 	return found, nil
+}
+
+// denyFolder is why the folder of descriptors cannot be read. It is the user's alone, and no right to ptrace opens it (fs/proc/fd.c,
+// proc_fd_permission).
+func (p *Process) denyFolder(err error) error {
+	if r, rerr := rightsIn(p.root); errors.Is(err, fs.ErrPermission) && rerr == nil && r.CapSysPtrace {
+		return &AccessError{p.pid, fmt.Errorf("proc: %s: %w: needs the same user or CAP_DAC_READ_SEARCH", p.path("fd"), fs.ErrPermission)}
+	}
+	return p.deny("fd", err)
 }
 
 // listener is what a descriptor is, if TCP connections are accepted at it.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -166,5 +167,39 @@ func TestUnaccepted(t *testing.T) {
 	}
 	if n, err := p.Unaccepted(all[i]); err == nil {
 		t.Errorf("%d connections wait at a socket that is closed", n)
+	}
+}
+
+// Root without the right to all files reads the memory of others, and not their folders of descriptors: the error names what is missing.
+func TestFolderOfDescriptors(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root, to give up a right of it")
+	}
+	cmd := exec.Command("sleep", "60")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { cmd.Process.Kill(); cmd.Wait() }()
+	p, err := Open(cmd.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	runtime.LockOSThread() // whose rights they are
+	defer runtime.UnlockOSThread()
+	of, all := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, [2]unix.CapUserData{}
+	if err := unix.Capget(&of, &all[0]); err != nil {
+		t.Fatal(err)
+	}
+	less := all
+	less[0].Effective &^= 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_DAC_READ_SEARCH
+	if err := unix.Capset(&of, &less[0]); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Capset(&of, &all[0])
+	const want = "/fd: permission denied: needs the same user or CAP_DAC_READ_SEARCH"
+	if _, err = p.Listening(); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, want %q", err, want)
 	}
 }
