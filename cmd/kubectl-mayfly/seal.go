@@ -16,7 +16,7 @@ const (
 	mostSent = 1 << 30 // bytes that are taken of a pod
 )
 
-var errTooMuch = errors.New("more comes out of the pod than 1 GiB: is the image mayfly's?")
+var errTooMuch = errors.New("more comes out of the pod than mayfly prints: is the image mayfly's?")
 
 // unsealer passes on what is written to it, except for the seal: it keeps what may be the beginning of it.
 type unsealer struct {
@@ -24,13 +24,14 @@ type unsealer struct {
 	sum   hash.Hash
 	kept  []byte
 	taken int64
+	most  int64
 }
 
-func newUnsealer(w io.Writer) *unsealer { return &unsealer{w: w, sum: sha256.New()} }
+func newUnsealer(w io.Writer) *unsealer { return &unsealer{w: w, sum: sha256.New(), most: mostSent} }
 
 func (u *unsealer) Write(b []byte) (int, error) {
 	n := len(b)
-	if u.taken += int64(n); u.taken > mostSent {
+	if u.taken += int64(n); u.taken > u.most {
 		return 0, errTooMuch
 	}
 	u.kept = append(u.kept, b...)

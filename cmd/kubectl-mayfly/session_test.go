@@ -181,6 +181,28 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// What is not mayfly and prints without end is not taken without end.
+func TestFlood(t *testing.T) {
+	f := newFake(t)
+	f.command = func(_ []string, x *streams) int {
+		for range 2 * mostWords / 1024 {
+			if _, err := x.stderr.Write(make([]byte, 1024)); err != nil {
+				break
+			}
+		}
+		io.Copy(io.Discard, x.stdin) // it does not end by itself
+		return 0
+	}
+	if r := f.run(t.Context(), "dump", "web"); r.code != 1 || !strings.Contains(r.said, errTooMuch.Error()) || len(r.stderr) > 4*mostWords {
+		t.Errorf("exit code %d, %q, %d bytes", r.code, r.said, len(r.stderr))
+	}
+	u := newUnsealer(io.Discard)
+	u.most = 10
+	if _, err := u.Write(make([]byte, 11)); err != errTooMuch {
+		t.Error(err)
+	}
+}
+
 // A connection that breaks loses what was recorded, and that is said: half of it is no result.
 func TestBrokenConnection(t *testing.T) {
 	whole := "half of a profile"
