@@ -233,10 +233,11 @@ func (a *agent) keep(ev *event) (refused int, err error) {
 	p := ev.rec.Profile
 	stem := stemOf("slice", time.Unix(0, p.TimeNanos), ev.pid)
 	if a.store != nil {
-		if err := writeProfile(a.env, filepath.Join(a.store.dir, stem+".pb.gz"), p); err != nil {
+		path := filepath.Join(a.store.dir, stem+".pb.gz")
+		if err := writeProfile(a.env, path, p); err != nil {
 			return 0, err
 		}
-		return 0, a.store.prune(a.env)
+		return 0, a.store.added(a.env, sizeOf(path))
 	}
 	for i, q := range a.queues {
 		o, perr := q.flags.prepare(stem+".pb.gz", p)
@@ -251,6 +252,14 @@ func (a *agent) keep(ev *event) (refused int, err error) {
 		}
 	}
 	return refused, err
+}
+
+// sizeOf is how large a file is, 0 of one that is gone.
+func sizeOf(path string) int64 {
+	if st, err := os.Lstat(path); err == nil {
+		return st.Size()
+	}
+	return 0
 }
 
 // end sends what is left, if there is a server, and says what is not sent.

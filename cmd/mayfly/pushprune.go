@@ -15,8 +15,6 @@ type ledger struct {
 	oldest  []queued // what is to be dropped next
 }
 
-const mostOldest = 1000
-
 // recount reads the folder; q.files is locked.
 func (q *backlog) recount() error {
 	folder, err := openQueue(q.env, q.dir)

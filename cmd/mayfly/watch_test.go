@@ -102,6 +102,46 @@ func TestStorePrune(t *testing.T) {
 	}
 }
 
+// Who adds file by file does not have the folder read for each: there may be a hundred thousand. It is read at first, and when the limit is
+// reached; then the oldest go, whoever wrote them, and what is gone already is no error.
+func TestStoreAdds(t *testing.T) {
+	dir := t.TempDir()
+	write := func(n int) int64 {
+		stem := stemOf("slice", time.Unix(int64(n), 0), 42)
+		if err := os.WriteFile(filepath.Join(dir, stem+".pb.gz"), make([]byte, 1000), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return 1000
+	}
+	s := &store{dir: dir, limit: diskLimit{bytes: 10_000}, files: ofSlice}
+	files := func() int { entries, _ := os.ReadDir(dir); return len(entries) }
+	for _, x := range []struct{ add, beside, want int }{
+		{10, 0, 1}, // the first
+		{11, 5, 7}, // others that are older, of which nobody knows
+		{12, 0, 8},
+		{20, 0, 9}, {21, 0, 10}, {22, 0, 11}, {23, 0, 12}, {24, 0, 13}, {25, 0, 14},
+		{26, 0, 15}, // ten were added
+		{27, 0, 10}, // with the others it is too much
+		{28, 0, 10}, {29, 0, 10},
+	} {
+		for i := range x.beside {
+			write(i)
+		}
+		if err := s.added(&env{stderr: io.Discard, quiet: true}, write(x.add)); err != nil {
+			t.Fatal(err)
+		}
+		if got := files(); got != x.want {
+			t.Errorf("%d files after %d was added, want %d", got, x.add, x.want)
+		}
+	}
+	if err := os.Remove(filepath.Join(dir, stemOf("slice", time.Unix(20, 0), 42)+".pb.gz")); err != nil { // the next to go
+		t.Fatal(err)
+	}
+	if err := s.added(&env{stderr: io.Discard, quiet: true}, write(30)); err != nil || files() != 10 {
+		t.Errorf("%d files and %v, want 10", files(), err)
+	}
+}
+
 // Where everybody may make files those of others do not count, and stay: else who makes a large one has ours removed.
 func TestStorePrunesItsOwn(t *testing.T) {
 	dir := t.TempDir()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io/fs"
 	"math"
@@ -59,6 +60,25 @@ type store struct {
 	dir   string
 	limit diskLimit
 	files *regexp.Regexp // names of its files, nil is ofBreach; the first group is what those have in common that are removed together
+	held  storeHeld
+}
+
+// storeHeld is what is in the folder. To read that for each file that comes costs more than all else where there are thousands: it is
+// counted, and read again when the limit seems to be reached and nothing is left of what was read to be removed next.
+type storeHeld struct {
+	known  bool
+	stems  int
+	bytes  int64
+	oldest []stored // never the newest
+}
+
+const mostOldest = 1000 // that are remembered
+
+// stored is files that are removed together.
+type stored struct {
+	stem  string
+	names []string
+	bytes int64
 }
 
 // openStore makes the folder of a command if it is not there, for its owner only, and finds out whether files can be written to it.
@@ -88,45 +108,91 @@ func stemOf(kind string, at time.Time, pid int) string {
 // and where everybody may make files such as these nothing but our own: those of others count for nothing either, or they would choose
 // which of ours go.
 func (s *store) prune(e *env) error {
+	s.held.known = false
+	return s.fit(e)
+}
+
+// added is prune for who has written nothing since but a file of that size, the only one of its stem.
+func (s *store) added(e *env, size int64) error {
+	s.held.stems++
+	s.held.bytes += size
+	return s.fit(e)
+}
+
+func (s *store) fit(e *env) error {
+	h := &s.held
+	for fresh := false; !h.known || s.limit.exceeded(h.stems, h.bytes); {
+		switch {
+		case h.known && len(h.oldest) > 0:
+			oldest := h.oldest[0]
+			if err := s.remove(e, oldest.names); err != nil {
+				return err
+			}
+			e.detail("%s removed: --disk-limit keeps %s", filepath.Join(s.dir, oldest.stem), &s.limit)
+			h.stems, h.bytes, h.oldest = h.stems-1, h.bytes-oldest.bytes, h.oldest[1:]
+			fresh = false
+		case fresh:
+			return nil // nothing but the newest
+		default:
+			if err := s.recount(e); err != nil {
+				return err
+			}
+			fresh = true
+		}
+	}
+	return nil
+}
+
+// remove removes files of the folder that may be gone by now.
+func (s *store) remove(e *env, names []string) error {
 	root, err := openFolder(e, s.dir)
 	if err != nil {
 		return writeError(s.dir, err)
 	}
 	defer root.Close()
-	entries, err := fs.ReadDir(root.FS(), ".")
+	for _, name := range names {
+		if err := root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return writeError(filepath.Join(s.dir, name), err)
+		}
+	}
+	return nil
+}
+
+// recount reads the folder.
+func (s *store) recount(e *env) error {
+	root, err := openFolder(e, s.dir)
+	if err != nil {
+		return writeError(s.dir, err)
+	}
+	defer root.Close()
+	entries, err := fs.ReadDir(root.FS(), ".") // sorted by name, which is by time
 	if err != nil {
 		return writeError(s.dir, err)
 	}
 	shared := everybodys(s.dir)
-	files, sizes, total := map[string][]string{}, map[string]int64{}, int64(0)
+	h := storeHeld{known: true}
 	for _, entry := range entries {
 		m := cmp.Or(s.files, ofBreach).FindStringSubmatch(entry.Name())
 		info, err := entry.Info()
 		if m == nil || err != nil || !info.Mode().IsRegular() || shared && !ours(e, info) {
 			continue
 		}
-		files[m[1]] = append(files[m[1]], entry.Name())
-		sizes[m[1]] += info.Size()
-		total += info.Size()
+		h.add(m[1], info)
 	}
-	stems := slices.Sorted(func(yield func(string) bool) {
-		for stem := range files {
-			if !yield(stem) {
-				return
-			}
-		}
-	})
-	for len(stems) > 1 && s.limit.exceeded(len(stems), total) {
-		for _, name := range files[stems[0]] {
-			if err := root.Remove(name); err != nil {
-				return writeError(filepath.Join(s.dir, name), err)
-			}
-		}
-		e.detail("%s removed: --disk-limit keeps %s", filepath.Join(s.dir, stems[0]), &s.limit)
-		total -= sizes[stems[0]]
-		stems = stems[1:]
-	}
+	h.oldest = slices.Clone(h.oldest[:min(max(len(h.oldest)-1, 0), mostOldest)])
+	s.held = h
 	return nil
+}
+
+func (h *storeHeld) add(stem string, info fs.FileInfo) {
+	if n := len(h.oldest); n == 0 || h.oldest[n-1].stem != stem {
+		h.oldest = append(h.oldest, stored{stem: stem})
+		h.stems++
+	}
+	last := &h.oldest[len(h.oldest)-1]
+	last.names = append(last.names, info.Name())
+	last.bytes += info.Size()
+	h.bytes += info.Size()
 }
 
 func (d *diskLimit) exceeded(breaches int, bytes int64) bool {
