@@ -39,7 +39,7 @@ func (a *acceptors) run(ctx context.Context) {
 	}
 	a.mu.Unlock()
 	open := len(sockets)
-	for range every(ctx, acceptEvery) {
+	for range proc.Ticks(ctx, acceptEvery) {
 		for i := range sockets {
 			if sockets[i].FD >= 0 && !a.count(i, &sockets[i]) {
 				sockets[i].FD = -1

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mayfly-profiler/mayfly/internal/proc"
+	"github.com/mayfly-profiler/mayfly/internal/source"
 )
 
 // Budget is what the recordings of one process may cost together. Each of them has an event of its own on each CPU, programs of
@@ -123,16 +124,24 @@ func (b *Budget) divide() {
 func portion(rate, n int) int { return max(rate/n, min(lowestRate, rate)) }
 
 func (b *Budget) run(ctx context.Context) {
-	for range every(ctx, shareEvery) {
-		b.step()
+	for range proc.Ticks(ctx, shareEvery) {
+		b.mu.Lock()
+		if now := time.Now(); !b.few() || now.Sub(b.at) > shareRare {
+			b.step(now)
+		}
+		b.mu.Unlock()
 	}
 }
 
-// step compares what was used since the last one with the budget.
-func (b *Budget) step() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	now, own := time.Now(), proc.OwnCPU()
+// few says whether the scans of all members are: then there is little to divide, and what the programs of each take is a question to the
+// kernel.
+func (b *Budget) few() bool {
+	return !slices.ContainsFunc(b.members, func(m *member) bool { return m.of.options.Scans > source.FewScans })
+}
+
+// step compares what was used since the last one with the budget; mu is locked.
+func (b *Budget) step(now time.Time) {
+	own := proc.OwnCPU()
 	length, others := now.Sub(b.at).Seconds(), own-b.own
 	b.at, b.own = now, own
 	used, limits := make([]float64, len(b.members)), make([]float64, len(b.members))

@@ -14,7 +14,6 @@ package profiler
 import (
 	"context"
 	"fmt"
-	"iter"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -25,7 +24,8 @@ import (
 const (
 	governEvery = time.Second
 	shareEvery  = 250 * time.Millisecond
-	lowestRate  = 49 // Hz, to which on-CPU samples may be lowered
+	shareRare   = 900 * time.Millisecond // at least, where scans are few
+	lowestRate  = 49                     // Hz, to which on-CPU samples may be lowered
 )
 
 // governor keeps a recording within its budget.
@@ -84,24 +84,6 @@ func (m *meter) others() float64 {
 // left is what others leave of a budget, in cores: a quarter of it at least.
 func left(budget, others float64) float64 { return max(budget-others, budget/4) }
 
-// every yields once in d, until ctx ends.
-func every(ctx context.Context, d time.Duration) iter.Seq[struct{}] {
-	return func(yield func(struct{}) bool) {
-		t := time.NewTicker(d)
-		defer t.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-t.C:
-				if !yield(struct{}{}) {
-					return
-				}
-			}
-		}
-	}
-}
-
 // beside runs what in a goroutine of its own. What it returns ends that, and returns when it has ended: what it
 // looks at can then be closed.
 func beside(ctx context.Context, what func(context.Context)) (end func()) {
@@ -126,7 +108,7 @@ func newGovernor(r *recording, share float64) *governor {
 }
 
 func (g *governor) run(ctx context.Context) {
-	for range every(ctx, governEvery) {
+	for range proc.Ticks(ctx, governEvery) {
 		g.step()
 	}
 }

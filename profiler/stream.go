@@ -61,12 +61,12 @@ func (r *recording) stream(ctx context.Context, every time.Duration, emit func(*
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- r.sources(ctx) }()
-	kin := time.NewTicker(min(max(every/3, familyEvery), familyRare))
-	defer kin.Stop()
-	var due <-chan time.Time
+	kin := proc.NewTicker(min(max(every/3, familyEvery), familyRare), 0)
+	defer kin.Close()
+	var due <-chan struct{}
 	if every > 0 {
-		t := time.NewTicker(every)
-		defer t.Stop()
+		t := proc.NewTicker(every, s.mono)
+		defer t.Close()
 		due = t.C
 	}
 	for {

@@ -4,6 +4,7 @@ import (
 	"os"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -73,23 +74,25 @@ func (f pidfd) wait() bool {
 }
 
 func readable(fd uintptr) bool {
-	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	p := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	var now unix.Timespec
 	for {
-		n, err := unix.Poll(p, 0)
-		if err != unix.EINTR {
-			return err == nil && n > 0 && p[0].Revents&unix.POLLIN != 0
+		n, _, errno := unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&p[0])), 1, uintptr(unsafe.Pointer(&now)), 0, 0, 0)
+		if errno != unix.EINTR {
+			return errno == 0 && n > 0 && p[0].Revents&unix.POLLIN != 0
 		}
 	}
 }
 
 // cpuTime reads the CPU clock of a process: ^pid<<3 | CPUCLOCK_SCHED (kernel,
 // include/linux/posix-timers.h), which counts the nanoseconds of all its threads, ended ones
-// included. It needs no rights.
+// included. It needs no rights, and does not wait: see kernelHand.
 func cpuTime(pid int) (time.Duration, error) {
 	const cpuclockSched = 2
 	var ts unix.Timespec
-	if err := unix.ClockGettime(int32(^pid<<3|cpuclockSched), &ts); err != nil {
-		return 0, err
+	clock := int32(^pid<<3 | cpuclockSched)
+	if _, _, errno := unix.RawSyscall(unix.SYS_CLOCK_GETTIME, uintptr(clock), uintptr(unsafe.Pointer(&ts)), 0); errno != 0 {
+		return 0, errno
 	}
 	return time.Duration(ts.Nano()), nil
 }

@@ -11,7 +11,6 @@
 package proc
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -279,16 +278,11 @@ func (p *Process) stat() (stat, error) {
 
 // read reads one of the small files of the process.
 func (p *Process) read(name string) ([]byte, error) {
-	f, err := os.Open(p.path(name))
+	b, err := readSmall(p.path(name))
 	if err != nil {
 		return nil, p.deny(name, err)
 	}
-	defer f.Close()
-	var b bytes.Buffer
-	if _, err := b.ReadFrom(io.LimitReader(f, maxSmallFile)); err != nil {
-		return nil, p.deny(name, err)
-	}
-	return b.Bytes(), nil
+	return b, nil
 }
 
 // deny turns an error of the kernel into one of ours: place first, then what to do about it.

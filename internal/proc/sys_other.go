@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"net"
 	"net/netip"
@@ -18,6 +19,17 @@ var begin = time.Now()
 
 // Monotonic is the time since the process began, in ns.
 func Monotonic() int64 { return int64(time.Since(begin)) }
+
+func newHand() hand { return newGoHand() }
+
+func readSmall(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxSmallFile))
+}
 
 // TimeOffset is 0.
 func TimeOffset() int64 { return 0 }

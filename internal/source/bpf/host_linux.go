@@ -15,6 +15,7 @@ import (
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 
+	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"github.com/mayfly-profiler/mayfly/internal/source"
 )
 
@@ -136,14 +137,7 @@ func (h *Host) close() {
 
 // keep has the timers follow the CPUs, in changing rhythms, until ctx ends.
 func (h *Host) keep(ctx context.Context) {
-	t := time.NewTicker(turnEvery)
-	defer t.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-t.C:
-		}
+	for range proc.Ticks(ctx, turnEvery) {
 		h.mu.Lock()
 		if ctx.Err() == nil { // else the events are those of the next
 			h.turn(h.rate)

@@ -24,6 +24,9 @@ type rest struct {
 	next   int64       // when to read again, CLOCK_MONOTONIC in ns
 	left   map[int]int // by thread, how often it is still to be found asleep; nil at first
 	sure   bool
+
+	tgid, slotless uint32 // what the programs said last
+	activity       uint64
 }
 
 func (r *rest) known() bool {
@@ -56,15 +59,16 @@ func (r *rest) known() bool {
 
 // Asleep says whether all threads of the target sleep, as far as that is known. since is then the same for as long as they do, and
 // another number once one of them was awake. It is for one goroutine at a time, and makes system calls only until it is known.
+// It is asked at each scan: it allocates nothing.
 func (s *Sched) Asleep() (since uint64, ok bool) {
-	var tgid, none uint32
-	if s.objects.TargetTgid.Get(&tgid) != nil || tgid == 0 || !s.rest.known() {
+	r := &s.rest
+	if r.tgid == 0 && (s.objects.TargetTgid.Get(&r.tgid) != nil || r.tgid == 0) || !r.known() {
 		return 0, false
 	}
-	if s.objects.Activity.Get(&since) != nil || s.objects.Slotless.Get(&none) != nil {
+	if s.objects.Activity.Get(&r.activity) != nil || r.activity&(1<<awakeBits-1) != 0 || s.objects.Slotless.Get(&r.slotless) != nil {
 		return 0, false
 	}
-	return since, none == 0 && since&(1<<awakeBits-1) == 0
+	return r.activity, r.slotless == 0
 }
 
 const awakeBits = 20 // AWAKE_BITS in sched.bpf.c

@@ -123,7 +123,9 @@ func (s *OnCPU) sample(ctx context.Context, emit func(*sample.Sample)) error {
 		default:
 		}
 		flush := s.flushes.Take()
-		if flush == nil && !execed && !s.batch.full() && time.Now().Before(next) {
+		// Without a sample there is nothing to divide: what is used meanwhile waits for one, and to read what each thread had is the
+		// dearest part.
+		if flush == nil && !execed && !s.batch.full() && (s.batch.len() == 0 || time.Now().Before(next)) {
 			continue
 		}
 		next = time.Now().Add(weighEvery)
@@ -149,9 +151,13 @@ func (s *OnCPU) pause() time.Duration {
 	return drainEvery
 }
 
-// drain takes the records that are in the ring, until the batch is full.
+// drain takes the records that are in the ring, until the batch is full. It makes no system call where there are none.
 func (s *OnCPU) drain() error {
 	for s.more = true; !s.batch.full(); {
+		if s.reader.AvailableBytes() == 0 {
+			s.more = false
+			return nil
+		}
 		err := s.reader.ReadInto(&s.rec)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			s.more = false

@@ -21,8 +21,9 @@ import (
 // it away, some 20 times a second, and each time the monitor then looks every 20 us for more of the
 // kind: that took 2 to 4 % of a core.
 type bell struct {
-	file *os.File
-	conn syscall.RawConn
+	file  *os.File
+	conn  syscall.RawConn
+	alarm *proc.Alarm
 }
 
 func newBell(ring *ebpf.Map) (*bell, error) {
@@ -42,19 +43,23 @@ func newBell(ring *ebpf.Map) (*bell, error) {
 		b.close()
 		return nil, fmt.Errorf("ring buffer: %w", err)
 	}
+	b.alarm = proc.NewAlarm(b.ring)
 	return b, nil
 }
 
 // wait returns when the kernel or ring has rung, at the end of the period d that goes on, or when ctx has ended; at once when asked says
-// that there is something to do. What ring is for must be visible to it before. Periods are the same for all bells: that of twenty
-// targets' ends at the same moment, and wakes the process once.
+// that there is something to do. What ring is for must be visible to it before. Periods are the same for all bells, and may last for a
+// quarter longer until the process has something else to do: those of twenty targets wake it once, or not at all.
 func (b *bell) wait(ctx context.Context, d time.Duration, asked func() bool) {
-	b.file.SetReadDeadline(time.Now().Add(d - time.Duration(proc.Monotonic())%d))
+	b.file.SetReadDeadline(time.Time{})
+	now, period := proc.Monotonic(), int64(d)
+	end := now - now%period + period
+	b.alarm.Set(end, end+period/4)
 	if ctx.Err() != nil || asked() {
 		return
 	}
 	woken := false
-	_ = b.conn.Read(func(uintptr) bool { // an error is that the time is over
+	_ = b.conn.Read(func(uintptr) bool { // an error is that somebody has rung
 		was := woken
 		woken = true
 		return was
@@ -67,6 +72,9 @@ func (b *bell) ring() { b.file.SetReadDeadline(time.Unix(1, 0)) }
 func (b *bell) close() error {
 	if b == nil {
 		return nil
+	}
+	if b.alarm != nil {
+		b.alarm.Close()
 	}
 	return b.file.Close()
 }

@@ -7,11 +7,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"github.com/mayfly-profiler/mayfly/internal/source"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
-// Intervals are emitted when they end, and about once a second while they last. Who wants all that is
+// Intervals are emitted when they end, and about once a second while they last, or once in five where scans are few. Who wants all that is
 // known up to a moment asks for it: a tick reads all goroutines, so that every interval reaches at
 // least to that moment, and all intervals are emitted up to there. What remains is little: the
 // stacks that are put off while a large table is taken in, and intervals whose beginning is still open
@@ -45,7 +46,8 @@ type recorder struct {
 	pushed int64
 	every  time.Duration // handOver or handRare
 	few    bool          // scans, of which any thread does one: see await
-	timer  *time.Timer   // of those,
+	alarm  *proc.Alarm   // of those,
+	rang   chan struct{} // which says that it is time,
 	used   time.Duration // and their CPU time
 	stops  stops         // when the recording began
 }
@@ -85,9 +87,15 @@ func (r *recorder) sample(ctx context.Context) (err error) {
 	defer close(r.full)
 	r.every = handOver
 	if r.few = r.scan.clock.period >= int64(time.Second)/source.FewScans; r.few {
-		r.every = handRare
-		r.timer = time.NewTimer(0)
-		defer r.timer.Stop()
+		r.every, r.scan.track.rare = handRare, true
+		r.rang = make(chan struct{}, 1)
+		r.alarm = proc.NewAlarm(func() {
+			select {
+			case r.rang <- struct{}{}:
+			default:
+			}
+		})
+		defer r.alarm.Close()
 		return r.record(ctx)
 	}
 	runtime.LockOSThread() // for good: nobody is to inherit the priority
@@ -152,7 +160,7 @@ func (r *recorder) ticks(ctx context.Context) error {
 		}
 		at := next + int64((r.rand.Float64()-0.5)/5*float64(period))
 		if r.few {
-			at = common(s.stats.End, period)
+			at = common(max(s.stats.End, s.clock.began+period-s.pace.nominal/2), s.pace.nominal)
 		}
 		if !r.await(ctx, at) {
 			return nil
@@ -164,7 +172,8 @@ func (r *recorder) ticks(ctx context.Context) error {
 var phase = rand.Uint64()
 
 // common is the next time after now at which tables are scanned that have this period: the same for all, with the same jitter. Twenty
-// that wake by themselves have the process woken twenty times as often, which costs more than the scans do.
+// that wake by themselves have the process woken twenty times as often, which costs more than the scans do. One that the budget slows down
+// leaves some of these times out.
 func common(now, period int64) int64 {
 	for n := now / period; ; n++ {
 		var p rand.PCG
@@ -176,16 +185,15 @@ func common(now, period int64) int64 {
 	}
 }
 
-// await waits until the next tick. Where scans are few it is a timer of Go's that wakes the goroutine: a millisecond more or less does
-// not matter to them, and twenty threads that sleep in the kernel cost more than their scans do, above all since the runtime's monitor
-// interrupts each of them every 10 ms to have its P back.
+// await waits until the next tick. Where scans are few there is no thread that sleeps until then: twenty that sleep in the kernel cost more
+// than their scans do, above all since the runtime's monitor interrupts each of them every 10 ms to have its P back.
 func (r *recorder) await(ctx context.Context, at int64) bool {
 	if !r.few {
 		return r.scan.clock.sleepUntil(ctx, at)
 	}
-	r.timer.Reset(time.Duration(at - r.scan.clock.now()))
+	r.alarm.Set(at, at)
 	select {
-	case <-r.timer.C:
+	case <-r.rang:
 		return true
 	case <-ctx.Done():
 		return false
@@ -266,6 +274,9 @@ func (r *recorder) handOver(flush chan struct{}) {
 	r.pushed = s.stats.End
 	s.stats.CPU = r.cpu() - s.pace.budget.begin
 	r.table.stats.Store(s.report())
+	if flush == nil && len(out) == 0 {
+		return
+	}
 	b := batch{out, flush}
 	if len(out) >= backlog || flush != nil {
 		r.full <- b // no event is ever dropped: ticks are, and that is counted

@@ -22,6 +22,7 @@ type tracker struct {
 	clock  *clock
 	stats  *Stats
 	split  bool  // every interval is asked for, and not merged with an equal one
+	rare   bool  // those that last are emitted every flushRare
 	stride int32 // of chunks' images
 	births births
 	lives  lives
@@ -157,12 +158,17 @@ func (t *tracker) flush(c *chunk, at int64, n int) {
 		t.emit(&sl.now)
 		sl.now.from = sl.now.to
 	}
-	c.flush = at + max(int64(flushEvery), int64(n)*int64(flushEach))
+	every := flushEvery
+	if t.rare && n <= flushMost {
+		every = flushRare
+	}
+	c.flush = at + max(int64(every), int64(n)*int64(flushEach))
 }
 
 const (
 	flushEvery = time.Second            // an interval that lasts is emitted once in this time,
-	flushEach  = 100 * time.Microsecond // or less often, for at most 10,000 a second in all
+	flushEach  = 100 * time.Microsecond // or less often, for at most 10,000 a second in all,
+	flushRare  = 5 * time.Second        // and where scans are few: to turn it into a sample costs as much as to read it in ten of those
 )
 
 // emit hands on what has a length.

@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+	"time"
 )
 
 // Equal intervals of one goroutine are one, unless every interval is asked for.
@@ -135,6 +136,43 @@ func TestUnbiased(t *testing.T) {
 		hits := float64(intervals) * min(1, float64(interval)/(maxPeriod*1e6)) // of which the estimate is made
 		if math.Abs(off) > 0.03+3/math.Sqrt(hits) {
 			t.Errorf("intervals of %d ns: %+.3f off", interval, off)
+		}
+	}
+}
+
+// Where scans are few an interval that lasts is emitted every five seconds, and elsewhere each second: whole in either case.
+func TestLastingIsEmitted(t *testing.T) {
+	for _, x := range []struct {
+		rare bool
+		most int
+	}{{false, 22}, {true, 5}} {
+		h := newHeap(t, 1)
+		h.park(0, 7, 2, 64, 1, 2)
+		s := h.scanner(Options{})
+		s.track.rare = x.rare
+		begin := h.clock
+		for h.clock < begin+20e9 {
+			h.clock += 49e6
+			h.step(s)
+		}
+		if n := len(s.track.out); n > x.most {
+			t.Errorf("rare %v: emitted %d times in 20 s, want %d at most", x.rare, n, x.most)
+		}
+		s.full = true
+		h.step(s)
+		s.close()
+		if got := total(s, 7, state(2)); got < 20e9-100e6 {
+			t.Errorf("rare %v: %v of 20 s", x.rare, time.Duration(got))
+		}
+	}
+}
+
+// A table that is too large for all of it to be handed over at a border of slices is not emitted any later.
+func TestLargeIsEmitted(t *testing.T) {
+	for n, want := range map[int]time.Duration{10: flushRare, flushMost: flushRare, flushMost + 1: flushEach * time.Duration(flushMost+1)} {
+		c := new(chunk)
+		if (&tracker{rare: true}).flush(c, 0, n); time.Duration(c.flush) != want {
+			t.Errorf("%d goroutines are emitted after %v, want %v", n, time.Duration(c.flush), want)
 		}
 	}
 }

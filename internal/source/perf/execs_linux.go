@@ -12,6 +12,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/mayfly-profiler/mayfly/internal/proc"
 )
 
 // Execs says when processes of the host execute programs. There is an event on each CPU that counts nothing: the kernel writes a record
@@ -77,18 +79,41 @@ func (x *Execs) open(epoll, cpu int) error {
 	return unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)})
 }
 
+// hear says whether records are to wake who waits for all.
+func (x *Execs) hear(epoll uintptr, on bool) {
+	e := unix.EpollEvent{}
+	if on {
+		e.Events = unix.EPOLLIN
+	}
+	for _, fd := range x.fds {
+		_ = unix.EpollCtl(int(epoll), unix.EPOLL_CTL_MOD, fd, &e) // one that has no part in it never had
+	}
+}
+
 // Run calls heard with the id of each process that executes a program, if this process can see it, until ctx ends. What there was no room
 // for is lost, which can be when hundreds begin in 50 ms, and so is what comes with a record that cannot be read.
 func (x *Execs) Run(ctx context.Context, heard func(pid int)) {
 	stop := context.AfterFunc(ctx, func() { x.all.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
-	_ = x.conn.Read(func(uintptr) bool { // until the deadline
-		for _, r := range x.rings {
-			_ = r.each(func(h header, body []byte) error { return execOf(h, body, heard) })
+	_ = x.conn.Read(func(epoll uintptr) bool { // until the deadline
+		if x.read(heard) == 0 {
+			return false
 		}
-		time.Sleep(execRest)
+		// Each record wakes whoever waits in the network poller, also while nobody wants to hear of it.
+		x.hear(epoll, false)
+		proc.Sleep(ctx, execRest)
+		x.hear(epoll, true)
+		x.read(heard)
 		return false
 	})
+}
+
+// read returns how many records there were.
+func (x *Execs) read(heard func(pid int)) (n int) {
+	for _, r := range x.rings {
+		_ = r.each(func(h header, body []byte) error { n++; return execOf(h, body, heard) })
+	}
+	return n
 }
 
 // execOf reads a record. The kernel writes it when the process has its new executable, and before that has its arguments, its environment
