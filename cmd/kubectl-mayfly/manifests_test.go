@@ -28,11 +28,18 @@ var docs = filepath.Join("..", "..", "docs")
 
 // kinds are what the manifests in docs/kubernetes may have.
 var kinds = map[string]func() any{
-	"v1/Namespace":                      func() any { return new(corev1.Namespace) },
-	"v1/ServiceAccount":                 func() any { return new(corev1.ServiceAccount) },
-	"v1/ConfigMap":                      func() any { return new(corev1.ConfigMap) },
-	"apps/v1/DaemonSet":                 func() any { return new(appsv1.DaemonSet) },
-	"rbac.authorization.k8s.io/v1/Role": func() any { return new(rbacv1.Role) },
+	"v1/Namespace":                                  func() any { return new(corev1.Namespace) },
+	"v1/ServiceAccount":                             func() any { return new(corev1.ServiceAccount) },
+	"v1/ConfigMap":                                  func() any { return new(corev1.ConfigMap) },
+	"apps/v1/DaemonSet":                             func() any { return new(appsv1.DaemonSet) },
+	"rbac.authorization.k8s.io/v1/Role":             func() any { return new(rbacv1.Role) },
+	"kustomize.config.k8s.io/v1beta1/Kustomization": func() any { return new(kustomization) },
+}
+
+// kustomization is what docs/kubernetes has of one.
+type kustomization struct {
+	metav1.TypeMeta `json:",inline"`
+	Resources       []string `json:"resources"`
 }
 
 // decode reads manifests, in which each key has to be one that Kubernetes has, and be there once.
@@ -100,13 +107,30 @@ func TestManifests(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if objects, err := decode(text); err != nil || len(objects) == 0 {
+		objects, err := decode(text)
+		if err != nil || len(objects) == 0 {
 			t.Errorf("%s: %d objects, %v", file, len(objects), err)
+		}
+		if k, ok := objects[0].(*kustomization); ok {
+			if !slices.Equal(k.Resources, []string{"agent.yaml"}) {
+				t.Errorf("%s has %q", file, k.Resources)
+			}
+			continue
 		}
 		for _, wrong := range []string{"metadata:\n  nmae: x\n", "metadata:\n  name: x\n  name: y\n"} {
 			if _, err := decode(bytes.Replace(text, []byte("metadata:\n"), []byte(wrong), 1)); err == nil {
 				t.Errorf("%s with %q passes", file, wrong)
 			}
+		}
+	}
+}
+
+// What docs/kubernetes.md has one set is there to be set, in the commands and in the overlay.
+func TestPlaceholders(t *testing.T) {
+	page, manifest := string(read(t, "kubernetes.md")), string(read(t, "kubernetes/agent.yaml"))
+	for text, times := range map[string]int{"registry.example/mayfly:VERSION": 1, "http://collector.example:4318": 1} {
+		if n := strings.Count(manifest, text); n != times || !strings.Contains(page, "s|"+text+"|$") {
+			t.Errorf("%s is in the manifest %d times, or not in the page", text, n)
 		}
 	}
 }
