@@ -69,7 +69,11 @@ func checkCrypto(t *testing.T, rec *profiler.Recording, truth *cryptoTruth) {
 		}
 	}
 	t.Logf("%d samples, %d labelled, %d whole, %.4f rooted: %v", all, labelled, whole, rec.Summary.Stacks.Rooted, seen)
-	if all < 200 || float64(labelled) < 0.995*float64(all) || float64(whole) < 0.998*float64(all) || rec.Summary.Stacks.Rooted < 0.998 {
+	most := 0.998
+	if target.Emulated() { // signal handlers, at which stacks of arm64 end, take long there
+		most = 0.99
+	}
+	if all < 200 || float64(labelled) < 0.995*float64(all) || float64(whole) < most*float64(all) || rec.Summary.Stacks.Rooted < most {
 		t.Errorf("%d samples, %d labelled, %d whole, %.2f %% rooted", all, labelled, whole, 100*rec.Summary.Stacks.Rooted)
 	}
 	for _, k := range truth.Kinds {

@@ -44,8 +44,12 @@ func TestArrivals(t *testing.T) {
 	if len(mine) != messages {
 		t.Fatalf("%d arrivals of goroutine %d among %d, want %d", len(mine), goid, len(got), messages)
 	}
+	apart := int64(0)
+	if target.Emulated() { // the clocks of its processors are not the same to the nanosecond
+		apart = 10_000
+	}
 	for i, in := range mine {
-		if in.Came < sent[i] || in.Read < taken[i][0] || in.Read > taken[i][1] || in.Came > taken[i][0] {
+		if in.Came < sent[i]-apart || in.Read < taken[i][0]-apart || in.Read > taken[i][1]+apart || in.Came > taken[i][0]+apart {
 			t.Errorf("message %d came at %d and was read at %d; it was sent after %d, was there at %d, and was read by %d",
 				i, in.Came, in.Read, sent[i], taken[i][0], taken[i][1])
 		}
