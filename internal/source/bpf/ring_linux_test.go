@@ -12,8 +12,8 @@ import (
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
-// TestRingFillsFast has a ring that is full long before 50 ms are over, as one of full size is where a hundred CPUs fill it: its
-// reader is woken.
+// TestRingFillsFast has a ring that is full long before its reader comes by itself, as one of usual size is where a hundred CPUs fill it:
+// the reader is woken.
 func TestRingFillsFast(t *testing.T) {
 	x := target.Start(t, target.Compile(t, "spin", target.Build{}), "-n", "2")
 	p, err := proc.Open(x.PID)
@@ -21,17 +21,17 @@ func TestRingFillsFast(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	s, err := Open(p, Options{Rate: 9999, ring: 64 << 10})
+	s, err := Open(p, Options{Rate: fewSamples, ring: 4 << 10})
 	target.Need(t, err)
 	defer s.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	if err := s.Run(ctx, func(*sample.Sample) {}); err != nil {
 		t.Fatal(err)
 	}
 	st := s.Stats()
 	t.Logf("%d samples, %d lost", st.Samples, st.Lost)
-	if st.Samples < 1000 || st.Lost > st.Samples/2 {
+	if st.Samples < 20 || st.Lost > st.Samples/2 {
 		t.Errorf("%d samples, %d lost", st.Samples, st.Lost)
 	}
 }
