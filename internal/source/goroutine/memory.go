@@ -137,10 +137,14 @@ func (m *memory) note(group []*chunk, ps []proc.Piece) {
 	}
 }
 
-// same enters that nothing has run until a moment, and says whether that is all there is to know: a collection that goes on is
-// counted, and new goroutines are taken up.
+// quiet says whether there is nothing to know while nothing runs: a collection that goes on is counted, and new goroutines are taken up.
+func (m *memory) quiet() bool {
+	return m.read != 0 && m.entries() <= m.n && binary.LittleEndian.Uint32(m.phase[:]) == 0
+}
+
+// same enters that nothing has run until a moment, and says whether that is all there is to know.
 func (m *memory) same(at int64) bool {
-	if m.read == 0 || m.entries() > m.n || binary.LittleEndian.Uint32(m.phase[:]) != 0 {
+	if !m.quiet() {
 		return false
 	}
 	m.before, m.read = m.read, at

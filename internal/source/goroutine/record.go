@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -49,6 +50,8 @@ type recorder struct {
 	alarm  *proc.Alarm   // of those,
 	rang   chan struct{} // which says that it is time,
 	used   time.Duration // and their CPU time
+	turn   sync.Mutex    // of who has the scanner, where it is the alarm's goroutine while the other one waits
+	idle   bool          // it does
 	stops  stops         // when the recording began
 }
 
@@ -89,12 +92,7 @@ func (r *recorder) sample(ctx context.Context) (err error) {
 	if r.few = r.scan.clock.period >= int64(time.Second)/source.FewScans; r.few {
 		r.every, r.scan.track.rare = handRare, true
 		r.rang = make(chan struct{}, 1)
-		r.alarm = proc.NewAlarm(func() {
-			select {
-			case r.rang <- struct{}{}:
-			default:
-			}
-		})
+		r.alarm = proc.NewAlarm(r.ring)
 		defer r.alarm.Close()
 		return r.record(ctx)
 	}
@@ -117,6 +115,7 @@ func (r *recorder) record(ctx context.Context) error {
 	r.rand = rand.New(rand.NewPCG(seed, seed))
 	r.begin()
 	err := r.ticks(ctx)
+	s.makeUp()
 	if err == nil {
 		err = r.last()
 	}
@@ -143,6 +142,7 @@ func (r *recorder) ticks(ctx context.Context) error {
 	next := s.stats.Begin
 	for {
 		flush := r.table.flushes.Take()
+		next += int64(s.makeUp()) * s.clock.period
 		if err := r.measured(func() error { return r.tick(flush != nil) }); err != nil {
 			return err
 		}
@@ -160,7 +160,7 @@ func (r *recorder) ticks(ctx context.Context) error {
 		}
 		at := next + int64((r.rand.Float64()-0.5)/5*float64(period))
 		if r.few {
-			at = common(max(s.stats.End, s.clock.began+period-s.pace.nominal/2), s.pace.nominal)
+			at = r.common(s.clock.began)
 		}
 		if !r.await(ctx, at) {
 			return nil
@@ -191,13 +191,43 @@ func (r *recorder) await(ctx context.Context, at int64) bool {
 	if !r.few {
 		return r.scan.clock.sleepUntil(ctx, at)
 	}
+	r.turn.Lock()
+	r.idle = true
 	r.alarm.Set(at, at)
+	r.turn.Unlock()
 	select {
 	case <-r.rang:
 		return true
 	case <-ctx.Done():
+		r.turn.Lock()
+		defer r.turn.Unlock()
+		r.idle = false
 		return false
 	}
+}
+
+// ring says that it is time for a tick, where there is anything to do: to wake a goroutine for a table in which nothing has happened costs
+// as much as that tick. Once in handRare it is woken all the same.
+func (r *recorder) ring() {
+	r.turn.Lock()
+	defer r.turn.Unlock()
+	if !r.idle {
+		return
+	}
+	s := r.scan
+	if !r.table.flushes.Waiting() && s.clock.now()-s.stats.End < int64(handRare) && s.leaveOut() {
+		at := r.common(s.sleep.at)
+		r.alarm.Set(at, at)
+		return
+	}
+	r.idle = false
+	r.rang <- struct{}{}
+}
+
+// common is the time of the tick after one that began at a moment, where scans are few.
+func (r *recorder) common(began int64) int64 {
+	s := r.scan
+	return common(max(s.clock.now(), began+s.clock.period-s.pace.nominal/2), s.pace.nominal)
 }
 
 // measured calls f, on one thread, whose CPU time is that of the scans where they have no thread.

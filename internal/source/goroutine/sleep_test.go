@@ -35,6 +35,75 @@ func TestAsleep(t *testing.T) {
 	}
 }
 
+// Ticks that are left out while all threads sleep count as those in which nothing is read.
+func TestLeaveOut(t *testing.T) {
+	for _, leave := range []bool{false, true} {
+		h := newHeap(t, 2)
+		h.park(0, 7, 2, 64, 1, 2)
+		h.park(1, 8, 2, 64, 1, 2)
+		since := uint64(1)
+		s := h.scanner(Options{Asleep: func() (uint64, bool) { return since, true }})
+		for range 4 {
+			h.step(s)
+		}
+		left := 0
+		for range 50 {
+			if h.clock += 1e6; !leave || !s.leaveOut() {
+				h.clock -= 1e6
+				h.step(s)
+				continue
+			}
+			left++
+		}
+		asleep := h.clock
+		since++
+		h.park(0, 7, 3, 64, 1, 2) // another reason
+		if h.clock += 1e6; s.leaveOut() {
+			t.Fatal("left out, and a thread was awake")
+		}
+		h.clock += 20e6 - 1e6 // what follows is found late
+		if n := s.makeUp(); n != left || leave && n != 50 || s.makeUp() != 0 {
+			t.Errorf("%d made up of %d, and then more", n, left)
+		}
+		if err := s.tick(mode{}); err != nil {
+			t.Fatal(err)
+		}
+		s.close()
+		// It was as before for as long as all slept, and something short from then on, as far as is known.
+		if was, is := total(s, 7, state(2)), total(s, 7, state(3)); was != asleep-1e9-1e6 || is != 20e6 {
+			t.Errorf("left out %v: %d ns as before and %d as now", leave, was, is)
+		}
+		if s.stats.Ticks != 55 || s.clock.tick != 55 {
+			t.Errorf("left out %v: %d ticks and number %d, want 55", leave, s.stats.Ticks, s.clock.tick)
+		}
+	}
+}
+
+// A goroutine that was started just before all threads went to sleep is seen while they do.
+func TestNewAsleep(t *testing.T) {
+	h := newHeap(t, 2)
+	h.put(base, 1)
+	h.park(0, 7, 2, 64, 1, 2)
+	since := uint64(1)
+	s := h.scanner(Options{Asleep: func() (uint64, bool) { return since, true }})
+	for range 4 {
+		h.step(s)
+	}
+	since++
+	h.put(base, 2)
+	h.park(1, 8, 2, 64, 1, 2)
+	for range 5 {
+		h.step(s)
+	}
+	if seen := s.stats.Seen; seen != 2 {
+		t.Errorf("%d goroutines were seen, want 2", seen)
+	}
+	h.clock += 1e6
+	if !s.leaveOut() {
+		t.Error("then there is nothing to do, and a tick is not left out")
+	}
+}
+
 // What goes on to run, or is not known to sleep, is read at every tick.
 func TestNotAsleep(t *testing.T) {
 	for _, ok := range []bool{true, false} {

@@ -86,5 +86,5 @@ func (m *memory) place(addr uint64) {
 			m.slots++
 		}
 	}
-	c.due, c.period = m.clock.tick, 1
+	c.due, c.period, c.asleep = m.clock.tick, 1, false
 }

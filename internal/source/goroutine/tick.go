@@ -24,6 +24,7 @@ func (s *scanner) tick(m mode) error {
 		err = s.mem.readGroup(nil)
 	}
 	s.enter()
+	s.rested()
 	s.count()
 	return err
 }
@@ -56,12 +57,12 @@ func (s *scanner) scan(group []*chunk) (int64, error) {
 	s.pace.regroup(len(s.jobs) - jobs[0])
 	err := s.stacks.walk(s.jobs[jobs[0]:])
 	for k, c := range group {
-		c.asleep = s.sleep.now && found[k] == none && c.whole()
+		c.asleep = s.sleep.now && found[k] != some && c.whole()
 		for i := jobs[k]; i < jobs[k+1]; i++ {
 			j := &s.jobs[i]
 			change := s.judge(j)
 			found[k] = max(found[k], change)
-			c.asleep = c.asleep && change == none && !j.seen.late && !j.pending
+			c.asleep = c.asleep && (change == none || j.stable) && !j.seen.late && !j.pending
 		}
 		s.pace.schedule(c, found[k], at)
 		if found[k] == none && c.period == s.pace.backOff && jobs[k] == jobs[k+1] {
