@@ -186,6 +186,9 @@ func (r *recording) readSurroundings() {
 	s.Host.CPUModel, s.Host.Features, s.Host.Governor = hardware.Model, hardware.Features, hardware.Governor
 	s.Host.Settings, _ = r.target.Settings()
 	s.Host.Hostname, _ = os.Hostname()
+	if host, err := proc.HostRights(); err == nil {
+		s.Target.Kernel = host.Kernel
+	}
 	s.Target.Resource, _ = r.target.Resource()
 	s.Target.PID = r.target.PID()
 	s.Host.Quota = r.target.Quota()

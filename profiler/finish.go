@@ -60,9 +60,6 @@ func (r *recording) finish(b *fold.Builder, end string) {
 		r.deny(w)
 	}
 	s.End = end
-	if host, err := proc.HostRights(); err == nil {
-		s.Target.Kernel = host.Kernel
-	}
 	if maps := r.symbols.Mappings(); len(maps) > 0 {
 		s.Target.BuildID = maps[0].BuildID
 	}

@@ -1,7 +1,6 @@
 package proc
 
 import (
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -19,7 +18,7 @@ func yamaScope(root string) int { return sysctl(root, "yama", "ptrace_scope") }
 
 // sysctl reads a number below kernel., or gives -1.
 func sysctl(root string, name ...string) int {
-	b, err := os.ReadFile(filepath.Join(append([]string{root, "sys", "kernel"}, name...)...))
+	b, err := readSmall(filepath.Join(append([]string{root, "sys", "kernel"}, name...)...))
 	if err != nil {
 		return -1
 	}
