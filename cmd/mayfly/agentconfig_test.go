@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -63,5 +64,22 @@ func TestAgentExample(t *testing.T) {
 	}
 	if _, err := read(t, every, map[string][]string{"label-salt": {salt}, "pyroscope": {""}}); err != nil {
 		t.Errorf("with what is in comments: %v", err)
+	}
+}
+
+// Only threads that scan all the time need Ps of their own: few scans have none, and recordings of what is on a CPU do not scan.
+func TestAgentPs(t *testing.T) {
+	before := runtime.GOMAXPROCS(0)
+	defer runtime.GOMAXPROCS(before)
+	for states, want := range map[int]int{0: before, 19: before, 97: before + 49} {
+		f := &agentFlags{states: states, rate: 97}
+		a := newAgent(&env{getenv: func(string) string { return "" }}, f, new(store))
+		fl := a.newFleet(t.Context())
+		fl.count(50)
+		if got := runtime.GOMAXPROCS(0); got != want {
+			t.Errorf("%d scans: %d Ps for fifty processes, want %d", states, got, want)
+		}
+		fl.count(-50)
+		a.idle.Stop()
 	}
 }

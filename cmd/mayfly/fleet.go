@@ -109,7 +109,8 @@ type topCost struct {
 func newFleet(e *env, o fleetOptions, emit func(event) error) *fleet {
 	fl := &fleet{fleetOptions: o, budget: profiler.NewBudget(float64(o.overhead)), emit: emit, turn: make(chan struct{}, 1)}
 	fl.cost = topCost{at: time.Now(), spent: fl.budget.Spent()}
-	if e.getenv("GOMAXPROCS") == "" && (o.options.Scans == 0 || o.options.Scans > source.FewScans) {
+	many := o.options.Mode != profiler.CPU && (o.options.Scans == 0 || o.options.Scans > source.FewScans)
+	if e.getenv("GOMAXPROCS") == "" && many {
 		fl.ps = runtime.GOMAXPROCS(0)
 	}
 	return fl
