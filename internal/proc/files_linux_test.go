@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"os"
@@ -49,5 +50,23 @@ func TestOpenRegularIsNoRace(t *testing.T) {
 		default:
 			t.Fatal(err)
 		}
+	}
+}
+
+// A small file is read whole, whatever its size, up to the bound.
+func TestReadSmall(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	for _, size := range []int{0, 511, 512, 513, 100_000, maxSmallFile, maxSmallFile + 9} {
+		want := min(size, maxSmallFile)
+		text := bytes.Repeat([]byte("0123456789abcdef!"), size/17+1)[:size]
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := readSmall(path); err != nil || !bytes.Equal(got, text[:want]) {
+			t.Errorf("%d of %d bytes, %v", len(got), want, err)
+		}
+	}
+	if _, err := readSmall(path + "x"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no file: %v", err)
 	}
 }
