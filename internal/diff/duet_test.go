@@ -19,9 +19,9 @@ func roundsOf(rng *rand.Rand, n, layouts int, layout, slow float64) (rounds []Ro
 	for i := range n {
 		speed := 1 + rng.Float64()/2
 		r := Round{Layout: i % layouts, Base: make(map[string]float64), New: make(map[string]float64)}
-		for name, more := range map[string]float64{"BenchmarkA": 0, "BenchmarkB": slow} {
+		for k, name := range []string{"BenchmarkA", "BenchmarkB"} {
 			r.Base[name] = 1000 * speed * (1 + 0.014*rng.NormFloat64())
-			r.New[name] = 1000 * speed * (1 + more) * builds[r.Layout] * (1 + 0.014*rng.NormFloat64())
+			r.New[name] = 1000 * speed * (1 + slow*float64(k)) * builds[r.Layout] * (1 + 0.014*rng.NormFloat64())
 		}
 		rounds = append(rounds, r)
 	}

@@ -234,7 +234,7 @@ func TestWorkCPU(t *testing.T) {
 		return all
 	}
 	base := side(0)
-	for slow, want := range map[float64]int{0: 0, 0.3: 1} {
+	for want, slow := range []float64{0, 0.3} {
 		r, err := Compare(base, side(slow), Options{})
 		if err != nil {
 			t.Fatal(err)
