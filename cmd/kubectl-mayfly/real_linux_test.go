@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -85,11 +87,22 @@ func executed(t *testing.T, exe string, begun func()) func([]string, *streams) i
 	}
 }
 
+// needRoot skips the test without root, or with MAYFLY_REQUIRE_BPF=1 fails it, as internal/target does in mayfly's own module.
+func needRoot(t *testing.T) {
+	t.Helper()
+	if os.Getuid() == 0 {
+		return
+	}
+	err := fmt.Errorf("record a process that is no child of ours: %w", fs.ErrPermission)
+	if os.Getenv("MAYFLY_REQUIRE_BPF") == "1" {
+		t.Fatal(err)
+	}
+	t.Skip(err)
+}
+
 // The plugin and mayfly understand each other: a real recording arrives whole, also when Ctrl-C ends it; and an error as it is.
 func TestReal(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("recording a process that is no child of ours needs root")
-	}
+	needRoot(t)
 	spinner(t)
 	exe := build(t)
 	for _, tt := range []struct {

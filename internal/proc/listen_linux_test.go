@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/netip"
 	"os"
@@ -173,7 +174,7 @@ func TestUnaccepted(t *testing.T) {
 // Root without the right to all files reads the memory of others, and not their folders of descriptors: the error names what is missing.
 func TestFolderOfDescriptors(t *testing.T) {
 	if os.Getuid() != 0 {
-		t.Skip("needs root, to give up a right of it")
+		target.Need(t, fmt.Errorf("give up a right of root: %w", fs.ErrPermission))
 	}
 	cmd := exec.Command("sleep", "60")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
