@@ -81,26 +81,26 @@ var restarts = []string{"header", "max-overhead", "metrics", "otlp", "output", "
 // atOnce are those that change while what is recorded goes on: how profiles leave, and how many are kept.
 var atOnce = []string{"disk-limit", "label-allow", "label-deny", "label-hash", "label-salt", "label-truncate", "label-values"}
 
-// reread takes up what the variables and the file say now, and reports whether the processes are to be recorded anew. A file that is wrong
-// changes nothing.
-func (a *agent) reread() bool {
+// reread takes up what the variables and the file say now, and returns which of what has changed is about what is recorded, and how. A file
+// that is wrong changes nothing.
+func (a *agent) reread() (names []string) {
 	n, err := a.flags.again(a.env, nil)
 	if err != nil {
 		a.env.warn("%v; the settings stay as they are", err)
-		return false
+		return nil
 	}
-	names := a.flags.changed(n)
+	names = a.flags.changed(n)
 	later := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !slices.Contains(restarts, name) })
 	if names = slices.DeleteFunc(names, func(name string) bool { return slices.Contains(later, name) }); len(later) > 0 {
 		if n, err = a.flags.again(a.env, a.flags.kept()); err != nil {
 			a.env.warn("%v; the settings stay as they are", err)
-			return false
+			return nil
 		}
 		a.env.say("%s: %s: not before the next start", n.config, strings.Join(later, ", "))
 	}
 	a.adopt(n)
 	a.env.say("%s: read again: %s", n.config, cmp.Or(strings.Join(names, ", "), "nothing has changed"))
-	return slices.ContainsFunc(names, func(name string) bool { return !slices.Contains(atOnce, name) })
+	return slices.DeleteFunc(names, func(name string) bool { return slices.Contains(atOnce, name) })
 }
 
 // adopt has n be what flags say, for what is handed over from now on. The servers are the same.
@@ -108,6 +108,7 @@ func (a *agent) adopt(n *agentFlags) {
 	a.turn.Lock()
 	defer a.turn.Unlock()
 	a.flags = n
+	a.chosen.Store(&n.chosen)
 	if a.store != nil {
 		a.store.limit = n.disk.diskLimit
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -60,6 +61,56 @@ func TestAgentReadsAgain(t *testing.T) {
 	if code := s.wait(); code != codeOK || strings.Count(s.stderr.String(), "mayfly: recording ") != 3 || count() > 3 {
 		t.Errorf("exit code %d, %d profiles: %s", code, count(), s.stderr.String())
 	}
+}
+
+// Where only --select has changed, what is still meant is recorded without a gap: what is no longer meant ends, and what is now begins.
+func TestAgentSelectsAgain(t *testing.T) {
+	target.Need(t, bpf.Probe())
+	var programs []string
+	for _, name := range []string{"leaves", "stays", "comes"} {
+		programs = append(programs, linked(t, "spin", name))
+	}
+	config := filepath.Join(t.TempDir(), "agent.yaml")
+	write := func(programs []string, more string) {
+		t.Helper()
+		text := "every: 1s\nmin-age: 0\ndisk-limit: 1000\n" + more + "select:\n- exe=" + strings.Join(programs, "\n- exe=") + "\n"
+		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(programs[:2], "")
+	s := start(t, nil, "agent", "--config", config)
+	t.Cleanup(func() { s.cmd.Process.Kill(); s.cmd.Wait() })
+	var pids []int
+	for _, program := range programs {
+		pids = append(pids, s.spawn(program).Process.Pid)
+	}
+	dropped, kept, added := pids[0], pids[1], pids[2]
+	has := func(pid, more int) func() bool { return func() bool { return len(s.slices(pid)) >= more } }
+	s.until("slices of two", func() bool { return has(dropped, 1)() && has(kept, 1)() })
+	write(programs[1:], "label-truncate: 64\n")
+	before := len(s.slices(kept))
+	s.cmd.Process.Signal(syscall.SIGHUP)
+	s.until("the end of one", s.said("%d leaves: the recording has ended\n", dropped))
+	ended := len(s.slices(dropped))
+	s.until("another one, and more of the one that stays", func() bool { return has(added, 2)() && has(kept, before+3)() })
+	write(programs[:2], "")
+	s.cmd.Process.Signal(syscall.SIGHUP)
+	s.until("what was selected at first", has(dropped, ended+2))
+	s.until("the end of the other one", s.said("%d comes: the recording has ended\n", added))
+	s.cmd.Process.Signal(syscall.SIGTERM)
+	if code := s.wait(); code != codeOK || !strings.Contains(s.stderr.String(), ": read again: label-truncate, select\n") {
+		t.Errorf("exit code %d: %s", code, s.stderr.String())
+	}
+	if n := strings.Count(s.stderr.String(), fmt.Sprintf("mayfly: recording %d stays\n", kept)); n != 1 {
+		t.Errorf("recorded %d times: %s", n, s.stderr.String())
+	}
+	checkAdjoin(t, s.slices(kept))
+}
+
+// said says whether an agent has printed a line of a process.
+func (s *session) said(format string, pid int) func() bool {
+	return func() bool { return strings.Contains(s.stderr.String(), fmt.Sprintf(format, pid)) }
 }
 
 // hasSlice says whether a profile of a folder is at least so many milliseconds long.

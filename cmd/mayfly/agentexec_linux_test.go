@@ -73,19 +73,17 @@ func TestAgentJudgesExecs(t *testing.T) {
 	}
 	for _, next := range [][]string{{second, "-n", "1"}, {other, "-n", "1"}, {"/bin/sleep", "60"}} {
 		cmd := s.spawn(first, append([]string{"-after", "2500ms", "--"}, next...)...)
-		said := func(text string) func() bool {
-			return func() bool { return strings.Contains(s.stderr.String(), fmt.Sprintf(text, cmd.Process.Pid)) }
-		}
-		s.until("the first program's recording", said("recording %d agents-target\n"))
-		s.until("its end", said("%d agents-target: the recording has ended"))
+		pid := cmd.Process.Pid
+		s.until("the first program's recording", s.said("recording %d agents-target\n", pid))
+		s.until("its end", s.said("%d agents-target: the recording has ended", pid))
 		if err := cmd.Process.Signal(syscall.Signal(0)); err != nil {
 			t.Errorf("%s has ended: %v", next, err)
 		}
 		if next[0] == second {
-			s.until("the second program's recording", said("recording %d second\n"))
-			s.until("a slice of it", func() bool { _, n := s.checkPrograms(cmd.Process.Pid, first, second); return n > 1 })
+			s.until("the second program's recording", s.said("recording %d second\n", pid))
+			s.until("a slice of it", func() bool { _, n := s.checkPrograms(pid, first, second); return n > 1 })
 		}
-		if firsts, seconds := s.checkPrograms(cmd.Process.Pid, first, second); firsts == 0 || seconds > 0 && next[0] != second {
+		if firsts, seconds := s.checkPrograms(pid, first, second); firsts == 0 || seconds > 0 && next[0] != second {
 			t.Errorf("%s: %d slices of the first program, %d of the second", next, firsts, seconds)
 		}
 		cmd.Process.Kill()

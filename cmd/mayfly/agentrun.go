@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -36,7 +37,8 @@ type agent struct {
 	store   *store            // nil: there are servers
 	queues  []*outlet         // one for each server
 	host    map[string]string // what the environment says of this host
-	idle    *time.Timer       // gives memory back when no process has begun for a while
+	chosen  atomic.Pointer[[]choose.Expr]
+	idle    *time.Timer // gives memory back when no process has begun for a while
 	meter   agentMeter
 	fleet   atomic.Pointer[fleet]
 	demands demands
@@ -87,7 +89,7 @@ func runAgent(ctx context.Context, e *env, f *agentFlags) error {
 
 // newFleet has the budget of the one before: what has been spent is counted on.
 func (a *agent) newFleet(ctx context.Context) *fleet {
-	fl := newFleet(a.env, a.flags.fleet(&a.demands), func(ev event) error { return a.hear(ctx, &ev) })
+	fl := newFleet(a.env, a.fleetOptions(), func(ev event) error { return a.hear(ctx, &ev) })
 	if before := a.fleet.Load(); before != nil {
 		fl.budget = before.budget
 	}
@@ -105,7 +107,11 @@ func (a *agent) record(ctx context.Context, reread <-chan os.Signal) error {
 		case err := <-ended:
 			return err
 		case <-reread:
-			if !a.reread() {
+			switch names := a.reread(); {
+			case len(names) == 0:
+				continue
+			case slices.Equal(names, []string{"select"}): // what is still meant goes on
+				a.fleet.Load().judge()
 				continue
 			}
 			stop()
@@ -120,6 +126,7 @@ func newAgent(e *env, f *agentFlags, s *store) *agent {
 	a := &agent{env: e, flags: f, has: make(map[int]int), meter: agentMeter{begun: make(map[int]bool)},
 		demands: demands{of: make(map[int]bool), ours: make(map[int]bool)}, host: resource.Host(e.getenv("OTEL_RESOURCE_ATTRIBUTES")),
 		idle: time.AfterFunc(startsOver, debug.FreeOSMemory)}
+	a.chosen.Store(&f.chosen)
 	if len(f.servers) == 0 {
 		a.store = s
 	}
@@ -145,12 +152,13 @@ func (a *agent) where() string {
 	return text
 }
 
-// fleet is what is recorded.
-func (f *agentFlags) fleet(d *demands) fleetOptions {
+// fleetOptions are what is recorded. Which processes that is can change while they are.
+func (a *agent) fleetOptions() fleetOptions {
+	f := a.flags
 	return fleetOptions{processFlags: processFlags{all: true}, command: "agent", grown: time.Duration(f.minAge), search: searchEvery,
 		execs: true, overhead: f.overhead, options: f.options(), host: profiler.NewHost(f.rate),
 		chosen: func(p *proc.Process, main string) bool {
-			return !d.has(p.PID()) && choose.Any(f.chosen, subject(p, main))
+			return !a.demands.has(p.PID()) && choose.Any(*a.chosen.Load(), subject(p, main))
 		}}
 }
 

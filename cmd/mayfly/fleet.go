@@ -76,6 +76,7 @@ type fleet struct {
 	budget *profiler.Budget
 	emit   func(event) error  // from several goroutines, of a process from one; an error ends the stream of the process
 	turn   chan struct{}      // has room for the one that starts
+	anew   chan struct{}      // has something where all are to be judged by chosen again
 	ps     int                // that the runtime has for one stream; 0: somebody else has said how many it has
 	hears  atomic.Bool        // processes are seen when they begin
 	meant  func(pid int) bool // whether a process executes a program that is to be recorded; nil: whatever it executes
@@ -107,13 +108,22 @@ type topCost struct {
 }
 
 func newFleet(e *env, o fleetOptions, emit func(event) error) *fleet {
-	fl := &fleet{fleetOptions: o, budget: profiler.NewBudget(float64(o.overhead)), emit: emit, turn: make(chan struct{}, 1)}
+	fl := &fleet{fleetOptions: o, budget: profiler.NewBudget(float64(o.overhead)), emit: emit, turn: make(chan struct{}, 1),
+		anew: make(chan struct{}, 1)}
 	fl.cost = topCost{at: time.Now(), spent: fl.budget.Spent()}
 	many := o.options.Mode != profiler.CPU && (o.options.Scans == 0 || o.options.Scans > source.FewScans)
 	if e.getenv("GOMAXPROCS") == "" && many {
 		fl.ps = runtime.GOMAXPROCS(0)
 	}
 	return fl
+}
+
+// judge has all processes judged again, those that are recorded, too: chosen says something else from now on.
+func (fl *fleet) judge() {
+	select {
+	case fl.anew <- struct{}{}:
+	default: // that has not begun yet
+	}
 }
 
 // record records one process until ctx ends or the process is over, or until emit has had enough, which is what it returns then.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -46,8 +47,9 @@ type finder struct {
 	wg     sync.WaitGroup
 
 	mu      sync.Mutex
-	have    map[int]bool // Go processes, and whether they are recorded, or about to be; false: that failed
-	refused map[int]bool // those of them for which there was no room
+	have    map[int]bool               // Go processes, and whether they are recorded, or about to be; false: that failed
+	refused map[int]bool               // those of them for which there was no room
+	stops   map[int]context.CancelFunc // end those recordings that are not ending yet
 }
 
 const (
@@ -59,7 +61,7 @@ const (
 
 func newFinder(fl *fleet) *finder {
 	x := &finder{fleet: fl, rare: searchRare, begun: make(chan begin, mostBegun), others: make(map[int]int), have: make(map[int]bool),
-		refused: make(map[int]bool)}
+		refused: make(map[int]bool), stops: make(map[int]context.CancelFunc)}
 	if !fl.once {
 		fl.meant = func(pid int) bool { _, err := x.inspect(pid); return err == nil }
 	}
@@ -82,10 +84,12 @@ func (x *finder) run(ctx context.Context) error {
 	t := time.NewTicker(often)
 	defer t.Stop()
 	wait := time.Duration(0)
-	for first := true; ; first, wait = false, x.fleet.grown {
-		if denied, err := x.search(ctx, wait); err != nil {
+	for first := true; ; first = false {
+		denied, err := x.search(ctx, wait)
+		if err != nil {
 			return err
-		} else if first && denied > 0 {
+		}
+		if first && denied > 0 {
 			note := fmt.Sprintf("could not look into %d other %s: %s", denied, plural(denied, "process", "processes"), deniedRemedy(x.fleet.command))
 			if err := x.fleet.emit(event{note: note}); err != nil {
 				return err
@@ -94,7 +98,7 @@ func (x *finder) run(ctx context.Context) error {
 		if x.fleet.once {
 			return nil
 		}
-		if err := x.hear(ctx, t.C); err != nil || ctx.Err() != nil {
+		if wait, err = x.hear(ctx, t.C); err != nil || ctx.Err() != nil {
 			return err
 		}
 	}
@@ -182,7 +186,7 @@ func (x *finder) forget(pid int) {
 
 // admitted are processes that were refused, as many as there is room for by now.
 func (x *finder) admitted() (pids []int) {
-	room := mostProcesses - x.recorded()
+	room := mostProcesses - len(x.stops)
 	for pid := range x.refused {
 		if len(pids) >= room {
 			break
@@ -193,20 +197,38 @@ func (x *finder) admitted() (pids []int) {
 	return pids
 }
 
-// recorded is how many are recorded, or about to be; mu is locked.
-func (x *finder) recorded() (n int) {
-	for _, recorded := range x.have {
-		if recorded {
-			n++
+// judge ends the recordings of processes that are no longer meant; their places are free at once. All that is not recorded is new to the
+// next search.
+func (x *finder) judge() {
+	clear(x.others)
+	x.mu.Lock()
+	maps.DeleteFunc(x.have, func(_ int, recorded bool) bool { return !recorded })
+	clear(x.refused)
+	pids := slices.Collect(maps.Keys(x.stops))
+	x.mu.Unlock()
+	for _, a := range inspectAll(pids, x.inspect) {
+		if errors.Is(a.err, errNotChosen) {
+			x.leave(a.pid)
 		}
 	}
-	return n
+}
+
+// leave ends a recording. Until it has ended the process is not inspected; then it is, since by then it may be meant again.
+func (x *finder) leave(pid int) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if stop := x.stops[pid]; stop != nil {
+		stop()
+		delete(x.stops, pid)
+	}
 }
 
 // begin has a process recorded.
 func (x *finder) begin(ctx context.Context, pid int) {
-	err := x.admit(pid)
+	ctx, stop := context.WithCancel(ctx)
+	err := x.admit(pid, stop)
 	x.wg.Go(func() {
+		defer stop()
 		if err != nil {
 			_ = x.fleet.emit(event{pid: pid, name: nameOf(pid), over: true, err: err})
 			return
@@ -218,14 +240,15 @@ func (x *finder) begin(ctx context.Context, pid int) {
 }
 
 // admit gives a process a place, if there is one.
-func (x *finder) admit(pid int) error {
+func (x *finder) admit(pid int, stop context.CancelFunc) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.have[pid] = x.recorded() < mostProcesses
+	x.have[pid] = len(x.stops) < mostProcesses
 	if !x.have[pid] {
 		x.refused[pid] = true
 		return errMany
 	}
+	x.stops[pid] = stop
 	return nil
 }
 
@@ -237,6 +260,7 @@ func (x *finder) end(pid int, err error) (over bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	over = err == nil || errors.Is(err, profiler.ErrNoProcess)
+	delete(x.stops, pid)
 	if over || errors.Is(err, errEnough) {
 		delete(x.have, pid)
 	} else {

@@ -12,7 +12,7 @@ func TestFinderHasRoomAgain(t *testing.T) {
 	pids := []int{}
 	for pid := first; pid <= last; pid++ {
 		pids = append(pids, pid)
-		if err := x.admit(pid); (err != nil) != (pid == last) {
+		if err := x.admit(pid, func() {}); (err != nil) != (pid == last) {
 			t.Errorf("process %d: %v", pid-first, err)
 		}
 	}
@@ -25,10 +25,19 @@ func TestFinderHasRoomAgain(t *testing.T) {
 	if want := []int{last}; !slices.Equal(due, want) || !slices.Equal(gone, want) {
 		t.Errorf("with room for one: %v are due, %v are told to be gone, want %v", due, gone, want)
 	}
-	if err := x.admit(last); err != nil {
+	left := false
+	if err := x.admit(last, func() { left = true }); err != nil {
 		t.Error(err)
 	}
-	if due, gone := x.due(pids); len(due)+len(gone) != 0 || x.recorded() != mostProcesses {
-		t.Errorf("%d are recorded, %v are due, %v are gone", x.recorded(), due, gone)
+	if due, gone := x.due(pids); len(due)+len(gone) != 0 || len(x.stops) != mostProcesses {
+		t.Errorf("%d are recorded, %v are due, %v are gone", len(x.stops), due, gone)
+	}
+	x.leave(last)
+	if due, gone := x.due(pids); len(due)+len(gone) != 0 || len(x.stops) != mostProcesses-1 || !left {
+		t.Errorf("while a recording ends %d others go on, %v are due, %v are gone, it was stopped: %v", len(x.stops), due, gone, left)
+	}
+	x.end(last, nil)
+	if due, gone := x.due(pids); !slices.Equal(due, []int{last}) || len(gone) != 0 {
+		t.Errorf("when it has ended %v are due, %v are gone", due, gone)
 	}
 }

@@ -56,17 +56,20 @@ func (x *finder) later(b begin, wait time.Duration) {
 	}
 }
 
-// hear has processes recorded that begin, until it is time to search.
-func (x *finder) hear(ctx context.Context, search <-chan time.Time) error {
+// hear has processes recorded that begin, until it is time to search. It returns for how long those have to be there that a search finds.
+func (x *finder) hear(ctx context.Context, search <-chan time.Time) (wait time.Duration, err error) {
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return 0, nil
 		case <-search:
-			return nil
+			return x.fleet.grown, nil
+		case <-x.fleet.anew:
+			x.judge()
+			return 0, nil
 		case b := <-x.begun:
 			if err := x.began(ctx, b); err != nil {
-				return err
+				return 0, err
 			}
 		}
 	}
