@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
@@ -13,7 +15,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// cluster is a namespace of one, and a client of pods and of no other kind: that of all kinds is 260 packages more to compile.
+// cluster is a namespace of one, and a client of pods and of what one may do with them: that of all kinds is 260 packages more to compile.
 type cluster struct {
 	config    *rest.Config
 	client    *rest.RESTClient
@@ -32,7 +34,7 @@ func connect(from clientcmd.ClientConfig, e *env) (*cluster, error) {
 		return nil, fmt.Errorf("kubeconfig: %w", err)
 	}
 	scheme := runtime.NewScheme()
-	if err := corev1.AddToScheme(scheme); err != nil {
+	if err := errors.Join(corev1.AddToScheme(scheme), authorizationv1.AddToScheme(scheme)); err != nil {
 		return nil, err
 	}
 	config.APIPath, config.GroupVersion = "/api", &corev1.SchemeGroupVersion

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -33,9 +34,12 @@ type fake struct {
 	pod   *corev1.Pod
 	added []corev1.EphemeralContainer
 
-	get, patch, exec *metav1.Status                      // refusals
-	state            corev1.ContainerState               // of what is added; the zero value: it is not there yet
-	command          func(line []string, x *streams) int // what is executed; its exit code
+	reviews []authorizationv1.ResourceAttributes // what somebody wanted to know whether he may do it
+	may     func(right) bool                     // nil: everything
+
+	get, patch, exec, review *metav1.Status                      // refusals
+	state                    corev1.ContainerState               // of what is added; the zero value: it is not there yet
+	command                  func(line []string, x *streams) int // what is executed; its exit code
 }
 
 // streams are those of a command that is executed.
@@ -56,6 +60,7 @@ func newFake(t *testing.T) *fake {
 	mux.HandleFunc("GET "+pod, f.answerGet)
 	mux.HandleFunc("PATCH "+pod+"/ephemeralcontainers", f.answerPatch)
 	mux.HandleFunc(pod+"/exec", f.answerExec)
+	mux.HandleFunc("POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews", f.answerReview)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { t.Errorf("%s %s was asked for", r.Method, r.URL) })
 	f.server = httptest.NewServer(mux)
 	t.Cleanup(f.server.Close)
@@ -118,6 +123,26 @@ func (f *fake) answerPatch(w http.ResponseWriter, r *http.Request) {
 	default:
 		f.added = append(f.added, patch.Spec.EphemeralContainers...)
 		answer(w, http.StatusOK, f.pod)
+	}
+}
+
+func (f *fake) answerReview(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var review authorizationv1.SelfSubjectAccessReview
+	d := json.NewDecoder(r.Body)
+	d.DisallowUnknownFields()
+	switch err := d.Decode(&review); {
+	case err != nil || review.Kind != "SelfSubjectAccessReview" || review.APIVersion != "authorization.k8s.io/v1":
+		f.t.Errorf("a review of %+v, %v", review, err)
+		refuse(w, &apierrors.NewBadRequest("no review").ErrStatus)
+	case f.review != nil:
+		refuse(w, f.review)
+	default:
+		of := *review.Spec.ResourceAttributes
+		f.reviews = append(f.reviews, of)
+		review.Status.Allowed = f.may == nil || f.may(right{of.Verb, of.Subresource})
+		answer(w, http.StatusCreated, review)
 	}
 }
 

@@ -30,6 +30,9 @@ func (r *request) do(ctx context.Context, e *env, c *cluster) error {
 	if err != nil {
 		return err
 	}
+	if err := c.allowed(ctx, r.pod); err != nil {
+		return err
+	}
 	to, err := openOutput(e, r)
 	if err != nil {
 		return err

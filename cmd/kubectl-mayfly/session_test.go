@@ -12,9 +12,13 @@ import (
 	"testing"
 	"time"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/pod-security-admission/api"
+	"sigs.k8s.io/yaml"
 )
 
 func sealOf(text string) string {
@@ -118,6 +122,12 @@ func TestRefusals(t *testing.T) {
 			"docs/kubernetes/record.yaml", "kubectl port-forward"}},
 		{"RBAC of exec", func(f *fake) { f.exec = forbidden(`User "jane" cannot create resource "pods/exec" in API group ""`) }, "", 1,
 			[]string{"execute mayfly in shop/web: RBAC: ", `cannot create resource "pods/exec"`, "docs/kubernetes/record.yaml"}},
+		{"no right to add", func(f *fake) { f.may = func(r right) bool { return r.verb != "patch" } }, "", 1, []string{
+			`add a container shop/web: RBAC: you lack what these rules give in the namespace shop: - {apiGroups: [""], ` +
+				`resources: ["pods/ephemeralcontainers"], verbs: ["patch"]} (docs/kubernetes/record.yaml`, "nothing was added",
+			"kubectl port-forward"}},
+		{"no right at all", func(f *fake) { f.may = func(right) bool { return false } }, "", 1,
+			[]string{`verbs: ["patch"]} - {apiGroups: [""], resources: ["pods/exec"], verbs: ["create"]} (`}},
 		{"a webhook", func(f *fake) {
 			f.patch = forbidden("admission webhook \"policy.example\" denied the request:\n\x1b[31mno\nroot")
 		}, "", 1,
@@ -177,7 +187,46 @@ func TestRefusals(t *testing.T) {
 			if files, _ := os.ReadDir(r.dir); len(files) != 1 { // the kubeconfig
 				t.Errorf("files: %v", files)
 			}
+			if f.may != nil && len(f.added) > 0 {
+				t.Errorf("added: %+v", f.added)
+			}
 		})
+	}
+}
+
+// What is asked for is what is done then, of this pod; and the role in docs/kubernetes gives each of it. Who may not ask may still do it.
+func TestAllowed(t *testing.T) {
+	role := only[rbacv1.Role](t, "kubernetes/record.yaml") // before a run goes to another folder
+	f := newFake(t)
+	f.command = prints("x", 0)
+	if r := f.run(t.Context(), "dump", "web"); r.code != 0 {
+		t.Errorf("exit code %d, %q", r.code, r.said)
+	}
+	for i, r := range needed {
+		want := authorizationv1.ResourceAttributes{Namespace: "shop", Name: "web", Verb: r.verb, Resource: "pods", Subresource: r.subresource}
+		if len(f.reviews) != len(needed) || f.reviews[i] != want {
+			t.Errorf("asked for %+v, want %+v", f.reviews, want)
+		}
+		var rules []rbacv1.PolicyRule
+		if err := yaml.UnmarshalStrict([]byte(r.rule()), &rules); err != nil || len(rules) != 1 {
+			t.Fatalf("%s: %v", r.rule(), err)
+		}
+		gives := func(p rbacv1.PolicyRule) bool {
+			return slices.Equal(p.APIGroups, rules[0].APIGroups) && slices.Equal(p.Resources, rules[0].Resources) && slices.Contains(p.Verbs, r.verb)
+		}
+		if !slices.ContainsFunc(role.Rules, gives) || !gives(rules[0]) {
+			t.Errorf("the role does not give %+v", r)
+		}
+	}
+	for name, refusal := range map[string]*metav1.Status{
+		"forbidden": &apierrors.NewForbidden(authorizationv1.Resource("selfsubjectaccessreviews"), "", nil).ErrStatus,
+		"away":      &apierrors.NewInternalError(io.ErrUnexpectedEOF).ErrStatus,
+	} {
+		f := newFake(t)
+		f.command, f.review = prints("x", 0), refusal
+		if r := f.run(t.Context(), "dump", "web"); r.code != 0 || r.stdout != "x" {
+			t.Errorf("%s: exit code %d, %q", name, r.code, r.said)
+		}
 	}
 }
 
