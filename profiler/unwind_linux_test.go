@@ -3,6 +3,7 @@ package profiler_test
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -69,10 +70,7 @@ func checkCrypto(t *testing.T, rec *profiler.Recording, truth *cryptoTruth) {
 		}
 	}
 	t.Logf("%d samples, %d labelled, %d whole, %.4f rooted: %v", all, labelled, whole, rec.Summary.Stacks.Rooted, seen)
-	most := 0.998
-	if target.Emulated() { // signal handlers, at which stacks of arm64 end, take long there
-		most = 0.99
-	}
+	const most = 0.998
 	if all < 200 || float64(labelled) < 0.995*float64(all) || float64(whole) < most*float64(all) || rec.Summary.Stacks.Rooted < most {
 		t.Errorf("%d samples, %d labelled, %d whole, %.2f %% rooted", all, labelled, whole, 100*rec.Summary.Stacks.Rooted)
 	}
@@ -110,6 +108,37 @@ func TestAssemblyAgreesWithRuntimePprof(t *testing.T) {
 	}
 	agree(t, rec.Profile, base)
 }
+
+// A sample in a signal handler has what the signal interrupted below it, with its callers, and its goroutine's labels.
+func TestSignalHandlers(t *testing.T) {
+	x := target.Start(t, target.Compile(t, "signals", target.Build{}))
+	rec := record(t, x.PID, 2*time.Second, profiler.Options{Rate: 1999})
+	var in, whole, calling int64
+	for _, s := range rec.Profile.Sample {
+		names := names(s)
+		at := slices.Index(names, "runtime.sigtramp")
+		if at < 0 || slices.Contains([]string{"[scheduler]", "main.main.func2"}, names[len(names)-1]) { // who sends is preempted by signals
+			continue
+		}
+		in += s.Value[0]
+		if below := strings.Join(names[at+1:], " < "); whereSignalled.MatchString(below) && slices.Contains(s.Label["load"], "work") {
+			whole += s.Value[0]
+			if strings.Contains(below, "Syscall6 < syscall.RawSyscall6 < ") {
+				calling += s.Value[0]
+			}
+		} else {
+			t.Logf("%d samples with the labels %v: %q", s.Value[0], s.Label, names)
+		}
+	}
+	t.Logf("%d samples in handlers, %d of them whole, %d of signals in a system call", in, whole, calling)
+	if in < 20 || calling == 0 || float64(whole) < 0.98*float64(in) {
+		t.Errorf("%d samples in handlers, %d of them whole, %d of signals in a system call", in, whole, calling)
+	}
+}
+
+// whereSignalled is what testdata/signals may be interrupted in, by itself or by the runtime.
+var whereSignalled = regexp.MustCompile(`^(runtime\.asyncPreempt < )?(main\.step < |([^ ]*Syscall6 < )?syscall\.RawSyscall6? < ` +
+	`(syscall\.RawSyscall < )?)?(main\.burn < )?main\.work < main\.main\.func1$`)
 
 // A stack that is deeper than what is walked keeps its leaf's end and its root; what is between them is not in the
 // profile, and the frame [truncated] says so.

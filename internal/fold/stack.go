@@ -72,7 +72,7 @@ func (b *Builder) walk(dst []*site, s *sample.Sample) []*site {
 	case end == rootless && s.Loss == sample.Truncated:
 		dst = append(dst, b.special(frameTruncated))
 		dst, end = b.top(dst, &s.Top)
-	case end == broken:
+	case end == broken, end == rootless && s.Goid != 0:
 		dst = append(dst, b.special(frameTruncated))
 	case end == unscheduled:
 		dst = append(dst, b.special(frameScheduler))

@@ -18,7 +18,7 @@ type chain struct {
 
 // with returns the chain with what continues it, if that belongs to it.
 func (c chain) with(r *sample.Rest, ofCurg bool) chain {
-	if r.From > 0 && r.From <= len(c.returns)+1 && r.OfCurg == ofCurg {
+	if r.From > 0 && r.From <= len(c.returns)+1 && r.OfCurg == ofCurg && !(r.Interrupted && r.From == 1) {
 		c.rest, c.sp = r, r.At
 	}
 	return c
@@ -40,13 +40,16 @@ func (b *Builder) segment(dst []*site, c chain) ([]*site, end) {
 
 // chain appends a stack, and says how it ended.
 func (b *Builder) chain(dst []*site, c chain) ([]*site, end) {
-	dst = append(dst, c.leaf)
-	if e, stop := ends(c.leaf); stop && !(c.own && e == unscheduled) {
-		return drop(dst, c.leaf), e
+	dst, e, stop := c.at(dst, c.leaf)
+	if stop {
+		return dst, e
 	}
 	returns := c.returns
 	if c.rest != nil {
-		if returns = returns[:c.rest.From-1]; len(returns) == 0 {
+		returns = returns[:c.rest.From-1]
+		if c.rest.Interrupted {
+			returns = returns[:len(returns)-1]
+		} else if len(returns) == 0 {
 			return b.unwind(dst, c)
 		}
 	}
@@ -54,19 +57,47 @@ func (b *Builder) chain(dst []*site, c chain) ([]*site, end) {
 		if b.isData(c.leaf, c.words) {
 			return dst, broken
 		}
-		if ra, ok := b.lostCaller(c.leaf, c.words); ok {
+		if ra, ok := b.lostCaller(c.leaf, c.words); ok && !c.elsewhere() {
 			b.tally.Repaired++
-			var e end
 			if dst, e = b.follow(dst, []uint64{ra}); e != rootless {
 				return dst, e
 			}
 		}
 	}
-	dst, e := b.follow(dst, returns)
-	if e == rootless && c.rest != nil {
-		return b.unwind(dst, c)
+	switch dst, e = b.follow(dst, returns); {
+	case e != rootless || c.rest == nil:
+		return dst, e
+	case c.rest.Interrupted:
+		return b.interrupted(dst, c)
 	}
-	return dst, e
+	return b.unwind(dst, c)
+}
+
+// interrupted appends what a signal interrupted.
+func (b *Builder) interrupted(dst []*site, c chain) ([]*site, end) {
+	st := b.exactSite(c.returns[c.rest.From-2])
+	if st.noCode() {
+		return dst, broken
+	}
+	dst, e, stop := c.at(dst, st)
+	if stop {
+		return dst, e
+	}
+	return b.unwind(dst, c)
+}
+
+// elsewhere says whether the leaf's caller is not where it returns to: it is on the stack that it left, or was interrupted.
+func (c chain) elsewhere() bool {
+	return c.leaf.role == systemstack || c.leaf.role == asmcgocall || c.leaf.role == signal && c.rest != nil && c.rest.Interrupted
+}
+
+// at appends where the goroutine was interrupted, and says whether its stack ends there.
+func (c chain) at(dst []*site, st *site) (_ []*site, e end, stop bool) {
+	dst = append(dst, st)
+	if e, stop = ends(st); stop && !(c.own && e == unscheduled) {
+		return drop(dst, st), e, true
+	}
+	return dst, rootless, false
 }
 
 // follow appends return addresses, up to the root of the stack.
@@ -144,11 +175,16 @@ func (u *unwinder) leaveARM64(st *site) (slot, ra uint64, ok bool) {
 		ra, _ = u.stack.Word(slot)
 		u.sp += uint64(st.delta)
 	}
-	if st.role == signal { // below its call lies what the link register had where it was made (runtime.unwinder.next)
+	u.uncall(st)
+	return slot, ra, st.inGo && ra != 0
+}
+
+// uncall takes the call of st back if a signal made it: below it lies what the link register had (runtime.unwinder.next).
+func (u *unwinder) uncall(st *site) {
+	if st.role == signal {
 		u.lr, _ = u.stack.Word(u.sp)
 		u.sp += 16
 	}
-	return slot, ra, st.inGo && ra != 0
 }
 
 // joins says whether the chain that was walked has the frame whose return address is at slot: from there on it is
@@ -171,11 +207,13 @@ func (u *unwinder) joins(slot uint64) bool {
 // unwind appends the callers of the last frame of dst by the words of the goroutine's stack.
 func (b *Builder) unwind(dst []*site, c chain) ([]*site, end) {
 	u := unwinder{arch: b.arch, stack: &c.rest.Words, sp: c.sp, chain: c.rest.Resumed, later: c.returns[c.rest.From-1:]}
-	last := dst[len(dst)-1]
 	if c.words != nil {
 		u.fp = c.words.BP
 	}
+	last := dst[len(dst)-1]
 	switch {
+	case c.rest.Interrupted:
+		u.fp, u.lr = c.rest.BP, c.rest.LR
 	case b.arch != "arm64":
 	case c.rest.From > 1: // sp is behind the two words that last's callee has saved
 		callee := dst[len(dst)-2]
@@ -183,6 +221,7 @@ func (b *Builder) unwind(dst []*site, c chain) ([]*site, end) {
 			return dst, broken
 		}
 		u.sp += uint64(callee.delta) - 8
+		u.uncall(callee)
 	case c.words != nil:
 		u.lr = c.words.LR
 	}

@@ -161,6 +161,11 @@ type Rest struct {
 	OfCurg  bool   // it continues Curg, not User
 	From    int    // the chain's words before it, 1 at least
 	Resumed uint64 // the address of a frame at which the chain's other words seem to go on; 0: there are none
+
+	// Interrupted says that the last of the chain's words before it is no return address, but where a signal interrupted the
+	// goroutine, with BP and LR in the registers.
+	Interrupted bool
+	BP, LR      uint64
 }
 
 // Source observes a target and emits samples until ctx ends or the target is gone. It returns nil

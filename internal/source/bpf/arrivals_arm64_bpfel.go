@@ -36,7 +36,7 @@ type arrivalsLayout struct {
 	M_curg    uint32
 	M_g0      uint32
 	M_gsignal uint32
-	_         [4]byte
+	G_schedLr uint32
 }
 
 type arrivalsUnread struct {

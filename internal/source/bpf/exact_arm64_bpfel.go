@@ -51,7 +51,7 @@ type exactLayout struct {
 	M_curg    uint32
 	M_g0      uint32
 	M_gsignal uint32
-	_         [4]byte
+	G_schedLr uint32
 }
 
 type exactScratch struct {

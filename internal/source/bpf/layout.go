@@ -34,6 +34,9 @@ func targetLayout(l *goruntime.Layout) oncpuLayout {
 	if l.TLSFrom == goruntime.TLSUnknown {
 		v.G_from = gReg
 	}
+	if l.Arch == "arm64" {
+		v.G_schedLr = v.G_schedBp - 8 // one word before, in all releases (gobuf in runtime/runtime2.go)
+	}
 	switch l.Labels {
 	case goruntime.LabelsSlice:
 		v.LabelKind = labelsSlice

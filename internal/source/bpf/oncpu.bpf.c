@@ -109,6 +109,7 @@ enum record_flags {
 	LABELS_EMPTY = 256, // g.labels is nil
 	DOUBTFUL = 512,     // what was taken for a g is none: no goroutine
 	REST_OF_CURG = 1024, // the words of rest belong to curg's chain, not to user's
+	INTERRUPTED = 2048,  // by a signal: the word before rest is where, and curg_fp and curg_lr are what the registers were
 };
 
 // record is followed by u64 user[nuser], curg[ncurg], kernel[nkernel] (leaf first), rest[nrest], top[ntop]
@@ -122,7 +123,7 @@ struct record {
 	u64 goid, g, curg, labels;
 	u64 created; // the return address of the go statement that made the goroutine
 	u64 sp, fp, lr, words[2];
-	u64 curg_sp, curg_fp, curg_words[2];
+	u64 curg_sp, curg_fp, curg_lr, curg_words[2];
 	u64 rest_at, resume, top_at;
 	u32 pid, tid;
 	u32 flags;
@@ -145,14 +146,20 @@ struct context {
 	u64 flags, link, stack[3];
 	u64 r8, r9, r10, r11, r12, r13, r14, r15, di, si, bp, bx, dx, ax, cx, sp, ip;
 };
-#define HAS_CONTEXT 1
+#define CONTEXT_LR(c) 0
+#define BELOW 0
 #else
-// On arm64 the kernel's frame record for the handler leads on to the interrupted frame.
 struct context {
-	u64 flags, link, stack[3], bp, sp, ip;
+	u64 flags, link, stack[3], mask[16], pad, fault; // struct sigcontext, from fault on, is aligned to 16 bytes
+	u64 x[29], bp, lr, sp, ip;
 };
-#define HAS_CONTEXT 0
+_Static_assert(__builtin_offsetof(struct context, x) == 184, "arch/arm64/include/uapi/asm/ucontext.h");
+#define CONTEXT_LR(c) ((c)->lr)
+#define SIGINFO 128 // bytes; the kernel leaves one before the ucontext
+#define BELOW 8     // a function's frame begins at its stack pointer, and the caller's frame pointer is saved below it
 #endif
+#define MAX_SIGNAL_STACK (1 << 20)
+#define SS_AUTODISARM (1u << 31) // include/uapi/linux/signal.h
 
 struct scratch {
 	struct record r;
@@ -306,32 +313,77 @@ static __always_inline int read_frame(struct scratch *s, u64 fp, u64 *f)
 	return 0;
 }
 
-// interrupted appends where a signal interrupted the goroutine, and says whether the stack goes on there: the kernel's
-// record of it is at at if that lies on the signal stack that the record names.
+enum { NOT_INTERRUPTED, ON_GOROUTINE, ON_SYSTEM };
+
+// interrupted appends where a signal interrupted the thread, and says on which stack, if the kernel's record of it is at
+// at: it names the signal stack that it lies on. A goroutine's own stack is for user space to unwind from there on.
 __noinline int interrupted(u64 at)
 {
 	struct scratch *s = mine();
 	struct context *c;
+	int own;
 
 	if (!s)
-		return 0;
+		return NOT_INTERRUPTED;
 	c = &s->context;
-	if (bpf_probe_read_user(c, sizeof(*c), (void *)at) || !on_stack(s, c->sp) || at - c->stack[0] >= c->stack[2] ||
-	    !push(s, c->ip))
-		return 0;
-	s->at = c->sp;
+	if (bpf_probe_read_user(c, sizeof(*c), (void *)at) || c->link || (u32)c->stack[1] & ~SS_AUTODISARM ||
+	    c->stack[2] > MAX_SIGNAL_STACK || at - c->stack[0] >= c->stack[2])
+		return NOT_INTERRUPTED;
+	own = on_stack(s, c->sp);
+	if ((!own && c->sp - c->stack[0] < c->stack[2]) || c->ip < MIN_ADDR || !push(s, c->ip))
+		return NOT_INTERRUPTED;
+	s->at = s->floor = c->sp;
 	s->fp = c->bp;
+	s->last = c->ip;
+	if (!own)
+		return ON_SYSTEM;
+	s->r.flags |= INTERRUPTED;
+	s->r.curg_fp = c->bp;
+	s->r.curg_lr = CONTEXT_LR(c);
 	s->odd = 1;
-	return 1;
+	return ON_GOROUTINE;
 }
+
+static __always_inline int in_handler(u64 pc) { return pc - code.sigtramp < code.sigtramp_end - code.sigtramp; }
+
+// entering is interrupted for a handler that has not begun yet or has not called anybody, or that has returned and its thread
+// not yet. context_of is where the record would be for the handler that has, or whose callee has, its frame at fp, with the
+// return address ra: 0 if nothing says that it is one. The callee may have no frame of its own: it returns to the handler.
+#if defined(__TARGET_ARCH_x86)
+static __always_inline int entering(u64 pc, u64 sp)
+{
+	int on = interrupted(sp);
+
+	return on ? on : interrupted(sp + 8); // the return address is between
+}
+
+static __always_inline u64 context_of(struct scratch *s, u64 fp, u64 ra)
+{
+	return in_handler(s->last) || in_handler(s->r.words[0]) || in_handler(s->r.words[1]) ? fp + 16 : 0;
+}
+#else
+static __always_inline int entering(u64 pc, u64 sp)
+{
+	int on = interrupted(sp + SIGINFO);
+
+	return on || !in_handler(pc) ? on : interrupted(sp + frame_of(pc) + SIGINFO);
+}
+
+static __always_inline u64 context_of(struct scratch *s, u64 fp, u64 ra)
+{
+	if (in_text(ra) || (!in_handler(s->last) && !in_handler(s->r.lr))) // handlers return to the kernel's page
+		return 0;
+	return fp + BELOW + frame_of(code.sigtramp) + SIGINFO;
+}
+#endif
 
 // one_frame appends the return address of the frame at s->fp: [fp] is the caller's frame pointer,
 // [fp+8] the return address, on amd64 and arm64 alike.
 __noinline int one_frame(void)
 {
 	struct scratch *s = mine();
-	u64 fp, f[2];
-	int strict;
+	u64 fp, f[2], at;
+	int strict, on;
 
 	if (!s)
 		return 1;
@@ -354,9 +406,10 @@ __noinline int one_frame(void)
 		s->odd = strict;
 		return 1;
 	}
-	if (s->last - code.sigtramp < code.sigtramp_end - code.sigtramp && HAS_CONTEXT &&
-	    interrupted(fp + 16))
-		return 1;
+	at = on_stack(s, fp) ? 0 : context_of(s, fp, f[1]);
+	on = at ? interrupted(at) : NOT_INTERRUPTED;
+	if (on)
+		return on == ON_GOROUTINE;
 	if (!push(s, f[1]))
 		return 1;
 	s->last = f[1];
@@ -405,7 +458,7 @@ static __always_inline int is_frame(struct scratch *s, u64 fp)
 {
 	u64 f[2];
 
-	return fp >= s->at && fp <= s->hi - 16 && !(fp & 7) && !bpf_probe_read_user(f, sizeof(f), (void *)fp) &&
+	return fp + BELOW >= s->at && fp <= s->hi - 16 && !(fp & 7) && !bpf_probe_read_user(f, sizeof(f), (void *)fp) &&
 	       f[0] >= fp + 16 && f[0] <= s->hi - 16 && in_text(f[1]);
 }
 
@@ -469,9 +522,8 @@ static __noinline u32 walk(struct scratch *s, u64 pc, u64 fp, u64 sp)
 	s->deep = 0;
 	s->odd = 0;
 	delta = on_stack(s, sp) ? frame_of(pc) : 0;
-	if (HAS_CONTEXT && code.etext && s->hi > s->lo && !on_stack(s, sp) &&
-	    (interrupted(sp) || interrupted(sp + 8))) {
-		; // the handler has not begun yet, or has returned and its thread not yet
+	if (code.etext && !on_stack(s, sp) && (s->hi > s->lo || in_handler(pc)) && entering(pc, sp) == ON_GOROUTINE) {
+		; // user space unwinds all of it
 	} else if (!delta) {
 		follow(max);
 	} else if (!s->r.rest_at && leave_framed(s, delta, max)) {
@@ -705,6 +757,8 @@ static __always_inline void walk_user(struct scratch *s, u64 gosp)
 	READ(pc, s->r.curg + target.g_sched_pc);
 	READ(fp, s->r.curg + target.g_sched_bp);
 	READ(s->r.curg_sp, s->r.curg + target.g_sched_sp);
+	if (target.g_sched_lr)
+		READ(s->r.curg_lr, s->r.curg + target.g_sched_lr);
 	s->r.curg_fp = fp;
 	if (pc < MIN_ADDR)
 		return;

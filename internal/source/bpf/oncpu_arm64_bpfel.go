@@ -51,7 +51,7 @@ type oncpuLayout struct {
 	M_curg    uint32
 	M_g0      uint32
 	M_gsignal uint32
-	_         [4]byte
+	G_schedLr uint32
 }
 
 type oncpuRecord struct {
@@ -68,6 +68,7 @@ type oncpuRecord struct {
 	Words      [2]uint64
 	CurgSp     uint64
 	CurgFp     uint64
+	CurgLr     uint64
 	CurgWords  [2]uint64
 	RestAt     uint64
 	Resume     uint64
@@ -100,6 +101,7 @@ const (
 	oncpuRecordFlagsLABELS_EMPTY    oncpuRecordFlags = 256
 	oncpuRecordFlagsDOUBTFUL        oncpuRecordFlags = 512
 	oncpuRecordFlagsREST_OF_CURG    oncpuRecordFlags = 1024
+	oncpuRecordFlagsINTERRUPTED     oncpuRecordFlags = 2048
 )
 
 type oncpuScratch struct {
@@ -135,7 +137,12 @@ type oncpuScratch struct {
 		Flags uint64
 		Link  uint64
 		Stack [3]uint64
+		Mask  [16]uint64
+		Pad   uint64
+		Fault uint64
+		X     [29]uint64
 		Bp    uint64
+		Lr    uint64
 		Sp    uint64
 		Ip    uint64
 	}

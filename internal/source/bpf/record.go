@@ -47,6 +47,7 @@ func readHeader(raw []byte) (h header, err error) {
 	h.Created = u64(raw, unsafe.Offsetof(h.Created))
 	h.Sp, h.Fp, h.Lr = u64(raw, unsafe.Offsetof(h.Sp)), u64(raw, unsafe.Offsetof(h.Fp)), u64(raw, unsafe.Offsetof(h.Lr))
 	h.CurgSp, h.CurgFp = u64(raw, unsafe.Offsetof(h.CurgSp)), u64(raw, unsafe.Offsetof(h.CurgFp))
+	h.CurgLr = u64(raw, unsafe.Offsetof(h.CurgLr))
 	for i := range h.Words {
 		h.Words[i] = u64(raw, unsafe.Offsetof(h.Words)+8*uintptr(i))
 		h.CurgWords[i] = u64(raw, unsafe.Offsetof(h.CurgWords)+8*uintptr(i))
@@ -79,8 +80,9 @@ func (d *decoder) decode(raw []byte, s *sample.Sample) error {
 	}
 	*s = sample.Sample{
 		Time: int64(h.Time), PID: h.Pid, TID: h.Tid, Goid: h.Goid, Created: h.Created, State: sample.Running,
-		Leaf:            sample.Leaf{SP: h.Sp, BP: h.Fp, LR: h.Lr, Words: h.Words, Valid: h.has(oncpuRecordFlagsLEAF_VALID)},
-		CurgLeaf:        sample.Leaf{SP: h.CurgSp, BP: h.CurgFp, Words: h.CurgWords, Valid: h.has(oncpuRecordFlagsCURG_LEAF_VALID)},
+		Leaf: sample.Leaf{SP: h.Sp, BP: h.Fp, LR: h.Lr, Words: h.Words, Valid: h.has(oncpuRecordFlagsLEAF_VALID)},
+		CurgLeaf: sample.Leaf{SP: h.CurgSp, BP: h.CurgFp, LR: h.CurgLr, Words: h.CurgWords,
+			Valid: h.has(oncpuRecordFlagsCURG_LEAF_VALID)},
 		LabelsTruncated: h.has(oncpuRecordFlagsLABELS_PARTIAL),
 	}
 	if h.has(oncpuRecordFlagsUSER_TRUNCATED) || h.has(oncpuRecordFlagsCURG_TRUNCATED) {
@@ -106,6 +108,9 @@ func (d *decoder) stacks(b []byte, h *header, s *sample.Sample) {
 	s.Rest = sample.Rest{
 		Words: sample.Words{At: h.RestAt, Words: d.words[k:r:r]}, OfCurg: h.has(oncpuRecordFlagsREST_OF_CURG),
 		From: int(h.RestFrom), Resumed: h.Resume,
+	}
+	if h.has(oncpuRecordFlagsINTERRUPTED) {
+		s.Rest.Interrupted, s.Rest.BP, s.Rest.LR = true, h.CurgFp, h.CurgLr
 	}
 	if u == 0 || s.User[0] == 0 {
 		s.Loss = sample.Unwalked

@@ -44,7 +44,7 @@ var someLabels = []sample.Label{{Key: "endpoint", Value: "/fulfil"}, {Key: "", V
 
 func someRecord() []byte {
 	h := header{Time: 5, Goid: 42, G: 1, Curg: 2, Labels: 3, Sp: 0x7000, Fp: 0x7100, Lr: 9, Words: [2]uint64{11, 12},
-		CurgSp: 0x8000, CurgFp: 0x8100, CurgWords: [2]uint64{13, 14}, Pid: 100, Tid: 101,
+		CurgSp: 0x8000, CurgFp: 0x8100, CurgLr: 15, CurgWords: [2]uint64{13, 14}, Pid: 100, Tid: 101,
 		Flags: uint32(oncpuRecordFlagsLEAF_VALID | oncpuRecordFlagsHAS_CURG)}
 	return encode(h, []uint64{0x401000, 0x402000}, []uint64{0x403000}, []uint64{1 << 63}, someLabels)
 }
@@ -63,7 +63,7 @@ func TestDecode(t *testing.T) {
 			t.Errorf("stacks %x %x %x", s.User, s.Curg, s.Kernel)
 		}
 		if !s.Leaf.Valid || s.Leaf.Words != [2]uint64{11, 12} || s.Leaf.SP != 0x7000 || s.Leaf.LR != 9 || s.CurgLeaf.Valid ||
-			s.CurgLeaf.Words[1] != 14 {
+			s.CurgLeaf.Words[1] != 14 || s.CurgLeaf.LR != 15 || s.Rest.Interrupted {
 			t.Errorf("leaf %+v %+v", s.Leaf, s.CurgLeaf)
 		}
 		if len(s.Labels) != 3 || s.Labels[0] != someLabels[0] || s.Labels[1] != someLabels[1] || s.Labels[2] != someLabels[2] {
@@ -74,7 +74,8 @@ func TestDecode(t *testing.T) {
 
 // The words that continue a stack come behind it, and are no frames.
 func TestDecodeRest(t *testing.T) {
-	h := header{RestAt: 0x7100, Resume: 0x7200, TopAt: 0x7ff0, RestFrom: 1, Flags: uint32(oncpuRecordFlagsREST_OF_CURG)}
+	h := header{RestAt: 0x7100, Resume: 0x7200, TopAt: 0x7ff0, RestFrom: 1, CurgFp: 0x7180, CurgLr: 0x401000,
+		Flags: uint32(oncpuRecordFlagsREST_OF_CURG | oncpuRecordFlagsINTERRUPTED)}
 	h.Nrest, h.Ntop = 2, 1
 	raw := encode(h, []uint64{1}, []uint64{2}, []uint64{3}, someLabels)
 	words := []byte{4, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0}
@@ -88,6 +89,9 @@ func TestDecodeRest(t *testing.T) {
 		t.Errorf("sample %+v", s)
 	}
 	if r := s.Rest; r.At != 0x7100 || !slices.Equal(r.Words.Words, []uint64{4, 5}) || !r.OfCurg || r.From != 1 || r.Resumed != 0x7200 {
+		t.Errorf("rest %+v", r)
+	}
+	if r := s.Rest; !r.Interrupted || r.BP != 0x7180 || r.LR != 0x401000 {
 		t.Errorf("rest %+v", r)
 	}
 	if s.Top.At != 0x7ff0 || !slices.Equal(s.Top.Words, []uint64{6}) {

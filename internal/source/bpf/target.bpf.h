@@ -19,6 +19,7 @@ struct layout {
 	u32 g_gopc; // 0: not known
 	u32 g_stack; // lo and hi
 	u32 m_curg, m_g0, m_gsignal;
+	u32 g_sched_lr; // 0: there is no link register
 };
 
 const volatile struct layout target = {};
