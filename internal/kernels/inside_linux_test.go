@@ -83,11 +83,11 @@ type summary struct {
 }
 
 // recorded records a running program, and returns its profile.
-func recorded(t *testing.T, x *target.Target, args ...string) (summary, *profile.Profile) {
+func recorded(t *testing.T, pid int, args ...string) (summary, *profile.Profile) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "p.pb.gz")
 	var s summary
-	mayfly(t, &s, append([]string{"record", "-p", fmt.Sprint(x.PID), "-d", "3s", "--json", "-o", file}, args...)...)
+	mayfly(t, &s, append([]string{"record", "-p", fmt.Sprint(pid), "-d", "3s", "--json", "-o", file}, args...)...)
 	f, err := os.Open(file)
 	check(t, err)
 	defer f.Close()
@@ -133,7 +133,7 @@ func TestInsideRecord(t *testing.T) {
 	} {
 		t.Run(tt.program, func(t *testing.T) {
 			x := target.Start(t, target.Compile(t, tt.program, target.Build{}))
-			s, p := recorded(t, x, tt.args...)
+			s, p := recorded(t, x.PID, tt.args...)
 			share := labelled(t, p, tt.function, tt.label)
 			if share < 1 {
 				t.Errorf("%.4f of the CPU time of %s has the label %s, want all", share, tt.function, tt.label)

@@ -22,7 +22,8 @@ import (
 var (
 	folder = flag.String("kernels", "", "folder for Debian's kernels and what the machines say")
 	only   = flag.String("kernels.only", "", "kernels to run, separated by commas: 6.1-arm64; empty: all")
-	page   = flag.String("kernels.page", "", "page whose table is written anew")
+	tests  = flag.String("kernels.tests", "", "regular expression: which tests the machines run; empty: those that are listed here")
+	page   = flag.String("kernels.page", "", "page whose table is written anew; not with -kernels.tests")
 )
 
 var series = []string{"5.10", "6.1", "6.12", "newest"}
@@ -36,7 +37,7 @@ var guests = []struct {
 	{"internal/kernels", []string{"^TestInside"}},
 	{"internal/source/bpf", []string{"^Test(GoroutinesAndLabels|WrongLayout|Sched.*|CallsGuard|Arrivals|Exact.*|Bell|FewFiles)$"}},
 	{"profiler", []string{
-		"^Test(Calls|Throttled|StoppedBefore|DeepStacks|RateReached)$",
+		"^Test(Calls|Throttled|StoppedBefore|DeepStacks|SignalHandlers|RateReached)$",
 		"^Test(LeafCallers|StatesAddUp|AssemblyUsesFramePointer)$/plain",
 	}},
 }
@@ -45,7 +46,13 @@ var guests = []struct {
 func programs() map[string][]target.Build {
 	plain, all := []target.Build{{}}, target.Modes()
 	return map[string][]target.Build{"spin": plain, "server": plain, "labels": all, "leaf": all, "calls": plain, "states": plain,
-		"threads": plain, "deep": plain, "shares": plain, "crypto": plain}
+		"threads": plain, "deep": plain, "shares": plain, "crypto": plain, "signals": plain}
+}
+
+// foreign are programs on code of others, by the folder of testdata whose go.mod says which version of it.
+var foreign = map[string][]string{
+	"foreign":         {"./fasthttp"},
+	"foreign/servers": {"github.com/nats-io/nats-server/v2", "./load/loadnats"},
 }
 
 func TestKernels(t *testing.T) {
@@ -70,7 +77,7 @@ func TestKernels(t *testing.T) {
 	for _, r := range rows {
 		t.Log(r)
 	}
-	if *page != "" {
+	if *page != "" && *tests == "" {
 		check(t, rewrite(*page, rows))
 	}
 }
@@ -122,6 +129,13 @@ func pack(t *testing.T, file, arch string) {
 			a.file(filepath.Join("targets", b.String(), name), target.Compile(t, name, b))
 		}
 	}
+	for module, packages := range foreign {
+		goTool(t, filepath.Join(root, "testdata", module), arch, append([]string{"build", "-o", work}, packages...)...)
+		for _, p := range packages {
+			name := filepath.Base(strings.TrimSuffix(p, "/v2"))
+			a.file(filepath.Join("bin", name), filepath.Join(work, name))
+		}
+	}
 	for name, from := range library[arch] { // for programs that are linked by the dynamic linker
 		a.file(name, from)
 	}
@@ -142,7 +156,11 @@ func plan() string {
 	var b strings.Builder
 	b.WriteString("PATH=/bin\nHOME=/tmp\nTMPDIR=/tmp\nMAYFLY_TARGETS=/targets\nMAYFLY_EMULATED=1\nMAYFLY_REQUIRE_BPF=1\n")
 	for _, g := range guests {
-		for _, run := range g.runs {
+		runs := g.runs
+		if *tests != "" {
+			runs = []string{*tests}
+		}
+		for _, run := range runs {
 			fmt.Fprintf(&b, "/src/%s 8m /tests/%s -test.v -test.timeout 7m -test.run %s\n", g.pkg, testName(g.pkg), run)
 		}
 	}
