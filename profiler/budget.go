@@ -124,13 +124,22 @@ func (b *Budget) divide() {
 func portion(rate, n int) int { return max(rate/n, min(lowestRate, rate)) }
 
 func (b *Budget) run(ctx context.Context) {
-	for range proc.Ticks(ctx, shareEvery) {
+	for ctx.Err() == nil {
+		proc.Sleep(ctx, b.pause())
 		b.mu.Lock()
-		if now := time.Now(); !b.few() || now.Sub(b.at) > shareRare {
-			b.step(now)
-		}
+		b.step(time.Now())
 		b.mu.Unlock()
 	}
+}
+
+// pause is how long it is until the next step.
+func (b *Budget) pause() time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.few() {
+		return shareRare
+	}
+	return shareEvery
 }
 
 // few says whether the scans of all members are: then there is little to divide, and what the programs of each take is a question to the

@@ -24,8 +24,8 @@ import (
 const (
 	governEvery = time.Second
 	shareEvery  = 250 * time.Millisecond
-	shareRare   = 900 * time.Millisecond // at least, where scans are few
-	lowestRate  = 49                     // Hz, to which on-CPU samples may be lowered
+	shareRare   = time.Second // where scans are few
+	lowestRate  = 49          // Hz, to which on-CPU samples may be lowered
 )
 
 // governor keeps a recording within its budget.

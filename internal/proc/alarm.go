@@ -19,7 +19,9 @@ type Alarm struct {
 	at, latest int64 // ns; latest 0: none is set
 }
 
-// NewAlarm returns an alarm that calls ring, which must not block. A call may come a moment after a later Set, or after Close.
+// NewAlarm returns an alarm that calls ring. A call may come a moment after a later Set, or after Close. All are called by one goroutine,
+// one after the other: to do what little there is to do there and then costs less than to wake another one for it. What does not return
+// for ringPatience is left behind, and the others are called by another goroutine from then on.
 func NewAlarm(ring func()) *Alarm {
 	a := &Alarm{ring: ring}
 	alarms.open(a)
@@ -81,14 +83,58 @@ func (x *alarmSet) close(a *Alarm) {
 	}
 }
 
-// run rings until h is closed.
-func (x *alarmSet) run(h hand) {
-	var due []*Alarm
-	for h.wait() {
-		due = x.take(h, Monotonic(), due[:0])
-		for _, a := range due {
+// ringPatience is for how long the others wait for one who was called.
+const ringPatience = time.Second
+
+// ringer is who calls.
+type ringer struct {
+	set  *alarmSet
+	hand hand
+
+	mu   sync.Mutex
+	due  []*Alarm // who is to be called,
+	next int      // from here on
+	busy bool     // one of them is being called
+	left bool     // and does not return: another ringer has the hand, and the others
+}
+
+func (x *alarmSet) run(h hand) { (&ringer{set: x, hand: h}).run() }
+
+// run calls those that are due, and then those that are due next, until the hand is closed or another ringer has it.
+func (r *ringer) run() {
+	watch := time.AfterFunc(ringPatience, r.replace)
+	defer watch.Stop()
+	for {
+		for a := r.take(); a != nil; a = r.take() {
 			a.ring()
 		}
+		watch.Stop()
+		if r.left || !r.hand.wait() {
+			return
+		}
+		watch.Reset(ringPatience)
+		r.due, r.next = r.set.take(r.hand, Monotonic(), r.due[:0]), 0
+	}
+}
+
+// take returns who is to be called next, nil if there is nobody.
+func (r *ringer) take() *Alarm {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.busy = !r.left && r.next < len(r.due); !r.busy {
+		return nil
+	}
+	r.next++
+	return r.due[r.next-1]
+}
+
+// replace has another ringer call the others, if one does not return.
+func (r *ringer) replace() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.busy {
+		r.left = true
+		go (&ringer{set: r.set, hand: r.hand, due: r.due[r.next:]}).run()
 	}
 }
 

@@ -105,3 +105,31 @@ func TestTicks(t *testing.T) {
 		t.Errorf("%d alarms are left, and %v", len(alarms.all), alarms.hand)
 	}
 }
+
+// One who does not return when he is called is left behind: the others are called all the same, each once.
+func TestAlarmLeftBehind(t *testing.T) {
+	stuck, over := make(chan struct{}), make(chan struct{})
+	bad := NewAlarm(func() { <-stuck; close(over) })
+	defer bad.Close()
+	rang := make(chan struct{}, 10)
+	good := NewAlarm(func() { rang <- struct{}{} })
+	defer good.Close()
+	at := Monotonic() + int64(time.Millisecond)
+	bad.Set(at, at)
+	good.Set(at, at)
+	for range 2 {
+		select {
+		case <-rang:
+		case <-time.After(20 * ringPatience):
+			t.Fatal("the other one was not called")
+		}
+		good.Set(1, 1)
+	}
+	close(stuck)
+	<-over
+	<-rang
+	time.Sleep(10 * time.Millisecond)
+	if len(rang) > 0 {
+		t.Error("it was called once more")
+	}
+}

@@ -25,8 +25,14 @@ import (
 const (
 	flushMost = int(flushEvery / flushEach)
 	handOver  = 20 * time.Millisecond // between two batches of events,
-	handRare  = time.Second           // where scans are few: whoever takes them has to be woken
+	handRare  = 2 * time.Second       // where scans are few: whoever takes them has to be woken,
+	handMost  = 1 << 10               // if there are no more than that
+	statEvery = time.Second           // between two Stats, at most
+	leftOut   = 5 * time.Second       // for which ticks are left out, at most
 	backlog   = 1 << 16               // events that are kept before sampling waits for who takes them
+
+	longTick = 100 * time.Millisecond // for which others do not wait, on a machine on which a thread may have to wait for a CPU,
+	longCPU  = 2 * time.Millisecond   // and of which that much is CPU time
 )
 
 // batch is events that go from the sampling thread to Run.
@@ -43,16 +49,21 @@ type recorder struct {
 	full  chan batch
 	free  chan []event
 
-	rand   *rand.Rand
-	pushed int64
-	every  time.Duration // handOver or handRare
-	few    bool          // scans, of which any thread does one: see await
-	alarm  *proc.Alarm   // of those,
-	rang   chan struct{} // which says that it is time,
-	used   time.Duration // and their CPU time
-	turn   sync.Mutex    // of who has the scanner, where it is the alarm's goroutine while the other one waits
-	idle   bool          // it does
-	stops  stops         // when the recording began
+	rand     *rand.Rand
+	pushed   int64
+	reported int64         // when the Stats were
+	every    time.Duration // handOver or handRare,
+	most     int           // or with so many events
+	few      bool          // scans, of which any thread does one: see await
+	alarm    *proc.Alarm   // of those,
+	rang     chan struct{} // which says that it is time for one that it does not do itself, or that one failed,
+	used     time.Duration // and their CPU time
+	turn     sync.Mutex    // of who has the scanner, where it is the alarm's goroutine while the other one waits
+	idle     bool          // it does
+	long     bool          // the last tick lasted longer than others are to wait for
+	failed   error         // one of the alarm's goroutine did
+	next     int64         // when the next tick is due, where scans are not few
+	stops    stops         // when the recording began
 }
 
 // Run samples until ctx ends or the target is gone. It returns source.ErrExec when the target has become
@@ -88,9 +99,9 @@ var sampling atomic.Int32
 // sample runs the recording on a thread of its own, which ends with the calling goroutine. Few scans do not need one.
 func (r *recorder) sample(ctx context.Context) (err error) {
 	defer close(r.full)
-	r.every = handOver
+	r.every, r.most = handOver, backlog
 	if r.few = r.scan.clock.period >= int64(time.Second)/source.FewScans; r.few {
-		r.every, r.scan.track.rare = handRare, true
+		r.every, r.most, r.scan.track.rare = handRare, handMost, true
 		r.rang = make(chan struct{}, 1)
 		r.alarm = proc.NewAlarm(r.ring)
 		defer r.alarm.Close()
@@ -138,34 +149,41 @@ func (r *recorder) begin() {
 }
 
 func (r *recorder) ticks(ctx context.Context) error {
-	s := r.scan
-	next := s.stats.Begin
+	r.next = r.scan.stats.Begin
 	for {
-		flush := r.table.flushes.Take()
-		next += int64(s.makeUp()) * s.clock.period
-		if err := r.measured(func() error { return r.tick(flush != nil) }); err != nil {
+		at, err := r.once(r.table.flushes.Take())
+		if err != nil || !r.await(ctx, at) {
 			return err
 		}
-		s.stats.End = s.clock.now()
-		r.handOver(flush)
-		if s.pace.budget.pending(s.stats.End) {
-			s.pace.weigh(r.table.limited(), r.cpu(), s.stacks.put)
-		}
-		period := s.clock.period
-		next += period
-		if late := s.stats.End - next; late >= 0 {
-			missed := late/period + 1
-			s.stats.Missed += missed
-			next += missed * period
-		}
-		at := next + int64((r.rand.Float64()-0.5)/5*float64(period))
-		if r.few {
-			at = r.common(s.clock.began)
-		}
-		if !r.await(ctx, at) {
-			return nil
+		if r.failed != nil {
+			return r.failed
 		}
 	}
+}
+
+// once is one tick, with a flush if there is one to do, and all that comes with it. It returns when the next one is due.
+func (r *recorder) once(flush chan struct{}) (at int64, err error) {
+	s := r.scan
+	r.next += int64(s.makeUp()) * s.clock.period
+	if err := r.measured(func() error { return r.tick(flush != nil) }); err != nil {
+		return 0, err
+	}
+	s.stats.End = s.clock.now()
+	r.handOver(flush)
+	if s.pace.budget.pending(s.stats.End) {
+		s.pace.weigh(r.table.limited(), r.cpu(), s.stacks.put)
+	}
+	period := s.clock.period
+	r.next += period
+	if late := s.stats.End - r.next; late >= 0 {
+		missed := late/period + 1
+		s.stats.Missed += missed
+		r.next += missed * period
+	}
+	if r.few {
+		return r.common(s.clock.began), nil
+	}
+	return r.next + int64((r.rand.Float64()-0.5)/5*float64(period)), nil
 }
 
 // phase has the few scans of this process at other times than those of another one.
@@ -206,8 +224,8 @@ func (r *recorder) await(ctx context.Context, at int64) bool {
 	}
 }
 
-// ring says that it is time for a tick, where there is anything to do: to wake a goroutine for a table in which nothing has happened costs
-// as much as that tick. Once in handRare it is woken all the same.
+// ring is for when it is time for a tick, and does it, or leaves it out where there is nothing to do: to wake a goroutine for it costs more
+// than most ticks do. That is for what others may have to wait for: a flush, a tick that lasts, events that nobody has taken.
 func (r *recorder) ring() {
 	r.turn.Lock()
 	defer r.turn.Unlock()
@@ -215,8 +233,14 @@ func (r *recorder) ring() {
 		return
 	}
 	s := r.scan
-	if !r.table.flushes.Waiting() && s.clock.now()-s.stats.End < int64(handRare) && s.leaveOut() {
-		at := r.common(s.sleep.at)
+	var at int64
+	switch flush := r.table.flushes.Waiting(); {
+	case !flush && s.clock.now()-s.stats.End < int64(leftOut) && s.leaveOut():
+		at = r.common(s.sleep.at)
+	case !flush && !r.long && len(s.track.out) < backlog/2:
+		at, r.failed = r.once(nil)
+	}
+	if at != 0 {
 		r.alarm.Set(at, at)
 		return
 	}
@@ -237,9 +261,11 @@ func (r *recorder) measured(f func() error) error {
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	before := threadCPU()
+	began, before := r.scan.clock.now(), threadCPU()
 	err := f()
-	r.used += threadCPU() - before
+	took := threadCPU() - before
+	r.used += took
+	r.long = took > longCPU || r.scan.clock.now()-began > int64(longTick)
 	return err
 }
 
@@ -298,13 +324,16 @@ func (r *recorder) countBirths() {
 // handOver passes the events on, when there are enough, or it is time, or somebody waits for them.
 func (r *recorder) handOver(flush chan struct{}) {
 	s, out := r.scan, r.scan.track.out
-	if flush == nil && s.stats.End-r.pushed < int64(r.every) && len(out) < backlog {
+	due := flush != nil || s.stats.End-r.pushed >= int64(r.every) || len(out) >= r.most
+	if due || s.stats.End-r.reported >= int64(statEvery) {
+		r.reported = s.stats.End
+		s.stats.CPU = r.cpu() - s.pace.budget.begin
+		r.table.stats.Store(s.report())
+	}
+	if !due {
 		return
 	}
-	r.pushed = s.stats.End
-	s.stats.CPU = r.cpu() - s.pace.budget.begin
-	r.table.stats.Store(s.report())
-	if flush == nil && len(out) == 0 {
+	if r.pushed = s.stats.End; flush == nil && len(out) == 0 {
 		return
 	}
 	b := batch{out, flush}
