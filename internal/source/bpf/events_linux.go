@@ -54,8 +54,8 @@ func openEvent(cpu, prog, rate int) (int, error) {
 		Type:   unix.PERF_TYPE_SOFTWARE,
 		Config: unix.PERF_COUNT_SW_CPU_CLOCK,
 		Size:   uint32(unsafe.Sizeof(unix.PerfEventAttr{})),
-		Sample: uint64(1e9 / rate), // a period in ns and not a frequency: the kernel's adaption wanders
-		Bits:   unix.PerfBitDisabled,
+		Sample: uint64(1e9 / rate),                             // a period in ns and not a frequency: the kernel's adaption wanders
+		Bits:   unix.PerfBitDisabled | unix.PerfBitExcludeIdle, // the idle thread is nobody's: its timer fires, and calls nothing
 
 		Read_format: unix.PERF_FORMAT_TOTAL_TIME_ENABLED,
 	}

@@ -31,6 +31,18 @@ struct {
 	__type(value, u32);
 } targets SEC(".maps");
 
+// maybe has a bit for each target, by its process's id modulo MAYBE. Most threads are of no target, and to read a word
+// takes a fraction of a lookup: this is asked at each switch of the host.
+#define MAYBE 8192
+u64 maybe[MAYBE / 64];
+
+static __always_inline u32 *place(u32 tgid)
+{
+	if (!(maybe[tgid / 64 % (MAYBE / 64)] >> tgid % 64 & 1))
+		return 0;
+	return bpf_map_lookup_elem(&targets, &tgid);
+}
+
 #define PROGRAMS(name)                                                                                                 \
 	struct {                                                                                                       \
 		__uint(type, BPF_MAP_TYPE_PROG_ARRAY);                                                                 \
@@ -47,7 +59,7 @@ PROGRAMS(new_wakeups);
 SEC("perf_event")
 int sample(void *ctx)
 {
-	u32 tgid = bpf_get_current_pid_tgid() >> 32, *at = bpf_map_lookup_elem(&targets, &tgid);
+	u32 *at = place(bpf_get_current_pid_tgid() >> 32);
 
 	if (at)
 		bpf_tail_call(ctx, &samples, *at);
@@ -59,7 +71,7 @@ int sample(void *ctx)
 SEC("tp_btf/sched_switch")
 int BPF_PROG(on_switch_from, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
-	u32 tgid = prev->tgid, *at = bpf_map_lookup_elem(&targets, &tgid);
+	u32 *at = place(prev->tgid);
 
 	if (at)
 		bpf_tail_call(ctx, &switches, *at);
@@ -73,7 +85,7 @@ int BPF_PROG(on_switch_to, bool preempt, struct task_struct *prev, struct task_s
 
 	if (tgid == (u32)prev->tgid)
 		return 0;
-	at = bpf_map_lookup_elem(&targets, &tgid);
+	at = place(tgid);
 	if (at)
 		bpf_tail_call(ctx, &switches, *at);
 	return 0;
@@ -82,7 +94,7 @@ int BPF_PROG(on_switch_to, bool preempt, struct task_struct *prev, struct task_s
 SEC("tp_btf/sched_wakeup")
 int BPF_PROG(on_wakeup, struct task_struct *t)
 {
-	u32 tgid = t->tgid, *at = bpf_map_lookup_elem(&targets, &tgid);
+	u32 *at = place(t->tgid);
 
 	if (at)
 		bpf_tail_call(ctx, &wakeups, *at);
@@ -92,7 +104,7 @@ int BPF_PROG(on_wakeup, struct task_struct *t)
 SEC("tp_btf/sched_wakeup_new")
 int BPF_PROG(on_wakeup_new, struct task_struct *t)
 {
-	u32 tgid = t->tgid, *at = bpf_map_lookup_elem(&targets, &tgid);
+	u32 *at = place(t->tgid);
 
 	if (at)
 		bpf_tail_call(ctx, &new_wakeups, *at);

@@ -19,8 +19,11 @@ import (
 	"github.com/mayfly-profiler/mayfly/internal/source"
 )
 
-// maxTargets is MAX_TARGETS in host.bpf.c.
-const maxTargets = 256
+// MAX_TARGETS and MAYBE in host.bpf.c.
+const (
+	maxTargets = 256
+	maybeBits  = 8192
+)
 
 // turnEvery is how often a Host's timers get other periods.
 const turnEvery = 250 * time.Millisecond
@@ -200,7 +203,23 @@ func (h *Host) join(pid int, has func(*place) *bool, all programs) (leave func()
 	}
 	h.places[at].pid = pid
 	*has(&h.places[at]) = true
+	if err := h.mark(); err != nil {
+		return nil, fmt.Errorf("put process into eBPF map: %w", err)
+	}
 	return sync.OnceFunc(func() { h.part(at, has, all) }), nil
+}
+
+// mark tells the programs which processes may be targets: those that have one of the ids, modulo the number of bits.
+func (h *Host) mark() error { return h.objects.Maybe.Set(h.bits()) }
+
+// bits are maybe in host.bpf.c.
+func (h *Host) bits() (bits [maybeBits / 64]uint64) {
+	for _, p := range h.places {
+		if p.pid != 0 {
+			bits[p.pid/64%len(bits)] |= 1 << (p.pid % 64)
+		}
+	}
+	return bits
 }
 
 // part is the end of what join began.
@@ -215,5 +234,6 @@ func (h *Host) part(at int, has func(*place) *bool, all programs) {
 	if !p.samples && !p.sched {
 		_ = h.objects.Targets.Delete(uint32(p.pid)) // gone already if the host is
 		p.pid = 0
+		_ = h.mark()
 	}
 }

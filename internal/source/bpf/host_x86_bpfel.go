@@ -26,6 +26,7 @@ const (
 	hostProgOnWakeup     = "on_wakeup"
 	hostProgOnWakeupNew  = "on_wakeup_new"
 	hostProgSample       = "sample"
+	hostVarMaybe         = "maybe"
 )
 
 // loadHost returns the embedded CollectionSpec for host.
@@ -92,6 +93,7 @@ type hostMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type hostVariableSpecs struct {
+	Maybe *ebpf.VariableSpec `ebpf:"maybe"`
 }
 
 // hostObjects contains all objects after they have been loaded into the kernel.
@@ -135,6 +137,7 @@ func (m *hostMaps) Close() error {
 //
 // It can be passed to loadHostObjects or ebpf.CollectionSpec.LoadAndAssign.
 type hostVariables struct {
+	Maybe *ebpf.Variable `ebpf:"maybe"`
 }
 
 // hostPrograms contains all programs after they have been loaded into the kernel.

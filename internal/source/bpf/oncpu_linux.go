@@ -45,10 +45,11 @@ type OnCPU struct {
 	accounts   accounts      // and what of it no sample stands for yet
 	weights    []int64       // of the batch's samples, ns
 	steal      steal
-	stealShare float64 // stolen time, as a share of the weights of the batch
-	ended      bool    // this is the last weighing
-	clockRead  bool    // the last reading of the clock went well
-	more       bool    // the batch was full before the ring was empty
+	stealShare float64      // stolen time, as a share of the weights of the batch
+	ended      bool         // this is the last weighing
+	clockRead  bool         // the last reading of the clock went well
+	more       bool         // the batch was full before the ring was empty
+	rested     atomic.Int64 // when the goroutine that samples began to wait, CLOCK_MONOTONIC in ns
 }
 
 // Open loads the program and opens an event on each CPU of the target; nothing is sampled before Run. The error wraps

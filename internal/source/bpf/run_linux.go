@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/mayfly-profiler/mayfly/internal/proc"
 	"github.com/mayfly-profiler/mayfly/internal/source"
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
@@ -107,9 +108,11 @@ func (s *OnCPU) Flush() {
 func (s *OnCPU) sample(ctx context.Context, emit func(*sample.Sample)) error {
 	wake := context.AfterFunc(ctx, s.bell.ring)
 	defer wake()
+	s.bell.idle = s.idle
 	next := time.Now().Add(weighEvery)
 	asked := func() bool { return s.flushes.Waiting() || s.more }
 	for ctx.Err() == nil {
+		s.rested.Store(proc.Monotonic())
 		s.bell.wait(ctx, s.pause(), asked)
 		if err := s.drain(); err != nil {
 			return err
@@ -141,6 +144,17 @@ func (s *OnCPU) sample(ctx context.Context, emit func(*sample.Sample)) error {
 		}
 	}
 	return nil
+}
+
+// idle says whether there is nothing to do, but once in a while: then the goroutine that samples is not woken. It is asked on another one.
+func (s *OnCPU) idle() bool {
+	select {
+	case <-s.target.Exited():
+		return false
+	default:
+	}
+	return s.options.Host != nil && s.reader.AvailableBytes() == 0 && !s.flushes.Waiting() && !s.execed() &&
+		proc.Monotonic()-s.rested.Load() < int64(weighEvery)
 }
 
 // pause is for how long samples gather.

@@ -117,6 +117,9 @@ struct {
 // room is how many entries there are: user space makes the maps smaller for a program with few threads.
 const volatile u32 room = MAX_THREADS;
 
+// begun is how often a thread got an entry: while it stays as it is, the entries that have ever been had are the same.
+u32 begun = 0;
+
 // activity says whether all threads sleep, and whether they did since: how often one began to want a CPU or to have one,
 // above the number of those that do now.
 u64 activity = 0;
@@ -212,6 +215,7 @@ static __always_inline void begin(struct thread *th, u32 tid)
 	th->state = THREAD_UNKNOWN;
 	th->call = 0;
 	__sync_fetch_and_add(&th->seq, 1);
+	__sync_fetch_and_add(&begun, 1);
 }
 
 // claim makes an entry the thread's, unless somebody else has it or wants it at the same moment. (An atomic operation that

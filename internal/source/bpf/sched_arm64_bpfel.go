@@ -56,6 +56,7 @@ const (
 	schedProgOnWakeup    = "on_wakeup"
 	schedProgOnWakeupNew = "on_wakeup_new"
 	schedVarActivity     = "activity"
+	schedVarBegun        = "begun"
 	schedVarNsDev        = "ns_dev"
 	schedVarNsIno        = "ns_ino"
 	schedVarRoom         = "room"
@@ -128,6 +129,7 @@ type schedMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type schedVariableSpecs struct {
 	Activity     *ebpf.VariableSpec `ebpf:"activity"`
+	Begun        *ebpf.VariableSpec `ebpf:"begun"`
 	NsDev        *ebpf.VariableSpec `ebpf:"ns_dev"`
 	NsIno        *ebpf.VariableSpec `ebpf:"ns_ino"`
 	Room         *ebpf.VariableSpec `ebpf:"room"`
@@ -177,6 +179,7 @@ func (m *schedMaps) Close() error {
 // It can be passed to loadSchedObjects or ebpf.CollectionSpec.LoadAndAssign.
 type schedVariables struct {
 	Activity     *ebpf.Variable `ebpf:"activity"`
+	Begun        *ebpf.Variable `ebpf:"begun"`
 	NsDev        *ebpf.Variable `ebpf:"ns_dev"`
 	NsIno        *ebpf.Variable `ebpf:"ns_ino"`
 	Room         *ebpf.Variable `ebpf:"room"`

@@ -36,6 +36,8 @@ type Sched struct {
 	leave   func() // takes the target from a Host; nil: there are links
 	host    *Host
 	rest    rest
+	begun   uint32 // how often an entry was given to a thread,
+	had     []int  // and the entries that a thread had by then
 }
 
 // OpenSched attaches to the scheduler's tracepoints. Each switch of a foreign thread costs about
@@ -116,20 +118,32 @@ func (s *Sched) Times(tid uint32) (sample.ThreadTimes, bool) {
 }
 
 // ExecTimes appends for how long threads have had CPUs since OpenSched, those that have ended included: one ExecTime for each
-// entry that a thread ever had, by ascending Slot. It may be called while others ask for Times.
+// entry that a thread ever had, by ascending Slot. It is for one goroutine at a time, while others ask for Times.
 func (s *Sched) ExecTimes(dst []ExecTime) []ExecTime {
 	now := proc.Monotonic()
-	for i := range s.room {
-		sl := s.thread(i)
-		if atomic.LoadUint64(&sl.t.Born) == 0 {
-			continue
-		}
-		if h, ok := sl.execTime(now); ok {
+	for _, i := range s.entries() {
+		if h, ok := s.thread(i).execTime(now); ok {
 			h.Slot = i
 			dst = append(dst, h)
 		}
 	}
 	return dst
+}
+
+// entries are those that a thread ever had, by number. All are looked through only when one has been given to a thread since the last call:
+// most programs have a dozen threads, of the 2,048 and more that there is room for.
+func (s *Sched) entries() []int {
+	begun := s.begun // on Get's error all are looked through
+	if s.objects.Begun.Get(&s.begun) == nil && s.begun == begun && s.had != nil {
+		return s.had
+	}
+	s.had = s.had[:0]
+	for i := range s.room {
+		if atomic.LoadUint64(&s.thread(i).t.Born) != 0 {
+			s.had = append(s.had, i)
+		}
+	}
+	return s.had
 }
 
 // Cost is the time that the tracepoints' programs have run since OpenSched, on all CPUs, in whoever's time: estimated from one run

@@ -82,6 +82,27 @@ func TestSchedThreadsEnd(t *testing.T) {
 	}
 }
 
+// All entries are looked through when one was given to a thread since, and only then.
+func TestSchedEntries(t *testing.T) {
+	pid, _ := start(t, "sh", "-c", "while :; do sleep 0.01; done")
+	_, s := openSched(t, pid)
+	var n int
+	for end := time.Now().Add(time.Minute); n == 0 && time.Now().Before(end); time.Sleep(time.Millisecond) {
+		n = len(s.ExecTimes(nil))
+	}
+	if n == 0 {
+		t.Fatal("no thread has an entry")
+	}
+	s.had = s.had[:0]
+	if got := s.ExecTimes(nil); len(got) != 0 {
+		t.Errorf("%d entries were found anew, and none was given away", len(got))
+	}
+	s.begun--
+	if got := s.ExecTimes(nil); len(got) < n {
+		t.Errorf("%d entries, and one was given away since there were %d", len(got), n)
+	}
+}
+
 // What the programs say of their own time is what the kernel counts when it is told to.
 func TestSchedCost(t *testing.T) {
 	target.NeedCPU(t)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -24,6 +25,8 @@ type bell struct {
 	file  *os.File
 	conn  syscall.RawConn
 	alarm *proc.Alarm
+	idle  func() bool  // whether there is nothing to do at the end of a period, asked on another goroutine; nil: there always is
+	d     atomic.Int64 // the period, ns
 }
 
 func newBell(ring *ebpf.Map) (*bell, error) {
@@ -43,18 +46,17 @@ func newBell(ring *ebpf.Map) (*bell, error) {
 		b.close()
 		return nil, fmt.Errorf("ring buffer: %w", err)
 	}
-	b.alarm = proc.NewAlarm(b.ring)
+	b.alarm = proc.NewAlarm(b.over)
 	return b, nil
 }
 
-// wait returns when the kernel or ring has rung, at the end of the period d that goes on, or when ctx has ended; at once when asked says
-// that there is something to do. What ring is for must be visible to it before. Periods are the same for all bells, and may last for a
-// quarter longer until the process has something else to do: those of twenty targets wake it once, or not at all.
+// wait returns when the kernel or ring has rung, at the end of the period d that goes on, if there is something to do by then, or when ctx
+// has ended; at once when asked says that there is. What ring is for must be visible to it before. Periods are the same for all bells, and
+// may last for a quarter longer until the process has something else to do: those of twenty targets wake it once, or not at all.
 func (b *bell) wait(ctx context.Context, d time.Duration, asked func() bool) {
 	b.file.SetReadDeadline(time.Time{})
-	now, period := proc.Monotonic(), int64(d)
-	end := now - now%period + period
-	b.alarm.Set(end, end+period/4)
+	b.d.Store(int64(d))
+	b.set()
 	if ctx.Err() != nil || asked() {
 		return
 	}
@@ -64,6 +66,22 @@ func (b *bell) wait(ctx context.Context, d time.Duration, asked func() bool) {
 		woken = true
 		return was
 	})
+}
+
+// set has the alarm ring at the end of the period that goes on.
+func (b *bell) set() {
+	now, period := proc.Monotonic(), b.d.Load()
+	end := now - now%period + period
+	b.alarm.Set(end, end+period/4)
+}
+
+// over is for the end of a period.
+func (b *bell) over() {
+	if b.idle != nil && b.idle() {
+		b.set()
+	} else {
+		b.ring()
+	}
 }
 
 // ring ends a wait.
