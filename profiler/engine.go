@@ -5,7 +5,6 @@ import (
 
 	"github.com/mayfly-profiler/mayfly/internal/fold"
 	"github.com/mayfly-profiler/mayfly/internal/goruntime"
-	"github.com/mayfly-profiler/mayfly/internal/goruntime/names"
 	"github.com/mayfly-profiler/mayfly/internal/source/bpf"
 	"github.com/mayfly-profiler/mayfly/internal/source/perf"
 )
@@ -119,21 +118,11 @@ func (r *recording) knowText(s bpfSource) error {
 	if bin == nil {
 		return nil
 	}
-	var c bpf.Text
-	lo, hi := bin.Text()
-	c.All = [2]uint64{lo + bias, hi + bias}
-	for name, r := range bin.Funcs() {
-		switch names.Assembly(name) {
-		case names.SignalEntry:
-			c.Sigtramp = [2]uint64{r[0] + bias, r[1] + bias}
-		case names.Callback:
-			c.Cgocallback = [2]uint64{r[0] + bias, r[1] + bias}
-		}
+	found := bin
+	if r.image.Exe && r.own != nil {
+		found = r.own // has looked functions up already
 	}
-	for f, delta := range bin.Framed() {
-		c.Framed = append(c.Framed, bpf.Framed{From: f[0] + bias, To: f[1] + bias, Delta: uint32(delta)})
-	}
-	return s.Know(c)
+	return s.Know(loaded(r.shared.findText(found), bias))
 }
 
 func (r *recording) attachPerf(l *goruntime.Layout) error {

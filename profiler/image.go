@@ -19,11 +19,9 @@ func (r *recording) layout() (*goruntime.Layout, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	if bi, err := goruntime.BuildInfo(f); err == nil {
-		r.summary.Target.Build, r.summary.Target.Main = goruntime.CodeSettings(bi), goruntime.MainPackage(bi)
-	}
-	l, err := r.image.Layout(r.target, f, symbolize.FindFunc(f))
+	r.keepImage(f)
+	l, err := r.shared.findLayout(f, func() (*goruntime.Layout, error) { return r.image.Layout(r.target, f, symbolize.FindFunc(f)) })
+	r.summary.Target.Build, r.summary.Target.Main = r.shared.build, r.shared.main
 	var unknown *goruntime.UnknownVersionError
 	switch {
 	case errors.As(err, &unknown):
@@ -39,6 +37,21 @@ func (r *recording) layout() (*goruntime.Layout, error) {
 			l.Version, strings.Join(l.Denied, ", ")))
 	}
 	return l, nil
+}
+
+// keepImage keeps the file with the Go runtime until the recording is closed. What it says of a library depends on the process, too.
+func (r *recording) keepImage(f *os.File) {
+	r.dropImage()
+	if r.exe, r.shared = f, new(executable); r.image.Exe {
+		r.shared = executableOf(f)
+	}
+}
+
+func (r *recording) dropImage() {
+	r.shared.leave()
+	if r.exe != nil {
+		r.exe.Close()
+	}
 }
 
 // name is what error messages call the target.

@@ -34,22 +34,23 @@ type recording struct {
 	memory   *proc.Space // of the program that is recorded; nil until a Pending one has begun
 	symbols  *symbolize.Symbolizer
 	images   goruntime.Images
-	image    goruntime.Image // that has the Go runtime
-	exe      *os.File        // of the goroutine table's own symbols,
-	own      *symbolize.Binary
-	vars     *goruntime.Vars  // and what the table is found by, at link-time addresses
-	doing    string           // "dump", else a recording: the begin of errors
-	source   cpuSource        // nil: not allowed here
-	rate     int              // that it is asked for, Hz: Options.Rate, or what the kernel allows
-	sched    *bpf.Sched       // nil: not asked for, or not allowed
-	table    *goroutine.Table // nil: the same
-	calls    *calls           // nil: the same
-	exact    *exact           // nil: the same
-	family   *proc.Family     // processes that the target starts
-	arrivals *arrivals        // nil: the same
-	accepts  *acceptors       // nil: not of a timeline
-	govern   *governor        // nil: Options.Share is not asked for
-	mu       sync.Mutex       // of slices and symbols while the sources run
+	image    goruntime.Image   // that has the Go runtime
+	exe      *os.File          // the same file,
+	shared   *executable       // what it says to all who have it open,
+	own      *symbolize.Binary // its symbols for the goroutine table,
+	vars     *goruntime.Vars   // and what the table is found by, at link-time addresses
+	doing    string            // "dump", else a recording: the begin of errors
+	source   cpuSource         // nil: not allowed here
+	rate     int               // that it is asked for, Hz: Options.Rate, or what the kernel allows
+	sched    *bpf.Sched        // nil: not asked for, or not allowed
+	table    *goroutine.Table  // nil: the same
+	calls    *calls            // nil: the same
+	exact    *exact            // nil: the same
+	family   *proc.Family      // processes that the target starts
+	arrivals *arrivals         // nil: the same
+	accepts  *acceptors        // nil: not of a timeline
+	govern   *governor         // nil: Options.Share is not asked for
+	mu       sync.Mutex        // of slices and symbols while the sources run
 	slices   *fold.Slices
 	keep     fold.Keep
 	summary  Summary
@@ -111,9 +112,7 @@ func (r *recording) close() {
 	if r.symbols != nil {
 		r.symbols.Close()
 	}
-	if r.exe != nil {
-		r.exe.Close()
-	}
+	r.dropImage()
 	r.family.Close()
 	if r.memory != nil {
 		r.memory.Close()

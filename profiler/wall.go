@@ -18,15 +18,12 @@ import (
 // the threads.
 func (r *recording) prepareTable(l *goruntime.Layout) error {
 	var err error
-	if r.exe, err = r.openImage(); err != nil {
-		return err
-	}
 	// The sampling thread looks up stack depths and must not wait while the builder reads symbols:
 	// it has tables of its own.
 	if r.own, err = symbolize.OpenGo(r.exe); err != nil {
 		return err
 	}
-	if r.vars, err = goruntime.FindVars(r.exe, l, r.own.Func); err != nil {
+	if r.vars, err = r.shared.findVars(r.exe, l, r.own); err != nil {
 		return err
 	}
 	if r.sched, err = bpf.OpenSched(r.target, r.options.Host.events()); err != nil {

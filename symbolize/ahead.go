@@ -17,8 +17,7 @@ type Ahead struct {
 
 // OpenAhead reads a file, which belongs to the Ahead from then on.
 func OpenAhead(f *os.File) *Ahead {
-	o, err := newObject(f.Name(), f)
-	o.file = f
+	o, err := openFiles.open(f.Name(), f)
 	return &Ahead{o, err}
 }
 

@@ -35,6 +35,9 @@ type Binary struct {
 // OpenGo reads the tables of the Go binary in r, which must stay readable as long as the Binary
 // is used. Errors wrap ErrNotGo or ErrFormat.
 func OpenGo(r io.ReaderAt) (*Binary, error) {
+	if b := openFiles.binary(r); b != nil {
+		return b, nil
+	}
 	f, err := elfx.New(r)
 	if err != nil {
 		return nil, fmt.Errorf("symbolize: %w: %w", ErrFormat, err)
@@ -52,6 +55,9 @@ func openGo(f *elfx.File) (*Binary, error) {
 	}
 	return &Binary{elf: f, tab: t}, nil
 }
+
+// on is the Binary as another reader of the same content reads it.
+func (b *Binary) on(r io.ReaderAt) *Binary { return &Binary{elf: b.elf.On(r), tab: b.tab.On(r)} }
 
 // Lookup appends the frames at a link-time address to dst, innermost first: the inlined
 // functions, then the physical one. It appends nothing for an address outside of Go code. A

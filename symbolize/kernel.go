@@ -18,8 +18,9 @@ const (
 	kernelHalf = 1 << 63             // kernel addresses have the top bit, on amd64 and arm64
 
 	// rereadKernel is how often kallsyms may be read again for an address that it did not have:
-	// BPF programs and modules come and go, but one reading costs 0.1 s of CPU time.
-	rereadKernel = 10 * time.Second
+	// BPF programs and modules come and go, but one reading costs 0.1 s of CPU time, and where others load programs all the time each
+	// reading helps.
+	rereadKernel = time.Minute
 	rereadRarely = 10 * time.Minute // where it does not help
 )
 

@@ -18,9 +18,10 @@ type object struct {
 	base    string // file name without the folder
 	kind    Kind
 	buildID string
-	file    *os.File   // nil for the vdso and for what could not be opened
-	elf     *elfx.File // nil when it could not be read
-	golang  *Binary    // nil when it holds no Go code that we can read
+	file    *os.File    // nil for the vdso and for what could not be opened
+	elf     *elfx.File  // nil when it could not be read
+	golang  *Binary     // nil when it holds no Go code that we can read
+	shared  proc.FileID // zero: nobody else has what is known of it
 
 	syms   *elfx.Symbols
 	loaded bool // syms is what the file has
@@ -102,6 +103,9 @@ func (o *object) symbol(link uint64) (string, bool) {
 func (o *object) close() error {
 	if o.file == nil {
 		return nil
+	}
+	if o.shared != (proc.FileID{}) {
+		openFiles.close(o.shared)
 	}
 	return o.file.Close()
 }

@@ -189,8 +189,7 @@ func (s *space) open(m proc.Mapping) (*object, error) {
 		}
 		return unread, err
 	}
-	o, err := newObject(m.Path, f)
-	o.file = f
+	o, err := openFiles.open(m.Path, f)
 	if o.elf == nil && isMemfd(m) {
 		o.kind, err = JIT, nil
 	}

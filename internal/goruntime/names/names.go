@@ -46,8 +46,11 @@ var (
 	Panics = []string{"runtime.gopanic", "runtime.sigpanic", "runtime.panicwrap"}
 )
 
-// Assembly drops the suffix that marks functions of assembly's calling convention.
-func Assembly(function string) string { return strings.TrimSuffix(function, ".abi0") }
+// ABI0 is the suffix that marks functions of assembly's calling convention, where there is one.
+const ABI0 = ".abi0"
+
+// Assembly drops it.
+func Assembly(function string) string { return strings.TrimSuffix(function, ABI0) }
 
 // Functions that tell what a wait, or time on a CPU, is for.
 var (

@@ -180,6 +180,13 @@ func (f *File) Section(name string) (Section, bool) {
 	return Section{}, false
 }
 
+// On returns the file as another reader of the same content reads it.
+func (f *File) On(r io.ReaderAt) *File {
+	g := *f
+	g.r = r
+	return &g
+}
+
 // Reader returns the reader below.
 func (f *File) Reader() io.ReaderAt { return f.r }
 

@@ -13,6 +13,7 @@ package pclntab
 import (
 	"encoding/binary"
 	"errors"
+	"io"
 	"unique"
 )
 
@@ -61,6 +62,12 @@ var (
 	layout118 = layout{hdr: 40, inlSize: 20, inlFuncID: 2, inlName: 12, inlParent: 16}
 	layout120 = layout{hdr: 44, startLine: true, inlSize: 16, inlFuncID: 0, inlName: 4, inlParent: 8, inlStart: 12}
 )
+
+// On returns the table as another reader of the same content reads it. It may be called while t is used.
+func (t *Table) On(r io.ReaderAt) *Table {
+	return &Table{p: newPages(r), quantum: t.quantum, lay: t.lay, text: t.text, etext: t.etext, names: t.names, cus: t.cus, files: t.files,
+		pcs: t.pcs, funcs: t.funcs, gofunc: t.gofunc, functab: t.functab, nfunc: t.nfunc, one: t.one, strings: map[uint64]string{}}
+}
 
 // Drop lets go of what is cached of the file: it is read again where it is needed.
 func (t *Table) Drop() { t.p.drop() }
