@@ -137,7 +137,7 @@ const maxUnwound = 2048
 
 // unwinder is a place on a goroutine's stack.
 type unwinder struct {
-	arch   string
+	b      *Builder
 	stack  *sample.Words
 	sp, fp uint64   // of the frame to be left
 	lr     uint64   // of a leaf, on arm64
@@ -148,7 +148,7 @@ type unwinder struct {
 // leave finds the return address of the frame of st, and where on the stack it lies: slot is 0 if that is nowhere. ok is false
 // when it is not among the words: then slot is where it would be.
 func (u *unwinder) leave(st *site) (slot, ra uint64, ok bool) {
-	if u.arch == "arm64" {
+	if u.b.arch == "arm64" {
 		return u.leaveARM64(st)
 	}
 	if slot = u.sp + uint64(st.delta); !st.inGo {
@@ -172,11 +172,23 @@ func (u *unwinder) leave(st *site) (slot, ra uint64, ok bool) {
 func (u *unwinder) leaveARM64(st *site) (slot, ra uint64, ok bool) {
 	if ra, u.lr = u.lr, 0; st.delta > 0 {
 		slot = u.sp
-		ra, _ = u.stack.Word(slot)
+		if saved, _ := u.stack.Word(slot); !u.keeps(st, ra, saved) {
+			ra = saved
+		}
 		u.sp += uint64(st.delta)
 	}
 	u.uncall(st)
 	return slot, ra, st.inGo && ra != 0
+}
+
+// keeps says whether st returns to what the link register has, and not to what it saved before: a function that calls nobody
+// may store something else there (internal/chacha8rand.block). After a call the register points into the function itself.
+func (u *unwinder) keeps(st *site, lr, saved uint64) bool {
+	if lr == 0 || u.b.symbols.InGo(saved-1) || !u.b.symbols.InGo(lr-1) {
+		return false
+	}
+	caller := u.b.callSite(lr).frames
+	return len(caller) > 0 && len(st.frames) > 0 && caller[len(caller)-1].Func != st.frames[len(st.frames)-1].Func
 }
 
 // uncall takes the call of st back if a signal made it: below it lies what the link register had (runtime.unwinder.next).
@@ -206,7 +218,7 @@ func (u *unwinder) joins(slot uint64) bool {
 
 // unwind appends the callers of the last frame of dst by the words of the goroutine's stack.
 func (b *Builder) unwind(dst []*site, c chain) ([]*site, end) {
-	u := unwinder{arch: b.arch, stack: &c.rest.Words, sp: c.sp, chain: c.rest.Resumed, later: c.returns[c.rest.From-1:]}
+	u := unwinder{b: b, stack: &c.rest.Words, sp: c.sp, chain: c.rest.Resumed, later: c.returns[c.rest.From-1:]}
 	if c.words != nil {
 		u.fp = c.words.BP
 	}
