@@ -147,6 +147,7 @@ struct context {
 	u64 r8, r9, r10, r11, r12, r13, r14, r15, di, si, bp, bx, dx, ax, cx, sp, ip;
 };
 #define CONTEXT_LR(c) 0
+#define RETURNS_TO_KERNEL 0
 #define BELOW 0
 #else
 struct context {
@@ -155,6 +156,7 @@ struct context {
 };
 _Static_assert(__builtin_offsetof(struct context, x) == 184, "arch/arm64/include/uapi/asm/ucontext.h");
 #define CONTEXT_LR(c) ((c)->lr)
+#define RETURNS_TO_KERNEL 1 // a handler does, to the vdso
 #define SIGINFO 128 // bytes; the kernel leaves one before the ucontext
 #define BELOW 8     // a function's frame begins at its stack pointer, and the caller's frame pointer is saved below it
 #endif
@@ -371,7 +373,7 @@ static __always_inline int entering(u64 pc, u64 sp)
 
 static __always_inline u64 context_of(struct scratch *s, u64 fp, u64 ra)
 {
-	if (in_text(ra) || (!in_handler(s->last) && !in_handler(s->r.lr))) // handlers return to the kernel's page
+	if (in_text(ra) || (!in_handler(s->last) && !in_handler(s->r.lr)))
 		return 0;
 	return fp + BELOW + frame_of(code.sigtramp) + SIGINFO;
 }
@@ -522,7 +524,8 @@ static __noinline u32 walk(struct scratch *s, u64 pc, u64 fp, u64 sp)
 	s->deep = 0;
 	s->odd = 0;
 	delta = on_stack(s, sp) ? frame_of(pc) : 0;
-	if (code.etext && !on_stack(s, sp) && (s->hi > s->lo || in_handler(pc)) && entering(pc, sp) == ON_GOROUTINE) {
+	if (code.etext && !on_stack(s, sp) && (s->hi > s->lo || in_handler(pc) || (RETURNS_TO_KERNEL && !in_text(pc))) &&
+	    entering(pc, sp) == ON_GOROUTINE) {
 		; // user space unwinds all of it
 	} else if (!delta) {
 		follow(max);
