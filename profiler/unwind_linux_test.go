@@ -157,7 +157,7 @@ func TestDeepStacks(t *testing.T) {
 			t.Errorf("%s: the root is %q", kind, root)
 		}
 		if cut := slices.Contains(names, "[truncated]"); cut != (kind != "huge") {
-			t.Errorf("%s: truncated: %v: %d frames: %q", kind, cut, len(names), names[:min(len(names), 20)])
+			t.Errorf("%s: truncated: %v: %d frames, at %#x: %q", kind, cut, len(names), s.Location[0].Address, names[:min(len(names), 20)])
 		}
 	}
 	for _, kind := range []string{"recursion", "wide", "huge"} {
