@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/ringbuf"
 	"github.com/cilium/ebpf/rlimit"
@@ -41,8 +42,9 @@ func OpenArrivals(p *proc.Process, l *goruntime.Layout) (*Arrivals, error) {
 		return nil, fmt.Errorf("load eBPF: arrivals: %w", err)
 	}
 	a := &Arrivals{target: p}
-	if err := spec.LoadAndAssign(&a.objects, withTypes()); err != nil {
-		if errors.Is(err, ebpf.ErrNotSupported) {
+	types := withTypes()
+	if err := spec.LoadAndAssign(&a.objects, types); err != nil {
+		if errors.Is(err, ebpf.ErrNotSupported) || lacksTracepoint(types.Cache, "sk_data_ready") {
 			return nil, fmt.Errorf("load eBPF: arrivals: %w: this kernel does not say when sockets have something to read (Linux 6.3)",
 				errors.ErrUnsupported)
 		}
@@ -56,6 +58,17 @@ func OpenArrivals(p *proc.Process, l *goruntime.Layout) (*Arrivals, error) {
 		return nil, fmt.Errorf("attach to arrivals: %w", err)
 	}
 	return a, nil
+}
+
+// lacksTracepoint says whether the kernel has no such tracepoint. Why a program was refused is not always the first reason: before
+// Linux 5.11 the other one lacks a function.
+func lacksTracepoint(kernel *btf.Cache, name string) bool {
+	types, err := kernel.Kernel()
+	if err != nil {
+		return false
+	}
+	_, err = types.AnyTypeByName("btf_trace_" + name)
+	return errors.Is(err, btf.ErrNotFound)
 }
 
 func setArrivals(spec *ebpf.CollectionSpec, l *goruntime.Layout) error {

@@ -2,7 +2,11 @@
 
 package bpf
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/mayfly-profiler/mayfly/internal/target"
+)
 
 // Programs that are loaded at about the same time have the kernel's types in common, and nobody keeps them when that is over.
 func TestTypesAreShared(t *testing.T) {
@@ -13,5 +17,13 @@ func TestTypesAreShared(t *testing.T) {
 	dropTypes()
 	if withTypes().Cache == first {
 		t.Error("they are kept")
+	}
+}
+
+func TestLacksTracepoint(t *testing.T) {
+	target.Need(t, Probe())
+	kernel := withTypes().Cache
+	if lacksTracepoint(kernel, "sched_switch") || !lacksTracepoint(kernel, "nothing_has_this_name") {
+		t.Error("every kernel has sched_switch, and none nothing_has_this_name")
 	}
 }
