@@ -80,7 +80,7 @@ var program = text{
 		"main.main", "main.work", "runtime.memmove", "runtime.goexit.abi0", "runtime.mcall", "runtime.schedule",
 		"runtime.mstart.abi0", "runtime.duffzero", "runtime.asmcgocall.abi0", "runtime.systemstack_switch", "runtime.cgocall",
 		"runtime.gopark", "runtime.sigpanic", "runtime.morestack.abi0", "runtime.newstack", "main.(*T).Wrapper", "runtime.cgocallback",
-		"runtime.sigtramp.abi0", "runtime.systemstack.abi0",
+		"runtime.sigtramp.abi0", "runtime.systemstack.abi0", "runtime.asyncPreempt.abi0",
 	},
 	c: []string{"c_inner", "c_outer"},
 }

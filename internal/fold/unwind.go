@@ -239,7 +239,7 @@ func (b *Builder) unwind(dst []*site, c chain) ([]*site, end) {
 	}
 	for range maxUnwound {
 		slot, ra, ok := u.leave(last)
-		if u.joins(slot) {
+		if last.role != signal && u.joins(slot) { // the chain may lack the caller of what was interrupted
 			return b.follow(dst, u.later)
 		}
 		if !ok {

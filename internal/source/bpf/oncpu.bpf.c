@@ -477,6 +477,8 @@ static __always_inline void resume(struct scratch *s, u64 end, u32 max)
 			return;
 		}
 		seek_frame();
+	} else if (s->fp < s->at && READ(s->fp, s->fp)) { // user space has no word of that one
+		s->fp = 0;
 	}
 	if (!s->fp)
 		return;
@@ -536,8 +538,9 @@ static __noinline u32 walk(struct scratch *s, u64 pc, u64 fp, u64 sp)
 		s->rest_bytes = delta + 16;
 		return s->nwords - from;
 	} else {
-		s->nwords = from + 1;
+		s->nwords = from + 1; // it has not made its frame yet, or has left it
 		s->at = sp;
+		s->fp = fp;
 	}
 	if (!s->odd)
 		return s->nwords - from;
