@@ -35,7 +35,8 @@ var guests = []struct {
 	runs []string
 }{
 	{"internal/kernels", []string{"^TestInside"}},
-	{"internal/source/bpf", []string{"^Test(GoroutinesAndLabels|WrongLayout|Sched.*|CallsGuard|Arrivals|Exact.*|Bell|FewFiles)$"}},
+	{"internal/source/bpf", []string{"^Test(GoroutinesAndLabels|WrongLayout|Sched(Times|ThreadsEnd|Cost|AgreesWithSchedstat)|CallsGuard|" +
+		"Arrivals|Exact.*|Bell|FewFiles)$"}},
 	{"profiler", []string{
 		"^Test(Calls|Throttled|StoppedBefore|DeepStacks|SignalHandlers|RateReached)$",
 		"^Test(LeafCallers|StatesAddUp|AssemblyUsesFramePointer)$/plain",

@@ -45,8 +45,8 @@ func TestArrivals(t *testing.T) {
 		t.Fatalf("%d arrivals of goroutine %d among %d, want %d", len(mine), goid, len(got), messages)
 	}
 	apart := int64(0)
-	if target.Emulated() { // the clocks of its processors are not the same to the nanosecond
-		apart = 10_000
+	if target.Emulated() { // the clocks of its processors are not the same; what is read comes a millisecond before that
+		apart = 200_000
 	}
 	for i, in := range mine {
 		if in.Came < sent[i]-apart || in.Read < taken[i][0]-apart || in.Read > taken[i][1]+apart || in.Came > taken[i][0]+apart {
