@@ -41,7 +41,11 @@ func TestCalls(t *testing.T) {
 		enough /= 4
 	}
 	for _, call := range []string{"read", "flock", "wait4", poll, "nanosleep"} {
-		if all[call] < int64(enough) || named[call] < all[call]*98/100 {
+		least := int64(98)                            // percent
+		if call == "nanosleep" && target.Emulated() { // it is long on its way in and out, in no call
+			least = 50
+		}
+		if all[call] < int64(enough) || named[call] < all[call]*least/100 {
 			t.Errorf("%s: of %v in a system call %v have its name", call, time.Duration(all[call]), time.Duration(named[call]))
 		}
 	}
