@@ -32,6 +32,9 @@ func (r *recording) attach(ctx context.Context) error {
 	if missing != nil && r.options.Engine.forcesCPU() {
 		return missing
 	}
+	if err := r.attachEvents(layout); err != nil {
+		return err
+	}
 	wall := (r.options.Mode == Wall || r.source == nil) && layout != nil
 	var tableErr error
 	if wall {
@@ -72,7 +75,8 @@ func (r *recording) attach(ctx context.Context) error {
 // kept is what the profile keeps: what was asked for, as far as the sources that there are tell it.
 func (r *recording) kept() fold.Keep {
 	asked := r.options.Keep
-	k := fold.Keep{Goroutines: asked.Goroutines, Timeline: asked.Timeline, Idle: asked.Idle}
+	k := fold.Keep{Goroutines: asked.Goroutines, Timeline: asked.Timeline, Idle: asked.Idle,
+		Events: r.eventNames()}
 	k.Wall, k.TableOnly = r.options.Mode == Wall && r.table != nil, r.source == nil
 	k.TableToo = k.Wall && r.source != nil && r.sched == nil && !k.Timeline
 	return k
@@ -99,20 +103,27 @@ func (r *recording) release(l *goruntime.Layout) (err error) {
 
 // begin starts the on-CPU source and then the program.
 func (r *recording) begin() error {
-	if err := r.startSource(); err != nil {
+	if err := r.startSources(); err != nil {
 		return err
 	}
 	r.started = time.Now()
 	return r.options.Pending.Release()
 }
 
-// startSource has samples taken from now on: what a recording says of a time before would be that nothing ran. To enable an
+// startSources have samples taken from now on: what a recording says of a time before would be that nothing ran. To enable an
 // event takes long where others open and close theirs.
-func (r *recording) startSource() error {
-	if r.source == nil {
-		return nil
+func (r *recording) startSources() error {
+	if r.source != nil {
+		if err := r.source.Start(); err != nil {
+			return err
+		}
 	}
-	return r.source.Start()
+	for _, e := range r.events {
+		if err := e.source.Start(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func open(ctx context.Context, pid int, o Options) (*recording, error) {

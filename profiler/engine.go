@@ -80,15 +80,19 @@ func (r *recording) attachBPF(l *goruntime.Layout) error {
 	return nil
 }
 
-// know tells the source what of the target it has to know beyond the runtime's layout.
+// know tells the sources what of the target they have to know beyond the runtime's layout.
 func (r *recording) know(l *goruntime.Layout) error {
+	var programs []*bpf.OnCPU
 	switch s := r.source.(type) {
 	case bpfSource:
-		return r.knowText(s)
+		programs = append(programs, s.OnCPU)
 	case perfSource:
 		r.knowVars(s, l)
 	}
-	return nil
+	for _, e := range r.events {
+		programs = append(programs, e.source)
+	}
+	return r.knowText(programs)
 }
 
 // knowVars says where the runtime's variables are. A wall recording has found them already. Without them
@@ -113,16 +117,22 @@ func (r *recording) knowVars(s perfSource, l *goruntime.Layout) {
 }
 
 // knowText says where the code is that stacks are not followed through as through other code.
-func (r *recording) knowText(s bpfSource) error {
+func (r *recording) knowText(programs []*bpf.OnCPU) error {
 	bin, bias := r.symbols.Main()
-	if bin == nil {
+	if bin == nil || len(programs) == 0 {
 		return nil
 	}
 	found := bin
 	if r.image.Exe && r.own != nil {
 		found = r.own // has looked functions up already
 	}
-	return s.Know(loaded(r.shared.findText(found), bias))
+	c := loaded(r.shared.findText(found), bias)
+	for _, p := range programs {
+		if err := p.Know(c); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (r *recording) attachPerf(l *goruntime.Layout) error {

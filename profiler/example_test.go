@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -121,6 +122,12 @@ func ExampleRing() {
 	// Output:
 	// true false
 	// true
+}
+
+// The names are perf's.
+func ExampleEventNames() {
+	fmt.Println(slices.Contains(profiler.EventNames(), "page-faults"))
+	// Output: true
 }
 
 // An engine's name comes from a flag or a query.

@@ -44,6 +44,7 @@ func (r *recording) finish(b *fold.Builder, end string) {
 	r.finishImages()
 	r.finishFamily()
 	r.finishCalls()
+	r.finishEvents()
 	r.finishArrivals()
 	if r.accepts != nil {
 		s.Accepts.Queues = r.accepts.take()

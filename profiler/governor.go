@@ -65,7 +65,7 @@ func (r *recording) programs() (d time.Duration) {
 	if r.sched != nil {
 		d += r.sched.Cost()
 	}
-	return d
+	return d + r.eventsCost()
 }
 
 // meter tells what the process uses besides looking at the table.

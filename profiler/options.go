@@ -38,10 +38,28 @@ func (o *Options) Validate() error {
 	case o.ExactCPU && o.Keep.Timeline:
 		return errors.New("exact CPU times are of label sets, and a timeline has single samples: Options.ExactCPU does not go with Keep.Timeline")
 	}
+	if err := o.validateEvents(); err != nil {
+		return err
+	}
 	_, rateErr := source.Rate(o.Rate)
 	_, scansErr := source.Rate(o.Scans)
 	_, err := ParseEngine(string(o.Engine))
 	return cmp.Or(rateErr, scansErr, err)
+}
+
+func (o *Options) validateEvents() error {
+	for i, name := range o.Events {
+		if _, err := bpf.FindEvent(name); err != nil {
+			return err
+		}
+		if slices.Contains(o.Events[:i], name) {
+			return fmt.Errorf("event %s: asked for twice", name)
+		}
+	}
+	if len(o.Events) > 0 && o.Keep.Timeline {
+		return errors.New("events have no duration, and a timeline is made of intervals: Options.Events does not go with Keep.Timeline")
+	}
+	return nil
 }
 
 // validateOutside is Validate for a process that is recorded from outside.
@@ -110,6 +128,11 @@ type Options struct {
 	// summary.Exact. Samples then share what was counted for their labels. What keeps it from being done is among
 	// Summary.Denied; more than MaxSwitches a second do. Not with Keep.Timeline.
 	ExactCPU bool
+	// Events are what else is sampled beside time, by perf's names, such as "page-faults" or "cache-misses": EventNames has all. Each
+	// has a column of the profile, in which samples say how often it happened. Rate samples a second are taken of each, on each CPU, or as
+	// many as it happens. One that cannot be sampled, as in many virtual machines those of the CPU's counters, is an error. They need
+	// eBPF, and do not go with Keep.Timeline.
+	Events []string
 	// MemoryLimit is what this process may take, in bytes, about; 0 is DefaultMemoryLimit. Beyond it labels with many
 	// values lose them, and a timeline ends. What that cost is among Summary.Denied.
 	MemoryLimit int

@@ -46,6 +46,7 @@ type recording struct {
 	table    *goroutine.Table  // nil: the same
 	calls    *calls            // nil: the same
 	exact    *exact            // nil: the same
+	events   []*event          // those of Options.Events
 	family   *proc.Family      // processes that the target starts
 	arrivals *arrivals         // nil: the same
 	accepts  *acceptors        // nil: not of a timeline
@@ -96,6 +97,9 @@ type reported struct {
 func (r *recording) close() {
 	if r.source != nil {
 		r.source.Close()
+	}
+	for _, e := range r.events {
+		e.source.Close()
 	}
 	if r.sched != nil {
 		r.sched.Close()

@@ -43,7 +43,7 @@ func (r *recording) stream(ctx context.Context, every time.Duration, emit func(*
 	defer cancel()
 	s := slicer{recording: r, start: r.started, attached: r.summary, emit: emit}
 	if s.start.IsZero() {
-		if err := r.startSource(); err != nil {
+		if err := r.startSources(); err != nil {
 			return err
 		}
 		s.start = time.Now()
@@ -235,6 +235,9 @@ func (r *recording) flush() error {
 	if r.table != nil {
 		wg.Go(r.table.Flush)
 	}
+	for _, e := range r.events {
+		wg.Go(e.source.Flush)
+	}
 	done := make(chan error, 1)
 	go func() { wg.Wait(); done <- nil }()
 	return r.within(done)
@@ -276,16 +279,19 @@ func (r *recording) add(s *sample.Sample) {
 	}
 }
 
-// sources runs the sources until ctx ends or the target is gone. If one fails the other goes on.
+// sources runs the sources until ctx ends or the target is gone. If one fails the others go on.
 func (r *recording) sources(ctx context.Context) error {
-	var both []sample.Source
+	var all []sample.Source
 	if r.source != nil {
-		both = append(both, r.source)
+		all = append(all, r.source)
 	}
 	if r.table != nil {
-		both = append(both, r.table)
+		all = append(all, r.table)
 	}
-	errs := make([]error, len(both))
+	for _, e := range r.events {
+		all = append(all, e.source)
+	}
+	errs := make([]error, len(all))
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	switch {
@@ -295,7 +301,7 @@ func (r *recording) sources(ctx context.Context) error {
 		defer r.options.Budget.admit(r)()
 	}
 	var wg sync.WaitGroup
-	for i, s := range both {
+	for i, s := range all {
 		wg.Go(func() {
 			if errs[i] = s.Run(ctx, r.add); execed(errs[i]) {
 				cancel() // the same addresses may hold something in the next program, too

@@ -50,6 +50,7 @@ goroutine that it sees in a second.`, ringBase>>20, perGoroutine>>10),
 		Example: `  mayfly record -p 4242 -d 30s -o before.pb.gz
   mayfly record -F 4999 -- ./server -listen :8080
   mayfly record -o new/1.pb.gz -- go test -run '^$' -bench . ./pkg
+  mayfly record -p 4242 -e page-faults,cache-misses
   mayfly record -p 4242 --ring 30s --on SIGUSR2 --when 'p99(endpoint=/fulfil)>800ms'
   go tool pprof -http=: mayfly.pb.gz`,
 		Args: cobra.ArbitraryArgs,
@@ -84,6 +85,7 @@ goroutine that it sees in a second.`, ringBase>>20, perGoroutine>>10),
 		"uprobes; without =FUNCTION: of the server functions of net/http and gRPC")
 	fl.Lookup("exact-requests").NoOptDefVal = servers
 	fl.BoolVar(&f.exactCPU, "exact-cpu", false, exactUsage)
+	fl.StringSliceVarP(&f.events, "event", "e", nil, eventsUsage)
 	fl.BoolVar(&f.idle, "idle", false, "include goroutines without labels that do nothing during the recording")
 	fl.BoolVar(&f.goroutines, "goroutines", false, "add the goroutine id as the numeric label go.id (makes large profiles)")
 	fl.StringVar(&f.user, "user", "", "run the command as this `user` (default the user who runs mayfly: root under sudo)")
@@ -93,6 +95,7 @@ goroutine that it sees in a second.`, ringBase>>20, perGoroutine>>10),
 	f.ring.define(fl)
 	cmd.RegisterFlagCompletionFunc("mode", cobra.FixedCompletions([]string{string(profiler.Wall), string(profiler.CPU)},
 		cobra.ShellCompDirectiveNoFileComp))
+	cmd.RegisterFlagCompletionFunc("event", cobra.FixedCompletions(profiler.EventNames(), cobra.ShellCompDirectiveNoFileComp))
 	cmd.RegisterFlagCompletionFunc("engine", cobra.FixedCompletions(strings.Split(engineNames(), ", "), cobra.ShellCompDirectiveNoFileComp))
 	cmd.RegisterFlagCompletionFunc("pid", completePID)
 	return cmd
@@ -127,6 +130,8 @@ func (f *recordFlags) check(dash int) error {
 		return usagef("record: --exact-requests needs --timeline, and does not go with --ring")
 	case f.exactCPU && (f.timeline || f.ring.when != ""):
 		return usagef("record: --exact-cpu counts the CPU time of label sets, and a timeline has single samples: one of the two")
+	case len(f.events) > 0 && (f.timeline || f.ring.when != ""):
+		return usagef("record: --event counts what has no duration, and a timeline is made of intervals: one of the two")
 	case f.user != "" && len(f.command) == 0:
 		return usagef("record: --user needs a command to start")
 	case f.user != "" && (isGoTest(f.command) || isGo(f.command, "run")):
@@ -175,7 +180,7 @@ func (f *recordFlags) checkFormat() error {
 	if f.mode == string(profiler.Wall) {
 		columns = append(columns, sample.ColumnRunnable, sample.ColumnBlocked, sample.ColumnWall)
 	}
-	if err := f.checkColumn(columns); err != nil {
+	if err := f.checkColumn(append(columns, f.events...)); err != nil {
 		return usagef("record: %w", err)
 	}
 	return nil

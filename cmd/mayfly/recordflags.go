@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -38,6 +39,10 @@ const rateUsage = "rate in `Hz`: samples per second of CPU time, and scans of al
 var exactUsage = fmt.Sprintf("count the CPU time of label sets instead of sampling it, by uprobes: two traps of about 1 us at each switch "+
 	"of goroutines, up to %d a second", profiler.MaxSwitches)
 
+// eventsUsage is the help of --event.
+var eventsUsage = "`events` to sample beside time, separated by commas; each is a column: " +
+	strings.Join(profiler.EventNames(), ", ")
+
 // leastMemory is what --memory-limit may be: mayfly itself needs that.
 const leastMemory = 144
 
@@ -58,6 +63,7 @@ type recordFlags struct {
 	memory   int // MiB
 	exact    string
 	exactCPU bool
+	events   []string
 	calls    []string // functions whose calls are recorded exactly
 	json     bool
 	ring     ringFlags
@@ -75,6 +81,7 @@ func (f *recordFlags) options() profiler.Options {
 		Keep:        profiler.Keep{Goroutines: f.goroutines, Idle: f.idle, Timeline: f.timeline},
 		Calls:       f.calls,
 		ExactCPU:    f.exactCPU,
+		Events:      f.events,
 		Version:     readBuild().Version,
 	}
 }

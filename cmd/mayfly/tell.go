@@ -27,6 +27,7 @@ func tell(e *env, f *recordFlags, rec *profiler.Recording) {
 		tellWall(e, f, rec)
 	}
 	tellExact(e, f, s)
+	tellEvents(e, f, s)
 	tellLabels(e, f, s)
 	tellChildren(e, s)
 	if s.End != "duration reached" && s.End != "interrupted" {
@@ -53,6 +54,22 @@ func tellExact(e *env, f *recordFlags, s profiler.Summary) {
 		}
 	}
 }
+
+// tellEvents is about what was sampled beside time.
+func tellEvents(e *env, f *recordFlags, s profiler.Summary) {
+	for _, c := range s.Events.Counts {
+		e.say("%s: %d %s in %d samples", f.output, c.Count, c.Name, c.Samples)
+		if c.Lost > 0 {
+			e.warn("%s: %d samples of %s were lost: a lower rate (-F) loses none", f.output, c.Lost, c.Name)
+		}
+		if c.Counted < wholly {
+			e.warn("%s: %s were counted for %.0f %% of the time, in turns with other events, and are scaled up", f.output, c.Name, 100*c.Counted)
+		}
+	}
+}
+
+// wholly is the share of the time above which an event counts as counted all the time.
+const wholly = 0.99
 
 // tellLabels is about labels that are not what the program has.
 func tellLabels(e *env, f *recordFlags, s profiler.Summary) {

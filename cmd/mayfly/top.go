@@ -52,10 +52,12 @@ each interval is printed as it ends. Press ? for the keys.`,
 	fl.IntVarP(&f.rows, "rows", "n", -1, rowsUsage())
 	fl.Lookup("rows").DefValue = "" // it depends
 	fl.BoolVar(&f.exact, "exact-cpu", false, exactUsage)
+	fl.StringSliceVarP(&f.events, "event", "e", nil, eventsUsage)
 	fl.BoolVar(&f.once, "once", false, "print one interval and end")
 	fl.BoolVar(&f.plain, "plain", false, "print text, also on a terminal")
 	fl.BoolVar(&f.json, "json", false, "print the result as JSON, one line an interval of each process")
 	cmd.RegisterFlagCompletionFunc("pid", completePID)
+	cmd.RegisterFlagCompletionFunc("event", cobra.FixedCompletions(profiler.EventNames(), cobra.ShellCompDirectiveNoFileComp))
 	cmd.RegisterFlagCompletionFunc("sort", cobra.FixedCompletions(strings.Split(orderNames(), ", "), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }

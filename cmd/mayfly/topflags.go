@@ -25,6 +25,7 @@ type topFlags struct {
 	plain    bool
 	json     bool
 	exact    bool
+	events   []string
 }
 
 const (
@@ -51,6 +52,8 @@ func (f *topFlags) check() (top.By, error) {
 		return by, usagef("top: --rows %d: not a number of rows", f.rows)
 	case f.exact && f.several():
 		return by, usagef("top: --exact-cpu is for one process: -p PID")
+	case len(f.events) > 0 && f.several():
+		return by, usagef("top: --event is for one process: -p PID")
 	case f.order != "" && orderOf(f.order) < 0:
 		return by, usagef("top: --sort %q: not one of %s", f.order, orderNames())
 	}
@@ -88,6 +91,7 @@ func (f *topFlags) options() profiler.StreamOptions {
 	o := profiler.StreamOptions{Every: time.Duration(f.every)}
 	o.Rate, o.Keep.Goroutines, o.Version = f.rate, true, readBuild().Version
 	o.MemoryLimit, o.ExactCPU = profiler.DefaultMemoryLimit, f.exact
+	o.Events = f.events
 	if f.several() {
 		o.MemoryLimit /= mostProcesses
 	}

@@ -161,6 +161,7 @@ type textForm struct {
 	most   int  // rows, 0: all
 	lived  bool // there are lifetimes
 	exact  bool // CPU times are
+	events []tableNumber
 }
 
 // textTable is a table for a log: no picture, the states in words.
@@ -169,7 +170,7 @@ func textTable(p *topProcess, most int) string {
 	var b strings.Builder
 	end := time.Unix(0, t.Start+t.Length)
 	fmt.Fprintf(&b, "%s  pid %d, %s by %s\n", end.Format(time.DateTime), p.pid, short(t.Length), heading(t.By))
-	f := textForm{most: most, lived: t.Lived(), exact: t.Exact}
+	f := textForm{most: most, lived: t.Lived(), exact: t.Exact, events: eventNumbers(t)}
 	f.name = min(max(ansi.StringWidth(heading(t.By)), len("(total)"), f.width(t)), 2*mostName)
 	f.head(&b, heading(t.By))
 	f.rows(&b, t)
@@ -225,6 +226,9 @@ func (f *textForm) head(b *strings.Builder, first string) {
 		fmt.Fprintf(b, "%9s", "+-")
 	}
 	fmt.Fprintf(b, "%9s%9s%12s", "runnable", "blocked", "goroutines")
+	for _, n := range f.events {
+		fmt.Fprintf(b, "%*s", n.width(), n.name)
+	}
 	if f.lived {
 		fmt.Fprintf(b, "%9s%9s", numbers[always].name, numbers[always+1].name)
 	}
@@ -253,6 +257,9 @@ func (f *textForm) row(b *strings.Builder, name string, r *top.Row) {
 		fmt.Fprintf(b, "%9s", short(r.Error))
 	}
 	fmt.Fprintf(b, "%9s%9s%12d", short(r.Runnable), short(r.Blocked), r.Goroutines)
+	for _, n := range f.events {
+		fmt.Fprintf(b, "%*s", n.width(), n.of(r))
+	}
 	if f.lived {
 		fmt.Fprintf(b, "%9s%9s", numbers[always].of(r), numbers[always+1].of(r))
 	}
@@ -281,22 +288,31 @@ type rowReport struct {
 	States     map[string]int64 `json:"states_ns"`
 
 	Lives *sample.Lifetimes `json:"lifetimes,omitempty"` // of the goroutines that had the label, since top began
+
+	Events map[string]int64 `json:"events,omitempty"` // of --event
 }
 
 func newTopReport(p *topProcess) topReport {
 	t := p.table
 	r := topReport{PID: p.pid, Program: p.name, Time: time.Unix(0, t.Start).UTC(), Duration: t.Length, By: t.By.String(),
-		Exact: t.Exact, Rows: []rowReport{}, Total: newRowReport(&t.Total)}
+		Exact: t.Exact, Rows: []rowReport{}, Total: newRowReport(t, &t.Total)}
 	for i := range t.Rows {
-		r.Rows = append(r.Rows, newRowReport(&t.Rows[i]))
+		r.Rows = append(r.Rows, newRowReport(t, &t.Rows[i]))
 	}
 	return r
 }
 
-func newRowReport(r *top.Row) rowReport {
+func newRowReport(t *top.Table, r *top.Row) rowReport {
 	states := make(map[string]int64, len(r.States))
 	for _, s := range r.States {
 		states[s.Name] = s.NS
 	}
-	return rowReport{r.Name, r.CPU, r.Error, r.Runnable, r.Blocked, r.Goroutines, states, r.Lives}
+	var events map[string]int64
+	for i, name := range t.Events {
+		if events == nil {
+			events = make(map[string]int64)
+		}
+		events[name] = r.Events[i]
+	}
+	return rowReport{r.Name, r.CPU, r.Error, r.Runnable, r.Blocked, r.Goroutines, states, r.Lives, events}
 }

@@ -87,7 +87,7 @@ func (v *topView) renderSeveral() string {
 	}
 	total := v.processes.total()
 	text := []string{v.headline(nil), v.sum(end, &total), v.fit(v.processes.cost()), ""}
-	form := v.form("  process", names, always)
+	form := v.form("  process", names, numbers[:always])
 	text = append(text, v.bold(v.fit(form.head("  process"))))
 	legend, footer := v.paints.legend(rows, v.width), v.footer(chosen)
 	from, to := window(len(lines), at, max(v.height-len(text)-len(legend)-len(footer)-2, 1))

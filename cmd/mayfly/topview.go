@@ -38,20 +38,26 @@ type place struct {
 	line int    // where that was last, for when it is gone
 }
 
-// The cells of a line: the name, up to six numbers, the bar.
+// The cells of a line: the name, the numbers, the bar.
 const (
 	always      = 4 // numbers that each table has
-	numberWidth = 9
+	numberWidth = 9 // at least
 	leastBar    = 8
 	leastName   = 8
 	mostName    = 40
 )
 
-// numbers are the columns of numbers.
-var numbers = []struct {
+// tableNumber is a column of numbers.
+type tableNumber struct {
 	name string
 	of   func(*top.Row) string
-}{
+}
+
+// width is its cells.
+func (n tableNumber) width() int { return max(numberWidth, len(n.name)+2) }
+
+// numbers are those of time and of goroutines.
+var numbers = []tableNumber{
 	{"cpu", func(r *top.Row) string { return short(r.CPU) }},
 	{"runnable", func(r *top.Row) string { return short(r.Runnable) }},
 	{"blocked", func(r *top.Row) string { return short(r.Blocked) }},
@@ -153,20 +159,55 @@ func heading(by top.By) string {
 
 // form is how the lines of a table are divided, in cells.
 type form struct {
-	name, numbers, bar int // of the name; how many numbers; of the bar, 0: none
+	name, bar int // of the name, of the bar, 0: none
+	numbers   []tableNumber
 }
 
-// numbersOf is how many numbers a table has.
-func numbersOf(t *top.Table) int {
+// numbersOf are the numbers of a table.
+func numbersOf(t *top.Table) []tableNumber {
+	all := append(numbers[:always:always], eventNumbers(t)...)
 	if t.Lived() {
-		return len(numbers)
+		all = append(all, numbers[always:]...)
 	}
-	return always
+	return all
+}
+
+// eventNumbers are those of what was sampled beside time.
+func eventNumbers(t *top.Table) (all []tableNumber) {
+	for i, name := range t.Events {
+		all = append(all, tableNumber{name, func(r *top.Row) string { return rough(r.Events[i]) }})
+	}
+	if t.HasPerCycle() {
+		all = append(all, tableNumber{"ipc", func(r *top.Row) string { return fmt.Sprintf("%.2f", t.PerCycle(r)) }})
+	}
+	return all
+}
+
+// rough prints a number in at most six cells.
+func rough(n int64) string {
+	f, unit := float64(n), ""
+	for _, unit = range []string{"", "k", "M", "G", "T"} {
+		if f < 1000 {
+			break
+		}
+		f /= 1000
+	}
+	if unit == "" {
+		return strconv.FormatInt(n, 10)
+	}
+	return fmt.Sprintf("%.1f%s", f, unit)
+}
+
+func widthOf(numbers []tableNumber) (w int) {
+	for _, n := range numbers {
+		w += n.width()
+	}
+	return w
 }
 
 // form gives a table as many of its numbers as leave room for names and bars; what a bar shows is the first to stay.
-func (v *topView) form(heading string, names []string, most int) form {
-	f := form{name: max(leastName, ansi.StringWidth(heading)), numbers: most}
+func (v *topView) form(heading string, names []string, all []tableNumber) form {
+	f := form{name: max(leastName, ansi.StringWidth(heading)), numbers: all}
 	for _, s := range names {
 		f.name = max(f.name, ansi.StringWidth(s))
 	}
@@ -174,10 +215,10 @@ func (v *topView) form(heading string, names []string, most int) form {
 	if v.several {
 		least = min(f.name, 2*leastName) // with a process id
 	}
-	for f.numbers > 0 && v.width < least+f.numbers*numberWidth+2+leastBar {
-		f.numbers--
+	for len(f.numbers) > 0 && v.width < least+widthOf(f.numbers)+2+leastBar {
+		f.numbers = f.numbers[:len(f.numbers)-1]
 	}
-	rest := v.width - f.numbers*numberWidth - 2
+	rest := v.width - widthOf(f.numbers) - 2
 	f.name = min(f.name, mostName, max(rest-max(rest/3, leastBar), least))
 	if f.bar = rest - f.name; f.bar < leastBar {
 		f.name, f.bar = max(min(rest+2, mostName), 1), 0
@@ -187,8 +228,8 @@ func (v *topView) form(heading string, names []string, most int) form {
 
 func (f form) head(first string) string {
 	s := pad(first, f.name)
-	for _, n := range numbers[:f.numbers] {
-		s += fmt.Sprintf("%*s", numberWidth, n.name)
+	for _, n := range f.numbers {
+		s += fmt.Sprintf("%*s", n.width(), n.name)
 	}
 	if f.bar > 0 {
 		s += "  states"
@@ -198,8 +239,8 @@ func (f form) head(first string) string {
 
 func (v *topView) row(f form, name string, r *top.Row) string {
 	s := pad(name, f.name)
-	for _, n := range numbers[:f.numbers] {
-		s += fmt.Sprintf("%*s", numberWidth, n.of(r))
+	for _, n := range f.numbers {
+		s += fmt.Sprintf("%*s", n.width(), n.of(r))
 	}
 	if r.Name == "" && !v.several {
 		s = v.dim(s)

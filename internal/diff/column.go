@@ -20,8 +20,8 @@ type column struct {
 
 // columnsOf finds the sample types that are times, of any unit. A count of samples is believed for CPU time. Where there is no
 // time, samples are it, each worth a period if that is a time (Parca's agent writes those). All else, bytes, objects or
-// contentions, is compared as it is when the profile has no time at all.
-func columnsOf(p *profile.Profile) []column {
+// contentions, is compared as it is when the profile has no time at all, or when it is asked for by its name.
+func columnsOf(p *profile.Profile, asked []string) []column {
 	var times, plain []column
 	for i, t := range p.SampleType {
 		if ns := samples.Nanoseconds(t.Unit); ns > 0 {
@@ -30,6 +30,12 @@ func columnsOf(p *profile.Profile) []column {
 		plain = append(plain, column{Clean(t.Type), i, 1, false, t.Unit})
 	}
 	if len(times) > 0 {
+		for _, c := range plain {
+			isTime := slices.ContainsFunc(times, func(t column) bool { return t.value == c.value })
+			if !isTime && slices.Contains(asked, c.name) {
+				times = append(times, c)
+			}
+		}
 		return times
 	}
 	if count, period := countOf(p), periodOf(p); count >= 0 && period >= shortestPeriod {

@@ -105,3 +105,33 @@ func TestHeap(t *testing.T) {
 		t.Errorf("%v %s", err, r.Verdict())
 	}
 }
+
+// Events beside time are compared when they are asked for by name, and not else.
+func TestEventsAsked(t *testing.T) {
+	side := func(o Options, a int64) (all []*Profile) {
+		for i := range int64(4) {
+			p := foreign("cpu", "nanoseconds", "nanoseconds", 1e9, 1e7)
+			p.SampleType = append(p.SampleType, &profile.ValueType{Type: "page-faults", Unit: "count"})
+			for k, s := range p.Sample {
+				s.Value = append(s.Value, []int64{a, 20_000}[k]+100*i)
+			}
+			all = append(all, Reduce(p, "events", o))
+		}
+		return all
+	}
+	for _, tt := range []struct {
+		columns []string
+		new     int64
+		want    Outcome
+	}{
+		{[]string{"page-faults"}, 20_000, Regressed},
+		{[]string{"page-faults"}, 10_000, Same},
+		{nil, 20_000, Same},
+	} {
+		o := Options{Columns: tt.columns}
+		r, err := Compare(side(o, 10_000), side(o, tt.new), o)
+		if err != nil || r.Outcome != tt.want {
+			t.Errorf("%v, %d: %v, %s", tt.columns, tt.new, err, r.Verdict())
+		}
+	}
+}

@@ -51,7 +51,7 @@ func ReduceFrom(r io.Reader, name string, o Options) (*Profile, error) {
 // reduce adds samples up; head is the profile that they belong to, with or without samples.
 func reduce(head *profile.Profile, samples iter.Seq2[*profile.Sample, []int32], name string, o Options) *Profile {
 	r := &reducer{
-		p: head, by: o.By, per: o.Per, cumulative: o.Cumulative || o.By.frames() && !o.By.Line, index: make(map[string]int32),
+		p: head, asked: o.Columns, by: o.By, per: o.Per, cumulative: o.Cumulative || o.By.frames() && !o.By.Line, index: make(map[string]int32),
 		out: &Profile{Name: name, Seconds: float64(head.DurationNanos) / 1e9, facts: readFacts(head), begun: head.TimeNanos},
 	}
 	if r.out.work = work.Read(head.Comments); len(r.out.work.Benchmarks) > 0 {
@@ -85,6 +85,7 @@ func reduce(head *profile.Profile, samples iter.Seq2[*profile.Sample, []int32], 
 // reducer is the work of Reduce.
 type reducer struct {
 	p          *profile.Profile
+	asked      []string
 	by         By
 	per        string
 	cumulative bool
@@ -115,7 +116,7 @@ func (r *reducer) columns() {
 	for _, t := range r.p.SampleType {
 		r.out.types = append(r.out.types, Clean(t.Type+"/"+t.Unit))
 	}
-	for _, c := range columnsOf(r.p) {
+	for _, c := range columnsOf(r.p, r.asked) {
 		if !c.time {
 			r.out.plain = append(r.out.plain, c.name)
 		}

@@ -43,7 +43,7 @@ type weigher struct {
 
 // weigher is that for the profile of a side with the number i; it is false for a profile without the column.
 func (c *Column) weigher(p *profile.Profile, side, i int) (*weigher, bool) {
-	all := columnsOf(p)
+	all := columnsOf(p, []string{c.Name})
 	at := slices.IndexFunc(all, func(o column) bool { return o.name == c.Name })
 	if at < 0 {
 		return nil, false

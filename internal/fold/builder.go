@@ -23,6 +23,8 @@ type Keep struct {
 	TableToo   bool // with Wall: what the table saw running, too, beside what the on-CPU source saw; Reconcile makes one of both
 	Timeline   bool // with Wall: each sample by itself, with the numeric labels go.id, go.parent and end_timestamp_ns
 	Idle       bool // with Wall: goroutines without labels that did nothing while recording, too
+
+	Events []string // events that have a column, behind those of time; not with Timeline
 }
 
 // Builder folds samples into one pprof profile. It repairs what a frame-pointer walk loses (see
@@ -100,6 +102,7 @@ type fold struct {
 	end    int64 // CLOCK_MONOTONIC, ns; only in timelines
 	count  int64
 	ns     [classes]int64
+	events []int64 // of Keep.Events; nil: none
 }
 
 // class is what a state means for where the time went: a column of a wall profile.

@@ -2,6 +2,7 @@ package fold
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -413,5 +414,42 @@ func BenchmarkAdd(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		bl.Add(&s)
+	}
+}
+
+// Events have columns behind those of time, and are no time; those that nobody asked for have none.
+func TestEventColumns(t *testing.T) {
+	a, b := []uint64{program.at("main.work", 8), program.at("main.main", 8)}, []uint64{program.at("main.main", 8)}
+	in := script{
+		{Goid: 1, State: sample.Running, Weight: 5, Count: 1, User: a},
+		{Goid: 1, State: sample.Running, User: a, Event: "page-faults", Events: 3},
+		{Goid: 1, State: sample.Running, User: a, Event: "cycles", Events: 1000},
+		{Goid: 1, State: sample.Running, User: b, Event: "page-faults", Events: 2},
+		{State: sample.Running, Loss: sample.Lost, Event: "page-faults", Events: 7},
+	}
+	for _, keep := range []Keep{{Events: []string{"page-faults", "cycles"}}, {Wall: true, Events: []string{"page-faults"}}, {}} {
+		bld := NewBuilder(program, keep)
+		_ = in.Run(t.Context(), bld.Add)
+		tally := bld.Tally()
+		p := bld.Profile()
+		if err := p.CheckValid(); err != nil {
+			t.Fatal(err)
+		}
+		sums := make(map[string]int64)
+		for _, s := range p.Sample {
+			for i, v := range s.Value {
+				sums[p.SampleType[i].Type] += v
+			}
+		}
+		want := map[string]int64{"samples": 1, "cpu": 5}
+		for _, e := range keep.Events {
+			want[e] = map[string]int64{"page-faults": 12, "cycles": 1000}[e]
+		}
+		if keep.Wall {
+			want["runnable"], want["blocked"], want["wall"] = 0, 0, 5
+		}
+		if !maps.Equal(sums, want) || tally.CPU != 5 || tally.Samples != 1 || tally.Lost != 0 {
+			t.Errorf("%+v: %v, want %v; %+v", keep, sums, want, tally)
+		}
 	}
 }

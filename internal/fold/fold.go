@@ -38,9 +38,20 @@ func (b *Builder) fold(s *sample.Sample) {
 	f := b.find(s)
 	f.count += s.Count
 	f.ns[classOf(s.State)] += s.Weight
+	if i := slices.Index(b.keep.Events, s.Event); i >= 0 {
+		f.addEvents(len(b.keep.Events), i, s.Events)
+	}
 	if f.from != nil && f.from.timer && len(s.Labels) == 0 && !s.LabelsLost {
 		b.tally.timer(f.from, s)
 	}
+}
+
+// addEvents adds to the i-th of so many kinds of events.
+func (f *fold) addEvents(kinds, i int, n int64) {
+	if f.events == nil {
+		f.events = make([]int64, kinds)
+	}
+	f.events[i] += n
 }
 
 // timer counts what a function of time.AfterFunc does without labels. What the table saw on a CPU, the on-CPU source tells.
@@ -145,6 +156,9 @@ func (b *Builder) wake(goid uint64, x *idler) {
 // count keeps the tally. It says whether that is all there is to do: time on a CPU is the on-CPU
 // source's to tell, what the goroutine table saw of it is a second opinion.
 func (b *Builder) count(s *sample.Sample) (done bool) {
+	if s.Event != "" {
+		return false // no time
+	}
 	if s.Loss == sample.Lost {
 		b.tally.CPU += s.Weight
 		b.tally.Lost += s.Count

@@ -155,13 +155,16 @@ func (b *Builder) refold(f *fold) {
 	for i, ns := range f.ns {
 		same.ns[i] += ns
 	}
+	for i, n := range f.events {
+		same.addEvents(len(f.events), i, n)
+	}
 }
 
 // crowded makes s a sample of which there is one for each state: no more kinds of samples fit.
 func (b *Builder) crowded(s *sample.Sample) *sample.Sample {
 	b.limit.left.add(s)
 	b.stack = append(b.stack[:0], b.special(frameOther))
-	return &sample.Sample{State: s.State, Weight: s.Weight, Count: s.Count, Time: s.Time}
+	return &sample.Sample{State: s.State, Weight: s.Weight, Count: s.Count, Time: s.Time, Event: s.Event, Events: s.Events}
 }
 
 // Remarks say what the limit cost, for Summary.Denied.

@@ -24,7 +24,7 @@ func (b *Builder) Profile() *profile.Profile {
 	folds := b.sorted()
 	b.folds = nil
 	for i, f := range folds {
-		s := f.sample(locs, len(p.SampleType), b.epoch)
+		s := f.sample(locs, f.values(len(p.SampleType), len(b.keep.Events)), b.epoch)
 		if class := b.runtimeClass(f.sites); class != "" {
 			if s.Label == nil {
 				s.Label = make(map[string][]string, 1)
@@ -66,20 +66,27 @@ func compareLabels(a, b sample.Label) int {
 }
 
 func (b *Builder) columns() []*profile.ValueType {
-	if b.keep.Wall {
-		return Columns()
+	all := Columns()
+	if !b.keep.Wall {
+		all = all[:2]
 	}
-	return Columns()[:2]
+	for _, e := range b.keep.Events {
+		all = append(all, &profile.ValueType{Type: e, Unit: "count"})
+	}
+	return all
 }
 
-// values are the fold's in the first n columns.
-func (f *fold) values(n int) []int64 {
+// values are the fold's in n columns, of which the last are those of events.
+func (f *fold) values(n, events int) []int64 {
 	cpu, run, block := f.ns[onCPU], f.ns[runnable], f.ns[blocked]
-	return []int64{f.count, cpu, run, block, cpu + run + block}[:n:n]
+	v := make([]int64, n)
+	copy(v[:n-events], []int64{f.count, cpu, run, block, cpu + run + block})
+	copy(v[n-events:], f.events)
+	return v
 }
 
-func (f *fold) sample(locs []*profile.Location, columns int, epoch int64) *profile.Sample {
-	s := &profile.Sample{Value: f.values(columns), Location: make([]*profile.Location, len(f.sites))}
+func (f *fold) sample(locs []*profile.Location, values []int64, epoch int64) *profile.Sample {
+	s := &profile.Sample{Value: values, Location: make([]*profile.Location, len(f.sites))}
 	for i, id := range f.sites {
 		s.Location[i] = locs[id]
 	}

@@ -104,7 +104,9 @@ func (b *balance) take(s *profile.Sample) bool {
 }
 
 func (b *balance) preempted(ns int64, at *profile.Location) *profile.Sample {
-	s := &profile.Sample{Value: []int64{0, 0, ns, 0, ns}, Location: []*profile.Location{at}, Label: make(map[string][]string),
+	values := make([]int64, len(b.like.Value)) // behind those of time there may be others
+	values[columnRunnable], values[columnWall] = ns, ns
+	s := &profile.Sample{Value: values, Location: []*profile.Location{at}, Label: make(map[string][]string),
 		NumLabel: b.like.NumLabel, NumUnit: b.like.NumUnit}
 	for k, v := range b.like.Label {
 		if !strings.HasPrefix(k, "go.") {

@@ -159,11 +159,13 @@ func comments(list []string) (kept []string) {
 	return kept
 }
 
-// weighed is the column whose values say how much a label's value weighs: that of all time, else the last one; -1 without any.
+// weighed is the column whose values say how much a label's value weighs: that of all time, that of CPU time, else the last one; -1 without
+// any.
 func weighed(p *profile.Profile) int {
-	wall := func(t *profile.ValueType) bool { return t.Type == sample.ColumnWall }
-	if i := slices.IndexFunc(p.SampleType, wall); i >= 0 {
-		return i
+	for _, name := range []string{sample.ColumnWall, sample.ColumnCPU} {
+		if i := slices.IndexFunc(p.SampleType, func(t *profile.ValueType) bool { return t.Type == name }); i >= 0 {
+			return i
+		}
 	}
 	return len(p.SampleType) - 1
 }

@@ -38,8 +38,8 @@ func TestModes(t *testing.T) {
 
 // Programs that are built by old releases have no language of newer ones, which only the whole matrix would tell.
 func TestOldLanguage(t *testing.T) {
-	for _, name := range []string{"brief", "capture", "churn", "crypto", "execs", "frames", "jit", "labels", "leaf", "mortal", "oracle",
-		"orphans", "parked", "peers", "server", "shares", "spin", "states", "waits"} {
+	for _, name := range []string{"brief", "capture", "churn", "crypto", "execs", "faults", "frames", "jit", "labels", "leaf", "mortal",
+		"oracle", "orphans", "parked", "peers", "server", "shares", "spin", "states", "waits"} {
 		target.Compile(t, name, target.Build{GCFlags: "github.com/mayfly-profiler/mayfly/testdata/...=-lang=go1.21"})
 	}
 }

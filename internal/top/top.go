@@ -57,6 +57,7 @@ type Table struct {
 	Length int64 // ns
 	Rows   []Row // by descending wall time, the row without a label last
 	Total  Row
+	Events []string // what the profile has sampled beside time: Row.Events
 }
 
 // Row is the time of some goroutines, in ns.
@@ -70,6 +71,22 @@ type Row struct {
 	States     []StateTime // the same time by state, the longest first
 
 	Lives *sample.Lifetimes // for how long goroutines had the label, since the recording began; nil if that is not known
+
+	Events []int64 // how often each of Table.Events happened
+}
+
+// PerCycle is how many instructions the CPU executed in one of its cycles, of a table that has both; 0: none were counted.
+func (t *Table) PerCycle(r *Row) float64 {
+	instructions, cycles := slices.Index(t.Events, "instructions"), slices.Index(t.Events, "cycles")
+	if instructions < 0 || cycles < 0 || r.Events[cycles] == 0 {
+		return 0
+	}
+	return float64(r.Events[instructions]) / float64(r.Events[cycles])
+}
+
+// HasPerCycle says whether PerCycle can be known.
+func (t *Table) HasPerCycle() bool {
+	return slices.Contains(t.Events, "instructions") && slices.Contains(t.Events, "cycles")
 }
 
 // StateTime is the time spent in one state.
@@ -88,17 +105,20 @@ func Of(p *profile.Profile, by By) *Table {
 	}
 	c := columnsOf(p)
 	sums := make(map[string]*sum)
-	all := newSum("")
+	all := newSum("", len(c.events))
 	for _, s := range p.Sample {
 		for _, name := range by.names(s) {
 			if sums[name] == nil {
-				sums[name] = newSum(name)
+				sums[name] = newSum(name, len(c.events))
 			}
 			sums[name].add(s, c)
 		}
 		all.add(s, c)
 	}
 	t := &Table{By: by, Start: p.TimeNanos, Length: p.DurationNanos, Total: all.done()}
+	for _, i := range c.events {
+		t.Events = append(t.Events, p.SampleType[i].Type)
+	}
 	t.Total.Error = 0 // the process's clock has counted it
 	for _, x := range sums {
 		t.Rows = append(t.Rows, x.done())
@@ -180,14 +200,25 @@ func (b By) names(s *profile.Sample) []string {
 }
 
 // columns are the indexes of a profile's sample types, -1 for one that it has not.
-type columns struct{ samples, cpu, runnable, blocked int }
+type columns struct {
+	samples, cpu, runnable, blocked int
+	events                          []int
+}
 
 func columnsOf(p *profile.Profile) columns {
 	find := func(name string) int {
 		return slices.IndexFunc(p.SampleType, func(t *profile.ValueType) bool { return t.Type == name && t.Unit == "nanoseconds" })
 	}
-	samples := slices.IndexFunc(p.SampleType, func(t *profile.ValueType) bool { return t.Type == sample.ColumnSamples })
-	return columns{samples, find(sample.ColumnCPU), find(sample.ColumnRunnable), find(sample.ColumnBlocked)}
+	c := columns{-1, find(sample.ColumnCPU), find(sample.ColumnRunnable), find(sample.ColumnBlocked), nil}
+	for i, t := range p.SampleType {
+		switch {
+		case t.Type == sample.ColumnSamples:
+			c.samples = i
+		case t.Unit == "count":
+			c.events = append(c.events, i)
+		}
+	}
+	return c
 }
 
 func value(s *profile.Sample, column int) int64 {
@@ -209,8 +240,8 @@ type sum struct {
 	goids  map[int64]struct{}
 }
 
-func newSum(name string) *sum {
-	return &sum{row: Row{Name: name}, states: make(map[string]int64), goids: make(map[int64]struct{})}
+func newSum(name string, events int) *sum {
+	return &sum{row: Row{Name: name, Events: make([]int64, events)}, states: make(map[string]int64), goids: make(map[int64]struct{})}
 }
 
 func (x *sum) add(s *profile.Sample, c columns) {
@@ -218,6 +249,9 @@ func (x *sum) add(s *profile.Sample, c columns) {
 	x.taken += value(s, c.samples)
 	x.row.Runnable += value(s, c.runnable)
 	x.row.Blocked += value(s, c.blocked)
+	for i, column := range c.events {
+		x.row.Events[i] += value(s, column)
+	}
 	state := "running" // a profile without states is one of CPU time
 	if l := s.Label[sample.KeyState]; len(l) > 0 {
 		state = l[0]

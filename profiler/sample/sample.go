@@ -55,6 +55,11 @@ type Sample struct {
 	// else, or interrupts did whose time the kernel does not charge. 0 when unknown.
 	Stolen int64
 
+	// Event is what the sample was taken at where that is not time on a CPU: an event that the kernel or the CPU counts, by perf's name,
+	// such as "page-faults". Events is how many of them it stands for, and Weight and Count are 0.
+	Event  string
+	Events int64
+
 	PID, TID uint32 // in the PID namespace that the source reads /proc in; 0 when unknown
 	Goid     uint64 // 0 when the thread ran no goroutine or the runtime's layout is unknown
 	Parent   uint64 // id of the goroutine that started it; 0 when the source does not know

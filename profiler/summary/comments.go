@@ -51,6 +51,8 @@ func format(v any) string {
 		return join(v, "; ")
 	case []sample.AcceptQueue:
 		return join(v, "; ")
+	case []sample.EventCount:
+		return join(v, "; ")
 	}
 	return fmt.Sprint(v)
 }

@@ -130,6 +130,18 @@ func (e *Exact) merge(next *Exact) {
 	e.Sets = sample.MostCPU(all)
 }
 
+func (e *Events) merge(next *Events, share float64) {
+	all := slices.Clone(e.Counts)
+	for _, c := range next.Counts {
+		i := slices.IndexFunc(all, func(x sample.EventCount) bool { return x.Name == c.Name })
+		if i < 0 {
+			i, all = len(all), append(all, sample.EventCount{Name: c.Name})
+		}
+		all[i].Add(c, share)
+	}
+	e.Counts = all
+}
+
 // mergeTraps adds up the time of functions of timers. Who keeps labels is known as of the end.
 func mergeTraps(a, b []sample.LabelTrap) []sample.LabelTrap {
 	all := slices.Clone(b)

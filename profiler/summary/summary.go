@@ -30,6 +30,7 @@ type Summary struct {
 	Labels
 	Stacks
 	Exact
+	Events
 	Calls    int64 `json:"calls"`    // of Options.Calls, with exact begin and end
 	Arrivals int64 `json:"arrivals"` // reads from sockets of which it is known for how long there had been something
 	Accepts
@@ -166,6 +167,11 @@ type Budget struct {
 	Acts string  `json:"governor"`
 }
 
+// Events are what was sampled beside time, of Options.Events.
+type Events struct {
+	Counts []sample.EventCount `json:"events"`
+}
+
 // Self is what mayfly took itself.
 type Self struct {
 	CPUTime  int64 `json:"self_cpu_ns"`
@@ -205,6 +211,7 @@ func (s *Summary) Merge(next *Summary, share float64) {
 	s.Labels.merge(&next.Labels, share)
 	s.Stacks.merge(&next.Stacks, share)
 	s.Exact.merge(&next.Exact)
+	s.Events.merge(&next.Events, share)
 	s.Calls += next.Calls
 	s.Arrivals += next.Arrivals
 	s.Accepts.merge(&next.Accepts)

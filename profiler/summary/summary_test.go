@@ -57,6 +57,8 @@ func full() *Summary {
 				{Kind: sample.CPUOfLabels, Labels: []sample.Label{{Key: "k", Value: "v"}}, CPU: 1234567890, Error: 1200000, Stints: 120},
 				{Kind: sample.CPUOfProbes, CPU: 5e6, Error: 1e3},
 			}))
+		case []sample.EventCount:
+			field.Set(reflect.ValueOf([]sample.EventCount{{Name: "page-faults", Count: 52340, Samples: 9980, Lost: 12, Counted: 0.5}}))
 		case []sample.AcceptQueue:
 			field.Set(reflect.ValueOf([]sample.AcceptQueue{{Addr: "0.0.0.0:80", Ticks: 500, Waiting: 450, Sum: 5600, Most: 34}}))
 		default:
@@ -144,6 +146,10 @@ func TestMergeHasAll(t *testing.T) {
 			field.SetInt(2 * field.Int())
 		}
 	})
+	for i := range want.Events.Counts {
+		c := &want.Events.Counts[i]
+		c.Count, c.Samples, c.Lost = 2*c.Count, 2*c.Samples, 2*c.Lost
+	}
 	for i := range want.Lives {
 		want.Lives[i].Seen *= 2
 		want.Lives[i].At100 *= 2

@@ -30,6 +30,9 @@ type Options struct {
 	Host *Host
 	// OnExec starts sampling when the target calls execve, for a command that mayfly starts.
 	OnExec bool
+	// Event is what samples are taken at, Rate times a second of the time in which it happens, or each time where that is rarer. They
+	// weigh no time: Sample.Events is how many of it they stand for. nil: CPU time. Not with a Host.
+	Event *Event
 
 	ring uint32 // its bytes, a power of two; 0: what the rate wants
 }
@@ -61,6 +64,10 @@ type Stats struct {
 	Truncated int64         // samples whose label set is not whole
 	NoG       int64         // samples of threads without a g: C threads, signal handlers in C
 	Doubtful  int64         // samples without goroutine and labels, because what Layout says of their thread contradicts itself
+
+	Events  int64         // of Options.Event, by the samples, lost ones included
+	Enabled time.Duration // for how long they were to be counted, on all CPUs,
+	Running time.Duration // and for how long they were: CPUs have fewer counters than there may be events
 }
 
 // Since is what was counted since an earlier reading.
@@ -74,5 +81,8 @@ func (s Stats) Since(before Stats) Stats {
 	s.Truncated -= before.Truncated
 	s.NoG -= before.NoG
 	s.Doubtful -= before.Doubtful
+	s.Events -= before.Events
+	s.Enabled -= before.Enabled
+	s.Running -= before.Running
 	return s
 }

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/mayfly-profiler/mayfly/internal/proc"
+	"github.com/mayfly-profiler/mayfly/internal/source"
 )
 
 // events are perf events, one on each CPU that the target may run on, that fire whatever runs there. They are
@@ -28,57 +29,111 @@ import (
 type events []event
 
 type event struct {
-	cpu, fd int
-	enabled uint64 // for how long it has been, ns, at the last reading
+	cpu, fd int    // cpu -1: it is on a thread
+	enabled uint64 // for how long it has been, ns, at the last reading,
+	running uint64 // and for how long of that it was counted
+
 }
 
-// openEvents opens events on some CPUs and attaches the program to them.
-func openEvents(prog int, cpus []int, rate int) (events, error) {
+// scope is where an event counts: on a CPU whatever runs there, or one thread and those that it creates.
+type scope struct {
+	who int // thread, or -1
+	cpu int // -1: any
+}
+
+func onCPU(cpu int) scope { return scope{-1, cpu} }
+
+func ofThread(tid int) scope { return scope{tid, -1} }
+
+func (s scope) String() string {
+	if s.cpu < 0 {
+		return fmt.Sprintf("thread %d", s.who)
+	}
+	return fmt.Sprintf("CPU %d", s.cpu)
+}
+
+// openEvents opens events and attaches the program to them. CPUs that are offline, and threads that have ended, are left out.
+func openEvents(prog int, scopes []scope, attr *unix.PerfEventAttr) (events, error) {
 	var e events
-	for _, cpu := range cpus {
-		fd, err := openEvent(cpu, prog, rate)
-		if errors.Is(err, unix.ENODEV) { // went offline just now
+	for _, at := range scopes {
+		fd, err := openEvent(prog, at, attr)
+		if errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ESRCH) {
 			continue
 		}
 		if err != nil {
-			e.close()
-			return nil, err
+			return nil, errors.Join(err, e.Close())
 		}
-		e = append(e, event{cpu: cpu, fd: fd})
+		e = append(e, event{cpu: at.cpu, fd: fd})
 	}
 	return e, nil
 }
 
-func openEvent(cpu, prog, rate int) (int, error) {
-	attr := unix.PerfEventAttr{
+// onCPUs are the scopes of CPUs.
+func onCPUs(cpus []int) (all []scope) {
+	for _, cpu := range cpus {
+		all = append(all, onCPU(cpu))
+	}
+	return all
+}
+
+// openOnThreads opens events on the threads of a process, which those inherit that they create.
+func openOnThreads(p *proc.Process, prog int, attr *unix.PerfEventAttr) (events, error) {
+	attr.Bits |= unix.PerfBitInherit | source.ThreadsOnly()
+	list := func() ([]int, error) { return p.Threads(nil) }
+	return source.OnThreads(list, func(threads []int) (events, error) {
+		var all []scope
+		for _, tid := range threads {
+			all = append(all, ofThread(tid))
+		}
+		return openEvents(prog, all, attr)
+	})
+}
+
+// attr is how the events are opened: with nil, a timer's.
+func (e *Event) attr(rate int) *unix.PerfEventAttr {
+	a := unix.PerfEventAttr{
 		Type:   unix.PERF_TYPE_SOFTWARE,
 		Config: unix.PERF_COUNT_SW_CPU_CLOCK,
 		Size:   uint32(unsafe.Sizeof(unix.PerfEventAttr{})),
 		Sample: uint64(1e9 / rate),                             // a period in ns and not a frequency: the kernel's adaption wanders
 		Bits:   unix.PerfBitDisabled | unix.PerfBitExcludeIdle, // the idle thread is nobody's: its timer fires, and calls nothing
 
-		Read_format: unix.PERF_FORMAT_TOTAL_TIME_ENABLED,
+		Read_format: unix.PERF_FORMAT_TOTAL_TIME_ENABLED | unix.PERF_FORMAT_TOTAL_TIME_RUNNING,
 	}
-	fd, err := unix.PerfEventOpen(&attr, -1, cpu, -1, unix.PERF_FLAG_FD_CLOEXEC)
+	if e != nil {
+		a.Type, a.Config, a.Sample = e.kind, e.config, 1 // of each the program says whether it is a sample
+	}
+	if e.onCPUs() {
+		a.Sample = uint64(rate)
+		a.Bits |= unix.PerfBitFreq // nobody knows beforehand how often it happens, and each sample says what it stands for
+	}
+	return &a
+}
+
+func openEvent(prog int, at scope, attr *unix.PerfEventAttr) (int, error) {
+	fd, err := unix.PerfEventOpen(attr, at.who, at.cpu, -1, unix.PERF_FLAG_FD_CLOEXEC)
 	if err != nil {
-		return -1, eventError(cpu, err)
+		return -1, eventError(at, err)
 	}
 	if err := unix.IoctlSetInt(fd, unix.PERF_EVENT_IOC_SET_BPF, prog); err != nil {
 		unix.Close(fd)
-		return -1, fmt.Errorf("perf event on CPU %d: set program: %w", cpu, err)
+		return -1, fmt.Errorf("perf event on %s: set program: %w", at, err)
 	}
 	return fd, nil
 }
 
-func eventError(cpu int, err error) error {
+func eventError(at scope, err error) error {
 	switch {
 	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
 		rights, _ := proc.HostRights()
-		return fmt.Errorf("perf event on CPU %d: %w: %s", cpu, fs.ErrPermission, eventRights(rights))
+		return fmt.Errorf("perf event on %s: %w: %s", at, fs.ErrPermission, eventRights(rights))
+	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.EOPNOTSUPP):
+		return fmt.Errorf("perf event on %s: %w: this machine counts no such event (many virtual machines have no hardware counters)",
+			at, errors.ErrUnsupported)
 	case errors.Is(err, unix.EMFILE):
-		return fmt.Errorf("perf event on CPU %d: %w (raise the limit of open files: ulimit -n)", cpu, err)
+		return fmt.Errorf("perf event on %s: %w (raise the limit of open files: ulimit -n)", at, err)
 	}
-	return fmt.Errorf("perf event on CPU %d: %w", cpu, err)
+	return fmt.Errorf("perf event on %s: %w", at, err)
 }
 
 // eventRights is what an event that was refused needs beyond the rights that there are. Kernels of Debian and Ubuntu have a level 3 of
@@ -138,19 +193,36 @@ func (e events) each(request uint) (err error) {
 	return err
 }
 
-func (e events) close() {
+func (e *event) close() { unix.Close(e.fd) }
+
+// Close closes them. It never fails.
+func (e events) Close() error {
 	for i := range e {
-		unix.Close(e[i].fd)
+		e[i].close()
 	}
+	return nil
 }
 
-// lives says whether the event was on since the last call. One whose CPU went offline never is again.
-func (e *event) lives() bool {
-	var b [16]byte // value, time enabled
-	n, err := unix.Read(e.fd, b[:])
-	before := e.enabled
-	e.enabled = binary.NativeEndian.Uint64(b[8:])
-	return err == nil && n == len(b) && e.enabled != before
+// read returns for how long the event was on since the last call, ns, and for how long of that it was counted. One whose CPU went offline
+// never is on again.
+func (e *event) read() (enabled, running uint64) {
+	_, on, counted := readEvent(e.fd)
+	if on == 0 {
+		return 0, 0
+	}
+	enabled, running = on-e.enabled, counted-e.running
+	e.enabled, e.running = on, counted
+	return enabled, running
+}
+
+// readEvent returns what an event has counted, and for how long it was on and counted, ns.
+func readEvent(fd int) (value, enabled, running uint64) {
+	var b [24]byte
+	if n, err := unix.Read(fd, b[:]); err != nil || n != len(b) {
+		return 0, 0, 0
+	}
+	word := binary.NativeEndian.Uint64
+	return word(b[:]), word(b[8:]), word(b[16:])
 }
 
 // period changes the time between two samples of one event, ns, and starts its timer anew

@@ -126,7 +126,7 @@ func (h *Host) close() {
 		h.end()
 		h.end = nil
 	}
-	h.events.close()
+	h.events.Close()
 	h.events = nil
 	for _, l := range h.links {
 		l.Close()

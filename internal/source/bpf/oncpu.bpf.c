@@ -3,8 +3,8 @@
 //
 // oncpu.bpf.c: one on-CPU sample of a Go thread, taken in the timer interrupt.
 //
-// A perf event of type cpu-clock on each CPU calls sample(), which has nothing to do unless a thread of
-// the target runs there. If so, it finds out which goroutine that is, copies its pprof labels, walks its frame pointers and
+// A perf event of type cpu-clock on each CPU calls sample(), or one of another type, which has nothing to do unless a
+// thread of the target runs there. If so, it finds out which goroutine that is, copies its pprof labels, walks its frame pointers and
 // sends one record to the ring buffer. User space does all the rest (symbols, the caller of the
 // leaf, where to cut a stack), because only user space knows which function an address is in.
 //
@@ -67,6 +67,7 @@ struct perf_ctx {
 #define WINDOW 1024         // bytes of stack that are read at a time
 #define MAX_LOADS 64        // such reads in a chain: a deep stack of large frames does not keep interrupts off for long
 #define ROOT 64             // bytes at the end of a goroutine's stack (newproc1 in runtime/proc.go) in which it returns to goexit
+#define CREDIT 64           // samples of an event that may be taken at once
 #define SAVED 32            // words of a C stack in which Go's stack pointer is looked for
 #define MIN_ADDR 4096
 #define MAX_STACK (4ull << 30) // bytes; runtime/debug.SetMaxStack's default is a quarter
@@ -85,6 +86,9 @@ volatile u32 target_tgid = 0;
 volatile u32 armed = 0, execs = 0;
 // With how many bytes in the ring its reader is woken, who else comes in his own time: a hundred CPUs fill it faster.
 const volatile u64 high_water = 2 << 20;
+
+// Of events that the program is called at one by one: how far apart samples on a CPU are to be, ns. 0: each call is a sample.
+const volatile u64 apart = 0;
 
 // code is what user space knows of the target's Go code, in run-time addresses; all 0 until it does.
 // framed is the number of functions in the map of that name.
@@ -130,6 +134,7 @@ struct record {
 	u16 nuser, ncurg, nkernel, nlabels;
 	u16 nrest, rest_from, ntop, pad;
 	u32 label_bytes;
+	u64 period; // how many events the sample stands for; of a timer ns
 };
 
 enum counters {
@@ -137,6 +142,7 @@ enum counters {
 	LOST,       // records that the ring buffer had no room for
 	NO_G,       // no g could be read
 	SPENT,      // ns that sample() took where the target ran
+	HAPPENED,   // events that it was called at, if apart is set
 	COUNTERS,
 };
 
@@ -177,6 +183,7 @@ struct scratch {
 	u32 odd, deep;   // the chain is none here; it goes on, but not for us
 	u64 window_at, window[WINDOW / 8]; // a copy of the stack around fp
 	u64 off; // bytes used in words+tail
+	u64 every, saw, credit; // events that one sample is drawn from, when the last one was, and time that samples may use
 	struct regs regs; // what is too large for the BPF stack
 	struct context context;
 	u64 header[MAX_LABELS * 4];
@@ -830,6 +837,29 @@ static __always_inline void send(struct scratch *s)
 		count(LOST);
 }
 
+// drawn says whether an event is to be a sample. Each is with a probability of one in every, and stands for as many. Time that passes
+// is credit for samples, some at once: every is 1 while there is enough of it, and grows while there is not.
+static __always_inline int drawn(struct scratch *s, u64 now)
+{
+	u64 since = now - s->saw;
+
+	s->saw = now;
+	s->credit += since < apart * CREDIT ? since : apart * CREDIT;
+	if (s->credit > apart * CREDIT)
+		s->credit = apart * CREDIT;
+	if (!s->every || s->credit > apart * CREDIT / 4 * 3)
+		s->every = 1;
+	if (s->every > 1 && bpf_get_prandom_u32() % (u32)s->every)
+		return 0;
+	s->r.period = s->every;
+	s->credit -= s->credit < apart ? s->credit : apart;
+	if (s->credit < apart * CREDIT / 4 && s->every < 1 << 20)
+		s->every += s->every / 4 + 1;
+	else if (s->credit > apart * CREDIT / 2)
+		s->every -= s->every / 8;
+	return 1;
+}
+
 SEC("perf_event")
 int sample(struct perf_ctx *ctx)
 {
@@ -844,6 +874,12 @@ int sample(struct perf_ctx *ctx)
 		return 0;
 	__builtin_memset(&s->r, 0, sizeof(s->r));
 	s->r.time = bpf_ktime_get_ns();
+	s->r.period = ctx->sample_period;
+	if (apart) {
+		count(HAPPENED);
+		if (!drawn(s, s->r.time))
+			return 0;
+	}
 	if (USER_MODE(&ctx->regs)) {
 		s->words[0] = PC(&ctx->regs);
 		s->r.sp = SP(&ctx->regs);

@@ -32,7 +32,8 @@ const (
 	oncpuCountersLOST     oncpuCounters = 1
 	oncpuCountersNO_G     oncpuCounters = 2
 	oncpuCountersSPENT    oncpuCounters = 3
-	oncpuCountersCOUNTERS oncpuCounters = 4
+	oncpuCountersHAPPENED oncpuCounters = 4
+	oncpuCountersCOUNTERS oncpuCounters = 5
 )
 
 type oncpuLayout struct {
@@ -85,6 +86,7 @@ type oncpuRecord struct {
 	Ntop       uint16
 	Pad        uint16
 	LabelBytes uint32
+	Period     uint64
 }
 
 type oncpuRecordFlags uint32
@@ -125,6 +127,9 @@ type oncpuScratch struct {
 	WindowAt  uint64
 	Window    [128]uint64
 	Off       uint64
+	Every     uint64
+	Saw       uint64
+	Credit    uint64
 	Regs      struct {
 		_      structs.HostLayout
 		X      [31]uint64
@@ -172,6 +177,7 @@ const (
 	oncpuProgOnExec        = "on_exec"
 	oncpuProgOnlyCount     = "only_count"
 	oncpuProgSample        = "sample"
+	oncpuVarApart          = "apart"
 	oncpuVarArmed          = "armed"
 	oncpuVarCode           = "code"
 	oncpuVarExecs          = "execs"
@@ -249,6 +255,7 @@ type oncpuMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type oncpuVariableSpecs struct {
+	Apart          *ebpf.VariableSpec `ebpf:"apart"`
 	Armed          *ebpf.VariableSpec `ebpf:"armed"`
 	Code           *ebpf.VariableSpec `ebpf:"code"`
 	Execs          *ebpf.VariableSpec `ebpf:"execs"`
@@ -304,6 +311,7 @@ func (m *oncpuMaps) Close() error {
 //
 // It can be passed to loadOncpuObjects or ebpf.CollectionSpec.LoadAndAssign.
 type oncpuVariables struct {
+	Apart          *ebpf.Variable `ebpf:"apart"`
 	Armed          *ebpf.Variable `ebpf:"armed"`
 	Code           *ebpf.Variable `ebpf:"code"`
 	Execs          *ebpf.Variable `ebpf:"execs"`

@@ -18,7 +18,7 @@ import (
 	"github.com/mayfly-profiler/mayfly/internal/source"
 )
 
-// OnCPU samples the target's threads while they are on a CPU. It is a sample.Source.
+// OnCPU samples the target's threads while they are on a CPU, or where an event happens to them. It is a sample.Source.
 type OnCPU struct {
 	target  *proc.Process
 	options Options
@@ -38,6 +38,7 @@ type OnCPU struct {
 	flushes    *source.Flushes
 	rate       atomic.Int64
 	lost       uint64      // LOST counter at the last reading
+	happened   uint64      // the same of HAPPENED
 	clock      *proc.Clock // the target's CPU time since the start
 	started    bool
 	shared     time.Duration // CPU time that was divided among samples
@@ -60,7 +61,9 @@ func Open(p *proc.Process, o Options) (*OnCPU, error) {
 		return nil, err
 	}
 	o.Rate = rate
-	s := &OnCPU{target: p, options: o, timers: timers{reach: reach{onlineCPUs, p.Affinity}}, flushes: source.NewFlushes()}
+	s := &OnCPU{
+		target: p, options: o, timers: timers{event: o.Event, target: p, reach: reach{onlineCPUs, p.Affinity}}, flushes: source.NewFlushes(),
+	}
 	s.rate.Store(int64(o.Rate))
 	if err := s.load(); err != nil {
 		return nil, err
@@ -137,6 +140,9 @@ func (s *OnCPU) configure(spec *ebpf.CollectionSpec) error {
 	}
 	err := errors.Join(setTarget(spec, pid), spec.Variables["armed"].Set(armed),
 		spec.Variables["high_water"].Set(uint64(spec.Maps["records"].MaxEntries)/ringParts))
+	if err == nil && s.timers.onThreads() {
+		err = spec.Variables["apart"].Set(uint64(time.Second) / uint64(s.options.Rate))
+	}
 	if err == nil && s.options.Layout != nil {
 		err = spec.Variables["target"].Set(targetLayout(s.options.Layout))
 	}
@@ -146,7 +152,7 @@ func (s *OnCPU) configure(spec *ebpf.CollectionSpec) error {
 // Close releases the program and the events. The target is not touched by it.
 func (s *OnCPU) Close() error {
 	s.stop()
-	s.events.close()
+	s.events.Close()
 	if s.options.Host != nil && s.execs != nil {
 		s.options.Host.release()
 	}

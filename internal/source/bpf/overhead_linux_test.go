@@ -205,7 +205,7 @@ func (c *switched) attach(p *ebpf.Program, rate int, count func() uint64) (onoff
 	var err error
 	cpus, err := onlineCPUs()
 	if err == nil {
-		s.events, err = openEvents(p.FD(), cpus, rate)
+		s.events, err = openEvents(p.FD(), onCPUs(cpus), (*Event)(nil).attr(rate))
 	}
 	return s, err
 }
@@ -215,6 +215,6 @@ func (s *eventSwitch) Stop() error           { return s.stop() }
 func (s *eventSwitch) Settle() time.Duration { return 500 * time.Microsecond }
 
 func (s *eventSwitch) Close() (uint64, error) {
-	s.events.close()
+	s.events.Close()
 	return s.count() - s.before, nil
 }

@@ -13,7 +13,7 @@ func Probe() error {
 	defer s.Close()
 	cpus, err := onlineCPUs()
 	if err == nil {
-		s.events, err = openEvents(s.objects.Sample.FD(), cpus[:1], source.DefaultRate)
+		s.events, err = openEvents(s.objects.Sample.FD(), onCPUs(cpus[:1]), (*Event)(nil).attr(source.DefaultRate))
 	}
 	return err
 }

@@ -91,10 +91,10 @@ func TestEventsFollow(t *testing.T) {
 	if err := unix.IoctlSetInt(before, unix.PERF_EVENT_IOC_DISABLE, 0); err != nil { // as the kernel does when its CPU goes offline
 		t.Fatal(err)
 	}
-	s.events[0].lives()
+	s.events[0].read()
 	step("an event that has died", 0, 1)
 	for i := range s.events {
-		if !s.events[i].lives() {
+		if enabled, _ := s.events[i].read(); enabled == 0 {
 			t.Errorf("the event on CPU %d is off", s.events[i].cpu)
 		}
 	}

@@ -59,6 +59,7 @@ func readHeader(raw []byte) (h header, err error) {
 	h.Flags, h.LabelBytes = u32(raw, unsafe.Offsetof(h.Flags)), u32(raw, unsafe.Offsetof(h.LabelBytes))
 	h.Nuser, h.Ncurg = u16(raw, unsafe.Offsetof(h.Nuser)), u16(raw, unsafe.Offsetof(h.Ncurg))
 	h.Nkernel, h.Nlabels = u16(raw, unsafe.Offsetof(h.Nkernel)), u16(raw, unsafe.Offsetof(h.Nlabels))
+	h.Period = u64(raw, unsafe.Offsetof(h.Period))
 	if want := headerSize + 8*h.words() + int(h.LabelBytes); len(raw) < want {
 		return h, fmt.Errorf("%w: %d bytes of %d", errRecord, len(raw), want)
 	}

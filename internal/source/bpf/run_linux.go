@@ -31,6 +31,9 @@ func (s *OnCPU) Start() error {
 	if err := s.begin(); err != nil {
 		return err
 	}
+	if s.options.Event != nil {
+		return nil
+	}
 	if s.clock = s.target.Clock(); s.options.OnExec {
 		s.clock = s.target.ClockFromExec()
 	}

@@ -3,6 +3,7 @@
 package bpf
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -14,19 +15,77 @@ import (
 // counted since the last weighing, divided among the samples taken meanwhile, each thread's by itself where its
 // time is known; and the time that was stolen from their threads.
 
-// weigh divides the CPU time that the target used since the last call among the samples held, and
-// emits them.
-func (s *OnCPU) weigh(emit func(*sample.Sample)) error {
+// weigh says what the samples held stand for, and emits them: of the CPU time that the target used since the last call, or of events.
+func (s *OnCPU) weigh(emit func(*sample.Sample)) (err error) {
 	lost := s.counter(oncpuCountersLOST)
 	fresh := int64(lost - s.lost)
-	used := s.used(int64(s.batch.len()) + fresh)
-	each := s.divide(used, fresh)
-	s.chargeSteal(used)
-	err := s.emitBatch(emit)
+	var each int64
+	if s.options.Event != nil {
+		if each, err = s.scale(fresh); err != nil {
+			return err
+		}
+	} else {
+		used := s.used(int64(s.batch.len()) + fresh)
+		each = s.divide(used, fresh)
+		s.chargeSteal(used)
+	}
+	err = s.emitBatch(emit)
 	s.emitLost(emit, fresh, each)
 	s.lost = lost
 	s.batch.reset()
 	return err
+}
+
+// scale sets for how many events the batch's samples stand, and returns for how many a lost one does.
+func (s *OnCPU) scale(lost int64) (each int64, err error) {
+	n := s.batch.len()
+	s.weights = slices.Grow(s.weights[:0], n)[:n]
+	all := 0.0
+	for i := range n {
+		h, err := readHeader(s.batch.record(i))
+		if err != nil {
+			return 0, err
+		}
+		s.weights[i] = int64(h.Period)
+		all += float64(h.Period)
+	}
+	if n > 0 {
+		each = int64(all / float64(n))
+	}
+	factor := s.factor(all + float64(lost*each))
+	scaled := func(v int64) int64 { return int64(math.Round(float64(v) * factor)) }
+	for i, w := range s.weights {
+		s.weights[i] = scaled(w)
+		s.stats.Events += s.weights[i]
+	}
+	each = scaled(each)
+	s.stats.Events += lost * each
+	return each, nil
+}
+
+// factor is how many events are behind one of all that samples stand for by themselves. What the kernel counts itself is known to the
+// last one. Where there are more events than counters of the CPU, the kernel has each of them counted for a part of the time, and what
+// it was not is like what it was.
+func (s *OnCPU) factor(all float64) float64 {
+	if s.timers.onThreads() {
+		now := s.counter(oncpuCountersHAPPENED)
+		if all == 0 {
+			return 1 // they wait for a sample
+		}
+		fresh := now - s.happened
+		s.happened = now
+		return float64(fresh) / all
+	}
+	for i := range s.events {
+		s.timers.read(i)
+	}
+	enabled, running := time.Duration(s.timers.enabled), time.Duration(s.timers.running)
+	factor := 1.0
+	if running > s.stats.Running {
+		factor = float64(enabled-s.stats.Enabled) / float64(running-s.stats.Running)
+	}
+	s.stats.Enabled, s.stats.Running = enabled, running
+	return factor
 }
 
 // divide sets the weights of the batch's samples and returns that of a lost one. What is left for threads
@@ -109,8 +168,12 @@ func (s *OnCPU) emitBatch(emit func(*sample.Sample)) error {
 		if err := s.decoder.decode(s.batch.record(i), &sm); err != nil {
 			return err
 		}
-		sm.Count, sm.Weight = 1, s.weights[i]
-		sm.Stolen = int64(float64(sm.Weight) * s.stealShare)
+		if e := s.options.Event; e != nil {
+			sm.Event, sm.Events = e.Name, s.weights[i]
+		} else {
+			sm.Count, sm.Weight = 1, s.weights[i]
+			sm.Stolen = int64(float64(sm.Weight) * s.stealShare)
+		}
 		if set, ok := s.batch.whole[i]; ok {
 			sm.Labels, sm.LabelsTruncated = set.Labels, set.Truncated
 		}
@@ -131,13 +194,19 @@ func (s *OnCPU) emitLost(emit func(*sample.Sample), n, each int64) {
 		return
 	}
 	s.stats.Lost += n
-	emit(&sample.Sample{Time: proc.Monotonic(), State: sample.Running, Loss: sample.Lost, Count: n, Weight: n * each})
+	lost := sample.Sample{Time: proc.Monotonic(), State: sample.Running, Loss: sample.Lost}
+	if e := s.options.Event; e != nil {
+		lost.Event, lost.Events = e.Name, n*each
+	} else {
+		lost.Count, lost.Weight = n, n*each
+	}
+	emit(&lost)
 }
 
 // readClock keeps the last reading: a process that is gone has no clock.
 func (s *OnCPU) readClock() {
-	if s.clockRead = false; s.execed() {
-		return // it counts for another program by now
+	if s.clockRead = false; s.options.Event != nil || s.execed() {
+		return // no event is time, or it counts for another program by now
 	}
 	used, err := s.clock.Used()
 	if s.clockRead = err == nil; !s.clockRead {

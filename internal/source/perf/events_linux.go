@@ -8,15 +8,13 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
-	"slices"
 	"strings"
-	"sync"
-	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/mayfly-profiler/mayfly/internal/proc"
+	"github.com/mayfly-profiler/mayfly/internal/source"
 )
 
 // events are perf events, one for each thread and CPU: those of threads that a thread creates later
@@ -38,43 +36,22 @@ func openEvents(p *proc.Process, o Options) (*events, error) {
 	return openAll(p, o, true)
 }
 
-// attempts and pause are for processes that create threads just now, as all do when they start.
-const (
-	attempts = 10
-	pause    = 5 * time.Millisecond
-)
-
-// openAll opens an event on each thread. A thread that was created meanwhile may have inherited one
-// or not, nobody can tell, and two would count it twice: then all is done again. A process that never stops
-// creating threads is taken as it is after some attempts.
+// openAll opens an event on each thread.
 func openAll(p *proc.Process, o Options, userOnly bool) (*events, error) {
-	threads, err := p.Threads(nil)
-	for n := 1; err == nil; n++ {
-		var e *events
-		if e, err = openThreads(p, threads, o, userOnly); err != nil {
-			return nil, err
-		}
-		var now []int
-		if now, err = p.Threads(nil); err == nil && (slices.Equal(now, threads) || n == attempts) {
-			return e, nil
-		}
-		e.close()
-		threads = now
-		time.Sleep(pause)
-	}
-	return nil, err
+	list := func() ([]int, error) { return p.Threads(nil) }
+	return source.OnThreads(list, func(threads []int) (*events, error) { return openThreads(p, threads, o, userOnly) })
 }
 
 func openThreads(p *proc.Process, threads []int, o Options, userOnly bool) (*events, error) {
 	e := &events{userOnly: userOnly}
 	for cpu := range maxCPU() {
 		if err := e.openCPU(cpu, threads, o); err != nil {
-			e.close()
+			e.Close()
 			return nil, err
 		}
 	}
 	if len(e.rings) == 0 {
-		e.close()
+		e.Close()
 		return nil, fmt.Errorf("perf events of %d: %w", p.PID(), proc.ErrNoProcess)
 	}
 	return e, nil
@@ -136,7 +113,7 @@ func attributes(o Options, userOnly bool) unix.PerfEventAttr {
 		Wakeup:            1, // what is behind a sample has to be read at once
 		Clockid:           unix.CLOCK_MONOTONIC,
 		Bits: unix.PerfBitDisabled | unix.PerfBitInherit | unix.PerfBitExcludeHv | unix.PerfBitUseClockID | unix.PerfBitComm |
-			unix.PerfBitCommExec | unix.PerfBitSampleIDAll | threadsOnly(),
+			unix.PerfBitCommExec | unix.PerfBitSampleIDAll | source.ThreadsOnly(),
 	}
 	if userOnly {
 		attr.Bits |= unix.PerfBitExcludeKernel | unix.PerfBitExcludeCallchainKernel
@@ -146,24 +123,6 @@ func attributes(o Options, userOnly bool) unix.PerfEventAttr {
 	}
 	return attr
 }
-
-// threadsOnly is the bit inherit_thread of perf_event_attr, which x/sys has no name for, or 0 where the kernel does not know it
-// (before Linux 5.13): threads inherit an event, children do not, so that no interrupt is theirs. Without it a taker leaves out
-// what they record.
-var threadsOnly = sync.OnceValue(func() uint64 {
-	attr := unix.PerfEventAttr{
-		Type:   unix.PERF_TYPE_SOFTWARE,
-		Config: unix.PERF_COUNT_SW_CPU_CLOCK,
-		Size:   uint32(unsafe.Sizeof(unix.PerfEventAttr{})),
-		Bits:   unix.PerfBitDisabled | unix.PerfBitInherit | unix.PerfBitExcludeKernel | unix.PerfBitExcludeHv | unix.CBitFieldMaskBit35,
-	}
-	fd, err := unix.PerfEventOpen(&attr, 0, -1, -1, unix.PERF_FLAG_FD_CLOEXEC) // of this thread
-	if err != nil {
-		return 0
-	}
-	unix.Close(fd)
-	return unix.CBitFieldMaskBit35
-})
 
 func eventError(err error) error {
 	switch {
@@ -199,9 +158,10 @@ func (e *events) ioctl(request uint) (err error) {
 	return err
 }
 
-func (e *events) close() {
+// Close closes them.
+func (e *events) Close() error {
 	if e == nil {
-		return
+		return nil
 	}
 	for _, r := range e.rings {
 		r.close()
@@ -210,4 +170,5 @@ func (e *events) close() {
 		unix.Close(fd)
 	}
 	e.rings, e.fds = nil, nil
+	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/mayfly-profiler/mayfly/internal/proc"
+	"github.com/mayfly-profiler/mayfly/internal/source"
 	"github.com/mayfly-profiler/mayfly/internal/target"
 )
 
@@ -21,7 +22,7 @@ func TestInherited(t *testing.T) {
 	defer p.Close()
 	e, err := openEvents(p, Options{Rate: 999})
 	target.Need(t, err)
-	defer e.close()
+	defer e.Close()
 	if err := e.start(); err != nil {
 		t.Fatal(err)
 	}
@@ -43,8 +44,8 @@ func TestInherited(t *testing.T) {
 		}
 	}
 	t.Logf("%d records of the target, %d of others", own, others)
-	if own == 0 || (others == 0) != (threadsOnly() != 0) {
-		t.Errorf("%d records of the target, %d of others, where threads inherit events by bits %#x", own, others, threadsOnly())
+	if own == 0 || (others == 0) != (source.ThreadsOnly() != 0) {
+		t.Errorf("%d records of the target, %d of others, where threads inherit events by bits %#x", own, others, source.ThreadsOnly())
 	}
 }
 

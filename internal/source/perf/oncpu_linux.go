@@ -74,7 +74,7 @@ func (s *OnCPU) keepsPs() bool {
 
 // Close releases the events. The target is not touched by it.
 func (s *OnCPU) Close() error {
-	s.events.close()
+	s.events.Close()
 	return s.clock.Close()
 }
 

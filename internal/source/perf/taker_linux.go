@@ -80,7 +80,8 @@ func (t *taker) take(h header, body []byte) error {
 	return nil
 }
 
-// other says whether a record is of another process: without threadsOnly the target's children inherit the events, and what these execute.
+// other says whether a record is of another process: without source.ThreadsOnly the target's children inherit the events, and what these
+// execute.
 // The kernel knows no process of a thread that exits.
 func (t *taker) other(pid uint32) bool { return int32(pid) > 0 && pid != t.pid }
 
