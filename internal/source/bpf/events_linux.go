@@ -33,17 +33,25 @@ type event struct {
 	enabled uint64 // for how long it has been, ns, at the last reading,
 	running uint64 // and for how long of that it was counted
 
+	ofGroup  bool   // it is on while a thread of the target's control group has the CPU
+	switches int    // descriptor of a counter of switches between groups, -1 without one,
+	switched uint64 // what it said last,
+	counted  uint64 // and for how long it had counted, ns
 }
 
-// scope is where an event counts: on a CPU whatever runs there, or one thread and those that it creates.
+// scope is where an event counts: on a CPU whatever runs there, or a control group's threads there, or one thread and those that it
+// creates.
 type scope struct {
-	who int // thread, or -1
-	cpu int // -1: any
+	who   int // thread, descriptor of the group's folder, or -1
+	cpu   int // -1: any
+	flags int
 }
 
-func onCPU(cpu int) scope { return scope{-1, cpu} }
+func onCPU(cpu int) scope { return scope{-1, cpu, 0} }
 
-func ofThread(tid int) scope { return scope{tid, -1} }
+func ofGroup(dir uintptr, cpu int) scope { return scope{int(dir), cpu, unix.PERF_FLAG_PID_CGROUP} }
+
+func ofThread(tid int) scope { return scope{tid, -1, 0} }
 
 func (s scope) String() string {
 	if s.cpu < 0 {
@@ -63,7 +71,7 @@ func openEvents(prog int, scopes []scope, attr *unix.PerfEventAttr) (events, err
 		if err != nil {
 			return nil, errors.Join(err, e.Close())
 		}
-		e = append(e, event{cpu: at.cpu, fd: fd})
+		e = append(e, event{cpu: at.cpu, fd: fd, switches: -1})
 	}
 	return e, nil
 }
@@ -111,7 +119,7 @@ func (e *Event) attr(rate int) *unix.PerfEventAttr {
 }
 
 func openEvent(prog int, at scope, attr *unix.PerfEventAttr) (int, error) {
-	fd, err := unix.PerfEventOpen(attr, at.who, at.cpu, -1, unix.PERF_FLAG_FD_CLOEXEC)
+	fd, err := unix.PerfEventOpen(attr, at.who, at.cpu, -1, unix.PERF_FLAG_FD_CLOEXEC|at.flags)
 	if err != nil {
 		return -1, eventError(at, err)
 	}
@@ -193,7 +201,12 @@ func (e events) each(request uint) (err error) {
 	return err
 }
 
-func (e *event) close() { unix.Close(e.fd) }
+func (e *event) close() {
+	unix.Close(e.fd)
+	if e.switches >= 0 {
+		unix.Close(e.switches)
+	}
+}
 
 // Close closes them. It never fails.
 func (e events) Close() error {

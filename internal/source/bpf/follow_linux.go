@@ -14,9 +14,10 @@ const followEvery = time.Second
 
 // timers are events on CPUs, each in a rhythm of its own, that follow who may run there.
 type timers struct {
-	event     *Event        // nil: time
-	target    *proc.Process // whose threads they are on, where they are
-	prog      int           // descriptor of the program
+	event     *Event          // nil: time
+	target    *proc.Process   // whose threads they are on, where they are
+	group     *proc.PerfGroup // that the target is in; nil: not known, or of no use
+	prog      int             // descriptor of the program
 	reach     reach
 	events    events
 	rhythm    rhythm
@@ -76,8 +77,11 @@ func (t *timers) follow(hz int) {
 	if err != nil {
 		return // as before
 	}
+	if t.group != nil && t.group.Left() {
+		t.widen(hz)
+	}
 	for i := len(t.events) - 1; i >= 0; i-- {
-		if !t.read(i) || !slices.Contains(cpus, t.events[i].cpu) {
+		if !t.narrow(i, hz) || !slices.Contains(cpus, t.events[i].cpu) {
 			t.events[i].close()
 			t.events = slices.Delete(t.events, i, i+1)
 			t.rhythm.remove(i)

@@ -84,6 +84,9 @@ func (s *OnCPU) attach() (err error) {
 		return nil
 	}
 	s.options.Host = nil
+	if s.options.Event == nil {
+		s.group, _ = s.target.OpenPerfGroup() // worth having, and not worth failing for
+	}
 	err = s.timers.open(s.objects.Sample.FD(), s.options.Rate)
 	s.stats.CPUs = len(s.events)
 	return err
@@ -153,6 +156,9 @@ func (s *OnCPU) configure(spec *ebpf.CollectionSpec) error {
 func (s *OnCPU) Close() error {
 	s.stop()
 	s.events.Close()
+	if s.group != nil {
+		s.group.Close()
+	}
 	if s.options.Host != nil && s.execs != nil {
 		s.options.Host.release()
 	}

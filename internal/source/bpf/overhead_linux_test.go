@@ -37,6 +37,7 @@ type load struct {
 	cut    onoff.Cut
 	cpu    bool // CPU time in slices can be read: it is brought up to date when threads switch, else by ticks
 	other  bool // another process is the profiled one
+	group  bool // that is in a control group of its own
 	legend string
 
 	variants []variant
@@ -61,6 +62,12 @@ var (
 		{name: "spin", args: []string{"-n", "1", "-procs", "1"}, cut: onoff.Cut{Slice: 6 * time.Millisecond, Pairs: 50}, other: true,
 			variants: []variant{{"aa", 0}, {"full", 999}, {"full", 4999}},
 			legend:   "bystander: spin again, while an idle process is profiled"},
+		{name: "spin", args: []string{"-n", "1", "-procs", "1"}, cut: onoff.Cut{Slice: 6 * time.Millisecond, Pairs: 50}, other: true, group: true,
+			variants: []variant{{"aa", 0}, {"full", 999}, {"full", 4999}},
+			legend:   "group: the same, while the idle process is in a control group of its own"},
+		{name: "spin", args: []string{"-n", "1", "-procs", "1"}, cut: onoff.Cut{Slice: 6 * time.Millisecond, Pairs: 50}, group: true,
+			variants: []variant{{"aa", 0}, {"full", 999}, {"full", 4999}},
+			legend:   "own: spin again, itself in a control group of its own"},
 	}
 )
 
@@ -95,7 +102,8 @@ func overhead(b *testing.B, l load) []onoff.Row {
 type switched struct {
 	*onoff.Experiment
 	source  *OnCPU
-	drained atomic.Uint64 // records taken from the ring
+	group   *proc.PerfGroup // that its events are of, or nil
+	drained atomic.Uint64   // records taken from the ring
 }
 
 func newEvents(b *testing.B, l load) *switched {
@@ -103,6 +111,15 @@ func newEvents(b *testing.B, l load) *switched {
 	profiled := c.Process
 	if l.other {
 		profiled = another(b)
+	}
+	if l.group {
+		target.Group(b, profiled.PID())
+		g, err := profiled.OpenPerfGroup()
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { g.Close() })
+		c.group = g
 	}
 	layout, err := readLayout(profiled)
 	if err != nil {
@@ -205,7 +222,13 @@ func (c *switched) attach(p *ebpf.Program, rate int, count func() uint64) (onoff
 	var err error
 	cpus, err := onlineCPUs()
 	if err == nil {
-		s.events, err = openEvents(p.FD(), onCPUs(cpus), (*Event)(nil).attr(rate))
+		scopes := onCPUs(cpus)
+		for i := range scopes {
+			if c.group != nil {
+				scopes[i] = ofGroup(c.group.Fd(), cpus[i])
+			}
+		}
+		s.events, err = openEvents(p.FD(), scopes, (*Event)(nil).attr(rate))
 	}
 	return s, err
 }
