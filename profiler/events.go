@@ -12,13 +12,6 @@ import (
 // Options.Events: samples where something happens that is not time. Each event has a program and a ring of its own, so that what is lost of
 // one is not lost of another.
 
-// event is one kind of them.
-type event struct {
-	name   string
-	source *bpf.OnCPU
-	before bpf.Stats // that earlier slices have reported
-}
-
 // EventNames are the events that Options.Events may have, by perf's names.
 func EventNames() []string { return bpf.EventNames() }
 

@@ -155,6 +155,13 @@ type exact struct {
 	uncounted int64 // what the process's clock has counted in all slices beyond what the probes have, ns; less than 0: it is late
 }
 
+// event is one of Options.Events.
+type event struct {
+	name   string
+	source *bpf.OnCPU
+	before bpf.Stats // that earlier slices have reported
+}
+
 // arrivals is the programs that know when what goroutines read from sockets had come in, and what they said.
 type arrivals struct {
 	probes *bpf.Arrivals
