@@ -7,8 +7,9 @@ RUNS ?= 10
 PREFIX ?= /usr/local
 DESTDIR ?=
 
-# What make release runs.
+# What make release runs, and leaves out.
 GORELEASER ?= go run github.com/goreleaser/goreleaser/v2@v2.13.1
+SKIP ?= $(shell command -v syft >/dev/null || echo ,sbom)$(shell command -v docker >/dev/null || echo ,docker)
 
 # Where make foreign keeps Debian's packages.
 DEBIAN ?= $(HOME)/.cache/mayfly-debian
@@ -33,7 +34,7 @@ install: build man completions ## mayfly, its man pages and completions, below P
 	install -D -m 0644 build/completions/mayfly.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/mayfly.fish
 
 man: ## the man pages, into build/man
-	go run -tags man ./cmd/mayfly man build/man
+	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} go run -tags man ./cmd/mayfly man build/man
 
 completions: ## what makes a shell complete, into build/completions
 	mkdir -p build/completions
@@ -108,4 +109,4 @@ notices: ## THIRD_PARTY_NOTICES again from the modules that the command links
 	go generate ./internal/house
 
 release: ## archives, packages and images of this commit into dist, nothing published (syft and docker, or without what they make)
-	$(GORELEASER) release --snapshot --clean --skip=publish$$(command -v syft >/dev/null || echo ,sbom)$$(command -v docker >/dev/null || echo ,docker)
+	$(GORELEASER) release --snapshot --clean --skip=publish$(SKIP)

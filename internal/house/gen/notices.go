@@ -1,4 +1,4 @@
-// Command gen writes THIRD_PARTY_NOTICES: the licences and notices of all that the command mayfly links,
+// Command gen writes THIRD_PARTY_NOTICES: the licences and notices of all that a command of a release links,
 // on every platform, from the modules themselves. Run it by go generate ./internal/house after a change of go.mod.
 package main
 
@@ -26,13 +26,24 @@ var legal = regexp.MustCompile(`(?i)^(LICEN[CS]E|COPYING|COPYRIGHT|NOTICE|PATENT
 func main() {
 	log.SetFlags(0)
 	root := "../.." // go generate runs in internal/house
-	text, err := notices(root)
-	if err == nil {
-		err = os.WriteFile(filepath.Join(root, "THIRD_PARTY_NOTICES"), text, 0o644)
+	for _, c := range commands {
+		text, err := c.notices(root)
+		if err == nil {
+			err = os.WriteFile(c.file(root), text, 0o644)
+		}
+		if err != nil {
+			log.Fatal(err)
+		}
 	}
-	if err != nil {
-		log.Fatal(err)
-	}
+}
+
+// command is one that releases have, in the folder of its module.
+type command struct{ name, module, pkg string }
+
+var commands = []command{{"mayfly", ".", "./cmd/mayfly"}, {"kubectl-mayfly", "cmd/kubectl-mayfly", "."}}
+
+func (c command) file(root string) string {
+	return filepath.Join(root, c.module, "THIRD_PARTY_NOTICES")
 }
 
 // linked is a package of another module, as go list has it.
@@ -60,8 +71,8 @@ func (t texts) use(file, who string) error {
 	return nil
 }
 
-// notices is the content of the file for the module in root.
-func notices(root string) ([]byte, error) {
+// notices is the content of the file.
+func (c command) notices(root string) ([]byte, error) {
 	all := texts{}
 	goroot, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
@@ -71,7 +82,7 @@ func notices(root string) ([]byte, error) {
 		return nil, err
 	}
 	for _, platform := range platforms {
-		pkgs, err := packages(root, platform)
+		pkgs, err := c.packages(root, platform)
 		if err != nil {
 			return nil, err
 		}
@@ -85,14 +96,14 @@ func notices(root string) ([]byte, error) {
 			}
 		}
 	}
-	return all.render(), nil
+	return all.render(c.name), nil
 }
 
 // packages are those of other modules that the command links on a platform.
-func packages(root, platform string) ([]linked, error) {
+func (c command) packages(root, platform string) ([]linked, error) {
 	goos, goarch, _ := strings.Cut(platform, "/")
-	cmd := exec.Command("go", "list", "-deps", "-json=Dir,Module", "./cmd/mayfly")
-	cmd.Dir, cmd.Env = root, append(os.Environ(), "GOOS="+goos, "GOARCH="+goarch, "CGO_ENABLED=0", "GOFLAGS=")
+	cmd := exec.Command("go", "list", "-deps", "-json=Dir,Module", c.pkg)
+	cmd.Dir, cmd.Env = filepath.Join(root, c.module), append(os.Environ(), "GOOS="+goos, "GOARCH="+goarch, "CGO_ENABLED=0", "GOFLAGS=")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -138,14 +149,14 @@ func (p linked) legal() (files []string, err error) {
 const rule = "--------------------------------------------------------------------------------\n"
 
 // render writes each text once, below the names of those that use it, in the order of these names.
-func (t texts) render() []byte {
+func (t texts) render(name string) []byte {
 	byNames := map[string][]string{}
 	for text, by := range t {
 		names := strings.Join(slices.Sorted(maps.Keys(by)), "\n")
 		byNames[names] = append(byNames[names], text)
 	}
 	var b bytes.Buffer
-	b.WriteString("The command mayfly links the modules below. Written by go generate ./internal/house; do not edit.\n\n")
+	fmt.Fprintf(&b, "The command %s links the modules below. Written by go generate ./internal/house; do not edit.\n\n", name)
 	for _, names := range slices.Sorted(maps.Keys(byNames)) {
 		slices.Sort(byNames[names])
 		fmt.Fprintf(&b, "%s%s\n\n%s\n\n", rule, names, strings.Join(byNames[names], "\n\n"))
