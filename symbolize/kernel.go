@@ -21,17 +21,19 @@ const (
 	// BPF programs and modules come and go, but one reading costs 0.1 s of CPU time, and where others load programs all the time each
 	// reading helps.
 	rereadKernel = time.Minute
+	rereadMissed = 8                // addresses that it did not have
 	rereadRarely = 10 * time.Minute // where it does not help
 )
 
 // kernel resolves kernel addresses.
 type kernel struct {
-	root  string          // of proc
-	none  bool            // its symbols are not wanted
-	tab   *kallsyms.Table // nil before the first use, and when there are no symbols
-	tried time.Time       // when kallsyms was last read; zero before the first use
-	pause time.Duration   // for how long it is not read again: twice as long each time that it did not help
-	index int             // in the list of mappings
+	root   string          // of proc
+	none   bool            // its symbols are not wanted
+	tab    *kallsyms.Table // nil before the first use, and when there are no symbols
+	tried  time.Time       // when kallsyms was last read; zero before the first use
+	pause  time.Duration   // for how long it is not read again: twice as long each time that it did not help
+	missed int             // addresses that it did not have
+	index  int             // in the list of mappings
 }
 
 // frame names a kernel address. The first call reads the symbols.
@@ -41,8 +43,10 @@ func (k *kernel) frame(pc uint64, clock func() time.Time, w *warnings) Frame {
 	}
 	name, kind, ok := k.lookup(pc)
 	if !ok && k.tab != nil {
-		if now := clock(); now.Sub(k.tried) >= max(k.pause, rereadKernel) {
+		k.missed++
+		if now := clock(); k.missed >= rereadMissed && now.Sub(k.tried) >= max(k.pause, rereadKernel) {
 			k.load(now, w)
+			k.missed = 0
 			if name, kind, ok = k.lookup(pc); ok {
 				k.pause = 0
 				kernels.helped()

@@ -239,8 +239,9 @@ static __always_inline void release(struct thread *th)
 	__sync_fetch_and_add(&th->claims, -1);
 }
 
-// take looks for an entry that nobody has. It returns its number, or NO_SLOT.
-static __noinline u32 take(u32 tid, u32 pid)
+// take looks for an entry that nobody has. It returns its number, or NO_SLOT. It is global, so that a verifier checks it
+// once, and not at each call of find.
+__noinline u32 take(u32 tid, u32 pid)
 {
 	struct thread *th;
 	u32 slot;
@@ -348,19 +349,21 @@ static __always_inline bool stopped(struct task_struct *t, u32 state)
 static __always_inline void leave(bool preempt, struct task_struct *t)
 {
 	u64 task = (u64)t;
-	u32 *at, state = state_of(t);
+	u32 *at, state = state_of(t), to = THREAD_SLEEPS, nr = 0;
 
-	if (preempt || !state) { // a task that is preempted stays runnable whatever its state says
-		set(t, throttled(t) ? THREAD_THROTTLED : THREAD_WANTS, 0);
-	} else if (state & TASK_DEAD) {
+	if (!preempt && state & TASK_DEAD) {
 		at = bpf_map_lookup_elem(&slots, &task);
 		if (at)
 			drop(task, at);
-	} else if (stopped(t, state)) {
-		set(t, THREAD_STOPPED, 0);
-	} else {
-		set(t, THREAD_SLEEPS, call(t));
+		return;
 	}
+	if (preempt || !state) // a task that is preempted stays runnable whatever its state says
+		to = throttled(t) ? THREAD_THROTTLED : THREAD_WANTS;
+	else if (stopped(t, state))
+		to = THREAD_STOPPED;
+	else
+		nr = call(t);
+	set(t, to, nr);
 }
 
 SEC("tp_btf/sched_switch")
