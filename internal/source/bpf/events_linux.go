@@ -239,7 +239,8 @@ func readEvent(fd int) (value, enabled, running uint64) {
 }
 
 // period changes the time between two samples of one event, ns, and starts its timer anew
-// (kernel/events/core.c, __perf_event_period). It takes microseconds: to say to the runtime that it may take longer would wake its monitor.
+// (kernel/events/core.c, __perf_event_period). It takes microseconds: to say to the runtime that it may last would wake its
+// monitor.
 func (e events) period(i int, ns int64) error {
 	value := uint64(ns)
 	if _, _, errno := unix.RawSyscall(unix.SYS_IOCTL, uintptr(e[i].fd), unix.PERF_EVENT_IOC_PERIOD, uintptr(unsafe.Pointer(&value))); errno != 0 {
