@@ -243,7 +243,8 @@ func readEvent(fd int) (value, enabled, running uint64) {
 // monitor.
 func (e events) period(i int, ns int64) error {
 	value := uint64(ns)
-	if _, _, errno := unix.RawSyscall(unix.SYS_IOCTL, uintptr(e[i].fd), unix.PERF_EVENT_IOC_PERIOD, uintptr(unsafe.Pointer(&value))); errno != 0 {
+	fd := uintptr(e[i].fd)
+	if _, _, errno := unix.RawSyscall(unix.SYS_IOCTL, fd, unix.PERF_EVENT_IOC_PERIOD, uintptr(unsafe.Pointer(&value))); errno != 0 {
 		return fmt.Errorf("change perf event: %w", errno)
 	}
 	return nil
