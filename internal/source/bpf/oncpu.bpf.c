@@ -183,7 +183,7 @@ struct scratch {
 	u32 odd, deep;   // the chain is none here; it goes on, but not for us
 	u64 window_at, window[WINDOW / 8]; // a copy of the stack around fp
 	u64 off; // bytes used in words+tail
-	u64 every, saw, credit; // events that one sample is drawn from, when the last one was, and time that samples may use
+	u64 saw, gap, credit; // of events that samples are drawn from: when the last one was, how far apart, and time that samples may use
 	struct regs regs; // what is too large for the BPF stack
 	struct context context;
 	u64 header[MAX_LABELS * 4];
@@ -837,26 +837,27 @@ static __always_inline void send(struct scratch *s)
 		count(LOST);
 }
 
-// drawn says whether an event is to be a sample. Each is with a probability of one in every, and stands for as many. Time that passes
-// is credit for samples, some at once: every is 1 while there is enough of it, and grows while there is not.
+// drawn says whether an event is to be a sample. Each is with a probability of one in every, and stands for as many: every follows
+// how far apart they are. Time that passes is credit for samples, some at once: while there is enough of it each event is one.
 static __always_inline int drawn(struct scratch *s, u64 now)
 {
-	u64 since = now - s->saw;
+	u64 since = now - s->saw, every = 1;
 
 	s->saw = now;
-	s->credit += since < apart * CREDIT ? since : apart * CREDIT;
+	if (since > apart * CREDIT)
+		since = apart * CREDIT;
+	s->credit += since;
 	if (s->credit > apart * CREDIT)
 		s->credit = apart * CREDIT;
-	if (!s->every || s->credit > apart * CREDIT / 4 * 3)
-		s->every = 1;
-	if (s->every > 1 && bpf_get_prandom_u32() % (u32)s->every)
+	if (since > apart)
+		since = apart;
+	s->gap += (since << 2) - (s->gap >> 6); // a moving average, times 256
+	if (s->credit < apart * CREDIT / 4 * 3 && s->gap >> 8)
+		every = apart / (s->gap >> 8);
+	if (every > 1 && bpf_get_prandom_u32() % (u32)every)
 		return 0;
-	s->r.period = s->every;
+	s->r.period = every > 1 ? every : 1;
 	s->credit -= s->credit < apart ? s->credit : apart;
-	if (s->credit < apart * CREDIT / 4 && s->every < 1 << 20)
-		s->every += s->every / 4 + 1;
-	else if (s->credit > apart * CREDIT / 2)
-		s->every -= s->every / 8;
 	return 1;
 }
 

@@ -38,7 +38,7 @@ type OnCPU struct {
 	flushes    *source.Flushes
 	rate       atomic.Int64
 	lost       uint64      // LOST counter at the last reading
-	happened   uint64      // the same of HAPPENED
+	happened   float64     // events that samples stand for so far, of those that HAPPENED counts
 	clock      *proc.Clock // the target's CPU time since the start
 	started    bool
 	shared     time.Duration // CPU time that was divided among samples

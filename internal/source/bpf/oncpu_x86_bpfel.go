@@ -127,8 +127,8 @@ type oncpuScratch struct {
 	WindowAt  uint64
 	Window    [128]uint64
 	Off       uint64
-	Every     uint64
 	Saw       uint64
+	Gap       uint64
 	Credit    uint64
 	Regs      struct {
 		_      structs.HostLayout

@@ -63,18 +63,11 @@ func (s *OnCPU) scale(lost int64) (each int64, err error) {
 	return each, nil
 }
 
-// factor is how many events are behind one of all that samples stand for by themselves. What the kernel counts itself is known to the
-// last one. Where there are more events than counters of the CPU, the kernel has each of them counted for a part of the time, and what
-// it was not is like what it was.
+// factor is how many events are behind one of all that samples stand for by themselves. Where there are more events than counters of the
+// CPU, the kernel has each of them counted for a part of the time, and what it was not is like what it was.
 func (s *OnCPU) factor(all float64) float64 {
 	if s.timers.onThreads() {
-		now := s.counter(oncpuCountersHAPPENED)
-		if all == 0 {
-			return 1 // they wait for a sample
-		}
-		fresh := now - s.happened
-		s.happened = now
-		return float64(fresh) / all
+		return s.counted(all)
 	}
 	for i := range s.events {
 		s.timers.read(i)
@@ -85,6 +78,20 @@ func (s *OnCPU) factor(all float64) float64 {
 		factor = float64(enabled-s.stats.Enabled) / float64(running-s.stats.Running)
 	}
 	s.stats.Enabled, s.stats.Running = enabled, running
+	return factor
+}
+
+// counted is factor for what the kernel counts itself, to the last one. What is still in the ring has happened, too, and is not these
+// samples': they are held to the count once it is empty, and never by more than a factor of two.
+func (s *OnCPU) counted(all float64) float64 {
+	if all == 0 {
+		return 1 // what has happened waits for a sample
+	}
+	factor := 1.0
+	if !s.more {
+		factor = min(max((float64(s.counter(oncpuCountersHAPPENED))-s.happened)/all, 0.5), 2)
+	}
+	s.happened += factor * all
 	return factor
 }
 
