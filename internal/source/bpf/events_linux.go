@@ -33,6 +33,7 @@ type event struct {
 	enabled uint64 // for how long it has been, ns, at the last reading,
 	running uint64 // and for how long of that it was counted
 
+	ran      uint64 // what enabled was when the period was changed last
 	ofGroup  bool   // it is on while a thread of the target's control group has the CPU
 	switches int    // descriptor of a counter of switches between groups, -1 without one,
 	switched uint64 // what it said last,

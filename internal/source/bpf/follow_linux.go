@@ -57,7 +57,7 @@ func (t *timers) turn(hz int) {
 		return
 	}
 	if t.event == nil {
-		t.rhythm.shuffle(int64(time.Second)/int64(hz), t.events.period)
+		t.rhythm.shuffle(int64(time.Second)/int64(hz), t.ran, t.events.period)
 	}
 	t.follow(hz)
 }

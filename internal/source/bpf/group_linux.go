@@ -75,9 +75,27 @@ func (t *timers) replace(i, hz int, at scope) {
 		return
 	}
 	unix.Close(e.fd)
-	e.fd, e.ofGroup, e.enabled, e.running = fd, at.who >= 0, 0, 0
+	e.fd, e.ofGroup, e.enabled, e.running, e.ran = fd, at.who >= 0, 0, 0, 0
 	_ = unix.IoctlSetInt(fd, unix.PERF_EVENT_IOC_ENABLE, 0)
 	t.rhythm.beats[i] = beat{int64(time.Second) / int64(hz), proc.Monotonic()}
+}
+
+// ran is for how long the i-th timer has run since it was asked about last, and that was enough: all the time, or while a thread of the
+// group had the CPU. Each new period costs half a sample, and there may be few in a second.
+func (t *timers) ran(i int, since int64) int64 {
+	e := &t.events[i]
+	if !e.ofGroup {
+		return since
+	}
+	_, enabled, _ := readEvent(e.fd)
+	on := int64(enabled - e.ran)
+	if on > since { // of a group that has not had the CPU yet the kernel says since when it is up
+		return 0
+	}
+	if on >= holdPeriods*t.rhythm.beats[i].period {
+		e.ran = enabled
+	}
+	return on
 }
 
 // widen has all events be of everybody: the target is in another group by now.

@@ -55,11 +55,10 @@ func (r *rhythm) add(period, now int64) { r.beats = append(r.beats, beat{period,
 
 func (r *rhythm) remove(i int) { r.beats = slices.Delete(r.beats, i, i+1) }
 
-// draw chooses the next period of a CPU, now that the current one is over. A timer that is started
+// draw chooses the next period of a CPU, now that the current one is over, in which the timer ran for hold. A timer that is started
 // anew has lost what had passed of its period, half of it on average: with periods that are
 // shorter by as much, hold/period of them fit into hold.
-func (r *rhythm) draw(b *beat, period, now int64) int64 {
-	hold := now - b.since
+func (r *rhythm) draw(b *beat, period, hold, now int64) int64 {
 	r.elapsed += hold
 	r.fired += hold / b.period
 	periods := float64(hold)/float64(period) + 0.5
@@ -78,14 +77,17 @@ func (r *rhythm) mean(period int64) time.Duration {
 
 func (r *rhythm) reset() { r.elapsed, r.fired = 0, 0 }
 
-// shuffle gives each CPU another period, by set, if it has had its own for long enough. That cannot fail but for
-// a CPU that went offline, and there is nothing to sample there.
-func (r *rhythm) shuffle(period int64, set func(cpu int, period int64) error) {
+// shuffle gives each CPU another period, by set, if its timer has run with its own for long enough: ran says for how long it has in a time.
+// To set it cannot fail but for a CPU that went offline, and there is nothing to sample there.
+func (r *rhythm) shuffle(period int64, ran func(cpu int, time int64) int64, set func(cpu int, period int64) error) {
 	for i := range r.beats {
 		b, now := &r.beats[i], proc.Monotonic()
-		if now-b.since < holdPeriods*period {
-			continue
+		hold := now - b.since
+		if hold >= holdPeriods*period {
+			hold = ran(i, hold)
 		}
-		_ = set(i, r.draw(b, period, now))
+		if hold >= holdPeriods*period {
+			_ = set(i, r.draw(b, period, hold, now))
+		}
 	}
 }

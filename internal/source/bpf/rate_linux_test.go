@@ -21,9 +21,26 @@ func simulate(hz int64, d time.Duration, hit func(at int64)) *rhythm {
 		for at := b.since + b.period; at <= now; at += b.period {
 			hit(at)
 		}
-		r.draw(b, period, now)
+		r.draw(b, period, now-b.since, now)
 	}
 	return &r
+}
+
+// A timer that runs now and then only keeps its period until it has had enough of them: each change costs half a sample.
+func TestShuffleWaits(t *testing.T) {
+	const period = int64(time.Millisecond)
+	r := newRhythm(1, period)
+	r.start(0) // long ago
+	for _, tt := range []struct {
+		ran  int64
+		want int
+	}{{5 * period, 0}, {holdPeriods*period - 1, 0}, {25 * period, 1}} {
+		set := 0
+		r.shuffle(period, func(int, int64) int64 { return tt.ran }, func(int, int64) error { set++; return nil })
+		if set != tt.want || tt.want > 0 && r.elapsed != tt.ran {
+			t.Errorf("after %d ns the period was set %d times, want %d; %d ns counted", tt.ran, set, tt.want, r.elapsed)
+		}
+	}
 }
 
 // However often the period is changed, the events fire as often as was asked, and mean says how often.
