@@ -54,7 +54,7 @@ type tableNumber struct {
 }
 
 // width is its cells.
-func (n tableNumber) width() int { return max(numberWidth, len(n.name)+2) }
+func (n tableNumber) width() int { return max(numberWidth, len(n.name)+1) }
 
 // numbers are those of time and of goroutines.
 var numbers = []tableNumber{
