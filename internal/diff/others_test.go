@@ -126,7 +126,7 @@ func TestEventsAsked(t *testing.T) {
 	}{
 		{[]string{"page-faults"}, 20_000, Regressed},
 		{[]string{"page-faults"}, 10_000, Same},
-		{nil, 20_000, Same},
+		{nil, 20_000, Undecided}, // of the time there are too few samples
 	} {
 		o := Options{Columns: tt.columns}
 		r, err := Compare(side(o, 10_000), side(o, tt.new), o)

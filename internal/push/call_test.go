@@ -227,11 +227,11 @@ func TestPartialByGRPC(t *testing.T) {
 	}
 }
 
-// A server of HTTP/1 is said to be none of gRPC, at once.
+// A server of HTTP/1 is said to be none of gRPC, at once. Who still writes while it hangs up hears of that only, and tries again.
 func TestNoGRPC(t *testing.T) {
 	server, _ := receiver(t, fine)
 	s, pauses := toGRPC(t, strings.Replace(server.URL, "http://", "grpc://", 1))
-	if _, err := send(t, s, hostile.New(1, "k")); err == nil || !strings.HasSuffix(err.Error(), errHTTP.Error()) || len(*pauses) > 0 {
+	if _, err := send(t, s, hostile.New(1, "k")); err == nil || !strings.Contains(err.Error(), errHTTP.Error()) || len(*pauses) > 1 {
 		t.Errorf("%v, %v", err, *pauses)
 	}
 	for address, want := range map[string]string{server.URL: "HTTP response to HTTPS client",
