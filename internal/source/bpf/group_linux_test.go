@@ -14,19 +14,26 @@ import (
 	"github.com/mayfly-profiler/mayfly/profiler/sample"
 )
 
-// Of a target in a control group of its own the events are on while it has a CPU, and samples come at the same rate; where switches between
-// groups are many, or the target has left its group, they are on all the time.
-func TestGroupEvents(t *testing.T) {
+// openInGroup opens what samples a spinner in a control group of its own, which leave takes it out of.
+func openInGroup(t *testing.T) (p *proc.Process, s *OnCPU, leave func()) {
+	t.Helper()
 	x := target.Start(t, target.Compile(t, "spin", target.Build{}), "-n", "1", "-procs", "1")
-	leave := target.Group(t, x.PID)
+	leave = target.Group(t, x.PID)
 	p, err := proc.Open(x.PID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer p.Close()
-	s, err := Open(p, Options{})
+	t.Cleanup(func() { p.Close() })
+	s, err = Open(p, Options{})
 	target.Need(t, err)
-	defer s.Close()
+	t.Cleanup(func() { s.Close() })
+	return p, s, leave
+}
+
+// Of a target in a control group of its own the events are on while it has a CPU, and samples come at the same rate; where switches between
+// groups are many, or the target has left its group, they are on all the time.
+func TestGroupEvents(t *testing.T) {
+	p, s, leave := openInGroup(t)
 	if s.group == nil {
 		t.Fatal("the target's group was not found")
 	}
@@ -61,10 +68,10 @@ func TestGroupEvents(t *testing.T) {
 	check("with few switches", true)
 
 	before, began := cpuOf(t, p), time.Now()
-	enabledOf(s)
+	on := enabledOf(s)
 	time.Sleep(500 * time.Millisecond)
 	used, wall := cpuOf(t, p)-before, time.Since(began)
-	if got := enabledOf(s); got > used+used/5+20*time.Millisecond || got < used/2 {
+	if got := enabledOf(s) - on; got > used+used/5+20*time.Millisecond || got < used/2 {
 		t.Errorf("the events were on for %s of %s on each CPU; the target had %s", got, wall, used)
 	}
 	follow(1_000_000_000)
@@ -88,11 +95,10 @@ func cpuOf(t *testing.T, p *proc.Process) time.Duration {
 	return d
 }
 
-// enabledOf is for how long all events were on since the last call. Of a CPU that the group has not run on yet the kernel says since when
-// it is up.
+// enabledOf is for how long all events were on. Of a CPU that the group has not run on yet the kernel says since when it is up.
 func enabledOf(s *OnCPU) (d time.Duration) {
 	for i := range s.events {
-		if on, _ := s.events[i].read(); on < uint64(time.Hour) {
+		if _, on, _ := readEvent(s.events[i].fd); on < uint64(time.Hour) {
 			d += time.Duration(on)
 		}
 	}
@@ -101,16 +107,7 @@ func enabledOf(s *OnCPU) (d time.Duration) {
 
 // As many samples are taken of a target in a group of its own as elsewhere.
 func TestGroupRate(t *testing.T) {
-	x := target.Start(t, target.Compile(t, "spin", target.Build{}), "-n", "1", "-procs", "1")
-	target.Group(t, x.PID)
-	p, err := proc.Open(x.PID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.Close()
-	s, err := Open(p, Options{})
-	target.Need(t, err)
-	defer s.Close()
+	_, s, _ := openInGroup(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
 	defer cancel()
 	if err := s.Run(ctx, func(*sample.Sample) {}); err != nil {

@@ -4,6 +4,8 @@ package bpf
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -73,7 +75,7 @@ func TestIdle(t *testing.T) {
 	sleeps, _ := start(t, "cat")
 	s := open(sleeps)
 	if s.options.Host == nil {
-		t.Skip("a Host is for the initial PID namespace")
+		target.Need(t, fmt.Errorf("a Host outside of the initial PID namespace: %w", errors.ErrUnsupported))
 	}
 	if !s.idle() {
 		t.Error("not idle, and its process sleeps")
