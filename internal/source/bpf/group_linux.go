@@ -89,7 +89,8 @@ func (t *timers) ran(i int, since int64) int64 {
 	}
 	_, enabled, _ := readEvent(e.fd)
 	on := int64(enabled - e.ran)
-	if on > since { // of a group that has not had the CPU yet the kernel says since when it is up
+	if on < 0 || on > since { // of a group that had not had the CPU the kernel began with when it was up: differences count
+		e.ran = enabled
 		return 0
 	}
 	if on >= holdPeriods*t.rhythm.beats[i].period {
